@@ -1,0 +1,48 @@
+# requeue: `make` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test quick lint types docs bench validate notebook clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "requeue needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(STAMP) ## install everything into .venv
+
+run: $(STAMP) ## the main job: update against server-side apply on a recorded burst
+	$(BIN)/requeue compare recorded/burst-50-update --vary strategy=update,apply
+
+test: $(STAMP) lint types ## lint, types and all tests
+	$(BIN)/pytest -n auto
+
+quick: $(STAMP) ## the tests that take seconds
+	$(BIN)/pytest -n auto -m "not slow" -x
+
+lint: $(STAMP) ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## check types
+	$(BIN)/mypy
+
+docs: $(STAMP) ## write the generated reference again
+	$(BIN)/python -m sim.scenario.reference > docs/scenarios.md
+
+bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
+	$(BIN)/python -m sim.evidence.bench
+
+notebook: $(STAMP) ## open the notebooks
+	$(BIN)/jupyter lab notebooks
+
+clean: ## remove what was installed and what was computed
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis results/*/ results/latest

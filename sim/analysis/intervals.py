@@ -1,0 +1,173 @@
+"""Estimates with 95% confidence intervals: the only place where the project does statistics on replications.
+
+Replications are independent and identically distributed (each has its own random streams), so the textbook
+methods for terminating simulations apply: A. M. Law, *Simulation Modeling and Analysis*, 5th ed., sections
+4.5 (means), 9.4.1 (terminating runs) and 10.2.1 (paired differences under common random numbers); for ratios
+of sums the jackknife: Law, section 9.5.2, and Efron and Tibshirani, *An Introduction to the Bootstrap*,
+chapter 11.
+
+Three rules hold everywhere: the mean of nothing is ``None`` and not 0, one replication has no interval, and a
+NaN or an infinity is an error and never a result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Literal, NamedTuple
+
+LEVEL = 0.95
+"""Confidence level of every interval."""
+
+Verdict = Literal["lower", "higher", "undecided"]
+
+
+class Estimate(NamedTuple):
+    """A mean (or ratio of sums) over ``n`` replications and its interval; ``None`` where it cannot be had."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return ``{mean, low, high}`` for JSON."""
+        return {"mean": self.mean, "low": self.low, "high": self.high}
+
+
+NOTHING = Estimate(None, None, None, 0)
+
+
+def mean_interval(values: Iterable[float | None]) -> Estimate:
+    """Return the mean of ``values`` with its Student t interval.
+
+    ``None`` stands for a replication in which the figure is undefined, such as the time to Ready where
+    nothing became Ready: it is left out, and ``n`` says how many remained. With one value there is no
+    interval. Equal values give an interval of no width. Raises ``ValueError`` on a NaN or an infinity.
+    """
+    known = _finite(value for value in values if value is not None)
+    n = len(known)
+    if n == 0:
+        return NOTHING
+    mean = math.fsum(known) / n
+    if n == 1:
+        return Estimate(mean, None, None, 1)
+    variance = math.fsum((value - mean) ** 2 for value in known) / (n - 1)
+    half = _student(n - 1) * math.sqrt(variance / n)
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def paired_difference(values: Sequence[float | None], baseline: Sequence[float | None]) -> Estimate:
+    """Return the mean of ``values[i] - baseline[i]`` with its Student t interval.
+
+    Entry i of both comes from replication i, run on the same random numbers, so that the difference has the
+    smaller variance; the interval is as valid where they happen to be uncorrelated. A pair of which one side
+    is undefined is left out.
+    """
+    pairs = zip(values, baseline, strict=True)
+    return mean_interval(a - b for a, b in pairs if a is not None and b is not None)
+
+
+def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
+    """Return sum(numerators) / sum(denominators) with a jackknife interval.
+
+    A mean of per-replication ratios would weigh a replication with few attempts as much as one with many, and
+    is undefined where one has none. ``mean`` is ``None`` where all denominators are 0; the interval is, where
+    only one replication has a denominator. Where no numerator exceeds its denominator the ratio is a share
+    and its interval is kept within 0 and 1.
+    """
+    tops, bottoms = _finite(numerators), _finite(denominators)
+    whole, parts = _leave_one_out(tops, bottoms)
+    share = all(top <= bottom for top, bottom in zip(tops, bottoms, strict=True))
+    return _jackknife(whole, parts, bounds=(0.0, 1.0) if share else (-math.inf, math.inf))
+
+
+def ratio_difference(
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    baseline_numerators: Sequence[float],
+    baseline_denominators: Sequence[float],
+) -> Estimate:
+    """Return the difference of two ratios of sums over paired replications, with a jackknife interval.
+
+    Leaving replication i out of both sides keeps what they share. ``mean`` is ``None`` where either ratio is
+    undefined.
+    """
+    whole, parts = _leave_one_out(_finite(numerators), _finite(denominators))
+    base, base_parts = _leave_one_out(_finite(baseline_numerators), _finite(baseline_denominators))
+    if whole is None or base is None:
+        return NOTHING
+    pairs = zip(parts, base_parts, strict=True)
+    differences = [None if a is None or b is None else a - b for a, b in pairs]
+    return _jackknife(whole - base, differences)
+
+
+def quantile(values: Sequence[float], q: float) -> float | None:
+    """Return the ``q`` quantile of ``values``, linear between order statistics; ``None`` of nothing.
+
+    An interval for it comes from ``mean_interval`` over the quantiles of each replication: the times within
+    one replication depend on each other (they share a queue), so order statistics of the pooled times would
+    promise more than they know.
+    """
+    if not 0 <= q <= 1:
+        raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
+    ordered = sorted(_finite(values))
+    if not ordered:
+        return None
+    position = q * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def verdict(difference: Estimate) -> Verdict:
+    """Say which way a difference goes; ``undecided`` where its interval covers 0 or cannot be computed."""
+    if difference.low is None or difference.high is None or difference.low <= 0 <= difference.high:
+        return "undecided"
+    return "lower" if difference.high < 0 else "higher"
+
+
+def _finite(values: Iterable[float]) -> list[float]:
+    known = [float(value) for value in values]
+    for value in known:
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is no observation")
+    return known
+
+
+@cache
+def _student(degrees: int) -> float:
+    """Return the two-sided Student t quantile at ``LEVEL``."""
+    from scipy.special import stdtrit  # the quantile alone: scipy.stats takes half a second to import
+
+    return float(stdtrit(degrees, (1 + LEVEL) / 2))
+
+
+def _leave_one_out(tops: list[float], bottoms: list[float]) -> tuple[float | None, list[float | None]]:
+    """Return the ratio of sums, and the ratio without each pair in turn."""
+    if len(tops) != len(bottoms):
+        raise ValueError("a ratio needs as many numerators as denominators")
+    top, bottom = math.fsum(tops), math.fsum(bottoms)
+    if bottom == 0:
+        return None, [None] * len(tops)
+    rest = ((top - a, bottom - b) for a, b in zip(tops, bottoms, strict=True))
+    return top / bottom, [None if b == 0 else a / b for a, b in rest]
+
+
+def _jackknife(
+    whole: float | None,
+    parts: list[float | None],
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    if whole is None:
+        return NOTHING
+    n = len(parts)
+    known = [part for part in parts if part is not None]
+    if n < 2 or len(known) < n:
+        return Estimate(whole, None, None, n)
+    centre = math.fsum(known) / n
+    variance = (n - 1) / n * math.fsum((part - centre) ** 2 for part in known)
+    half = _student(n - 1) * math.sqrt(variance)
+    low, high = bounds
+    return Estimate(whole, max(whole - half, low), min(whole + half, high), n)

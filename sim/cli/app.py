@@ -1,0 +1,118 @@
+"""The commands, each imported when it is used: ``requeue --help`` imports none of them.
+
+A new command is one entry in ``COMMANDS`` and a function with Typer's annotations. Exit status: 0; 1 where an
+expectation is not met or an invariant is violated; 2 bad input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Command(NamedTuple):
+    """Where a command's function is, and the line that ``requeue --help`` says about it."""
+
+    module: str
+    function: str
+    summary: str
+
+
+COMMANDS = {
+    "run": Command("sim.cli.run", "run", "Simulate a scenario and say who conflicted with whom."),
+    "compare": Command(
+        "sim.cli.compare", "compare", "Compare strategies or settings on the same random numbers."
+    ),
+    "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
+    "schema": Command("sim.cli.scenarios", "schema", "Print the JSON Schema of scenario files, for editors."),
+    "log": Command("sim.cli.log", "log", "Say what a real cluster's log tells about conflicts."),
+    "calibrate": Command(
+        "sim.cli.calibrate", "calibrate", "Measure a profile from recordings of a real cluster."
+    ),
+    "conformance": Command(
+        "sim.cli.conformance", "conformance", "Check the simulated API server against recorded answers."
+    ),
+    "explain-write": Command(
+        "sim.cli.conformance", "explain_write", "Show what the API server answers to a write, and why."
+    ),
+}
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are called or asked for help."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        # Names for suggestions on a typo; get_command makes the real ones.
+        self.commands = {name: TyperCommand(name, help=each.summary) for name, each in COMMANDS.items()}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, made from its function; ``None`` where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
+        single.command(cmd_name)(getattr(import_module(module), function))
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.summary) for name, each in COMMANDS.items()])
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    add_completion=False,
+    rich_markup_mode=None,  # rich takes longer to import than everything else together
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"requeue {version('requeue')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def requeue(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Simulate cert-manager's controllers on a Kubernetes API server: who conflicts with whom when they write
+    the same Certificates, what it costs, and what would help.
+
+    \b
+    First steps:
+      requeue scenarios                       what there is to run
+      requeue run tutorial                    run one, and read the verdict
+      requeue run tutorial --set workload.certificates=200
+      requeue compare tutorial --vary strategy=update,apply
+
+    A scenario is a YAML file or the name of one in scenarios/; any of its keys can be set on the command
+    line. Durations are written 250ms, 30s, 1h. Each run fills a folder under results/; results/latest is
+    the last.
+
+    \b
+    Exit status:
+      0    done
+      1    an expectation written in the scenario is not met, or an invariant was violated
+      2    bad input: the message says what and where
+      130  interrupted; nothing half-finished is left in results/
+
+    requeue COMMAND --help has examples for each command.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

@@ -1,0 +1,108 @@
+"""``requeue log``: are the conflicts in a real cluster's log a problem?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sim.evidence.logreport import LogReport
+
+_SHOWN = 10
+
+
+def log(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Audit logs of the API server or logs of cert-manager's controller, gzipped or not, or "
+            "folders of them. What a file is is told from its content.",
+            show_default=False,
+        ),
+    ],
+    stuck_after: Annotated[
+        str,
+        typer.Option(help="A Certificate is stuck when nothing happened to it for so long before the end."),
+    ] = "1m",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what a real log tells about conflicts: how many, whose, whether they resolved, what is stuck."""
+    from sim.evidence.logreport import ConflictTally
+    from sim.evidence.logreport import as_json as plain
+    from sim.evidence.reading import reading_bar
+    from sim.evidence.sources import NEITHER, SourceError, find_recordings, read_mixed
+    from sim.scenario.units import parse_duration
+
+    ignored: Counter[str] = Counter()
+    tally = ConflictTally()
+    try:
+        quiet = parse_duration(stuck_after)
+        recordings = find_recordings(files)
+        paths = [path for found in recordings for path in (*found.audit, *found.logs)]
+        if not paths:
+            raise SourceError(
+                f"{files[0]}: no audit log and no controller's log; metrics alone tell nothing of conflicts"
+            )
+        with reading_bar(paths) as progress:
+            for item in read_mixed(paths, ignored, progress):
+                tally.add(item)
+    except (SourceError, ValueError, OSError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+    if not tally.read:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in ignored.most_common(3)) or NEITHER
+        typer.echo(f"Error: nothing in these files could be used ({reasons})", err=True)
+        raise typer.Exit(2)
+    report = tally.report(ignored, quiet)
+    if as_json:
+        typer.echo(json.dumps(plain(report), indent=2))
+    else:
+        _print(report)
+
+
+def _print(report: LogReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sim.evidence.logreport import span_in_words, sparkline, verdict
+
+    console = Console(highlight=False)
+    console.print(verdict(report), style="bold", markup=False)
+    console.print()
+    if report.total:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column("controller", no_wrap=True)
+        table.add_column("conflicts", justify="right")
+        table.add_column("an hour", justify="right")
+        for name, count in report.conflicts.most_common():
+            rate = report.per_hour(count)
+            table.add_row(name, str(count), "" if rate is None else f"{rate:.0f}")
+        console.print(table)
+        console.print()
+        part = span_in_words(report.span_s / len(report.timeline))
+        console.print(f"over {span_in_words(report.span_s)}, {part} a column:", markup=False)
+        console.print(f"|{sparkline(report.timeline)}|", markup=False)
+        console.print(
+            f"most in one column: {max(report.timeline)}, {span_in_words(report.peak_s)} after the start\n",
+            markup=False,
+        )
+        worst = report.certificates.most_common(_SHOWN)
+        console.print(f"most conflicts: {', '.join(f'{key} {count}' for key, count in worst)}", markup=False)
+    for one in (report.stuck or [])[:_SHOWN]:
+        console.print(
+            f"stuck: {one.certificate}: {one.why}, quiet for {span_in_words(one.quiet_s)}", markup=False
+        )
+    if report.seen:
+        console.print(f"Certificates seen: {report.seen}, Ready and not Issuing at the end: {report.ready}")
+    for what, count in report.elsewhere.most_common(_SHOWN):
+        console.print(f"also refused: {what}: {count}", markup=False)
+    for note in report.notes:
+        console.print(f"note: {note}", markup=False)
+    if report.ignored:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in report.ignored.most_common())
+        console.print(f"not used: {reasons}", markup=False)

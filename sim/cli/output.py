@@ -1,0 +1,89 @@
+"""What the commands share: bad input in one message, output that survives a closed pipe."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sim.scenario.model import Scenario
+
+RESULTS = Path("results")
+"""Where runs leave their folders: in the current directory, which is the project's."""
+
+
+class BadInput(Exception):  # noqa: N818 -- raised as what it is
+    """Something that the user gave cannot be used; the message says what and what to do."""
+
+
+@contextmanager
+def bad_input() -> Iterator[None]:
+    """Turn what is wrong with the input into one message on standard error and exit status 2."""
+    from sim.recording.results import ResultsError
+    from sim.scenario.errors import ScenarioError
+
+    try:
+        yield
+    except (BadInput, ResultsError, ScenarioError) as error:
+        typer.echo(f"requeue: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def emit(text: str) -> None:
+    """Write to standard output; a reader that has gone (``| head``) ends the command, as it ends ``cat``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name that the locale cannot write is no reason to fail
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would fail again when the interpreter exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from None
+
+
+def emit_json(value: Any) -> None:
+    """Write one JSON object; a NaN or an infinity in it is an error."""
+    emit(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def load_scenario(name: str, settings: Sequence[str], seed: int | None, replications: int | None) -> Scenario:
+    """Return the scenario of a name or path with ``--set``, ``--seed`` and ``--replications`` applied."""
+    from sim.scenario.catalogue import resolve_scenario
+    from sim.scenario.loader import load
+
+    overrides = list(settings)
+    if seed is not None:
+        overrides.append(f"seed={seed}")
+    if replications is not None:
+        overrides.append(f"replications={replications}")
+    return load(resolve_scenario(name), overrides)
+
+
+def portable(name: str) -> str:
+    """Return a scenario's name or path as another machine can use it: relative where that is possible."""
+    path = Path(name)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return name
+
+
+def origin(words: Sequence[str], scenario: str) -> dict[str, str]:
+    """Return what a manifest says of a run's origin: the scenario's file, and the command to repeat it.
+
+    A file elsewhere on this machine means nothing on another one: there the command starts from the
+    scenario in the results folder itself, which has every setting in it.
+    """
+    named = portable(scenario)
+    if Path(named).is_absolute():
+        return {"scenario_file": "scenario.yaml", "command": "requeue run scenario.yaml"}
+    return {"scenario_file": named, "command": shlex.join(words)}

@@ -1,0 +1,44 @@
+"""What the parts of one controllers' process share: its goroutines, clock, costs and token bucket."""
+
+from __future__ import annotations
+
+from sim.client.throttle import TokenBucket
+from sim.cluster.server import Server
+from sim.kernel.go import GoProcess
+from sim.kernel.machine import Machine
+from sim.kernel.simulation import Simulation
+from sim.kernel.streams import Streams
+from sim.recording.recorder import Recorder
+from sim.scenario.model import Scenario
+from sim.scenario.profile import Profile
+
+
+class Process:
+    """One run of the controllers' binary, from its start to its end or kill."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        machine: Machine,
+        server: Server,
+        recorder: Recorder,
+        scenario: Scenario,
+        profile: Profile,
+        throttled: bool,
+    ) -> None:
+        self.sim = simulation
+        self.streams: Streams = simulation.streams
+        self.server = server
+        self.recorder = recorder
+        self.scenario = scenario
+        self.profile = profile
+        self.go = GoProcess(simulation, machine, profile.go)
+        self.bucket = TokenBucket(scenario.client.qps, scenario.client.burst) if throttled else None
+        self.request_cpu = profile.controllers.request_cpu
+        self.response_cpu = profile.controllers.response_cpu
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Kill the process: caches, queues, waits and unsent requests are gone; what the server has goes on."""
+        self.stopped = True
+        self.go.stop()

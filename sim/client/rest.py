@@ -1,0 +1,92 @@
+"""The path of one request: token, sending, server, answer.
+
+The body is encoded and the cached copy read *before* the wait for a token (client-go, rest/request.go): a
+saturated bucket widens every conflict window (model.md section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.client.effects import Get, Send
+from sim.client.process import Process
+from sim.cluster.messages import Response
+from sim.kernel.go import Burst
+from sim.kernel.go import Compute as GoCompute
+
+Answered = Callable[[Response], "Burst | None"]
+"""Continues the goroutine that waits: returns its next burst, or None."""
+
+_VERBS = {"merge-patch": "patch"}
+
+THROTTLED_LOG_NS = 1_000_000_000
+"""client-go logs waits for a token that last longer than this (rest/request.go, longThrottleLatency)."""
+
+
+class Request:
+    """One request under way; the times are those of ``sim.recording.columns.REQUESTS``."""
+
+    __slots__ = (
+        "actor",
+        "answered",
+        "asked_ns",
+        "process",
+        "read_ns",
+        "reconcile",
+        "send",
+        "sent_ns",
+        "verb",
+    )
+
+    def __init__(self, process: Process, actor: str, send: Send, read_ns: int, reconcile: int) -> None:
+        self.process = process
+        self.actor = actor
+        self.send = send
+        self.read_ns = read_ns
+        self.reconcile = reconcile
+        self.verb = _VERBS.get(send.write.verb, send.write.verb) if type(send) is not Get else "get"
+        self.asked_ns = 0
+        self.sent_ns = 0
+        self.answered: Answered | None = None
+
+    def start(self, answered: Answered, longest_wait: int | None = None) -> bool:
+        """Ask for a token and send as soon as it is there; the goroutine parks until the answer.
+
+        The request is encoded by then: whoever calls this has used ``request_cpu`` before. Returns False where
+        the token would come after ``longest_wait`` nanoseconds: then nothing is sent and no token taken.
+        """
+        process = self.process
+        now = process.sim.now
+        self.asked_ns = now
+        self.answered = answered
+        wait = process.bucket.reserve(now, longest_wait) if process.bucket is not None else 0
+        if wait is None:
+            return False
+        if wait:
+            process.go.wake_in(wait, self._resume)
+        else:
+            self._send()
+        return True
+
+    def _resume(self) -> None:
+        """The token is there and the goroutine has a processor again."""
+        send = self.send
+        if send.rebuild is not None and self.process.scenario.client.read_after_wait:
+            send.rebuild(send)
+            self.read_ns = self.process.sim.now
+        self._send()
+
+    def _send(self) -> None:
+        process = self.process
+        self.sent_ns = process.sim.now
+        process.server.receive(self, type(self.send) is Get)
+
+    def arrive(self, response: Response) -> None:
+        """The answer reaches the client's socket."""
+        if not self.process.stopped:
+            self.process.go.network_ready(lambda: self._received(response))
+
+    def _received(self, response: Response) -> Burst:
+        answered = self.answered
+        assert answered is not None
+        return GoCompute(self.process.response_cpu, lambda: answered(response))

@@ -1,0 +1,37 @@
+"""The client's token bucket: ``--kube-api-qps`` and ``--kube-api-burst``.
+
+Semantics of golang.org/x/time/rate as client-go uses it (model.md section 2): the bucket starts full, a call
+reserves its token at once and waits until it is there, so waiting is first come first served; a call whose
+deadline comes before its token is refused at once and takes none.
+"""
+
+from __future__ import annotations
+
+from sim.scenario.units import SECOND
+
+
+class TokenBucket:
+    """``qps`` tokens a second, at most ``burst`` saved."""
+
+    __slots__ = ("_full_at", "_interval", "_saved")
+
+    def __init__(self, qps: float, burst: int) -> None:
+        self._interval = round(SECOND / qps)
+        self._saved = burst * self._interval
+        self._full_at = 0  # when the bucket would be full again if nobody took a token
+
+    def reserve(self, now: int, longest_wait: int | None = None) -> int | None:
+        """Take one token; returns nanoseconds to wait for it, or None where that is over ``longest_wait``."""
+        full_at = (self._full_at if self._full_at > now else now) + self._interval
+        wait = full_at - self._saved - now
+        if wait <= 0:
+            self._full_at = full_at
+            return 0
+        if longest_wait is not None and wait > longest_wait:
+            return None
+        self._full_at = full_at
+        return wait
+
+    def level(self, now: int) -> float:
+        """Tokens there now; negative while calls wait for theirs."""
+        return (self._saved - max(self._full_at - now, 0)) / self._interval

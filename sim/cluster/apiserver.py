@@ -1,0 +1,323 @@
+"""The API server: answers writes to the store by the rules of a kube-apiserver v1.34.
+
+One entry point, ``ApiServer.handle``, for every verb. It takes no simulated time; how long a request takes is
+decided elsewhere. Source of each rule: ``docs/api-server.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.cluster import messages
+from sim.cluster.apply import apply
+from sim.cluster.changes import Values, added, compared, settle, unfit, untyped
+from sim.cluster.kinds import KINDS, Kind
+from sim.cluster.messages import Response
+from sim.cluster.objects import Object, Write
+from sim.cluster.ownership import Managers, same_but_time, updated
+from sim.cluster.render import given_managers
+from sim.cluster.schema import IrregularError
+from sim.cluster.store import Store
+from sim.cluster.validation import Cause, typed_message, whole_numbers
+from sim.cluster.versions import NOTHING, blank, merged_patch, string_maps, successor
+
+__all__ = ["ApiServer", "Response", "Store", "Write"]
+
+_BAD_METADATA = "metadata cannot be decoded: labels and annotations are maps of strings"
+
+
+class ApiServer:
+    """Answers writes to a store, and reads of single objects."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._objects = store.objects
+        self._verbs = {
+            "create": self._create,
+            "update": self._update,
+            "merge-patch": self._merge_patch,
+            "apply": self._apply,
+            "delete": self._delete,
+        }
+
+    def handle(self, write: Write, now: int) -> Response:
+        """Answer one write at ``now``, in whole seconds (the time that managedFields entries get).
+
+        A bad request is answered, never raised.
+        """
+        kind = KINDS.get(write.kind)
+        verb = self._verbs.get(write.verb)
+        if (
+            kind is None
+            or verb is None
+            or (write.subresource and (write.subresource != "status" or not kind.status))
+        ):
+            text = "the server could not find the requested resource"
+            return Response(404, "NotFound", None, False, messages.plain, (text,))
+        if not isinstance(write.body, dict):
+            live = self._objects[write.kind].get(write.name)
+            return Response(400, "BadRequest", live, False, messages.plain, ("the body is no object",))
+        return verb(write, kind, now)
+
+    def read(self, kind: str, name: str) -> Response:
+        """Answer a GET of one object: 200 with its current version, or 404."""
+        item = self._objects[kind].get(name)
+        if item is None:
+            return Response(404, "NotFound", None, False, messages.not_found, (KINDS[kind], name))
+        return Response(200, "", item, False)
+
+    def _create(self, write: Write, kind: Kind, now: int) -> Response:
+        name = write.name
+        live = self._objects[write.kind].get(name)
+        body = write.body
+        if write.resource_version is not None:
+            return Response(500, "", live, False, messages.plain, (messages.VERSION_ON_CREATE,))
+        item = blank(kind, name)
+        if not kind.tracked:
+            item.data = body.get("data", body)
+            item.type = body.get("type")
+        else:
+            refused = self._fill(item, live, write, kind, now)
+            if refused is not None:
+                return refused
+        if live is not None:
+            return Response(409, "AlreadyExists", live, False, messages.already_exists, (kind, name))
+        item.owner = write.owner
+        item.created = now
+        item.uid = self.store.next_uid()
+        self.store.put(item)
+        return Response(201, "", item, True)
+
+    def _fill(self, item: Object, live: Object | None, write: Write, kind: Kind, now: int) -> Response | None:
+        """Put the body of a create into ``item``; the answer where it is refused."""
+        body = write.body
+        labels = annotations = NOTHING
+        if "metadata" in body:
+            try:
+                labels, annotations = string_maps(body["metadata"])
+            except TypeError:
+                return Response(400, "BadRequest", live, False, messages.plain, (_BAD_METADATA,))
+        values = {part: body.get(part) for part, _ in kind.parts}
+        for part, value in kind.defaults.items():
+            if values[part] is None:
+                values[part] = value
+        try:
+            mask = added(kind, values, labels, annotations)
+        except IrregularError:
+            causes = settle(kind, values)
+            if causes:
+                return Response(422, "Invalid", live, False, messages.invalid, (kind, write.name, causes))
+            try:
+                mask = added(kind, values, labels, annotations)
+            except IrregularError:
+                mask = 0
+        item.labels = labels
+        item.annotations = annotations
+        for part, value in values.items():
+            setattr(item, part, value)
+        if mask and not untyped(kind, None, body, values):
+            item.managers = updated((), write.manager or "unknown", kind.api_version, "", mask, 0, now)
+        return None
+
+    def _delete(self, write: Write, kind: Kind, now: int) -> Response:
+        live = self._objects[write.kind].get(write.name)
+        if live is None:
+            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+        wanted: Any
+        for field, wanted, found in (
+            ("UID", write.uid, live.uid),
+            ("ResourceVersion", write.resource_version, live.resource_version),
+        ):
+            if wanted is not None and wanted != found:
+                args = (kind, write.name, field, str(wanted), str(found))
+                return Response(409, "Conflict", live, False, messages.delete_precondition, args)
+        self.store.delete(live)
+        return Response(200, "", live, True)
+
+    def _update(self, write: Write, kind: Kind, now: int) -> Response:
+        live = self._objects[write.kind].get(write.name)
+        if live is None:
+            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+        if write.uid is not None and write.uid != live.uid:
+            args = (kind, write.name, write.uid, live.uid)
+            return Response(409, "Conflict", live, False, messages.other_uid, args)
+        if write.resource_version != live.resource_version:
+            if write.resource_version is not None:
+                return Response(409, "Conflict", live, False, messages.stale, (kind, write.name))
+            if not kind.unconditional:
+                return Response(422, "Invalid", live, False, messages.no_version, (kind, write.name))
+        body = write.body
+        if write.subresource and len(body) == 1 and "status" in body:
+            return self._write_status(live, write, kind, body["status"], now)
+        if not kind.tracked:
+            return self._write_untracked(live, body.get("data", body))
+        return self._write_parts(live, write, kind, body, body.get("metadata"), now)
+
+    def _merge_patch(self, write: Write, kind: Kind, now: int) -> Response:
+        live = self._objects[write.kind].get(write.name)
+        if live is None:
+            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+        if write.resource_version is not None and write.resource_version != live.resource_version:
+            return Response(409, "Conflict", live, False, messages.stale, (kind, write.name))
+        body = write.body
+        if not kind.tracked:
+            return self._write_untracked(live, merged_patch(live.data, body.get("data", body)))
+        if write.subresource and len(body) == 1 and "status" in body:
+            return self._write_status(live, write, kind, merged_patch(live.status, body["status"]), now)
+        metadata: Any = {"labels": live.labels, "annotations": live.annotations}
+        if "metadata" in body:
+            metadata = merged_patch(metadata, body["metadata"])
+        whole: Values = {}
+        for part in kind.fields:
+            value = getattr(live, part)
+            whole[part] = merged_patch(value, body[part]) if part in body else value
+        return self._write_parts(live, write, kind, whole, metadata, now)
+
+    def _write_status(self, live: Object, write: Write, kind: Kind, status: Any, now: int) -> Response:
+        """Store a new status, nothing else having been sent: the most frequent write by far."""
+        old = live.status
+        if status is old and not live.lossy:
+            return Response(200, "", live, False)
+        node = kind.status
+        assert node is not None
+        try:
+            if old is None or status is None:
+                return self._write_parts(live, write, kind, {"status": status}, None, now)
+            changed, removed = node.compare(old, status)
+        except IrregularError:
+            return self._write_parts(live, write, kind, {"status": status}, None, now)
+        managers = live.managers
+        if not changed | removed:
+            if status == old and not live.lossy:
+                return Response(200, "", live, False)
+        elif managers:
+            manager = write.manager or "unknown"
+            managers = updated(managers, manager, kind.api_version, "status", changed, removed, now)
+        item = successor(live)
+        item.status = status
+        item.managers = managers
+        self.store.put(item)
+        return Response(200, "", item, True)
+
+    def _write_parts(
+        self, live: Object, write: Write, kind: Kind, whole: dict[str, Any], metadata: Any, now: int
+    ) -> Response:
+        """Store the parts of ``whole`` that the write may change, as update and patch do.
+
+        A write to the status without ``metadata`` leaves labels and annotations as they are.
+        """
+        name = live.name
+        labels, annotations = live.labels, live.annotations
+        managers = live.managers
+        if metadata is not None or not write.subresource:
+            try:
+                labels, annotations = string_maps(metadata)
+            except TypeError:
+                return Response(400, "BadRequest", live, False, messages.plain, (_BAD_METADATA,))
+            if not write.subresource:
+                managers = given_managers(kind, metadata, managers)
+        values: Values
+        if write.subresource:
+            values = {"status": whole.get("status")}
+        else:
+            values = {part: whole.get(part) for part, _ in kind.parts}
+            for part, value in kind.defaults.items():
+                if values[part] is None:
+                    values[part] = value
+        try:
+            changed, removed = compared(kind, live, values, labels, annotations)
+        except IrregularError:
+            causes = settle(kind, values)
+            if causes:
+                return Response(422, "Invalid", live, False, messages.invalid, (kind, name, causes))
+            try:
+                changed, removed = compared(kind, live, values, labels, annotations)
+            except IrregularError:  # valid, and yet not typed: no managedFields are left
+                changed = removed = 0
+                managers = ()
+        fixed = _immutable(write, kind, live, values)
+        if fixed:
+            return Response(422, "Invalid", live, False, messages.invalid, (kind, name, fixed))
+        if managers and untyped(kind, live, whole, values):
+            managers = ()
+        if managers and changed | removed:
+            manager = write.manager or "unknown"
+            managers = updated(managers, manager, kind.api_version, write.subresource, changed, removed, now)
+        if write.subresource:
+            labels, annotations = live.labels, live.annotations
+        return self._store(live, kind, values, labels, annotations, managers)
+
+    def _store(
+        self,
+        live: Object,
+        kind: Kind,
+        values: Values,
+        labels: dict[str, str],
+        annotations: dict[str, str],
+        managers: Managers,
+    ) -> Response:
+        """Store the next version, unless it differs from ``live`` in nothing but times of entries."""
+        item = successor(live)
+        same = not live.lossy
+        for part, value in values.items():
+            old = getattr(live, part)
+            if value is not old and value != old:
+                same = False
+                setattr(item, part, value)
+                if part != "status" and kind.first_generation:
+                    item.generation = live.generation + 1
+        if labels is not live.labels and labels != live.labels:
+            same = False
+            item.labels = labels
+        if annotations is not live.annotations and annotations != live.annotations:
+            same = False
+            item.annotations = annotations
+        if same and same_but_time(live.managers, managers):
+            return Response(200, "", live, False)
+        item.managers = managers
+        self.store.put(item)
+        return Response(200, "", item, True)
+
+    def _write_untracked(self, live: Object, data: dict[str, Any]) -> Response:
+        if data is live.data or data == live.data:
+            return Response(200, "", live, False)
+        item = successor(live)
+        item.data = data
+        self.store.put(item)
+        return Response(200, "", item, True)
+
+    def _apply(self, write: Write, kind: Kind, now: int) -> Response:
+        live = self._objects[write.kind].get(write.name)
+        body = write.body
+        if not write.manager:
+            return Response(422, "Invalid", live, False, messages.no_manager)
+        if live is None and write.subresource:
+            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+        if not kind.tracked:
+            text = f"server-side apply of {kind.name}s is not simulated"
+            return Response(415, "UnsupportedMediaType", live, False, messages.plain, (text,))
+        if "metadata" in body and isinstance(body["metadata"], dict) and "managedFields" in body["metadata"]:
+            text = "metadata.managedFields must be nil"
+            return Response(400, "BadRequest", live, False, messages.plain, (text,))
+        try:
+            return apply(self.store, live, write, kind, now, lenient=False)
+        except IrregularError:
+            body = whole_numbers(body)
+            errors = unfit(kind, body)
+            if errors:
+                text = typed_message(errors)
+                return Response(500, "", live, False, messages.untyped, (kind, write.name, text))
+            return apply(self.store, live, write._replace(body=body), kind, now, lenient=True)
+
+
+def _immutable(write: Write, kind: Kind, live: Object, values: Values) -> list[Cause]:
+    """Fields that the write changes and that never change: the uid, a Secret's type."""
+    causes = []
+    if write.uid is not None and write.uid != live.uid and not write.subresource:
+        message = f'Invalid value: "{write.uid}": field is immutable'
+        causes += [Cause("FieldValueInvalid", message, "metadata.uid")] * (2 if kind.status else 1)
+    for part in kind.defaults:
+        if values[part] != getattr(live, part):
+            message = f'Invalid value: "{values[part]}": field is immutable'
+            causes.append(Cause("FieldValueInvalid", message, part))
+    return causes

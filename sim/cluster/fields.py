@@ -1,0 +1,133 @@
+"""Field paths of one kind, interned: each path is one bit, and a set of paths is an integer.
+
+Server-side apply keeps, for each field manager, the set of paths that it owns. Here a set is a bit mask over the
+paths that the kind has seen so far, so that union, intersection and difference are single machine operations
+(structured-merge-diff: ``fieldpath.Set``, whose set operations are plain ones over members).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+_CACHE_LIMIT = 1 << 14
+
+
+class Path:
+    """One field, list item or map key, as a node in the tree of its kind.
+
+    ``element`` is how ``fieldsV1`` writes it (``f:spec``, ``k:{"type":"Ready"}``), ``text`` how conflicts do
+    (``.spec``, ``[type="Ready"]``). ``bit`` is its mask, ``subtree`` the mask of it and everything below it.
+    ``ancestors`` is the mask of the declared fields above it.
+    """
+
+    __slots__ = ("ancestors", "bit", "element", "paths", "subtree", "text", "up")
+
+    def __init__(self, paths: Paths, up: Path | None, element: str, text: str) -> None:
+        self.paths = paths
+        self.up = up
+        self.element = element
+        self.text = text
+        self.bit = paths.intern(self)
+        self.subtree = self.bit
+        self.ancestors = 0
+        above = up
+        while above is not None:
+            above.subtree |= self.bit
+            if above.element[0] == "f":  # a list item is no declared field
+                self.ancestors |= above.bit
+            above = above.up
+
+    def name(self) -> str:
+        """The whole path as a conflict names it, such as ``.status.conditions[type="Ready"].reason``."""
+        return (self.up.name() if self.up is not None else "") + self.text
+
+    def order(self) -> tuple[tuple[int, str], ...]:
+        """Sort key of ``fieldpath.Set.Iterate``: at each level members first, then what is below them."""
+        key: list[tuple[int, str]] = [(0, self.element)]
+        above = self.up
+        while above is not None:
+            key.append((1, above.element))
+            above = above.up
+        return tuple(reversed(key))
+
+
+class Paths:
+    """All paths that objects of one kind have had so far, in the order in which they were first seen."""
+
+    __slots__ = ("_named", "_rendered", "known")
+
+    def __init__(self) -> None:
+        self.known: list[Path] = []
+        self._named: dict[int, int] = {}
+        self._rendered: dict[int, tuple[dict[str, Any], int]] = {}
+
+    def intern(self, path: Path) -> int:
+        """Give ``path`` the next free bit."""
+        self.known.append(path)
+        return 1 << (len(self.known) - 1)
+
+    def members(self, mask: int) -> Iterator[Path]:
+        """The paths in ``mask``."""
+        known = self.known
+        while mask:
+            low = mask & -mask
+            yield known[low.bit_length() - 1]
+            mask ^= low
+
+    def sorted(self, mask: int) -> list[Path]:
+        """The paths in ``mask`` in the order in which the API server lists them."""
+        return sorted(self.members(mask), key=Path.order)
+
+    def with_named(self, mask: int) -> int:
+        """``mask`` and every declared field above one of its paths (``EnsureNamedFieldsAreMembers``)."""
+        found = self._named.get(mask)
+        if found is None:
+            found = mask
+            for path in self.members(mask):
+                found |= path.ancestors
+            if len(self._named) > _CACHE_LIMIT:
+                self._named.clear()
+            self._named[mask] = found
+        return found
+
+    def fields_v1(self, mask: int) -> dict[str, Any]:
+        """``mask`` in the form of ``metadata.managedFields[].fieldsV1``. Shared: do not change it."""
+        return self._render(mask)[0]
+
+    def fields_v1_bytes(self, mask: int) -> int:
+        """Length of ``fields_v1`` as compact JSON in UTF-8."""
+        return self._render(mask)[1]
+
+    def _render(self, mask: int) -> tuple[dict[str, Any], int]:
+        found = self._rendered.get(mask)
+        if found is None:
+            tree: dict[str, Any] = {}
+            for path in self.sorted(mask):
+                here = self._descend(tree, path.up).setdefault(path.element, {})
+                if path.subtree & mask != path.bit:
+                    here["."] = {}
+            size = len(json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode())
+            if len(self._rendered) > _CACHE_LIMIT:
+                self._rendered.clear()
+            found = self._rendered[mask] = (tree, size)
+        return found
+
+    def _descend(self, tree: dict[str, Any], path: Path | None) -> dict[str, Any]:
+        if path is None:
+            return tree
+        below: dict[str, Any] = self._descend(tree, path.up).setdefault(path.element, {})
+        return below
+
+    def mask_of(self, fields: dict[str, Any], up: Path | None) -> int:
+        """The mask of a ``fieldsV1`` tree, as far as its paths are known below ``up``."""
+        mask = 0
+        for path in self.known:
+            if path.up is up and path.element in fields:
+                below = fields[path.element]
+                if not below or "." in below:
+                    mask |= path.bit
+                if below:
+                    mask |= self.mask_of(below, path)
+        return mask

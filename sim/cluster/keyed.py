@@ -1,0 +1,312 @@
+"""Schema nodes whose children have names that no schema declares: maps with free keys, and keyed lists.
+
+A child is interned when its key is first seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sim.cluster.fields import Path, Paths
+from sim.cluster.schema import ABSENT, IrregularError, Node, Shape
+
+ItemShape = Callable[[Paths, Path | None, str, str | None], Node]
+"""Builds the node of a list item: paths of the kind, the list's path, name of the key field, its value."""
+
+
+class Keyed(Node):
+    """What maps of strings and keyed lists share: children that are interned when first seen."""
+
+    __slots__ = ("children",)
+
+    def __init__(self, paths: Paths, up: Path | None, element: str, text: str) -> None:
+        super().__init__(paths, up, element, text)
+        self.children: dict[Any, Node] = {}
+
+
+class FreeMap(Keyed):
+    """A map from any key to a leaf, each key owned on its own.
+
+    ``declared`` keys have shapes of their own.
+    """
+
+    __slots__ = ("declared", "shape")
+
+    def __init__(
+        self,
+        paths: Paths,
+        up: Path | None,
+        element: str,
+        text: str,
+        shape: Shape,
+        declared: Mapping[str, Shape] | None = None,
+    ) -> None:
+        super().__init__(paths, up, element, text)
+        self.shape = shape
+        self.declared: dict[str, Node] = {
+            name: below(paths, self, "f:" + name, "." + name) for name, below in (declared or {}).items()
+        }
+        self.children.update(self.declared)
+
+    def child(self, key: Any) -> Node:
+        """The node of ``key``, interned at its first use."""
+        node = self.children.get(key)
+        if node is None:
+            if not isinstance(key, str):
+                raise IrregularError
+            node = self.children[key] = self.shape(self.paths, self, "f:" + key, "." + key)
+        return node
+
+    def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
+        """See ``Node.adopt``."""
+        bit = self.bit
+        if not value and (type(value) is dict or (value is None and lenient)):
+            return bit, bit
+        if not isinstance(value, dict):
+            raise IrregularError
+        owned = 0
+        added = bit
+        children = self.children
+        for key, item in value.items():
+            own, add = (children.get(key) or self.child(key)).adopt(item, lenient)
+            owned |= own
+            added |= add
+        return owned, added
+
+    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+        """See ``Node.merge``."""
+        if not config:
+            owned = self.adopt(config, lenient)[0]
+            return (None, owned, owned) if config is None and not live else (live, owned, 0)
+        if not live:
+            owned, added = self.adopt(config, lenient)
+            return config, owned, added & ~self.bit
+        if not isinstance(config, dict):
+            raise IrregularError
+        owned = changed = 0
+        merged = None
+        for key, item in config.items():
+            node = self.children.get(key) or self.child(key)
+            old = live.get(key, ABSENT)
+            if old is ABSENT:
+                own, add = node.adopt(item, lenient)
+                new = item
+            else:
+                new, own, add = node.merge(old, item, lenient)
+            owned |= own
+            if new is old:
+                continue
+            changed |= add
+            if merged is None:
+                merged = dict(live)
+            merged[key] = new
+        return live if merged is None else merged, owned, changed
+
+    def compare(self, old: Any, new: Any) -> tuple[int, int]:
+        """See ``Node.compare``."""
+        if old is new:
+            return 0, 0
+        if type(new) is not dict:
+            raise IrregularError
+        changed = removed = kept = 0
+        for key, item in new.items():
+            was = old.get(key, ABSENT)
+            if was is ABSENT:
+                changed |= self.child(key).adopt(item, False)[1]
+                continue
+            kept += 1
+            if was is not item:
+                more, less = self.child(key).compare(was, item)
+                changed |= more
+                removed |= less
+        if kept != len(old):
+            for key, was in old.items():
+                if key not in new:
+                    removed |= self.child(key).adopt(was, True)[1]
+        return changed, removed
+
+    def remove(self, value: Any, paths: int) -> Any:
+        """See ``Node.remove``."""
+        if not value:
+            return None
+        kept = {}
+        for key, item in value.items():
+            node = self.child(key)
+            if node.bit & paths:
+                continue
+            kept[key] = node.remove(item, paths) if node.subtree & paths else item
+        return kept or None
+
+
+class ListMap(Keyed):
+    """A list of maps, each item owned on its own under the value of its ``key`` field."""
+
+    __slots__ = ("item", "key")
+
+    def __init__(
+        self, paths: Paths, up: Path | None, element: str, text: str, key: str, item: ItemShape
+    ) -> None:
+        super().__init__(paths, up, element, text)
+        self.key = key
+        self.item = item
+
+    def child(self, key: Any) -> Node:
+        """The node of the item whose key field is ``key``, interned at its first use."""
+        try:
+            node = self.children.get(key)
+        except TypeError:
+            raise IrregularError from None
+        if node is None:
+            if not isinstance(key, str) and key is not None:
+                raise IrregularError
+            node = self.children[key] = self.item(self.paths, self, self.key, key)
+        return node
+
+    def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
+        """See ``Node.adopt``."""
+        if not isinstance(value, list):
+            if value is None and lenient:
+                return self.bit, self.bit
+            raise IrregularError
+        owned = 0
+        added = self.bit
+        for item in value:
+            node = self._node(item)
+            if node.bit & owned:
+                raise IrregularError  # twice the same key
+            own, add = node.adopt(item, lenient)
+            owned |= own | node.bit
+            added |= add
+        return owned, added
+
+    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+        """See ``Node.merge``."""
+        if not config:
+            owned = self.adopt(config, lenient)[0]
+            return (None, owned, owned) if config is None and not live else (live, owned, 0)
+        if not live:
+            owned, added = self.adopt(config, lenient)
+            return config, owned, added & ~self.bit
+        if not isinstance(config, list):
+            raise IrregularError
+        name = self.key
+        before = {item[name]: item for item in live}
+        after: dict[Any, Any] = {}
+        owned = changed = 0
+        same = True
+        for item in config:
+            node = self._node(item)
+            key = item[name]
+            if key in after:
+                raise IrregularError
+            owned |= node.bit
+            old = before.get(key, ABSENT)
+            if old is ABSENT:
+                own, add = node.adopt(item, lenient)
+                new = item
+                same = False
+            else:
+                new, own, add = node.merge(old, item, lenient)
+                same = same and new is old
+            owned |= own
+            changed |= add
+            after[key] = new
+        order = merged_order(list(before), list(after))
+        if same and (len(after) == 1 or order == list(before)):
+            return live, owned, changed
+        return [after[key] if key in after else before[key] for key in order], owned, changed
+
+    def compare(self, old: Any, new: Any) -> tuple[int, int]:
+        """See ``Node.compare``."""
+        if old is new:
+            return 0, 0
+        if type(new) is not list:
+            raise IrregularError
+        name = self.key
+        before = {item[name]: item for item in old}
+        changed = removed = 0
+        for item in new:
+            node = self._node(item)
+            was = before.pop(item[name], ABSENT)
+            if was is item:
+                continue
+            if was is ABSENT:
+                added = node.adopt(item, False)[1]
+                if added & changed:
+                    raise IrregularError  # twice the same key
+                changed |= added
+            else:
+                more, less = node.compare(was, item)
+                changed |= more
+                removed |= less
+        if len(new) > 1 and len({item[name] for item in new}) != len(new):
+            raise IrregularError
+        for key, was in before.items():
+            removed |= self.children[key].adopt(was, True)[1]
+        return changed, removed
+
+    def remove(self, value: Any, paths: int) -> Any:
+        """See ``Node.remove``."""
+        if not value:
+            return None
+        kept = []
+        for item in value:
+            node = self._node(item)
+            if node.bit & paths:
+                continue
+            kept.append(node.remove(item, paths) if node.subtree & paths else item)
+        return kept or None
+
+    def _node(self, item: Any) -> Node:
+        if not isinstance(item, dict):
+            raise IrregularError
+        key = item.get(self.key, ABSENT)
+        return self.child(key)
+
+
+def merged_order(live: list[Any], config: list[Any]) -> list[Any]:
+    """Order of the keys of a merged list (``typed/merge.go``, ``visitListItems``).
+
+    The items of ``config`` come in its order, each of ``live`` that ``config`` lacks stays behind the shared item
+    that it followed. Neither has a key twice.
+    """
+    if not live or live == config:
+        return config
+    in_live = set(live)
+    in_config = set(config)
+    shared = [key for key in config if key in in_live]
+    next_shared = 0
+    done = set()
+    out = []
+    left = right = 0
+    while left < len(live) or right < len(config):
+        wanted = shared[next_shared] if next_shared < len(shared) else ABSENT
+        if left < len(live) and right < len(config):
+            key = live[left]
+            if key == config[right]:
+                done.add(key)
+                out.append(key)
+                left += 1
+                right += 1
+                next_shared += 1
+                continue
+            if key in in_config and wanted is not ABSENT and wanted != key:
+                left += 1
+                continue
+        if left < len(live):
+            key = live[left]
+            if key not in in_config:
+                out.append(key)
+                left += 1
+                continue
+            if key in done:
+                left += 1
+        if right < len(config):
+            key = config[right]
+            done.add(key)
+            out.append(key)
+            right += 1
+            if wanted is not ABSENT and wanted == key:
+                next_shared += 1
+    return out

@@ -1,0 +1,87 @@
+"""Objects as the API server stores them, and the requests and answers that change them.
+
+An ``Object`` is one immutable version: the store, the watch and every cache share it, so nothing that can be
+reached from one may be changed in place. A 409 is an answer, not an exception.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class ManagerEntry(NamedTuple):
+    """One entry of ``metadata.managedFields``.
+
+    ``fields`` is a set of paths as an integer bit mask over the paths of the object's kind
+    (see ``sim.cluster.fields``); ``time`` is in whole seconds.
+    """
+
+    manager: str
+    operation: str
+    api_version: str
+    subresource: str
+    fields: int
+    time: int
+
+
+class Object:
+    """One version of an object.
+
+    ``owner`` is the uid of the controlling owner, or ``""``. ``lossy`` says that an apply stored nulls or empty maps
+    that decoding drops, so that even a write that changes nothing is stored.
+    """
+
+    __slots__ = (
+        "annotations",
+        "created",
+        "data",
+        "generation",
+        "kind",
+        "labels",
+        "lossy",
+        "managers",
+        "name",
+        "owner",
+        "resource_version",
+        "spec",
+        "status",
+        "type",
+        "uid",
+    )
+
+    kind: str
+    name: str
+    uid: str
+    owner: str
+    created: int
+    resource_version: int
+    generation: int
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    spec: dict[str, Any] | None
+    status: dict[str, Any] | None
+    data: dict[str, Any] | None
+    type: str | None
+    managers: tuple[ManagerEntry, ...]
+    lossy: bool
+
+
+class Write(NamedTuple):
+    """One request that may change an object.
+
+    ``body`` has the Kubernetes form without apiVersion, kind and name: ``metadata`` (labels, annotations),
+    ``spec``, ``status``, ``data``, ``type``. A write to the status subresource needs ``status`` only.
+    ``resource_version`` and ``uid`` are preconditions where given. The server may keep parts of the body: the
+    caller must not change it afterwards.
+    """
+
+    verb: str  # create, update, merge-patch, apply, delete
+    kind: str
+    name: str
+    body: dict[str, Any]
+    manager: str = ""
+    subresource: str = ""
+    force: bool = False
+    resource_version: int | None = None
+    uid: str | None = None
+    owner: str = ""  # create only: uid of the controlling owner

@@ -1,0 +1,272 @@
+"""Schemas of the kinds, compiled to trees of nodes that merge, compare and prune values.
+
+Each node is a path (``sim.cluster.fields.Path``) and knows the shape below it. The rules are those of
+structured-merge-diff v6.3 (``typed/merge.go``, ``typed/compare.go``, ``typed/tofieldset.go``, ``typed/remove.go``),
+with one difference in method: parts that are the same object are equal, and only what differs is walked.
+
+Three walks share one strictness rule. A value is regular when it has the declared types, no unknown field, no
+null, no missing required field and no value outside an enumeration; the strict walks raise ``IrregularError`` on
+anything else, and the caller answers at leisure (``sim.cluster.validation``). A lenient walk is for what has been
+found to fit its types, and follows the API server through nulls and missing fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sim.cluster.fields import Path, Paths
+
+ABSENT: Any = object()
+"""Stands for a field that is not there, as ``None`` stands for null."""
+
+
+class IrregularError(Exception):
+    """A value does not fit the schema, or needs the slow path."""
+
+
+class Node(Path):
+    """A field with the shape of its value."""
+
+    __slots__ = ()
+    leaf = False
+
+    def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
+        """Return the paths of ``value`` as an applier owns them, and as a comparison with nothing adds them.
+
+        The first is ``ToFieldSet``: leaves, list items, empty maps and nulls. The second is every path, containers
+        as well.
+        """
+        raise NotImplementedError
+
+    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+        """Apply ``config`` on ``live``: the merged value, the paths of ``config``, and the paths that it changed.
+
+        The merged value is ``live`` itself where nothing changed.
+        """
+        raise NotImplementedError
+
+    def compare(self, old: Any, new: Any) -> tuple[int, int]:
+        """The paths that ``new`` changes or adds, and those that it removes. Both are regular or made so."""
+        raise NotImplementedError
+
+    def remove(self, value: Any, paths: int) -> Any:
+        """``value`` without the items in ``paths``; a map or list left without any becomes null."""
+        raise NotImplementedError
+
+
+class Leaf(Node):
+    """A scalar, an atomic list, or an opaque value: owned as a whole.
+
+    ``type`` is the exact Python type of a regular value, ``None`` for any; ``check`` says whether a value of that
+    type is valid, ``None`` where all are.
+    """
+
+    __slots__ = ("check", "format", "type")
+    leaf = True
+
+    def __init__(
+        self, paths: Paths, up: Path | None, element: str, text: str, type_: type | None, format_: Any = None
+    ) -> None:
+        super().__init__(paths, up, element, text)
+        self.type = type_
+        self.format = format_
+        self.check: Callable[[Any], bool] | None = format_.regular if format_ is not None else None
+
+    def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
+        """See ``Node.adopt``."""
+        self.admit(value, lenient)
+        return self.bit, self.bit
+
+    def admit(self, value: Any, lenient: bool) -> None:
+        """Raise ``IrregularError`` unless ``value`` is regular, or the walk is lenient."""
+        kind = self.type
+        if kind is None or lenient:
+            return
+        if (kind is int and isinstance(value, bool)) or not isinstance(value, kind):
+            raise IrregularError
+        if self.check is not None and not self.check(value):
+            raise IrregularError
+
+    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+        """See ``Node.merge``."""
+        if live is config:
+            return live, self.bit, 0
+        self.admit(config, lenient)
+        if live == config:
+            return live, self.bit, 0
+        return config, self.bit, self.bit
+
+    def compare(self, old: Any, new: Any) -> tuple[int, int]:
+        """See ``Node.compare``."""
+        if old is new:
+            return 0, 0
+        self.admit(new, False)
+        return (0 if old == new else self.bit), 0
+
+    def remove(self, value: Any, paths: int) -> Any:
+        """See ``Node.remove``."""
+        return value
+
+
+def fits(kind: type, value: Any) -> bool:
+    """Whether ``value`` has the JSON type that ``kind`` stands for, as structured-merge-diff checks it."""
+    if kind is int:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+class Struct(Node):
+    """A map with declared fields, each owned on its own. ``required`` ones must be there."""
+
+    __slots__ = ("fields", "required")
+
+    def __init__(
+        self,
+        paths: Paths,
+        up: Path | None,
+        element: str,
+        text: str,
+        shapes: Mapping[str, Shape],
+        required: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(paths, up, element, text)
+        self.fields: dict[str, Node] = {
+            name: shape(paths, self, "f:" + name, "." + name) for name, shape in shapes.items()
+        }
+        self.required = required
+
+    def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
+        """See ``Node.adopt``."""
+        bit = self.bit
+        if not value:
+            if type(value) is dict:
+                if self.required and not lenient:
+                    raise IrregularError
+                return bit, bit
+            if value is None and lenient:
+                return bit, bit
+        if not isinstance(value, dict):
+            raise IrregularError
+        owned = 0
+        added = bit
+        fields = self.fields
+        for name, item in value.items():
+            node = fields.get(name)
+            if node is None:
+                raise IrregularError
+            if node.leaf:
+                check = node.check  # type: ignore[attr-defined]
+                if type(item) is not node.type or (check and not check(item)):  # type: ignore[attr-defined]
+                    node.admit(item, lenient)  # type: ignore[attr-defined]
+                owned |= node.bit
+            else:
+                own, add = node.adopt(item, lenient)
+                owned |= own
+                added |= add
+        if not lenient:
+            for name in self.required:
+                if name not in value:
+                    raise IrregularError
+        return owned, added | owned
+
+    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+        """See ``Node.merge``."""
+        if not config:
+            if type(config) is dict:
+                return live, self.bit, 0
+            if config is None and lenient:
+                return (live, self.bit, 0) if live else (None, self.bit, self.bit)
+        if not isinstance(config, dict):
+            raise IrregularError
+        fields = self.fields
+        owned = changed = 0
+        merged = None
+        for name, item in config.items():
+            node = fields.get(name)
+            if node is None:
+                raise IrregularError
+            old = live.get(name, ABSENT)
+            if node.leaf:
+                bit = node.bit
+                owned |= bit
+                if old is item:
+                    continue
+                check = node.check  # type: ignore[attr-defined]
+                if type(item) is not node.type or (check and not check(item)):  # type: ignore[attr-defined]
+                    node.admit(item, lenient)  # type: ignore[attr-defined]
+                if old == item:
+                    continue
+                changed |= bit
+                new = item
+            elif old is ABSENT:
+                own, add = node.adopt(item, lenient)
+                owned |= own
+                changed |= add
+                new = item
+            else:
+                new, own, add = node.merge(old, item, lenient)
+                owned |= own
+                if new is old:
+                    continue
+                changed |= add
+            if merged is None:
+                merged = dict(live)
+            merged[name] = new
+        return live if merged is None else merged, owned, changed
+
+    def compare(self, old: Any, new: Any) -> tuple[int, int]:
+        """See ``Node.compare``."""
+        if old is new:
+            return 0, 0
+        if type(new) is not dict:
+            raise IrregularError
+        fields = self.fields
+        changed = removed = 0
+        kept = 0
+        for name, item in new.items():
+            was = old.get(name, ABSENT)
+            if was is item:
+                kept += 1
+                continue
+            node = fields.get(name)
+            if node is None:
+                raise IrregularError
+            if was is ABSENT:
+                changed |= node.adopt(item, False)[1]
+                continue
+            kept += 1
+            if node.leaf:
+                check = node.check  # type: ignore[attr-defined]
+                if type(item) is not node.type or (check and not check(item)):  # type: ignore[attr-defined]
+                    node.admit(item, False)  # type: ignore[attr-defined]
+                if was != item:
+                    changed |= node.bit
+            else:
+                more, less = node.compare(was, item)
+                changed |= more
+                removed |= less
+        if kept != len(old):
+            for name, was in old.items():
+                if name not in new:
+                    if name in self.required:
+                        raise IrregularError
+                    removed |= fields[name].adopt(was, True)[1]
+        return changed, removed
+
+    def remove(self, value: Any, paths: int) -> Any:
+        """See ``Node.remove``."""
+        if not value:
+            return None
+        fields = self.fields
+        kept = {}
+        for name, item in value.items():
+            node = fields[name]
+            if node.bit & paths:
+                continue
+            kept[name] = node.remove(item, paths) if node.subtree & paths else item
+        return kept or None
+
+
+Shape = Callable[[Paths, Path | None, str, str], Node]
+"""Builds the node of a field: paths of the kind, the path above, its ``fieldsV1`` element, its text."""

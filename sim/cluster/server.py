@@ -1,0 +1,188 @@
+"""The API server in time: how long a request takes, what it costs, and when it is decided.
+
+A request is taken (at most ``max_in_flight`` at once), computes on the server's processors, waits for etcd and
+is decided at one instant, when ``ApiServer.handle`` answers it. Writes without a resourceVersion never fail for
+being stale: where another write came between reading and deciding, the server reads again and retries inside
+(``GuaranteedUpdate``), which is counted. Service times are drawn from the profile, by kind of request
+(model.md section 6); load stretches the computing part.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sim.cluster import messages
+from sim.cluster.apiserver import ApiServer
+from sim.cluster.kinds import KINDS
+from sim.cluster.messages import Response
+from sim.cluster.objects import Object, Write
+from sim.cluster.watch import Watch, WatchEvent
+from sim.kernel.clock import seconds_at
+from sim.kernel.machine import Machine
+from sim.kernel.simulation import Simulation
+from sim.recording.recorder import Recorder
+from sim.scenario.model import Scenario
+from sim.scenario.profile import Profile
+
+if TYPE_CHECKING:
+    from sim.client.rest import Request
+
+
+def service_class(write: Write) -> str:
+    """The field of ``ServiceTimes`` that a write's time is drawn from."""
+    kind, verb = write.kind, write.verb
+    if kind == "Certificate":
+        if verb == "create":
+            return "certificate_create"
+        return "certificate_status" if write.subresource else "certificate_main"
+    if kind == "Event":
+        return "event"
+    if kind == "Secret":
+        return {"create": "secret_create", "delete": "secret_delete"}.get(verb, "secret_apply")
+    return {"create": "request_create", "delete": "request_delete"}.get(verb, "request_status")
+
+
+_GUARANTEED = {"update", "merge-patch", "apply"}
+"""Verbs whose transaction the server tries again after losing a race (storage's GuaranteedUpdate)."""
+
+
+class _Job:
+    """A request inside the server."""
+
+    __slots__ = ("after", "base", "before", "get", "received", "request", "retries")
+
+    def __init__(self, request: Request, get: bool, received: int) -> None:
+        self.request = request
+        self.get = get
+        self.received = received
+        self.base = 0
+        self.before = 0  # nanoseconds from the end of computing to deciding
+        self.after = 0  # nanoseconds from deciding to answering
+        self.retries = 0
+
+
+class Server:
+    """Takes requests, answers them, and publishes what was stored to the watches."""
+
+    def __init__(
+        self, simulation: Simulation, machine: Machine, api: ApiServer, recorder: Recorder, scenario: Scenario,
+        profile: Profile,
+    ) -> None:
+        self._sim = simulation
+        self._machine = machine
+        self.api = api
+        self._recorder = recorder
+        self._costs = profile.server
+        self._times: dict[tuple[str, str], Callable[[], int]] = {}
+        self._network = scenario.server.network_one_way + profile.server.delivery
+        self._last_taken = -profile.server.cold_after
+        self._places = scenario.server.max_in_flight
+        self._waiting: deque[_Job] = deque()
+        self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
+        self._runnable: deque[tuple[_Job, int]] = deque()
+        self._watches: dict[str, list[Watch]] = {}
+
+    def watch(self, kind: str, watch: Watch) -> None:
+        """Send events of ``kind`` to ``watch`` from now on."""
+        self._watches.setdefault(kind, []).append(watch)
+
+    def receive(self, request: Request, get: bool = False) -> None:
+        """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
+        if self._network:
+            self._sim.call_in(self._network, self._admit, request, get)
+        else:
+            self._admit(request, get)
+
+    def _admit(self, request: Request, get: bool) -> None:
+        job = _Job(request, get, self._sim.now)  # type: ignore[arg-type]
+        if self._places:
+            self._places -= 1
+            self._serve(job)
+        else:
+            self._waiting.append(job)
+
+    def _serve(self, job: _Job) -> None:
+        write = job.request.send.write
+        current = self.api.store.get(write.kind, write.name)
+        job.base = current.resource_version if current is not None else 0
+        if job.get:
+            name = "get"
+        elif write.resource_version is not None and job.base != write.resource_version:
+            name = "certificate_refused"
+        else:
+            name = service_class(write)
+        key = (job.request.actor, name)
+        draw = self._times.get(key)
+        if draw is None:
+            latency = getattr(self._costs.times, name)
+            draw = self._times[key] = self._sim.streams.latency(job.request.actor, f"service/{name}", latency)
+        service = draw()
+        if job.received - self._last_taken > self._costs.cold_after:
+            service = round(service * self._costs.cold_factor)
+        self._last_taken = job.received
+        cpu = round(service * self._costs.cpu_share)
+        decided = max(round(service * self._costs.commit_share), cpu)
+        job.before = decided - cpu
+        job.after = service - decided
+        if self._procs:
+            self._procs -= 1
+            self._machine.run(cpu, False, self._computed, job)
+        else:
+            self._runnable.append((job, cpu))
+
+    def _computed(self, job: _Job) -> None:
+        if not self._machine.finished(job):
+            return
+        if self._runnable:
+            following, cpu = self._runnable.popleft()
+            self._machine.run(cpu, False, self._computed, following)
+        else:
+            self._procs += 1
+        if job.before:
+            self._sim.call_in(job.before, self._decide, job)
+        else:
+            self._decide(job)
+
+    def _decide(self, job: _Job) -> None:
+        request = job.request
+        write = request.send.write
+        now: int = self._sim.now
+        current = self.api.store.get(write.kind, write.name)
+        version = current.resource_version if current is not None else 0
+        if job.get:
+            if current is not None:
+                response = Response(200, "", current, False)
+            else:
+                kind = KINDS[write.kind]
+                response = Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+        else:
+            if version != job.base and write.verb in _GUARANTEED:
+                # Another write came in between: the transaction in etcd fails, the server reads again and, if
+                # the write may not be refused for being stale, tries again.
+                job.base = version
+                if write.resource_version is None:
+                    job.retries += 1
+                self._sim.call_in(self._costs.hidden_retry, self._decide, job)
+                return
+            response = self.api.handle(write, seconds_at(now))
+            if response.written:
+                for watch in self._watches.get(write.kind, ()):
+                    assert response.object is not None
+                    watch.publish(WatchEvent(response.object, write.verb == "delete"))
+        # Recorded now, in the order of decisions: two writes may be answered in another order.
+        self._recorder.request(
+            request, response, current, job.received, now, now + job.after, self._network, job.retries
+        )
+        self._sim.call_in(job.after, self._answer, job, response)
+
+    def _answer(self, job: _Job, response: Response) -> None:
+        if self._waiting:
+            self._serve(self._waiting.popleft())
+        else:
+            self._places += 1
+        if self._network:
+            self._sim.call_in(self._network, job.request.arrive, response)
+        else:
+            job.request.arrive(response)

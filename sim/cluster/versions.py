@@ -1,0 +1,109 @@
+"""Versions of objects: making the next one, and the parts that writes name.
+
+Versions share whatever a write leaves alone, by identity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.cluster.kinds import Kind
+from sim.cluster.objects import Object
+from sim.cluster.schema import ABSENT
+
+NOTHING: dict[str, Any] = {}
+"""The labels or annotations of an object that has none. Shared: do not change it."""
+
+
+def blank(kind: Kind, name: str) -> Object:
+    """An object before its creation."""
+    item = Object()
+    item.kind = kind.name
+    item.name = name
+    item.uid = item.owner = ""
+    item.created = item.resource_version = 0
+    item.generation = kind.first_generation
+    item.labels = item.annotations = NOTHING
+    item.spec = item.status = item.data = item.type = None
+    item.managers = ()
+    item.lossy = False
+    return item
+
+
+def successor(live: Object) -> Object:
+    """A copy to become the next version; the store gives it its resourceVersion."""
+    item = Object()
+    item.kind = live.kind
+    item.name = live.name
+    item.uid = live.uid
+    item.owner = live.owner
+    item.created = live.created
+    item.generation = live.generation
+    item.labels = live.labels
+    item.annotations = live.annotations
+    item.spec = live.spec
+    item.status = live.status
+    item.data = live.data
+    item.type = live.type
+    item.managers = live.managers
+    item.lossy = False
+    return item
+
+
+def decays(values: Any) -> bool:
+    """Whether labels or annotations, as an apply leaves them, are not what a reader decodes."""
+    return values is not NOTHING and (not values or None in values.values())
+
+
+def merged_patch(target: Any, patch: Any) -> Any:
+    """``patch`` merged into ``target`` by RFC 7386; ``target`` itself where that changes nothing."""
+    if not isinstance(patch, dict):
+        return target if patch == target and type(patch) is type(target) else patch
+    out: dict[str, Any] | None = None
+    if not isinstance(target, dict):
+        target = out = {}
+    for key, value in patch.items():
+        old = target.get(key, ABSENT)
+        if value is None:
+            if old is ABSENT:
+                continue
+            out = dict(target) if out is None else out
+            del out[key]
+            continue
+        new = merged_patch(old, value)
+        if new is not old:
+            out = dict(target) if out is None else out
+            out[key] = new
+    return target if out is None else out
+
+
+def string_maps(metadata: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels and annotations in ``metadata``; a map that is not there, or empty, is none.
+
+    Raises ``TypeError`` where one is no map of strings. A null value is the empty string.
+    """
+    if not metadata:
+        return NOTHING, NOTHING
+    if not isinstance(metadata, dict):
+        raise TypeError("metadata is no map")
+    return strings(metadata.get("labels")), strings(metadata.get("annotations"))
+
+
+def strings(values: Any) -> dict[str, str]:
+    """Labels or annotations as decoding leaves them. Raises ``TypeError`` where they are no map of strings."""
+    if not values:
+        return NOTHING
+    if not isinstance(values, dict):
+        raise TypeError("labels and annotations are maps")
+    for value in values.values():
+        if type(value) is not str:
+            return {key: _string(value) for key, value in values.items()}
+    return values
+
+
+def _string(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    raise TypeError("labels and annotations are strings")

@@ -1,0 +1,47 @@
+"""Watch streams: how news of a stored write reaches the clients.
+
+Each kind has its own stream. A stream delivers in the order of revisions; there is no order between streams
+(model.md section 6: a Secret's cache may lag the Certificate's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sim.cluster.objects import Object
+from sim.kernel.simulation import Simulation
+
+
+class WatchEvent(NamedTuple):
+    """An object was stored or, where ``deleted``, removed."""
+
+    object: Object
+    deleted: bool
+
+
+class Watch:
+    """One client's watch on one kind: ``deliver`` is called when an event reaches the client."""
+
+    def __init__(
+        self, simulation: Simulation, lag: Callable[[], int], network: int, deliver: Callable[[WatchEvent], None]
+    ) -> None:
+        self._sim = simulation
+        self._lag = lag
+        self._network = network
+        self._deliver = deliver
+        self._last = 0
+        self.stopped = False
+
+    def publish(self, event: WatchEvent) -> None:
+        """The write is committed; the event arrives later, never before the one published before it."""
+        if self.stopped:
+            return
+        now: int = self._sim.now
+        # One nanosecond apart, so that the drawing of ties can't reorder a stream.
+        self._last = max(self._last + 1, now + self._lag() + self._network)
+        self._sim.call_in(self._last - now, self._arrive, event)
+
+    def _arrive(self, event: WatchEvent) -> None:
+        if not self.stopped:
+            self._deliver(event)

@@ -1,0 +1,174 @@
+"""What every simulated controller has: its caches, its workers, its log, its way to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sim.client.effects import Failure, Reconcile, Send
+from sim.client.events import EventRecorder
+from sim.client.informer import Cache
+from sim.client.worker import Workers
+from sim.cluster.messages import Response
+from sim.cluster.objects import Object, Write
+from sim.controllers.conditions import Status
+from sim.kernel.clock import EPOCH, seconds_at
+from sim.scenario.model import ControllerOptions
+
+if TYPE_CHECKING:
+    from sim.controllers.manager import Manager
+
+
+class Controller:
+    """One controller of the manager's process.
+
+    A subclass names itself, registers for events in ``register`` and decides in ``reconcile``.
+    """
+
+    name = ""
+    label = ""
+    """The key under ``controllers:`` in a scenario."""
+    deadline: int | None = None
+    """Nanoseconds that one item may take (a context's timeout), or None."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.process = manager.process
+        self.release = manager.release
+        self.scenario = manager.process.scenario
+        self.certificates = manager.certificates.cache
+        self.secrets = manager.secrets.cache
+        self.requests = manager.requests.cache
+        controllers = self.scenario.controllers
+        options: ControllerOptions = getattr(controllers, self.label, ControllerOptions())
+        self.strategy = options.strategy or self.scenario.strategy
+        self.workers = Workers(
+            self.process,
+            self,
+            options.workers or controllers.workers,
+            options.retry or self.default_retry(),
+            self.keys().get,
+            self.process.streams.latency(self.name, "work", self.process.profile.controllers.reconcile_cpu),
+        )
+        self.recorder = EventRecorder(self.process, self.name)
+        self.register()
+
+    def default_retry(self) -> Any:
+        """Back-off of the queue where the scenario names none for this controller."""
+        return self.scenario.retry
+
+    def register(self) -> None:
+        """Register event handlers with the informers."""
+        raise NotImplementedError
+
+    def reconcile(self, obj: Object) -> Reconcile | None:
+        """Decide what to do about the key, from the caches; None for nothing."""
+        raise NotImplementedError
+
+    def keys(self) -> Cache:
+        """The cache of the objects that the keys name."""
+        return self.certificates
+
+    def certificate(self, obj: Object) -> str:
+        """Name of the Certificate that an object is about."""
+        return obj.name
+
+    @property
+    def now(self) -> int:
+        """Unix time in nanoseconds."""
+        return EPOCH * 1_000_000_000 + self.process.sim.now  # type: ignore[return-value]
+
+    @property
+    def now_s(self) -> int:
+        """Whole Unix seconds: the granularity of times in objects."""
+        return seconds_at(self.process.sim.now)  # type: ignore[arg-type]
+
+    # Handlers: which key an event adds. They look the Certificate up in the cache when the event arrives.
+
+    def on_certificate(self, obj: Object) -> None:
+        """The Certificate itself changed."""
+        self.workers.add(obj.name)
+
+    def on_owned(self, obj: Object) -> None:
+        """An object that a Certificate owns changed (predicate.ResourceOwnerOf)."""
+        name = self.manager.certificate_of(obj.owner)
+        if name is not None:
+            self.workers.add(name)
+
+    def on_target_secret(self, obj: Object) -> None:
+        """A Secret changed that Certificates name as spec.secretName."""
+        for name in self.manager.certificates_with_secret(obj.name):
+            self.workers.add(name)
+
+    # Log lines, as in the recorded logs.
+
+    def log(self, verbosity: int, key: str, line: str, message: str) -> None:
+        """Log a line that is about ``key``."""
+        self.process.recorder.log(self.process.sim.now, verbosity, self.name, key, line, message)  # type: ignore[arg-type]
+
+    def failed(self, key: str, result: Response | Failure) -> None:
+        """cert-manager's line for a failed item: Info for a conflict, an error otherwise."""
+        release = self.release
+        message = result.message.replace('"', '\\"')
+        prefix = f"cert-manager/{self.name}: " if release.conflict_line_names_key else ""
+        about = f' key="default/{key}"' if release.conflict_line_names_key else ""
+        if isinstance(result, Response) and result.stale:
+            verbosity = 0 if self.scenario.log.conflict_level == "info" else 4
+            text = "re-queuing item due to optimistic locking on resource"
+            line = "controller.go:162" if release.conflict_line_names_key else "controller.go:150"
+        else:
+            verbosity, text = 0, "re-queuing item due to error processing"
+            line = "controller.go:167" if release.conflict_line_names_key else "controller.go:155"
+        self.log(verbosity, key, line, f'"{prefix}{text}"{about} error="{message}"')
+
+    # Writing a Certificate's status.
+
+    def status_write(
+        self,
+        certificate: Object,
+        change: Callable[[Object], Status],
+        own: Callable[[Status], Status],
+    ) -> Send:
+        """The write that brings ``change(certificate)`` to the server, by this controller's strategy.
+
+        ``own`` picks from a status what this controller applies under server-side apply (model.md section 3).
+        """
+        strategy = self.strategy
+
+        def write(read: Object) -> Write:
+            status = change(read)
+            if strategy == "update":
+                return Write(
+                    "update",
+                    "Certificate",
+                    read.name,
+                    {"status": status},
+                    f"cert-manager-{self.name}",
+                    "status",
+                    False,
+                    read.resource_version,
+                    read.uid,
+                )
+            if strategy == "apply":
+                body = {"status": own(status)}
+                return Write("apply", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", True)
+            version = read.resource_version if strategy == "merge-patch" else None
+            body = {"status": merge_patch(read.status or {}, status)}
+            return Write(
+                "merge-patch", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", False, version
+            )
+
+        def rebuild(send: Send) -> None:
+            fresh = self.certificates.get(certificate.name)
+            if fresh is not None and fresh is not send.read:
+                send.write = write(fresh)
+                send.read = fresh
+
+        return Send(write(certificate), certificate.name, certificate, rebuild)
+
+
+def merge_patch(old: Status, new: Status) -> Status:
+    """The JSON merge patch (RFC 7386) from ``old`` to ``new``: lists whole, null removes."""
+    patch: Status = {key: value for key, value in new.items() if old.get(key) != value}
+    patch.update({key: None for key in old if key not in new})
+    return patch

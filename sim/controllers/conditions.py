@@ -1,0 +1,71 @@
+"""Conditions of Certificates and CertificateRequests (cert-manager's pkg/api/util/conditions.go)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.kernel.clock import rfc3339
+
+Status = dict[str, Any]
+
+
+def condition(status: Status | None, type_: str) -> dict[str, Any] | None:
+    """The condition of this type, or None."""
+    if status:
+        for existing in status.get("conditions", ()):
+            if existing["type"] == type_:
+                return existing  # type: ignore[no-any-return]
+    return None
+
+
+def is_true(status: Status | None, type_: str) -> bool:
+    """Whether the condition is there and True."""
+    if status:
+        for existing in status.get("conditions", ()):
+            if existing["type"] == type_:
+                return bool(existing["status"] == "True")
+    return False
+
+
+def with_condition(
+    status: Status | None, type_: str, value: str, reason: str, message: str, now: int, generation: int | None = None
+) -> Status:
+    """A copy of ``status`` with the condition set; ``now`` in Unix seconds.
+
+    The transition time moves only where the condition's status changes. The order of conditions is kept.
+    """
+    changed = dict(status) if status else {}
+    new: dict[str, Any] = {"type": type_, "status": value, "reason": reason, "message": message}
+    new["lastTransitionTime"] = rfc3339(now)
+    if generation is not None:
+        new["observedGeneration"] = generation
+    conditions = list(changed.get("conditions", ()))
+    for index, existing in enumerate(conditions):
+        if existing["type"] == type_:
+            if existing["status"] == value:
+                new["lastTransitionTime"] = existing["lastTransitionTime"]
+                if new == existing:
+                    return changed
+            conditions[index] = new
+            break
+    else:
+        conditions.append(new)
+    changed["conditions"] = conditions
+    return changed
+
+
+def without_condition(status: Status, type_: str) -> Status:
+    """A copy of ``status`` without the condition."""
+    changed = dict(status)
+    conditions = [existing for existing in changed.get("conditions", ()) if existing["type"] != type_]
+    if conditions:
+        changed["conditions"] = conditions
+    else:
+        changed.pop("conditions", None)
+    return changed
+
+
+def ready_reason(status: Status | None) -> str:
+    """Reason of a CertificateRequest's Ready condition, or ""."""
+    ready = condition(status, "Ready")
+    return ready["reason"] if ready else ""

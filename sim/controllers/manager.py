@@ -1,0 +1,188 @@
+"""The controllers' process: informers, controllers and what they share.
+
+One ``Manager`` is one run of cert-manager's controller binary; a restart makes a new one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sim.client.effects import Failure, Send
+from sim.client.informer import Informer
+from sim.client.process import Process
+from sim.cluster.objects import Object, Write
+from sim.cluster.watch import Watch
+from sim.controllers.approver import Approver
+from sim.controllers.base import Controller
+from sim.controllers.conditions import Status, condition
+from sim.controllers.costs import Costs
+from sim.controllers.issuers import BuiltInIssuer
+from sim.controllers.issuing import Issuing
+from sim.controllers.key_manager import KeyManager
+from sim.controllers.metrics import Metrics
+from sim.controllers.policies import Input
+from sim.controllers.readiness import Readiness
+from sim.controllers.request_manager import REVISION, RequestManager
+from sim.controllers.revision_manager import RevisionManager
+from sim.controllers.trigger import Trigger
+from sim.kernel.clock import rfc3339
+from sim.scenario.releases import Release
+
+CERTIFICATE_CONTROLLERS: tuple[type[Controller], ...] = (
+    Trigger,
+    Readiness,
+    KeyManager,
+    RequestManager,
+    Issuing,
+    RevisionManager,
+    Metrics,
+    Approver,
+)
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Characters of generated names (apimachinery's util/rand)."""
+
+
+class Manager:
+    """Informers, controllers, and the questions that several controllers ask of the caches."""
+
+    def __init__(self, process: Process, release: Release) -> None:
+        self.process = process
+        self.release = release
+        scenario = process.scenario
+        self.lifetime = scenario.certificate.duration
+        self.renew_before = scenario.certificate.renew_before
+        limit = scenario.certificate.revision_history_limit
+        self.revision_history_limit = limit if limit is not None else release.revision_history_limit
+        self.costs = Costs(process.streams, process.profile.controllers)
+        self.certificates = Informer(process, "Certificate")
+        self.requests = Informer(process, "CertificateRequest")
+        self.secrets = Informer(process, "Secret")
+        self._names_by_uid: dict[str, str] = {}
+        self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
+        self._letters = {}  # type: ignore[var-annotated]
+        self.certificates.add_index(self._index_certificate)
+        self.controllers: list[Controller] = [kind(self) for kind in CERTIFICATE_CONTROLLERS]
+        self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
+        self._watches: list[Watch] = []
+
+    def start(self) -> None:
+        """List what is there and watch from now on."""
+        process = self.process
+        network = process.scenario.server.network_one_way + process.profile.server.delivery
+        lag = process.profile.watch.lag
+        informers = (self.certificates, self.requests, self.secrets)
+        for informer in informers:
+            kind = informer.cache.kind
+            draw = process.streams.latency("watch", kind, lag)
+            watch = Watch(process.sim, draw, network, informer.arrive)
+            process.server.watch(kind, watch)
+            self._watches.append(watch)
+            informer.fill(process.server.api.store.list(kind))
+        for informer in informers:
+            informer.announce()
+
+    def stop(self) -> None:
+        """Kill the process."""
+        self.process.stop()
+        for watch in self._watches:
+            watch.stopped = True
+
+    def _index_certificate(self, obj: Object, deleted: bool) -> None:
+        assert obj.spec is not None
+        names = self._names_by_secret[obj.spec["secretName"]]
+        if deleted:
+            self._names_by_uid.pop(obj.uid, None)
+            if obj.name in names:
+                names.remove(obj.name)
+        else:
+            self._names_by_uid[obj.uid] = obj.name
+            if obj.name not in names:
+                names.append(obj.name)
+
+    def certificate_of(self, uid: str) -> str | None:
+        """Name of the cached Certificate with this uid."""
+        return self._names_by_uid.get(uid)
+
+    def certificates_with_secret(self, secret: str) -> list[str]:
+        """Names of the cached Certificates whose spec.secretName is ``secret``."""
+        return self._names_by_secret.get(secret, [])
+
+    def requests_of(self, certificate: Object, revision: int) -> list[Object]:
+        """Cached CertificateRequests of a Certificate with this revision."""
+        wanted = str(revision)
+        return [
+            request
+            for request in self.requests.cache.owned_by(certificate.uid)
+            if request.annotations.get(REVISION) == wanted
+        ]
+
+    def policy_input(self, certificate: Object) -> Input | Failure:
+        """What the policies look at (policies/gatherer.go); several requests of one revision are an error."""
+        assert certificate.spec is not None
+        secret = self.secrets.cache.get(certificate.spec["secretName"])
+        revision = (certificate.status or {}).get("revision")
+        current = following = None
+        if revision is not None:
+            found = self.requests_of(certificate, revision)
+            if len(found) > 1:
+                return Failure(
+                    "multiple CertificateRequests were found for the 'current' revision "
+                    f"{revision}, issuance is skipped until there are no more duplicates"
+                )
+            current = found[0] if found else None
+        found = self.requests_of(certificate, (revision or 0) + 1)
+        if len(found) > 1:
+            return Failure(
+                "multiple CertificateRequests were found for the 'next' revision "
+                f"{(revision or 0) + 1}, issuance is skipped until there are no more duplicates"
+            )
+        following = found[0] if found else None
+        return Input(certificate, secret, current, following)
+
+    def spoil(self, certificate: Object, status: Status) -> None:
+        """Change the *cached* object, as issuing does before it copies (model.md section 5).
+
+        Every controller sees the change until the next watch event replaces the object.
+        """
+        spoiled = Object()
+        for name in Object.__slots__:
+            setattr(spoiled, name, getattr(certificate, name))
+        spoiled.status = status
+        if self.certificates.cache.get(certificate.name) is certificate:
+            self.certificates.cache.put(spoiled)
+
+    def send(self, write: Write, certificate: Object, read: Object | None = None) -> Send:
+        """A request on behalf of a Certificate; ``read`` is the cached copy that it was made from."""
+        return Send(write, certificate.name, read)
+
+    def suffix(self, actor: str, purpose: str, length: int = 5) -> str:
+        """Random letters, as in generated names."""
+        draw = self._letters.get((actor, purpose))
+        if draw is None:
+            draw = self._letters[actor, purpose] = self.process.streams.uniform(actor, purpose)
+        number = int(draw() * len(_ALPHABET) ** length)
+        letters = []
+        for _ in range(length):
+            number, index = divmod(number, len(_ALPHABET))
+            letters.append(_ALPHABET[index])
+        return "".join(letters)
+
+    def log_transition(self, controller: Controller, obj: Object, type_: str, value: str) -> None:
+        """The lines that setting a condition logs (pkg/api/util/conditions.go)."""
+        existing = condition(obj.status, type_)
+        now = rfc3339(controller.now_s)
+        kind = obj.kind
+        if existing is None:
+            line, text = ("conditions.go:203" if kind == "Certificate" else "conditions.go:263"), (
+                f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to {now}'
+            )
+        elif value and existing["status"] != value:
+            line, text = "conditions.go:192", (
+                f'Found status change for {kind} "{obj.name}" condition "{type_}": '
+                f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to {now}'
+            )
+        else:
+            return
+        controller.log(2, obj.name, line, text)
+
+

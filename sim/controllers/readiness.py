@@ -1,0 +1,71 @@
+"""certificates-readiness: keeps Ready, notBefore, notAfter and renewalTime in step with the Secret.
+
+Follows pkg/controller/certificates/readiness (model.md section 3).
+"""
+
+from __future__ import annotations
+
+from sim.client.effects import Failure, Reconcile
+from sim.cluster.objects import Object
+from sim.controllers import pki, policies
+from sim.controllers.base import Controller
+from sim.controllers.conditions import Status, condition, with_condition
+from sim.controllers.trigger import _fail
+from sim.kernel.clock import rfc3339
+
+READY = ("Ready", "Certificate is up to date and has not expired")
+TIMES = ("notAfter", "notBefore", "renewalTime")
+
+
+class Readiness(Controller):
+    """Writes Ready and the three times where they differ from what the Secret says."""
+
+    name = "certificates-readiness"
+    label = "readiness"
+
+    def register(self) -> None:
+        """Woken by the Certificate, CertificateRequests it owns, and the Secret it names."""
+        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.requests.add_handler(self.on_owned)
+        self.manager.secrets.add_handler(self.on_target_secret)
+
+    def reconcile(self, certificate: Object) -> Reconcile | None:
+        """ProcessItem of readiness_controller.go."""
+        given = self.manager.policy_input(certificate)
+        if isinstance(given, Failure):
+            return _fail(given)
+        violation = policies.readiness(given, self.now)
+        value, (reason, message) = ("True", READY) if violation is None else ("False", violation)
+        times: Status = {}
+        secret = given.secret
+        if secret is not None and secret.data and "tls.crt" in secret.data:
+            signed = secret.data["tls.crt"]
+            times["notBefore"] = rfc3339(signed.not_before)
+            times["notAfter"] = rfc3339(signed.not_after)
+            times["renewalTime"] = rfc3339(pki.renewal_time(signed, self.manager.renew_before))
+        now = self.now_s
+
+        def change(read: Object) -> Status:
+            status = with_condition(read.status, "Ready", value, reason, message, now, read.generation)
+            for name in TIMES:
+                status.pop(name, None)
+            status.update(times)
+            return status
+
+        if change(certificate) == (certificate.status or {}):
+            return None
+        self.manager.log_transition(self, certificate, "Ready", value)
+        return self._write(certificate, change)
+
+    def _write(self, certificate: Object, change: object) -> Reconcile:
+        response = yield self.status_write(certificate, change, own)  # type: ignore[arg-type]
+        return response if response.code >= 400 else None
+
+
+def own(status: Status) -> Status:
+    """What readiness applies: the Ready condition and the three times."""
+    applied: Status = {name: status[name] for name in TIMES if name in status}
+    ready = condition(status, "Ready")
+    if ready:
+        applied["conditions"] = [ready]
+    return applied

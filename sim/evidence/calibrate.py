@@ -1,0 +1,276 @@
+"""From recordings to a profile: every parameter that they show, and for each where it comes from.
+
+What can't be estimated stays at its documented default, and the provenance says so. Conflicts are never
+looked at: a profile that was fitted to them could not be used to predict them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sim.evidence import hops
+from sim.evidence.audit import CERTIFICATES, EVENTS
+from sim.evidence.estimate import (
+    FASTEST,
+    Measured,
+    ServiceEstimates,
+    commit_share,
+    computing,
+    gathered,
+    key_time,
+    lognormal,
+    lost_race,
+    mean_of,
+    quantile_of,
+    service_times,
+    watch_lag,
+)
+from sim.evidence.fit import Lognormal, ShiftedGamma
+from sim.evidence.replay import stretch
+from sim.evidence.trace import Trace
+from sim.scenario.profile import Profile
+from sim.scenario.units import MS, US
+
+if TYPE_CHECKING:
+    from sim.scenario.model import Part
+
+DEFAULT = "default"
+
+
+class Calibration(NamedTuple):
+    """A profile and its grounds. ``measured`` is by the parameter's path, such as ``server.times.event``."""
+
+    profile: Profile
+    measured: dict[str, Measured]
+    observed: dict[str, Any]  # what the recordings show beside the parameters, as plain data
+    ignored: Counter[str]
+
+
+class CalibrationError(Exception):
+    """The recordings show nothing that a profile needs."""
+
+
+def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = None) -> Calibration:
+    """Return the profile that these recordings show, taken on a machine with ``cores`` cores.
+
+    Raises ``CalibrationError`` where not one parameter can be estimated.
+    """
+    service = service_times(traces)
+    measured: dict[str, Measured | None] = {
+        f"server.times.{name}": value for name, value in service.times.items()
+    }
+    measured["server.cold_factor"] = service.cold
+    measured["server.commit_share"] = commit_share(traces)
+    measured["server.hidden_retry"] = lost_race(traces)
+    measured |= _client(traces)
+    profile = _profile(measured)
+    measured["watch.lag"] = _lag(traces, profile)
+    measured["create_gap"] = lognormal(
+        gathered(traces, hops.create_gaps), "audit log, a creation's answer to the client's next one"
+    )
+    profile = _profile(measured)
+    stretched = stretch(traces, profile, cores)
+    if stretched is not None:
+        measured["server.cpu_share"] = Measured(
+            stretched.share,
+            "audit log, arrivals served again on shared cores, against the times of requests that overlapped",
+            stretched.samples,
+            stretched.interval,
+            None,
+        )
+    found = {path: value for path, value in measured.items() if value is not None}
+    if not found:
+        raise CalibrationError(
+            "none of these recordings shows a parameter: wanted are 10 requests of a kind that met no other "
+            "in the server, or a controller's log beside the audit log"
+        )
+    return Calibration(_profile(found), found, _observed(traces, service, cores), ignored or Counter())
+
+
+def _client(traces: list[Trace]) -> dict[str, Measured | None]:
+    """What the controllers' process takes: its own steps, hops between controllers, keys and signatures."""
+    answers, sends = gathered(traces, hops.answers), gathered(traces, hops.sends)
+    plain = gathered(traces, hops.plain_hops)
+    first_line = gathered(traces, hops.first_line_hops)
+    key = key_time(_with_key(traces, "RSA-2048"), plain)
+    found = {
+        "controllers.response_cpu": quantile_of(
+            answers,
+            FASTEST,
+            "audit and controller log, end of service to code that waited, 10th percentile",
+        ),
+        "controllers.request_cpu": quantile_of(
+            sends, FASTEST, "audit and controller log, decision's line to arrival, 10th percentile"
+        ),
+        "controllers.reconcile_cpu": lognormal(
+            gathered(traces, hops.passes), "controller log, a refusal's line to the worker's next decision"
+        ),
+        "controllers.csr_cpu": computing(
+            gathered(_with_key(traces, "RSA-2048"), hops.signed_request_hops),
+            plain,
+            "audit log, key's name to the request's creation, less a plain hop",
+        ),
+        "controllers.sign_cpu": computing(
+            gathered(_with_key(traces, "RSA-2048"), hops.signing_hops),
+            first_line,
+            "audit and controller log, approval to the issuer's line, less a plain hop",
+        ),
+        "controllers.rsa2048": key,
+        "controllers.ecdsa": computing(
+            gathered(_with_key(traces, "ECDSA-256"), hops.key_times),
+            plain,
+            "audit log, trigger's write to the new key, less a plain hop",
+        ),
+        "controllers.rsa4096_factor": _large_keys(traces, key, plain),
+    }
+    delivery = None
+    if found["controllers.response_cpu"] and found["controllers.request_cpu"]:
+        fast = (found["controllers.response_cpu"].value, found["controllers.request_cpu"].value)
+        slack = [time - fast[0] for time in answers] + [time - fast[1] for time in sends]  # type: ignore[operator]
+        delivery = quantile_of(
+            slack, 0.5, "audit and controller log, median less 10th percentile of both ways"
+        )
+    return {**found, "server.delivery": delivery}
+
+
+def _with_key(traces: list[Trace], key: str) -> list[Trace]:
+    """The recordings whose Certificates all have this kind of key; without bodies, RSA-2048 is taken."""
+    return [trace for trace in traces if set(trace.keys or {"RSA-2048": 1}) == {key}]
+
+
+def _large_keys(traces: list[Trace], small: Measured | None, plain: list[int]) -> Measured | None:
+    large = key_time(_with_key(traces, "RSA-4096"), plain)
+    if small is None or large is None:
+        return None
+    mean = mean_of(small.value) if not isinstance(small.value, float) else small.value
+    assert isinstance(large.value, ShiftedGamma)
+    assert large.interval is not None
+    interval = (large.interval[0] / mean, large.interval[1] / mean)
+    return large._replace(value=large.value.mean / mean, interval=interval)
+
+
+def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
+    working = profile.server.delivery + profile.watch.decode_cpu + profile.controllers.reconcile_cpu.p50
+    return watch_lag(traces, profile.server.commit_share, working)
+
+
+def _profile(measured: dict[str, Measured] | dict[str, Measured | None]) -> Profile:
+    """The default profile with what was measured in its place."""
+    tree: dict[str, Any] = {}
+    for path, found in measured.items():
+        if found is None:
+            continue
+        *parents, name = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[name] = plain_value(path, found.value)
+    if "rsa2048" in tree.get("controllers", {}) and "rsa4096_factor" not in tree["controllers"]:
+        tree["controllers"]["rsa4096_factor"] = _kept_factor(measured["controllers.rsa2048"])
+    return Profile.model_validate(tree)
+
+
+def _kept_factor(small: Measured | None) -> float:
+    """The documented *time* of an RSA-4096 key, in RSA-2048 keys of this machine.
+
+    The documented factor goes with the documented time of the small key, not with one measured elsewhere.
+    """
+    documented = Profile.model_validate({}).controllers
+    mean = documented.rsa2048.shift + documented.rsa2048.shape * documented.rsa2048.scale
+    assert small is not None
+    assert isinstance(small.value, ShiftedGamma)
+    return round(documented.rsa4096_factor * mean / small.value.mean, 1)
+
+
+_WITHOUT_UNIT = {
+    "server.commit_share",
+    "server.cpu_share",
+    "server.cold_factor",
+    "controllers.rsa4096_factor",
+}
+
+
+def plain_value(path: str, value: object) -> Any:
+    """Return a measured value as the profile's file has it: whole microseconds, three digits of a share."""
+    if isinstance(value, Lognormal):
+        return {"p50": _whole(value.p50), "p90": _whole(value.p90)}
+    if isinstance(value, ShiftedGamma):
+        return {"shift": _whole(value.shift), "shape": value.shape, "scale": _whole(value.scale)}
+    assert isinstance(value, float)
+    return round(value, 3) if path in _WITHOUT_UNIT else _whole(value)
+
+
+def _whole(ns: float) -> int:
+    unit = 10 * US if ns >= MS else US
+    return max(round(ns / unit), 0) * unit
+
+
+def parameters(part: Part, prefix: str = "") -> list[str]:
+    """Return the paths of all parameters of a profile, a distribution as one."""
+    from sim.scenario.model import Latency, Part
+    from sim.scenario.profile import Gamma
+
+    paths = []
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, Part) and not isinstance(value, Latency | Gamma):
+            paths += parameters(value, f"{prefix}{name}.")
+        else:
+            paths.append(f"{prefix}{name}")
+    return paths
+
+
+def _observed(traces: list[Trace], service: ServiceEstimates, cores: int) -> dict[str, Any]:
+    """What else the recordings show: it says under which conditions the parameters were measured."""
+    observed: dict[str, Any] = {
+        "recordings": [trace.name for trace in traces],
+        "requests": sum(len(trace.events) for trace in traces),
+        "log_lines": sum(len(trace.lines) for trace in traces),
+        "cores": cores,
+        "times_against_average": {name: round(speed, 3) for name, speed in service.speeds.items()},
+    }
+    rates = {trace.name: round(rate, 1) for trace in traces if (rate := trace.token_rate)}
+    if rates:
+        observed["tokens_per_second"] = rates
+    ours = [event for trace in traces for event in trace.events if event.ours]
+    created = sum(
+        event.resource == CERTIFICATES and event.verb == "create" and event.succeeded
+        for trace in traces
+        for event in trace.events
+    )
+    if created:
+        observed["certificates"] = created
+        observed["requests_per_certificate"] = round(len(ours) / created, 1)
+        passes = sum(count for trace in traces for count in trace.passes.values())
+        if passes:
+            observed["passes_per_certificate"] = round(passes / created, 1)
+    if ours:
+        observed["share_of_events"] = round(sum(event.resource == EVENTS for event in ours) / len(ours), 3)
+    load = _by_load(traces)
+    if load:
+        observed["service_ms_by_requests_in_flight"] = load
+    return observed
+
+
+_LOADS = {"1": 1, "2-3": 3, "4-7": 7, "8-15": 15, "16-31": 31, "32+": 1 << 30}
+
+
+def _by_load(traces: list[Trace]) -> dict[str, dict[str, float]]:
+    """Median service time in milliseconds of each class, by requests in the server on arrival."""
+    import numpy as np
+
+    found: dict[str, dict[str, list[float]]] = {}
+    for trace in traces:
+        ends = np.sort(trace.answered)
+        inside = np.arange(len(trace.events)) - np.searchsorted(ends, trace.received, side="right") + 1
+        for i, name in enumerate(trace.classes):
+            if name is not None:
+                label = next(label for label, most in _LOADS.items() if inside[i] <= most)
+                took = float(trace.answered[i] - trace.received[i]) / MS
+                found.setdefault(name, {label: [] for label in _LOADS})[label].append(took)
+    medians = {
+        name: {label: round(float(np.median(times)), 2) for label, times in by.items() if len(times) >= 5}
+        for name, by in sorted(found.items())
+    }
+    return {name: by for name, by in medians.items() if by}

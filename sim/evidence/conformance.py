@@ -1,0 +1,372 @@
+"""Replays recorded sequences of writes and compares every answer with that of a real kube-apiserver.
+
+A recording holds one JSON object a line: ``id`` and ``steps``. A step says what a client sent and, under
+``expect``, what the server answered and stored. The replay sends the same writes to the simulator's own
+``ApiServer``: what is compared here is what every simulation runs on.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sim.cluster.apiserver import ApiServer
+from sim.cluster.messages import Response
+from sim.cluster.objects import Object, Write
+from sim.cluster.render import managed_fields
+from sim.cluster.store import Store
+from sim.cluster.validation import Cause
+from sim.cluster.versions import merged_patch
+
+KIND = "Certificate"
+OPERATIONS = ("create", "update", "merge-patch", "apply", "delete")
+ANSWER = ("code", "reason", "message", "causes", "written")
+STORED = ("spec", "status", "labels", "annotations", "generation", "managedFields")
+ASPECTS = ANSWER + STORED
+"""What is compared: of each answer, and of the object stored afterwards."""
+
+_KEYS: dict[str, tuple[type, ...]] = {
+    "op": (str,),
+    "manager": (str,),
+    "subresource": (str,),
+    "force": (bool,),
+    "body": (dict,),
+    "change": (dict,),
+    "read_at": (str, int),
+    "resource_version": (str, int),
+    "expect": (dict,),
+}
+_FOR_UPDATE = {"change", "read_at"}
+
+
+class RecordingError(ValueError):
+    """A recording, or a list of writes, cannot be used; the message says where, what was found, what is allowed."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a step: the key that it concerns, ``""`` for the whole step, and the words."""
+
+    key: str
+    words: str
+
+
+class Sequence(NamedTuple):
+    """Writes on one object, in order."""
+
+    id: str
+    steps: list[dict[str, Any]]
+
+
+class Step(NamedTuple):
+    """One replayed step: what was sent, the answer, the object afterwards, and what differs from the recording."""
+
+    number: int
+    write: Write
+    response: Response
+    stored: Object | None
+    found: dict[str, Any]
+    expected: dict[str, Any]
+    differs: tuple[str, ...]
+
+
+class Replay:
+    """Sends the steps of one sequence and remembers the copies that its clients hold."""
+
+    def __init__(self, sequence: Sequence) -> None:
+        self.sequence = sequence
+        self.store = Store()
+        self.server = ApiServer(self.store)
+        self._copies: list[Object | None] = []
+        self._uids: set[str] = set()
+
+    def run(self) -> Iterator[Step]:
+        """Send every step, in order."""
+        for number, step in enumerate(self.sequence.steps):
+            write = self._write(step)
+            response = self.server.handle(write, 0)
+            stored = self.store.get(KIND, self.sequence.id)
+            self._copies.append(stored)
+            self._uids.update(uid for uid in (write.uid, stored and stored.uid) if uid)
+            found = self._found(response, stored)
+            expected = _expected(step["expect"]) if "expect" in step else {}
+            differs = tuple(aspect for aspect in expected if found[aspect] != expected[aspect])
+            yield Step(number, write, response, stored, found, expected, differs)
+
+    def _copy(self, read_at: str | int) -> Object | None:
+        return self.store.get(KIND, self.sequence.id) if isinstance(read_at, str) else self._copies[read_at]
+
+    def _write(self, step: dict[str, Any]) -> Write:
+        body = step.get("body", {})
+        version: int | None = None
+        uid = None
+        wanted = step.get("resource_version")
+        if step["op"] == "update":
+            copy = self._copy(step.get("read_at", "latest"))
+            body = merged_patch(_as_body(copy) if copy else self._never_there(), step.get("change", {}))
+            uid = copy.uid if copy else None
+        else:
+            copy = self._copy(wanted) if wanted is not None else None
+        if wanted != "omit" and (step["op"] == "update" or wanted is not None):
+            version = copy.resource_version if copy else 1
+        manager, subresource = step.get("manager", ""), step.get("subresource", "")
+        return Write(
+            step["op"],
+            KIND,
+            self.sequence.id,
+            body,
+            manager,
+            subresource,
+            step.get("force", False),
+            version,
+            uid,
+        )
+
+    def _never_there(self) -> dict[str, Any]:
+        """The copy of a client that has never seen the object: the spec of the first create."""
+        created = [step.get("body", {}) for step in self.sequence.steps if step["op"] == "create"]
+        return {"spec": created[0].get("spec", {})} if created else {}
+
+    def _found(self, response: Response, stored: Object | None) -> dict[str, Any]:
+        message = response.message
+        for uid in self._uids:
+            message = message.replace(uid, "<uid>")
+        found: dict[str, Any] = dict.fromkeys(ASPECTS)
+        found["code"] = response.code
+        found["reason"] = response.reason
+        found["message"] = _in_order(message, response.causes)
+        found["causes"] = _in_any_order(cause._asdict() for cause in response.causes)
+        found["written"] = response.written
+        if stored is not None:
+            for aspect in STORED[:-1]:
+                found[aspect] = getattr(stored, aspect)
+            found["managedFields"] = _by_name(managed_fields(stored, times=False))
+        return found
+
+
+def _expected(expect: dict[str, Any]) -> dict[str, Any]:
+    causes = expect.get("causes") or []
+    expected: dict[str, Any] = dict.fromkeys(ASPECTS)
+    expected["code"] = expect["code"]
+    expected["reason"] = expect.get("reason") or ""
+    expected["message"] = _in_order(expect.get("message") or "", [Cause(**cause) for cause in causes])
+    expected["causes"] = _in_any_order(causes)
+    expected["written"] = expect["written"]
+    stored = expect["object"]
+    if stored is not None:
+        for aspect in STORED:
+            expected[aspect] = stored.get(aspect)
+        expected["managedFields"] = _by_name(stored["managedFields"])
+    return expected
+
+
+def _in_order(message: str, causes: Iterable[Cause]) -> str:
+    """``message`` with the errors that it lists sorted: the server finds them in the random order of Go's maps."""
+    head, listed, errors = message.partition("): errors:\n")
+    if listed:
+        return head + listed + "\n".join(sorted(errors.split("\n")))
+    head, listed, errors = message.partition(" is invalid: [")
+    if not listed:
+        return message
+    texts = {f"{cause.field}: {cause.message}" for cause in causes}
+    rest = errors.removesuffix("]")
+    for text in sorted(texts, key=len, reverse=True):
+        rest = rest.replace(text, "", 1)
+    if rest != ", " * (len(texts) - 1):
+        return message
+    return head + listed + ", ".join(sorted(texts)) + "]"
+
+
+def _in_any_order(causes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sorted: the server lists the managers in conflict in the order of a Go map, which is random."""
+    return sorted(causes, key=lambda cause: (cause["message"], cause["field"]))
+
+
+def _by_name(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries without what a recording leaves out, in its order."""
+    bare = [
+        {key: value for key, value in entry.items() if key not in {"fieldsType", "time"}} for entry in entries
+    ]
+    keys = ("manager", "operation", "subresource", "apiVersion")
+    return sorted(bare, key=lambda entry: tuple(entry.get(key, "") for key in keys))
+
+
+def _as_body(item: Object) -> dict[str, Any]:
+    body: dict[str, Any] = {"metadata": {"labels": item.labels, "annotations": item.annotations}}
+    if item.spec is not None:
+        body["spec"] = item.spec
+    if item.status is not None:
+        body["status"] = item.status
+    return body
+
+
+@dataclass
+class Report:
+    """How far replayed sequences agree with what was recorded."""
+
+    sequences: int = 0
+    sequences_passed: int = 0
+    steps: Counter[str] = field(default_factory=Counter)  # by operation
+    steps_passed: Counter[str] = field(default_factory=Counter)
+    disagreements: Counter[str] = field(default_factory=Counter)  # steps by aspect
+    first: list[tuple[str, Step]] = field(default_factory=list)  # sequence and step, of the first few
+
+    def add(self, sequence: Sequence, keep: int = 5) -> None:
+        """Replay ``sequence`` and count; the first ``keep`` steps that disagree are kept."""
+        agrees = True
+        for step in Replay(sequence).run():
+            operation = step.write.verb
+            self.steps[operation] += 1
+            if step.differs:
+                agrees = False
+                self.disagreements.update(step.differs)
+                if len(self.first) < keep:
+                    self.first.append((sequence.id, step))
+            else:
+                self.steps_passed[operation] += 1
+        self.sequences += 1
+        self.sequences_passed += agrees
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything agrees, and there was something to compare."""
+        return self.sequences_passed == self.sequences > 0
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """Sequences and steps, in all and passed, and the steps that agree on each aspect."""
+        total = self.steps.total()
+        by_aspect = {aspect: total - self.disagreements[aspect] for aspect in ASPECTS}
+        return {
+            "sequences": {"total": self.sequences, "passed": self.sequences_passed},
+            "steps": {"total": total, "passed": self.steps_passed.total(), **by_aspect},
+        }
+
+
+def read(path: Path) -> Iterator[Sequence]:
+    """The sequences of a recording, ``.jsonl`` or ``.jsonl.gz``.
+
+    Raises ``RecordingError`` where the file or one of its lines cannot be used.
+    """
+    number = 0
+    try:
+        opened = (
+            gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+        )
+        with opened as lines:
+            for number, line in enumerate(lines, 1):  # noqa: B007: named in the error
+                if line.strip():
+                    yield _sequence(f"{path}:{number}", line)
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise RecordingError(
+            f"{path}:{number + 1}: cannot be read: {reason}" if number else f"{path}: {reason}"
+        ) from error
+
+
+def _sequence(where: str, line: str) -> Sequence:
+    try:
+        data = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise RecordingError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+    if (
+        not isinstance(data, dict)
+        or not isinstance(data.get("id"), str)
+        or not isinstance(data.get("steps"), list)
+    ):
+        raise RecordingError(f"{where}: a sequence is an object with an id (a string) and steps (a list)")
+    for number, step in enumerate(data["steps"]):
+        found = fault(step, number, recorded=True)
+        if found is not None:
+            raise RecordingError(f"{where}: {data['id']}, step {number}: {found.words}")
+    return Sequence(data["id"], data["steps"])
+
+
+def fault(step: Any, number: int, recorded: bool) -> Fault | None:
+    """What keeps ``step``, the ``number``-th from 0, from being replayed; ``None`` where nothing does."""
+    if not isinstance(step, dict):
+        return Fault("", f"found {step!r}; a step is a map with the keys {', '.join(_KEYS)}")
+    for key, value in step.items():
+        if key not in _KEYS or (key == "expect" and not recorded):
+            allowed = ", ".join(name for name in _KEYS if recorded or name != "expect")
+            return Fault(key, f"found the key {key!r}; allowed are {allowed}")
+        if not isinstance(value, _KEYS[key]) or (bool not in _KEYS[key] and isinstance(value, bool)):
+            kinds = " or ".join(
+                {str: "text", int: "a number", bool: "true or false", dict: "a map"}[t] for t in _KEYS[key]
+            )
+            return Fault(key, f"found {key}: {value!r}; allowed is {kinds}")
+    if step.get("op") not in OPERATIONS:
+        found = f"op: {step['op']!r}" if "op" in step else "no op"
+        return Fault("op", f"found {found}; allowed are {', '.join(OPERATIONS)}")
+    if step.get("subresource", "") not in {"", "status"}:
+        return Fault(
+            "subresource", f"found subresource: {step['subresource']!r}; allowed are '' and 'status'"
+        )
+    for key in sorted(_FOR_UPDATE & step.keys()):
+        if step["op"] != "update":
+            return Fault(key, f"found {key} in a step with op: {step['op']}; only update has it")
+    if "body" in step and step["op"] == "update":
+        return Fault("body", "found body in a step with op: update; allowed are read_at and change")
+    for key, words in (("read_at", ("latest",)), ("resource_version", ("latest", "omit"))):
+        value = step.get(key, "latest")
+        if value not in words and not (isinstance(value, int) and 0 <= value < number):
+            allowed = " or ".join(
+                [*words, f"the number of an earlier step (0 to {number - 1})" if number else ""]
+            )
+            return Fault(key, f"found {key}: {value!r}; allowed is {allowed.removesuffix(' or ')}")
+    if recorded:
+        return _recording_fault(step)
+    return None
+
+
+def _recording_fault(step: dict[str, Any]) -> Fault | None:
+    expect = step.get("expect")
+    if not isinstance(expect, dict) or not {"code", "written", "object"} <= expect.keys():
+        return Fault("expect", "expect lacks code, written or object: not a recorded answer")
+    stored = expect["object"]
+    if stored is not None and (
+        not isinstance(stored, dict) or not isinstance(stored.get("managedFields"), list)
+    ):
+        return Fault("expect", "expect.object is neither null nor an object with managedFields")
+    return None
+
+
+def differences(aspect: str, found: Any, expected: Any) -> list[str]:
+    """Where two values of an aspect differ, one line a field: ``- expected``, ``+ found``."""
+    if aspect == "managedFields":
+        before, after = _owned(expected), _owned(found)
+    else:
+        before, after = _flat(aspect, expected), _flat(aspect, found)
+    missing = [f"- {line}" for line in before if line not in after]
+    return missing + [f"+ {line}" for line in after if line not in before]
+
+
+def _flat(path: str, value: Any) -> list[str]:
+    if isinstance(value, dict) and value:
+        return [line for key in sorted(value) for line in _flat(f"{path}.{key}", value[key])]
+    if isinstance(value, list) and value:
+        return [line for i, item in enumerate(value) for line in _flat(f"{path}[{i}]", item)]
+    return [f"{path}: {json.dumps(value, ensure_ascii=False, default=repr)}"]
+
+
+def _owned(entries: list[dict[str, Any]] | None) -> list[str]:
+    lines = []
+    for entry in entries or ():
+        owner = f"{entry['manager']} ({entry['operation']}{', status' if entry.get('subresource') else ''})"
+        lines += [f"{owner} owns {path}" for path in owned_paths(entry["fieldsV1"])]
+    return lines
+
+
+def owned_paths(fields: dict[str, Any], prefix: str = "") -> list[str]:
+    """The paths in a ``fieldsV1`` tree, as people write them."""
+    paths = []
+    for element, below in fields.items():
+        if element == ".":
+            paths.append(prefix)
+            continue
+        name = f"[{element[2:].strip('{}')}]" if element.startswith("k:") else f".{element[2:]}"
+        paths += owned_paths(below, prefix + name) if below else [prefix + name]
+    return paths

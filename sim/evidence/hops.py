@@ -1,0 +1,286 @@
+"""Times between the things that a recording shows, each taken only where nothing else explains it.
+
+The client gives away its own clock in two ways: its log's lines, and the name of every Event that it
+recorded, which holds the nanosecond. With the server's two times a request these show every step between a
+write and the next controller's request. All functions return nanoseconds, as lists of samples; where keys are
+being generated or tokens are waited for, nothing is taken.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import zip_longest
+from typing import NamedTuple
+
+from sim.evidence.audit import CERTIFICATES, EVENTS, REQUESTS, SECRETS, AuditEvent
+from sim.evidence.controller_log import CONFLICT, REISSUE, TRANSITION, LogLine
+from sim.evidence.trace import Trace, creates_key, starts_issuance
+from sim.scenario.units import MS, SECOND
+
+LONGEST = 50 * MS
+"""A longer step is not the next one any more: something was waited for."""
+KEY_LONGEST = 20 * SECOND
+_NEXT_PASS = 3 * MS
+
+
+class Reaction(NamedTuple):
+    """How long after a write's arrival the first controller that it wakes is seen at work."""
+
+    kind: str  # certificate, request, secret: each has its own watch and its own work before the first sign
+    service_ns: int
+    reaction_ns: int
+
+
+def _first_after(trace: Trace, what: str, name: str, time: int, condition: str = "") -> LogLine | None:
+    for line in trace.lines_about.get((what, name), ()):
+        if line.time_ns > time and (not condition or line.condition == condition):
+            return line if line.time_ns < time + LONGEST else None
+    return None
+
+
+def _recorded_after(trace: Trace, name: str, time: int, actor: str = "", but: str = "") -> int | None:
+    """When an Event about ``name`` was first recorded after a time, by the controller's clock."""
+    times = [
+        event.recorded_ns
+        for i in trace.by_object.get((EVENTS, name), ())
+        if (event := trace.events[i]).recorded_ns > time
+        and (not actor or event.actor == actor)
+        and event.actor != but
+    ]
+    first = min(times, default=None)
+    return first if first is not None and first < time + LONGEST else None
+
+
+def reactions(trace: Trace) -> list[Reaction]:
+    """Return first signs of life after a Certificate's or request's creation and a Secret's first apply."""
+    found = []
+    seen = _requests_seen(trace)
+    for event in trace.events:
+        if not event.succeeded or not trace.calm(event.received_ns):
+            continue
+        start = event.received_ns
+        signs: list[int | None] = []
+        kind = ""
+        if event.resource == CERTIFICATES and event.verb == "create" and event.name:
+            kind = "certificate"
+            for what in (REISSUE, TRANSITION):
+                line = _first_after(trace, what, event.name, start)
+                signs.append(line.time_ns if line else None)
+        elif event.resource == REQUESTS and event.verb == "create":
+            kind = "request"
+            signs.append(seen.get(start))
+        elif event.resource == SECRETS and event.verb == "apply" and event.code == 201:
+            kind = "secret"
+            line = _first_after(trace, TRANSITION, _certificate_of(trace, event), start, "Ready")
+            signs.append(line.time_ns if line else None)
+        times = [time for time in signs if time is not None]
+        if times:
+            found.append(Reaction(kind, event.service_ns, min(times) - start))
+    return found
+
+
+def _certificate_of(trace: Trace, applied: AuditEvent) -> str:
+    """Whose target Secret it is: issuing's next status write says, for the Secret's name need not."""
+    start = bisect_left(trace.received, applied.answered_ns)
+    for event in trace.events[start : start + 20]:
+        if event.actor == applied.actor and event.resource == CERTIFICATES:
+            return event.name
+    return ""
+
+
+def _requests_seen(trace: Trace) -> dict[int, int]:
+    """When a controller first did anything about a new CertificateRequest, by the arrival of its creation.
+
+    The server chooses the name, so the log of a creation may not have it: a name first seen within LONGEST of
+    one creation and of no other is that one's.
+    """
+    first: dict[str, int] = {}
+    for (resource, name), indices in trace.by_object.items():
+        if resource == EVENTS:
+            times = [
+                event.recorded_ns
+                for i in indices
+                if (event := trace.events[i]).actor.startswith("certificaterequests-") and event.recorded_ns
+            ]
+            if times:
+                first[name] = min(times)
+    for (what, name), lines in trace.lines_about.items():
+        if what == TRANSITION and lines[0].resource == "CertificateRequest":
+            first[name] = min(first.get(name, lines[0].time_ns), lines[0].time_ns)
+    created = [
+        event.received_ns
+        for event in trace.events
+        if event.resource == REQUESTS and event.verb == "create" and event.succeeded
+    ]
+    seen: dict[int, int] = {}
+    for time in first.values():
+        end = bisect_left(created, time)
+        if end and created[end - 1] > time - LONGEST and (end == 1 or created[end - 2] < time - LONGEST):
+            seen[created[end - 1]] = min(time, seen.get(created[end - 1], time))
+    return seen
+
+
+def answers(trace: Trace) -> list[int]:
+    """Return times from the end of service until the code that waited for the answer runs."""
+    found = []
+    for event in trace.events:
+        if not event.ours or event.resource == EVENTS or not trace.calm(event.answered_ns):
+            continue
+        seen: int | None = None
+        if event.reason == "Conflict":
+            line = _first_after(trace, CONFLICT, event.name, event.received_ns)
+            seen = line.time_ns if line else None
+        elif event.succeeded and event.actor in _RECORDS_AFTER_STATUS and event.subresource == "status":
+            seen = _recorded_after(trace, event.name, event.received_ns, event.actor)
+        if seen is not None and seen > event.answered_ns:
+            found.append(seen - event.answered_ns)
+    return found
+
+
+_RECORDS_AFTER_STATUS = {"certificates-trigger", "certificates-issuing", "certificaterequests-approver"}
+_DECIDES = {
+    "certificates-trigger": (CERTIFICATES, "Issuing"),
+    "certificates-readiness": (CERTIFICATES, "Ready"),
+    "certificaterequests-approver": (REQUESTS, "Approved"),
+}
+
+
+def sends(trace: Trace) -> list[int]:
+    """Return times from the log line that a status is about to change to the request's arrival."""
+    found = []
+    for i, event in enumerate(trace.events):
+        decides = _DECIDES.get(event.actor)
+        if decides is None or event.resource != decides[0] or event.subresource != "status":
+            continue
+        if trace.throttled[i] or not trace.calm(event.received_ns):
+            continue
+        before = [
+            line.time_ns
+            for line in trace.lines_about.get((TRANSITION, event.name), ())
+            if line.condition == decides[1] and line.time_ns < event.received_ns
+        ]
+        if before and event.received_ns - before[-1] < LONGEST:
+            found.append(event.received_ns - before[-1])
+    return found
+
+
+def passes(trace: Trace) -> list[int]:
+    """Return times of a pass up to its decision: from a refusal's line to the same worker's next decision.
+
+    A refused item that is already queued again, because its watch event came meanwhile, is taken up at once.
+    """
+    found = []
+    refusals = {
+        line.key: line
+        for line in trace.lines
+        if line.what == CONFLICT and line.controller in {"certificates-readiness", "certificates-trigger"}
+    }
+    for line in trace.lines:
+        if line.what == CONFLICT:
+            if line.controller in {"certificates-readiness", "certificates-trigger"}:
+                refusals[line.key.rsplit("/", 1)[-1]] = line
+            continue
+        name = line.key.rsplit("/", 1)[-1]
+        refusal = refusals.get(name)
+        if refusal is None or not 0 < line.time_ns - refusal.time_ns < _NEXT_PASS:
+            continue
+        readiness = refusal.controller == "certificates-readiness"
+        if (line.what == TRANSITION and line.condition == "Ready") if readiness else line.what == REISSUE:
+            if trace.calm(line.time_ns):
+                found.append(line.time_ns - refusal.time_ns)
+            del refusals[name]
+    return found
+
+
+def _next(trace: Trace, after: AuditEvent, wanted: tuple[str, str, str], longest: int) -> int | None:
+    """Index of the next success of an actor, resource and verb after another's arrival; None if too late."""
+    actor, resource, verb = wanted
+    start = bisect_left(trace.received, after.received_ns)
+    for i in range(start, len(trace.events)):
+        event = trace.events[i]
+        if event.received_ns > after.answered_ns + longest:
+            return None
+        if event.actor == actor and event.resource == resource and event.verb == verb and event.succeeded:
+            return i
+    return None
+
+
+def plain_hops(trace: Trace) -> list[int]:
+    """Return times from the end of a status write to another controller's request that needs no computing.
+
+    That is issuing's last write and key-manager's deletion of the next key.
+    """
+    return _hops(trace, "certificates-issuing", ("certificates-key-manager", SECRETS, "delete"))
+
+
+def signed_request_hops(trace: Trace) -> list[int]:
+    """The same from key-manager's write of the key's name to request-manager's create: it signs first."""
+    return _hops(trace, "certificates-key-manager", ("certificates-request-manager", REQUESTS, "create"))
+
+
+def _hops(trace: Trace, writer: str, following: tuple[str, str, str]) -> list[int]:
+    found = []
+    starts = [
+        event
+        for event in trace.events
+        if event.actor == writer
+        and event.resource == CERTIFICATES
+        and event.subresource == "status"
+        and event.succeeded
+        and (writer != "certificates-key-manager" or event.sent is None or event.sent.next_key)
+    ]
+    for event, after in zip_longest(starts, starts[1:]):
+        index = _next(trace, event, following, LONGEST)
+        if index is None or trace.throttled[index] or not trace.calm(event.received_ns):
+            continue
+        if after is None or after.received_ns > trace.events[index].received_ns:
+            found.append(trace.events[index].received_ns - event.answered_ns)
+    return found
+
+
+def first_line_hops(trace: Trace) -> list[int]:
+    """Return times from the end of a Certificate's creation to the first line about it."""
+    return [
+        reaction.reaction_ns - reaction.service_ns
+        for reaction in reactions(trace)
+        if reaction.kind == "certificate"
+    ]
+
+
+def signing_hops(trace: Trace) -> list[int]:
+    """Return times from the end of the approval to the issuer's line that it has signed."""
+    found = []
+    for event in trace.events:
+        if event.actor == "certificaterequests-approver" and event.resource == REQUESTS and event.succeeded:
+            line = _first_after(trace, TRANSITION, event.name, event.received_ns, "Ready")
+            if line is not None and trace.calm(event.received_ns):
+                found.append(line.time_ns - event.answered_ns)
+    return found
+
+
+def key_times(trace: Trace) -> list[int]:
+    """Return times from the end of trigger's write to the arrival of the new key, one key at a time."""
+    found = []
+    starts = [event for event in trace.events if starts_issuance(event)]
+    for event, after in zip_longest(starts, starts[1:]):
+        if not trace.calm(event.received_ns):
+            continue
+        index = _next(trace, event, ("certificates-key-manager", SECRETS, "create"), KEY_LONGEST)
+        if index is None or trace.throttled[index] or not creates_key(trace.events[index]):
+            continue
+        if after is None or after.received_ns > trace.events[index].received_ns:
+            found.append(trace.events[index].received_ns - event.answered_ns)
+    return found
+
+
+def create_gaps(trace: Trace) -> list[int]:
+    """Return times from a creation's answer to the same client's next creation."""
+    found = []
+    last: dict[str, AuditEvent] = {}
+    for event in trace.events:
+        if event.resource == CERTIFICATES and event.verb == "create" and not event.ours:
+            before = last.get(event.actor)
+            if before is not None and 0 < event.received_ns - before.answered_ns < LONGEST:
+                found.append(event.received_ns - before.answered_ns)
+            last[event.actor] = event
+    return found

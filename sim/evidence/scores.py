@@ -1,0 +1,126 @@
+"""How good predictions are: intervals for what will be recorded, and scores of them.
+
+The simulated replications of a case are n independent draws of what one run of the cluster may come to. What
+was recorded is the mean of m runs. If simulation and cluster have one distribution, the recorded mean lies with
+probability 95% in
+
+    mean +- t(n - 1, .975) * s * sqrt(1/m + 1/n)
+
+(the prediction interval for the mean of m further observations: Hahn and Meeker, *Statistical Intervals*,
+section 4.7), s being the standard deviation over the replications. Quantiles of the replications would need no
+normal distribution, but of 20 even the outermost ones leave out 10% of what comes next. Counts are not
+negative, so the interval ends at 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+LEVEL = 0.95
+
+
+class Prediction(NamedTuple):
+    """A predicted figure beside the recorded one; None where there is none.
+
+    ``recorded`` is the mean of the repetitions, ``predicted`` that of the replications, ``low`` and ``high``
+    the interval for the former. The spreads are standard deviations of single runs.
+    """
+
+    recorded: float | None
+    predicted: float | None
+    low: float | None
+    high: float | None
+    recorded_spread: float | None = None
+    predicted_spread: float | None = None
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the recorded mean lies in the interval."""
+        if self.recorded is None or self.low is None or self.high is None:
+            return None
+        # Sums of floats: a recorded value on the interval's very end lies in it.
+        slack = 1e-9 * max(abs(self.low), abs(self.high), 1e-9)
+        return self.low - slack <= self.recorded <= self.high + slack
+
+    @property
+    def error(self) -> float | None:
+        """The relative error, signed: (predicted - recorded) / recorded."""
+        if not self.recorded or self.predicted is None:
+            return None
+        return self.predicted / self.recorded - 1
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return the four numbers that ``--json`` prints."""
+        return {name: getattr(self, name) for name in ("recorded", "predicted", "low", "high")}
+
+
+def predict(recorded: Sequence[float], simulated: Sequence[float]) -> Prediction:
+    """Set the mean of the recorded values against the simulated ones."""
+    centre = _mean(recorded)
+    n, m = len(simulated), max(len(recorded), 1)
+    mean = _mean(simulated)
+    if mean is None:
+        return Prediction(centre, None, None, None, spread(recorded), None)
+    s = spread(simulated)
+    if s is None:
+        return Prediction(centre, mean, None, None, spread(recorded), None)
+    half = _student(n - 1) * s * math.sqrt(1 / m + 1 / n)
+    return Prediction(centre, mean, max(mean - half, 0.0), mean + half, spread(recorded), s)
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return the standard deviation; None of fewer than two."""
+    if len(values) < 2:
+        return None
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def interval_score(prediction: Prediction, level: float = LEVEL) -> float | None:
+    """Return the interval score: width, plus 2/alpha times the distance by which it was missed.
+
+    Gneiting and Raftery, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102 (2007),
+    section 6.2. Lower is better: wide intervals cost as much as missed ones.
+    """
+    if prediction.recorded is None or prediction.low is None or prediction.high is None:
+        return None
+    low, high, value = prediction.low, prediction.high, prediction.recorded
+    return high - low + 2 / (1 - level) * max(low - value, value - high, 0.0)
+
+
+def wasserstein(recorded: Sequence[float], simulated: Sequence[float]) -> float | None:
+    """Return the Wasserstein distance of two samples, in their unit: how far the one must be moved."""
+    if not recorded or not simulated:
+        return None
+    from scipy.stats import wasserstein_distance
+
+    return float(wasserstein_distance(recorded, simulated))
+
+
+def rank_agreement(recorded: Sequence[float], predicted: Sequence[float]) -> float | None:
+    """Return Kendall's tau-b; None of fewer than two cases, or where all of one side are equal."""
+    if len(recorded) < 2:
+        return None
+    from scipy.stats import kendalltau
+
+    tau = float(kendalltau(recorded, predicted, variant="b").statistic)
+    return None if math.isnan(tau) else tau
+
+
+def median(values: Sequence[float]) -> float | None:
+    """Return the median; None of nothing."""
+    import statistics
+
+    return statistics.median(values) if values else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def _student(degrees: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + LEVEL) / 2))

@@ -1,0 +1,307 @@
+"""Compares variants of a scenario on the same random numbers.
+
+A variant is the scenario with some keys changed, everything else (seed and replications too) shared:
+replication i of every variant has the same arrivals, key generation times and latencies, so their
+difference shows the change.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.intervals import Estimate, verdict
+from sim.analysis.paired import DEFAULT_METRIC, METRICS, differences, estimates, ranking
+from sim.experiment.executor import Executor, choose
+from sim.experiment.run import Collected, Job, Progress, Result, open_results, perform, resized
+from sim.recording import results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.scenario.model import Scenario
+
+MOST_VARIANTS = 100
+"""More are a sweep, not a comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A scenario with ``changes`` (key to value, as ``--set`` takes them); ``name`` lists them."""
+
+    name: str
+    changes: Mapping[str, str]
+    scenario: Scenario
+
+
+class Comparison:
+    """What a comparison came to. ``results`` has the result of every variant by name, the baseline first.
+
+    ``estimates`` and ``differences`` (from the baseline; without the baseline itself) are by variant and
+    metric.
+    """
+
+    def __init__(
+        self,
+        vary: Mapping[str, Sequence[str]],
+        metric: str,
+        found: Mapping[str, Result],
+        folder: Path | None = None,
+    ) -> None:
+        self.vary = {key: list(values) for key, values in vary.items()}
+        self.metric = metric
+        self.results = dict(found)
+        self.folder = folder
+        self.baseline = next(iter(self.results))
+        base = self.results[self.baseline].measured
+        self.estimates = {name: estimates(each.measured) for name, each in self.results.items()}
+        self.differences = {
+            name: differences(each.measured, base)
+            for name, each in self.results.items()
+            if name != self.baseline
+        }
+        self.ranked = ranking(self.estimates, metric)
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(self.results)} by {self.metric}>"
+
+    def __getitem__(self, variant: str) -> Result:
+        return self.results[variant]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no invariant was violated in any variant."""
+        return not any(each.summary["violations"] for each in self.results.values())
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per variant (ranked) and metric: mean, low, high, difference from the baseline, verdict."""
+        import pandas as pd
+
+        rows = []
+        for name in self.ranked:
+            for metric, mean in self.estimates[name].items():
+                row = {"variant": name, "metric": metric, **mean.as_dict()}
+                if name != self.baseline:
+                    difference = self.differences[name][metric]
+                    row |= {f"difference_{key}": value for key, value in difference.as_dict().items()}
+                    row["verdict"] = verdict(difference)
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain data: the object that ``requeue compare --json`` prints."""
+        first = self.results[self.baseline]
+        return {
+            "scenario": first.scenario.name,
+            "vary": self.vary,
+            "metric": self.metric,
+            "baseline": self.baseline,
+            "replications": first.summary["replications"],
+            "seed": first.summary["seed"],
+            "variants": [self._variant(rank, name) for rank, name in enumerate(self.ranked, start=1)],
+        }
+
+    def _variant(self, rank: int, name: str) -> dict[str, Any]:
+        summary = self.results[name].summary
+        against = None
+        if name != self.baseline:
+            against = {metric: _compared(value) for metric, value in self.differences[name].items()}
+        return {
+            "rank": rank,
+            "variant": name,
+            "digest": summary["digest"],
+            "strategy": summary["strategy"],
+            "certificates": summary["certificates"],
+            "ready": summary["ready"],
+            "conflicts": summary["conflicts"],
+            "time_to_ready": summary["time_to_ready"],
+            "violations": summary["violations"],
+            "metrics": {metric: value.as_dict() for metric, value in self.estimates[name].items()},
+            "difference": against,
+        }
+
+
+def compare(
+    scenario: Scenario,
+    vary: Mapping[str, Iterable[object]],
+    *,
+    metric: str = DEFAULT_METRIC,
+    seed: int | None = None,
+    replications: int | None = None,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run every combination of ``vary`` and compare each with the first.
+
+    ``vary`` is, for example, ``{"strategy": ["update", "apply"], "client.qps": [20, 50]}``. The other
+    arguments are those of ``sim.run``; ``out`` gets a folder per variant and ``comparison.json``. Raises
+    ``ValueError`` where there is nothing to compare or the metric is unknown, ``ScenarioError`` where a
+    variant is no valid scenario.
+    """
+    chosen = {key: [written(value) for value in values] for key, values in vary.items()}
+    found = variants(resized(scenario, seed, replications), chosen)
+    folder = results.GivenFolder(Path(out)) if out is not None else None
+    return execute(found, chosen, metric=metric, folder=folder, executor=choose(jobs), progress=progress)
+
+
+def execute(
+    compared: Sequence[Variant],
+    vary: Mapping[str, Sequence[str]],
+    *,
+    metric: str = DEFAULT_METRIC,
+    folder: results.Folder | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    origin: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Run ``compared`` and publish ``folder``, if there is one, once everything is in it."""
+    check_metric(metric)
+    jobs = [
+        Job(each.scenario, index, rows=True)
+        for each in compared
+        for index in range(each.scenario.replications)
+    ]
+    with folder or nullcontext():
+        collected = {}
+        places = folder_names([each.name for each in compared])
+        with ExitStack() as open_tables:
+            for each in compared:
+                place = folder.path / places[each.name] if folder else None
+                if place is not None:
+                    place.mkdir()
+                collected[each.name] = open_tables.enter_context(Collected(each.scenario, place))
+            owners = [each.name for each in compared for _ in range(each.scenario.replications)]
+            outcomes = (executor or choose(None)).map(perform, jobs)
+            for number, (name, done) in enumerate(zip(owners, outcomes, strict=True), start=1):
+                collected[name].add(done)
+                if progress is not None:
+                    progress(number, len(jobs))
+        for part in collected.values():
+            part.finish()
+        if folder is None:
+            return Comparison(
+                vary, metric, {name: each.result(None) for name, each in collected.items()}, None
+            )
+        draft = Comparison(vary, metric, {name: each.result(each.folder) for name, each in collected.items()})
+        written_down = draft.as_dict() | {"folders": places, **(origin or {})}
+        results.write_json(folder.path / results.COMPARISON, written_down)
+        published = folder.publish()
+        found = {name: each.result(published / places[name]) for name, each in collected.items()}
+        return Comparison(vary, metric, found, published)
+
+
+def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Variant]:
+    """Return every combination of the values of ``vary``, the first values first.
+
+    Raises ``ValueError`` where fewer than two come out, more than ``MOST_VARIANTS``, or one twice;
+    ``ScenarioError`` where one is no valid scenario.
+    """
+    import yaml
+
+    from sim.scenario.loader import load
+
+    combinations = list(itertools.islice(itertools.product(*vary.values()), MOST_VARIANTS + 1))
+    if len(combinations) > MOST_VARIANTS:
+        raise ValueError(f"more than {MOST_VARIANTS} variants; a comparison takes a few")
+    if not vary or len(combinations) < 2:
+        raise ValueError("a comparison needs two variants or more, such as --vary strategy=update,apply")
+    text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
+    found: dict[str, Variant] = {}
+    for values in combinations:
+        changes = dict(zip(vary, values, strict=True))
+        name = variant_name(changes)
+        if name in found:
+            raise ValueError(f"{name} is listed twice")
+        overrides = tuple(f"{key}={value}" for key, value in changes.items())
+        found[name] = Variant(name, changes, load(text, overrides))
+    return list(found.values())
+
+
+def variant_name(changes: Mapping[str, str]) -> str:
+    """Return a variant's name: its value where one key varies, ``key=value`` for each where several do."""
+    if len(changes) == 1:
+        return next(iter(changes.values()))
+    return ",".join(f"{key}={value}" for key, value in changes.items())
+
+
+def folder_names(names: Iterable[str]) -> dict[str, str]:
+    """Return a folder's name for each variant, all different."""
+    found: dict[str, str] = {}
+    for name in names:
+        plain = results.safe_name(name)
+        candidates = itertools.chain([plain], (f"{plain}-{number}" for number in itertools.count(2)))
+        found[name] = next(each for each in candidates if each not in found.values())
+    return found
+
+
+def parse_vary(text: str) -> tuple[str, list[str]]:
+    """Return key and values of ``key=v1,v2``; a comma inside brackets, braces or quotes belongs to the value.
+
+    Raises ``ValueError`` where there is no key, an empty value, or a bracket left open.
+    """
+    key, equals, rest = text.partition("=")
+    if not equals or not key.strip():
+        raise ValueError(
+            f"{text!r} names no values; write --vary key=value,value, such as strategy=update,apply"
+        )
+    values = [value.strip() for value in _split(rest, text)]
+    if not all(values):
+        raise ValueError(f"{text!r} has an empty value; write --vary key=value,value")
+    return key.strip(), values
+
+
+def check_metric(metric: str) -> None:
+    """Raise ``ValueError`` where ``metric`` is none of a comparison's."""
+    if metric not in METRICS:
+        raise ValueError(f"{metric!r} is no metric of a comparison; choose one of {', '.join(METRICS)}")
+
+
+def written(value: object) -> str:
+    """Return a Python value as ``--set`` takes it: YAML on one line."""
+    import yaml
+
+    if isinstance(value, str):
+        return value
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9)
+    return text.removesuffix("\n").removesuffix("\n...").strip()
+
+
+def open_comparison(folder: str | Path) -> Comparison:
+    """Return the comparison that a folder holds; raises ``ResultsError`` where it is none."""
+    path = Path(folder)
+    if not (path / results.COMPARISON).is_file():
+        raise results.ResultsError(f"{path} is no comparison: it has no {results.COMPARISON}")
+    saved = results.read_json(path, results.COMPARISON)
+    found = {name: open_results(path / place) for name, place in saved["folders"].items()}
+    return Comparison(saved["vary"], saved["metric"], found, path)
+
+
+def _split(text: str, whole: str) -> list[str]:
+    """Split at the commas outside brackets and quotes."""
+    parts, depth, quote = [""], 0, ""
+    for char in text:
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char in "[{(":
+            depth += 1
+        elif char in "]})":
+            depth -= 1
+        if char == "," and depth == 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += char
+    if depth or quote:
+        raise ValueError(f"{whole!r} has a bracket or quote without its partner")
+    return parts
+
+
+def _compared(difference: Estimate) -> dict[str, Any]:
+    return {**difference.as_dict(), "verdict": verdict(difference)}

@@ -1,0 +1,116 @@
+"""Where replications run: in this process, or on all cores. What comes out is the same.
+
+An executor maps a function over items and yields the results in the items' order, so that nothing
+downstream can tell which one ran. Another one (a cluster's) needs that one method.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+WORTH_SECONDS = 3.0
+"""Work expected to take longer than this is spread over the cores: starting them takes about a second."""
+
+
+class Executor(Protocol):
+    """Runs a function over items."""
+
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield ``function(item)`` for every item, in order, as soon as it and those before are there.
+
+        An exception in ``function`` is raised here. Closing the iterator stops what still runs.
+        """
+        ...
+
+
+class InProcess:
+    """One after the other, in this process."""
+
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield the results in order."""
+        return map(function, items)
+
+
+class Processes:
+    """On ``jobs`` processes through joblib's loky; by default one per core.
+
+    ``function``, items and results travel between processes: ``function`` must be importable there.
+    """
+
+    def __init__(self, jobs: int | None = None) -> None:
+        if jobs is not None and jobs < 1:
+            raise ValueError(f"{jobs} processes can run nothing")
+        self.jobs = jobs or cores()
+
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield the results in order."""
+        from joblib import Parallel, delayed
+        from joblib.externals.loky import get_reusable_executor
+
+        parallel = Parallel(n_jobs=self.jobs, backend="loky", return_as="generator", batch_size=1)
+        with _interrupts_held():
+            results = parallel(delayed(function)(item) for item in items)
+        finished = False
+        try:
+            yield from results
+            finished = True
+        finally:
+            if not finished:
+                # Interrupted, or a replication failed: do not wait for the ones that still run.
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while workers start: they inherit that, and leave it to this process to end them.
+
+    A terminal sends the signal to the workers as well, and each would print where it was interrupted.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Adaptive:
+    """Starts in this process, and spreads the rest over the cores once that pays off."""
+
+    def __init__(self, worth_seconds: float = WORTH_SECONDS) -> None:
+        self.worth_seconds = worth_seconds
+
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield the results in order."""
+        for done, item in enumerate(items, start=1):
+            began = time.perf_counter()
+            outcome = function(item)
+            took = time.perf_counter() - began
+            yield outcome
+            rest = items[done:]
+            if len(rest) > 1 and cores() > 1 and took * len(rest) > self.worth_seconds:
+                yield from Processes(min(cores(), len(rest))).map(function, rest)
+                return
+
+
+def choose(jobs: int | None) -> Executor:
+    """Return the executor for ``--jobs``: adaptive without a number, in this process for 1."""
+    if jobs is None:
+        return Adaptive()
+    return InProcess() if jobs == 1 else Processes(jobs)
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    from joblib import cpu_count
+
+    return int(cpu_count())

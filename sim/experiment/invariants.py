@@ -1,0 +1,77 @@
+"""What must hold after every replication, whatever the scenario.
+
+* revisions and resourceVersions only grow;
+* a write with a resourceVersion is accepted only on the version it was made from: no accepted change is
+  overwritten unseen (without one, what is overwritten is counted, see ``sim.analysis``);
+* with unlimited tries every conflict is tried again;
+* with no fault every Certificate becomes Ready.
+"""
+
+from __future__ import annotations
+
+from sim.recording.columns import RECONCILES, REQUESTS
+from sim.recording.recorder import Recorder
+from sim.scenario.model import Scenario
+from sim.scenario.units import SECOND
+
+_R = {name: index for index, name in enumerate(REQUESTS)}
+_C = {name: index for index, name in enumerate(RECONCILES)}
+QUIET = 60 * SECOND
+"""A Certificate for which nobody has sent anything for so long is not on its way any more."""
+
+
+def violations(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
+    """One sentence for each broken invariant; empty in a sound replication."""
+    return [*_versions(recorder), *_retries(scenario, recorder, end), *_ready(scenario, recorder, end)]
+
+
+def _versions(recorder: Recorder) -> list[str]:
+    found = list(recorder.violations)
+    kind, name, base, read, written, conditional, code, decided = (
+        _R[column]
+        for column in (
+            "resource", "object", "base_version", "read_version", "written_version", "conditional", "code",
+            "decided_ns",
+        )
+    )  # fmt: skip
+    last: dict[tuple[str, str], int] = {}
+    for row in sorted(recorder.requests, key=lambda row: (row[decided], row[written])):
+        if row[written]:
+            key = (row[kind], row[name])
+            if row[written] <= last.get(key, 0):
+                found.append(f"{row[kind]}/{row[name]} went back from version {last[key]} to {row[written]}")
+            last[key] = row[written]
+        if row[conditional] and row[code] < 300 and row[read] and row[base] != row[read]:
+            found.append(f"{row[kind]}/{row[name]}: a write made from {row[read]} was accepted on {row[base]}")
+    return found
+
+
+def _retries(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
+    controllers = scenario.controllers
+    if controllers.restarts:
+        return []  # a killed process forgets what it meant to try again; the next one looks at everything
+    last: dict[tuple[str, str], tuple[str, int]] = {}
+    for row in recorder.reconciles:
+        key = (row[_C["controller"]], row[_C["key"]])
+        started = row[_C["started_ns"]]
+        if key not in last or started > last[key][1]:
+            last[key] = (row[_C["outcome"]], started)
+    # The longest back-off of any queue, and as long again for a throttled queue to get there.
+    longest = 2 * max(scenario.retry.max, 300 * SECOND)
+    return [
+        f"{controller} never tried {name} again after a conflict"
+        for (controller, name), (outcome, started) in last.items()
+        if outcome == "conflict" and started + longest < end
+    ]
+
+
+def _ready(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
+    limited = scenario.retry.limit is not None
+    if scenario.issuer.failure_rate or limited or scenario.writers:
+        return []
+    waiting = {name for name, life in recorder.lives.items() if life.ready_ns < 0}
+    if not waiting:
+        return []
+    about, answered = _R["certificate"], _R["answered_ns"]
+    active = {row[about] for row in recorder.requests if row[answered] > end - QUIET}
+    return [f"{name} never became Ready, and nobody works on it any more" for name in sorted(waiting - active)]

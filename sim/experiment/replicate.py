@@ -1,0 +1,148 @@
+"""One replication: build the cluster of a scenario, run it to its end, hand over what was recorded."""
+
+from __future__ import annotations
+
+import gc
+
+from sim.client.process import Process
+from sim.cluster.apiserver import ApiServer
+from sim.cluster.objects import Object, Write
+from sim.cluster.render import managed_fields_bytes
+from sim.cluster.server import Server
+from sim.cluster.store import Store
+from sim.controllers.manager import Manager
+from sim.controllers.outside import Creator, ExternalIssuer, OtherWriter
+from sim.experiment.invariants import violations
+from sim.kernel.clock import EPOCH
+from sim.kernel.machine import Machine
+from sim.kernel.simulation import Simulation
+from sim.kernel.streams import Streams
+from sim.recording.recorder import Life, Recorder
+from sim.recording.replication import Replication
+from sim.scenario.model import Scenario
+from sim.scenario.profile import Profile
+from sim.scenario.profile_file import profile_of
+from sim.scenario.releases import Release, release_of
+from sim.scenario.units import SECOND
+
+
+class Cluster:
+    """Everything of one replication."""
+
+    def __init__(self, scenario: Scenario, profile: Profile, index: int) -> None:
+        self.scenario = scenario
+        self.profile = profile
+        self.release: Release = release_of(scenario.preset)
+        self.sim = Simulation(Streams(scenario.seed, index))
+        self.recorder = Recorder()
+        self.machine = Machine(self.sim, scenario.cpu.cores)
+        self.api = ApiServer(Store())
+        self.server = Server(self.sim, self.machine, self.api, self.recorder, scenario, profile)
+        issuer = Write("create", "Issuer", scenario.issuer.type, {"spec": {}}, "lab")
+        self.api.handle(issuer, EPOCH)
+        throttle = scenario.client.throttle
+        self._throttled = self.release.throttled if throttle is None else throttle
+        self.manager = self._start_manager()
+        if scenario.issuer.type == "external":
+            ExternalIssuer(self.sim, self.server, scenario, profile)
+        self.creator = Creator(self.sim, self.server, scenario, profile)
+        count = scenario.workload.certificates
+        self.writers = [OtherWriter(self.sim, self.server, writer, count) for writer in scenario.writers]
+        for writer in self.writers:
+            if isinstance(writer.begins, int):
+                self.sim.call_in(writer.begins, writer.start)
+            else:
+                self.creator.finished.append(writer.start)
+        for at in scenario.controllers.restarts:
+            self.sim.call_in(at, self._kill)
+        self.settled = False
+        self._from = 0
+        self._over = self.sim.event()
+        self.creator.finished.append(self._created)
+
+    def _start_manager(self) -> Manager:
+        process = Process(
+            self.sim, self.machine, self.server, self.recorder, self.scenario, self.profile, self._throttled
+        )
+        manager = Manager(process, self.release)
+        manager.start()
+        return manager
+
+    def _kill(self) -> None:
+        self.manager.stop()
+        self.sim.call_in(self.scenario.controllers.restart_takes, self._restart)
+
+    def _restart(self) -> None:
+        self.manager = self._start_manager()
+
+    # The end, by the rule that ended the recordings: once a second all Certificates are listed.
+
+    def _created(self) -> None:
+        self._from = self.sim.now
+        self.sim.call_in(SECOND, self._list)
+
+    def _list(self) -> None:
+        until = self.scenario.until
+        since: int = self.sim.now - self._from
+        self.settled = not self.recorder.unsettled
+        if (self.settled and since >= until.at_least) or since >= until.at_most:
+            for writer in self.writers:
+                writer.stopped = True
+            self.sim.call_in(until.settled_for, self._over.succeed)
+        else:
+            self.sim.call_in(SECOND, self._list)
+
+    def run(self) -> None:
+        """Simulate until the end."""
+        self.creator.start()
+        # Nearly everything made here lives until the end, so looking for garbage only costs time.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            self.sim.run_until(self._over)
+        finally:
+            if collecting:
+                gc.enable()
+
+
+def replicate(scenario: Scenario, index: int, profile: Profile | None = None) -> Replication:
+    """Run replication ``index`` (from 0) of a scenario, on ``profile`` or else the one that it names.
+
+    The same arguments give the same digest.
+    """
+    cluster = Cluster(scenario, profile or profile_of(scenario), index)
+    cluster.run()
+    recorder = cluster.recorder
+    objects = [
+        _object_row(name, life, cluster.api.store.get("Certificate", name))
+        for name, life in recorder.lives.items()
+    ]
+    return Replication(
+        index,
+        scenario.seed,
+        recorder.digest(objects),
+        cluster.sim.now,  # type: ignore[arg-type]
+        cluster.settled,
+        recorder.requests,
+        recorder.reconciles,
+        objects,
+        recorder.logs,
+        violations(scenario, recorder, cluster.sim.now),  # type: ignore[arg-type]
+    )
+
+
+def _object_row(name: str, life: Life, obj: Object | None) -> tuple[object, ...]:
+    status = (obj.status if obj is not None else None) or {}
+    return (
+        name,
+        life.created_ns,
+        life.ready_ns,
+        life.settled_ns,
+        status.get("revision", 0),
+        life.ready,
+        life.issuing,
+        life.next_key,
+        life.secret_applies,
+        life.requests,
+        managed_fields_bytes(obj) if obj is not None else 0,
+    )

@@ -1,0 +1,307 @@
+"""Go's scheduler: which goroutine of the controllers' process runs when.
+
+A goroutine computes in bursts and parks in between (for a lock, a timer, an answer). The runtime has as many
+processors (P) as cores. Rules followed (Go 1.20's runtime/proc.go; model.md section 6 shows what they do):
+
+* a goroutine woken by the one that runs takes that processor's ``runnext`` place and pushes the one before it
+  to the end of the processor's own queue; an idle processor steals from there;
+* a processor takes, in this order: due timers, ``runnext``, its own queue, the global queue, the network, what
+  it can steal; every 61st time the global queue comes first;
+* ``sysmon`` looks every 10 ms. A goroutine that it finds running since its last look but one is preempted and goes
+  to the end of the global queue. So one that computes for long gets 10 to 20 ms, and 20 where several do;
+* answers and watch events from the network are seen only when somebody visits the poller: at once where a
+  processor is idle, otherwise when one runs out of work, or when ``sysmon`` looks. They then queue globally.
+
+That is why a controllers' process that generates keys on every core is silent for tens of milliseconds and then
+does several things at once: whoever gets a processor at last wakes others, and those come before the keys.
+
+Left out: the limit of a processor's own queue (256), ``sysmon``'s shorter sleeps after an idle time, garbage
+collection.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from sim.kernel.machine import Machine
+from sim.kernel.simulation import Simulation
+from sim.scenario.profile import GoScheduler
+
+LONG_BURST = 3_000_000
+"""Bursts of at least so many nanoseconds make their thread a long one: Linux's base time slice is 3 ms."""
+
+GLOBAL_EVERY = 61
+"""The global queue comes first at every so many turns, so that it can't starve."""
+
+
+class Burst:
+    """A stretch of computing: ``demand`` nanoseconds of a core, then ``then()``."""
+
+    __slots__ = ("demand",)
+
+    demand: int
+
+    def then(self) -> Burst | None:
+        """What follows: the goroutine's next burst, or None when it parks."""
+        raise NotImplementedError
+
+
+class Compute(Burst):
+    """A burst that is followed by a function."""
+
+    __slots__ = ("_then",)
+
+    def __init__(self, demand: int, then: Callable[[], Burst | None]) -> None:
+        self.demand = demand
+        self._then = then
+
+    def then(self) -> Burst | None:
+        """Call the function."""
+        return self._then()
+
+
+Goroutine = Callable[[], "Burst | None"]
+"""What a runnable goroutine does once it gets a processor: returns its burst, or None to park again."""
+
+
+def _nothing() -> None:
+    """What follows a debt."""
+
+
+class _Processor:
+    """A processor (P); ``turn`` counts what it has run, as ``schedtick`` does."""
+
+    __slots__ = ("burst", "debt", "due", "queue", "runnext", "seen_at", "seen_turn", "turn")
+
+    def __init__(self) -> None:
+        self.burst: Burst | None = None
+        self.debt = 0  # computing for which nobody waits, not yet taken from a core, in nanoseconds
+        self.due: list[Goroutine] = []  # goroutines whose timer has run out here
+        self.queue: deque[Goroutine] = deque()
+        self.runnext: Goroutine | None = None
+        self.turn = 0
+        self.seen_turn = -1
+        self.seen_at = 0
+
+
+class GoProcess:
+    """One Go process on a machine."""
+
+    def __init__(self, simulation: Simulation, machine: Machine, options: GoScheduler) -> None:
+        self._sim = simulation
+        self._machine = machine
+        self._fair = options.fair
+        self._slice = options.slice
+        self._look_every = options.poll
+        self._procs = options.procs or machine.cores
+        self._all: list[_Processor] = []
+        self._idle: list[_Processor] = []
+        self._spare = self._procs  # processors never used so far
+        self._global: deque[Goroutine] = deque()
+        self._network: list[Goroutine] = []
+        self._waiting = 0  # goroutines in processors' own queues and runnext places
+        self._looking = False  # whether sysmon's next look is arranged
+        self._current: _Processor | None = None
+        self._filling = False
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Kill the process: nothing of it runs any more."""
+        self.stopped = True
+        for processor in self._all:
+            if processor.burst is not None:
+                self._machine.stop(processor)
+
+    def ready(self, goroutine: Goroutine) -> None:
+        """Make a goroutine runnable, by the one that runs now if there is one."""
+        processor = self._current
+        if processor is None or not self._fair:
+            self._global.append(goroutine)
+        else:
+            self._put_next(processor, goroutine)
+        if not self._filling:
+            self._fill()
+
+    def _put_next(self, processor: _Processor, goroutine: Goroutine) -> None:
+        self._waiting += 1
+        if processor.runnext is not None:
+            processor.queue.append(processor.runnext)
+        processor.runnext = goroutine
+
+    def wake_in(self, delay: int, goroutine: Goroutine) -> None:
+        """Make a goroutine runnable after ``delay`` nanoseconds: a timer of the processor that runs now."""
+        self._sim.call_in(delay, self._timer, self._current, goroutine)
+
+    def _timer(self, processor: _Processor | None, goroutine: Goroutine) -> None:
+        if self.stopped:
+            return
+        if processor is None or self._idle or self._spare or not self._fair:
+            self._global.append(goroutine)
+            self._fill()
+        else:
+            processor.due.append(goroutine)
+
+    def network_ready(self, goroutine: Goroutine) -> None:
+        """Make a goroutine runnable whose answer or watch event has arrived at the socket."""
+        if not self._fair or self._idle or self._spare:
+            self._global.append(goroutine)
+            self._fill()
+        else:
+            self._network.append(goroutine)
+            self._look_later()
+
+    def owe(self, demand: int) -> None:
+        """Let the goroutine that runs compute for ``demand`` nanoseconds with nothing to follow.
+
+        The processor makes up for it before it ends what it does next. Cheaper than a burst, for work whose end
+        changes nothing.
+        """
+        assert self._current is not None
+        self._current.debt += demand
+
+    def _fill(self) -> None:
+        """Give work to idle processors, unless a caller further up is about to."""
+        if self.stopped:
+            return
+        self._filling = True
+        while (self._global or self._waiting) and (self._idle or self._spare):
+            if self._idle:
+                processor = self._idle.pop()
+            else:
+                self._spare -= 1
+                processor = _Processor()
+                self._all.append(processor)
+            self._start(processor, self._next(processor))
+        self._filling = False
+
+    def _start(self, processor: _Processor, work: Goroutine | None) -> None:
+        """Run goroutines on the processor until one computes, or nothing is left to run."""
+        while work is not None:
+            self._current = processor
+            burst = work()
+            if burst is not None:
+                self._current = None
+                self._compute(processor, burst)
+                return
+            work = self._next(processor)
+        self._current = None
+        if processor.debt:
+            self._compute(processor, Compute(0, _nothing))
+        else:
+            processor.burst = None
+            self._idle.append(processor)
+
+    def _next(self, processor: _Processor) -> Goroutine | None:
+        """What the processor runs next (schedule, findRunnable)."""
+        if processor.due:
+            for goroutine in processor.due:
+                self._put_next(processor, goroutine)
+            processor.due.clear()
+        queued = self._global
+        if queued and processor.turn % GLOBAL_EVERY == 0:
+            processor.turn += 1
+            return queued.popleft()
+        work = processor.runnext
+        if work is not None:  # inherits the slice: the turn stays
+            processor.runnext = None
+            self._waiting -= 1
+            return work
+        processor.turn += 1
+        if processor.queue:
+            self._waiting -= 1
+            return processor.queue.popleft()
+        if queued:
+            work = queued.popleft()
+            for _ in range(min(len(queued) // self._procs, len(queued))):
+                processor.queue.append(queued.popleft())
+                self._waiting += 1
+            return work
+        if self._network:
+            work = self._network[0]
+            for goroutine in self._network[1:]:
+                processor.queue.append(goroutine)
+                self._waiting += 1
+            self._network.clear()
+            return work
+        return self._steal(processor) if self._waiting else None
+
+    def _steal(self, thief: _Processor) -> Goroutine | None:
+        """Half of another processor's queue, or else its runnext."""
+        for other in self._all:
+            queue = other.queue
+            if queue:
+                work = queue.popleft()
+                self._waiting -= 1
+                for _ in range(len(queue) // 2):
+                    thief.queue.append(queue.popleft())
+                return work
+        for other in self._all:
+            if other.runnext is not None:
+                work, other.runnext = other.runnext, None
+                self._waiting -= 1
+                return work
+        return None
+
+    def _compute(self, processor: _Processor, burst: Burst) -> None:
+        if processor.debt:
+            burst.demand += processor.debt
+            processor.debt = 0
+        processor.burst = burst
+        demand = burst.demand
+        long = demand >= LONG_BURST
+        if long:
+            self._look_later()
+        self._machine.run(demand, long, self._computed, processor)
+
+    def _computed(self, processor: _Processor) -> None:
+        if not self._machine.finished(processor) or self.stopped:
+            return
+        burst = processor.burst
+        assert burst is not None
+        self._filling = True  # what wakes below is given out at the end, this processor included
+        self._current = processor
+        following = burst.then()
+        self._current = None
+        if following is not None:
+            self._compute(processor, following)
+        else:
+            self._start(processor, self._next(processor))
+        self._filling = False
+        if (self._global or self._waiting) and (self._idle or self._spare):
+            self._fill()
+
+    # sysmon
+
+    def _look_later(self) -> None:
+        if not self._looking:
+            self._looking = True
+            every = self._look_every
+            self._sim.call_in(every - self._sim.now % every, self._look)
+
+    def _look(self) -> None:
+        """sysmon: visit the poller, and preempt who has run for too long."""
+        self._looking = False
+        if self.stopped:
+            return
+        now = self._sim.now
+        self._global.extend(self._network)
+        self._network.clear()
+        self._filling = True
+        for processor in self._all:
+            burst = processor.burst
+            if burst is None or burst.demand < LONG_BURST:
+                continue
+            self._look_later()
+            if processor.turn != processor.seen_turn:
+                processor.seen_turn = processor.turn
+                processor.seen_at = now
+            elif now - processor.seen_at >= self._slice and (self._global or processor.due or processor.queue):
+                self._preempt(processor, burst)
+        self._filling = False
+        self._fill()
+
+    def _preempt(self, processor: _Processor, burst: Burst) -> None:
+        burst.demand = self._machine.stop(processor)
+        self._global.append(lambda: burst)
+        self._start(processor, self._next(processor))

@@ -1,0 +1,173 @@
+"""The machine: cores shared by runnable threads.
+
+Linux gives runnable threads equal shares of the cores, and lets a thread that mostly sleeps run before one that
+computes for long (its fair scheduler gives the core to whoever has had least). So there are two classes here:
+*prompt* threads, such as the server's while it handles a request, share the cores equally among themselves;
+*long* ones, which compute for a whole time slice, share what is left. The recordings show it: while keys are
+generated on both cores, requests that arrive alone are served as fast as before, but in a batch they slow each
+other down (model.md section 6).
+
+While there are no more threads than cores, each has a timer of its own, which costs one kernel event a thread;
+only beyond that are finishing times kept in virtual time and re-armed when the load changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from sim.kernel.simulation import Simulation, Timer
+
+# Rates are rounded to rationals with this denominator, so that work stays in integers.
+_SCALE = 1 << 20
+
+_Done = Callable[[Any], object]
+_Thread = tuple[int, int, _Done, Any]
+
+
+class _Share:
+    """Threads of one class that progress at one rate, on a virtual time of their own."""
+
+    __slots__ = ("alarm", "heap", "rate", "since", "virtual")
+
+    def __init__(self) -> None:
+        self.heap: list[_Thread] = []  # virtual time of the end, serial, function, thread
+        self.virtual = 0
+        self.since = 0
+        self.rate = 0
+        self.alarm: Timer | None = None
+
+    def catch_up(self, now: int) -> None:
+        self.virtual += (now - self.since) * self.rate
+        self.since = now
+
+
+class Machine:
+    """``cores`` shared by the threads that run; ``None`` for no limit.
+
+    A thread is any object that is not running twice at once. When its time may be used up, ``function(thread)``
+    is called; it has to ask ``finished(thread)`` first and do nothing where that is False, because a timer that
+    was overtaken by a change of load is not cancelled.
+    """
+
+    def __init__(self, simulation: Simulation, cores: int | None) -> None:
+        self._sim = simulation
+        self.cores = cores if cores is not None else 1 << 30
+        self._ends: dict[Any, tuple[int, bool, _Done]] = {}  # threads with a timer of their own
+        self._prompt = _Share()
+        self._long = _Share()
+        self._contended = False
+        self._serial = 0
+        self.busy_ns = 0
+        """Core time demanded so far."""
+
+    def run(self, demand: int, long: bool, function: _Done, thread: Any) -> None:
+        """Use ``demand`` nanoseconds of a core, then call ``function(thread)``.
+
+        ``long`` says of which class the thread is.
+        """
+        self.busy_ns += demand
+        if not self._contended:
+            ends = self._ends
+            if len(ends) < self.cores:
+                sim = self._sim
+                ends[thread] = (sim.now + demand, long, function)
+                sim.call_in(demand, function, thread)
+                return
+            self._share_out()
+        self._catch_up()
+        share = self._long if long else self._prompt
+        self._serial += 1
+        heappush(share.heap, (share.virtual + demand * _SCALE, self._serial, function, thread))
+        self._rearm()
+
+    def finished(self, thread: Any) -> bool:
+        """Whether the thread's time is used up now; asked once, by the function that is called then."""
+        end = self._ends.get(thread)
+        if end is None or end[0] != self._sim.now:
+            return False
+        del self._ends[thread]
+        return True
+
+    def stop(self, thread: Any) -> int:
+        """Stop a thread that runs; returns the core time that it still wants, in nanoseconds."""
+        end = self._ends.pop(thread, None)
+        if end is not None:
+            return end[0] - self._sim.now
+        self._catch_up()
+        for share in (self._prompt, self._long):
+            for index, (virtual, _, _, other) in enumerate(share.heap):
+                if other is thread:
+                    share.heap[index] = share.heap[-1]
+                    share.heap.pop()
+                    heapify(share.heap)
+                    if len(self._prompt.heap) + len(self._long.heap) > self.cores:
+                        self._rearm()
+                    else:
+                        self._separate()
+                    return max(-((share.virtual - virtual) // _SCALE), 0)
+        raise KeyError(thread)
+
+    def _share_out(self) -> None:
+        """More threads than cores from now on: put all on virtual time."""
+        self._contended = True
+        now = self._sim.now
+        for share in (self._prompt, self._long):
+            share.virtual = 0
+            share.since = now
+        for thread, (end, long, function) in self._ends.items():
+            share = self._long if long else self._prompt
+            self._serial += 1
+            heappush(share.heap, ((end - now) * _SCALE, self._serial, function, thread))
+        self._ends.clear()
+
+    def _catch_up(self) -> None:
+        now = self._sim.now
+        self._prompt.catch_up(now)
+        self._long.catch_up(now)
+
+    def _rearm(self) -> None:
+        """Set both classes' rates and the alarms for who ends next."""
+        prompt, long = self._prompt, self._long
+        waiting = len(prompt.heap)
+        prompt.rate = min(_SCALE, self.cores * _SCALE // waiting) if waiting else 0
+        left = max(self.cores - waiting, 0)
+        long.rate = min(_SCALE, left * _SCALE // len(long.heap)) if long.heap else 0
+        for share in (prompt, long):
+            if share.alarm is not None:
+                share.alarm.cancel()
+                share.alarm = None
+            if share.rate:
+                wait = -((share.virtual - share.heap[0][0]) // share.rate)  # rounded up: never early
+                share.alarm = self._sim.timer(max(wait, 0), self._shared_done, share)
+
+    def _shared_done(self, share: _Share) -> None:
+        share.alarm = None
+        self._catch_up()
+        done: list[_Thread] = []
+        while share.heap and share.heap[0][0] <= share.virtual:
+            done.append(heappop(share.heap))
+        if len(self._prompt.heap) + len(self._long.heap) > self.cores:
+            self._rearm()
+        else:
+            self._separate()
+        now = self._sim.now
+        for _, _, function, thread in done:
+            self._ends[thread] = (now, False, function)
+            function(thread)
+
+    def _separate(self) -> None:
+        """No more threads than cores again: a timer for each."""
+        self._contended = False
+        now = self._sim.now
+        for share, long in ((self._prompt, False), (self._long, True)):
+            if share.alarm is not None:
+                share.alarm.cancel()
+                share.alarm = None
+            share.rate = 0
+            for end, _, function, thread in share.heap:
+                wait = max(-((share.virtual - end) // _SCALE), 0)
+                self._ends[thread] = (now + wait, long, function)
+                self._sim.call_in(wait, function, thread)
+            share.heap.clear()

@@ -1,0 +1,98 @@
+"""Random numbers: one stream for each replication, actor and purpose.
+
+Two strategies that are compared on the same seed draw the same numbers for the same actor and purpose (common
+random numbers), and one more retry of one actor does not shift the luck of another. Numbers are drawn in
+batches, because one at a time costs ten times as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sim.scenario.model import Latency
+    from sim.scenario.profile import Gamma
+
+Fill = Callable[["np.random.Generator", int], Any]
+
+_FIRST_BATCH = 32
+_LARGEST_BATCH = 4096
+_Z90 = 1.2815515655446004  # the standard normal's 90th percentile
+
+
+class Streams:
+    """All random streams of one replication."""
+
+    def __init__(self, seed: int, replication: int) -> None:
+        self.seed = seed
+        self.replication = replication
+        self._samplers: dict[tuple[str, str], Callable[[], Any]] = {}
+
+    def generator(self, actor: str, purpose: str) -> np.random.Generator:
+        """The NumPy generator of one actor and purpose."""
+        import numpy as np
+
+        key = (self.replication, crc32(actor.encode()), crc32(purpose.encode()))
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key)))
+
+    def sampler(self, actor: str, purpose: str, fill: Fill) -> Callable[[], Any]:
+        """A function that returns one number of ``fill(generator, n)`` at each call.
+
+        Asked again for the same actor and purpose, as after a restart, the stream goes on where it was.
+        """
+        known = self._samplers.get((actor, purpose))
+        if known is not None:
+            return known
+        buffer: list[Any] = []
+        pop = buffer.pop
+        generator: np.random.Generator | None = None
+        batch = _FIRST_BATCH
+
+        def draw() -> Any:
+            nonlocal generator, batch
+            if not buffer:
+                if generator is None:
+                    generator = self.generator(actor, purpose)
+                # Reversed, so that popping from the end gives the numbers in the order in which they were
+                # drawn, whatever the batch's size.
+                buffer.extend(fill(generator, batch)[::-1].tolist())
+                batch = min(batch * 4, _LARGEST_BATCH)
+            return pop()
+
+        self._samplers[actor, purpose] = draw
+        return draw
+
+    def latency(self, actor: str, purpose: str, latency: Latency) -> Callable[[], int]:
+        """Lognormal times in nanoseconds with the given median and 90th percentile."""
+        import numpy as np
+
+        mu = log(max(latency.p50, 1))
+        sigma = (log(max(latency.p90, 1)) - mu) / _Z90
+        return self.sampler(
+            actor, purpose, lambda rng, n: np.exp(mu + sigma * rng.standard_normal(n)).astype(np.int64)
+        )
+
+    def gamma(self, actor: str, purpose: str, times: Gamma) -> Callable[[], int]:
+        """Shifted gamma times in nanoseconds."""
+        import numpy as np
+
+        return self.sampler(
+            actor,
+            purpose,
+            lambda rng, n: (times.shift + rng.gamma(times.shape, times.scale, n)).astype(np.int64),
+        )
+
+    def uniform(self, actor: str, purpose: str) -> Callable[[], float]:
+        """Floats in [0, 1)."""
+        return self.sampler(actor, purpose, lambda rng, n: rng.random(n))
+
+    def exponential(self, actor: str, purpose: str, mean: float) -> Callable[[], int]:
+        """Exponential times in nanoseconds with the given mean."""
+        import numpy as np
+
+        return self.sampler(actor, purpose, lambda rng, n: rng.exponential(mean, n).astype(np.int64))

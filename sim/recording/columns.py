@@ -1,0 +1,68 @@
+"""The columns of the three tables that every replication records, in order.
+
+Times are integer nanoseconds since the start of the replication; -1 where a thing did not happen.
+"""
+
+from __future__ import annotations
+
+REQUESTS = (
+    "request",  # int: number of the request, in the order of the server's decisions
+    "actor",  # str: who sent it: a controller, an event recorder's component, a writer
+    "verb",  # str: create, update, patch, apply, delete, get
+    "resource",  # str: certificates, certificaterequests, secrets, events
+    "subresource",  # str: "" or "status"
+    "object",  # str: the object's name
+    "certificate",  # str: name of the Certificate that it is about
+    "code",  # int: HTTP status
+    "reason",  # str: "" | Conflict | FieldConflict | AlreadyExists | NotFound | Invalid
+    "conditional",  # bool: carried a resourceVersion, so that it could be refused as stale
+    "read_version",  # int: resourceVersion of the copy that it was built from; 0 if none
+    "base_version",  # int: resourceVersion that the object had when the server decided; 0 if none
+    "written_version",  # int: resourceVersion that it was stored under; 0 if nothing was stored
+    "fields",  # int: bit mask of the top-level status fields and conditions written (see sim.recording.fields)
+    "hidden_retries",  # int: how often the server read again and retried inside
+    "read_ns",  # when the copy was read
+    "asked_ns",  # when a token was asked for
+    "sent_ns",  # when it left the client
+    "received_ns",  # when the server took it
+    "decided_ns",  # when it was stored or refused
+    "answered_ns",  # when the client had the answer
+    "reconcile",  # int: the reconcile that sent it; -1 if none
+)
+
+RECONCILES = (
+    "reconcile",  # int
+    "controller",  # str
+    "key",  # str: the workqueue's key
+    "certificate",  # str: name of the Certificate that it is about
+    "cause",  # str: watch, backoff, schedule: what put the key into the queue first
+    "queued_ns",
+    "started_ns",
+    "ended_ns",
+    "read_version",  # int: resourceVersion of the cached object; 0 if it was not there
+    "requests",  # int: sent by it
+    "outcome",  # str: ok, conflict, error, gave-up
+)
+
+OBJECTS = (
+    "certificate",  # str
+    "created_ns",  # answer to its creation
+    "ready_ns",  # answer to the first write of Ready=True; -1 if never
+    "settled_ns",  # first time Ready, not Issuing, without next key; -1 if never
+    "revision",  # int: status.revision at the end; 0 if none
+    "ready",  # bool: Ready at the end
+    "issuing",  # bool: Issuing=True at the end
+    "next_key",  # bool: nextPrivateKeySecretName set at the end
+    "secret_applies",  # int: applies of its target Secret
+    "requests_created",  # int: CertificateRequests made for it
+    "managed_fields_bytes",  # int: size of its managedFields as JSON at the end
+)
+
+LOGS = (
+    "time_ns",
+    "verbosity",  # int: written where the process's --v is at least this
+    "controller",  # str
+    "key",  # str
+    "line",  # str: source file and line, such as controller.go:162
+    "message",  # str: what klog prints after the source
+)

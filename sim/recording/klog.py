@@ -1,0 +1,34 @@
+"""The log of a run in cert-manager's own format, so that ``grep`` and log tools work on it as on the real
+one.
+
+klog's header is ``Lmmdd hh:mm:ss.uuuuuu threadid file:line] message`` (k8s.io/klog/v2, ``header``). The clock
+starts at midnight of 1 January with the replication, and the process number is that of a container's first
+process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sim.kernel.clock import EPOCH
+from sim.recording.columns import LOGS
+
+PID = 1
+
+_TIME, _LINE, _MESSAGE, _VERBOSITY = (
+    LOGS.index(name) for name in ("time_ns", "line", "message", "verbosity")
+)
+
+
+def lines(rows: Iterable[tuple[Any, ...]], verbosity: int) -> Iterator[str]:
+    """Yield the lines, without newline, that a process started with ``--v=verbosity`` writes.
+
+    ``rows`` have the columns ``LOGS``. Every line has severity I: cert-manager logs a conflict at Info.
+    """
+    start = datetime.fromtimestamp(EPOCH, UTC)
+    for row in rows:
+        if row[_VERBOSITY] <= verbosity:
+            time = start + timedelta(microseconds=row[_TIME] // 1000)
+            yield f"I{time:%m%d %H:%M:%S.%f} {PID:7d} {row[_LINE]}] {row[_MESSAGE]}"

@@ -1,0 +1,174 @@
+"""Records what happens in one replication, as tuples in the order of ``sim.recording.columns``.
+
+The recorder only listens. It also knows which Certificates are settled, because that is a property of what
+was recorded and not of any controller's view.
+"""
+
+from __future__ import annotations
+
+import marshal
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from sim.recording.fields import changed_fields
+
+if TYPE_CHECKING:
+    from sim.client.rest import Request
+    from sim.cluster.messages import Response
+    from sim.cluster.objects import Object
+
+_RESOURCES = {
+    "Certificate": "certificates",
+    "CertificateRequest": "certificaterequests",
+    "Secret": "secrets",
+    "Event": "events",
+    "Issuer": "issuers",
+}
+
+
+class Life:
+    """What is known of one Certificate: times in nanoseconds, -1 where a thing has not happened."""
+
+    __slots__ = (
+        "created_ns",
+        "issuing",
+        "next_key",
+        "ready",
+        "ready_ns",
+        "requests",
+        "revision",
+        "secret_applies",
+        "settled_ns",
+    )
+
+    def __init__(self, created_ns: int) -> None:
+        self.created_ns = created_ns
+        self.ready_ns = -1
+        self.settled_ns = -1
+        self.ready = False
+        self.issuing = False
+        self.next_key = False
+        self.secret_applies = 0
+        self.requests = 0
+        self.revision = 0
+
+    @property
+    def settled(self) -> bool:
+        """Ready, not issuing, and no next private key left."""
+        return self.ready and not self.issuing and not self.next_key
+
+
+class Recorder:
+    """Collects the rows of one replication."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[Any, ...]] = []
+        self.reconciles: list[tuple[Any, ...]] = []
+        self.logs: list[tuple[Any, ...]] = []
+        self.lives: dict[str, Life] = {}
+        self.unsettled: set[str] = set()
+        self.violations: list[str] = []
+        self._reconcile_ids = 0
+
+    def new_reconcile(self) -> int:
+        """The number of a reconcile that starts now."""
+        self._reconcile_ids += 1
+        return self._reconcile_ids
+
+    def request(  # one row has as many parts as a request has
+        self,
+        request: Request,
+        response: Response,
+        before: Object | None,
+        received: int,
+        decided: int,
+        answered: int,
+        network: int,
+        retries: int,
+    ) -> None:
+        """The server has decided: ``before`` is the object as it was then, ``answered`` when it will answer."""
+        send = request.send
+        write = send.write
+        stored = response.object if response.written else None
+        fields = 0
+        if write.kind == "Certificate" and stored is not None:
+            if write.verb == "create":
+                self.lives[write.name] = Life(answered + network)
+                self.unsettled.add(write.name)
+            elif before is not None:
+                fields = changed_fields(before, stored)
+                self._certificate_changed(write.name, stored, answered)
+        elif write.kind == "Secret":
+            if write.verb == "apply" and response.code < 300:
+                life = self.lives.get(send.certificate)
+                if life is not None:
+                    life.secret_applies += 1
+        elif write.kind == "CertificateRequest" and write.verb == "create" and stored is not None:
+            life = self.lives.get(send.certificate)
+            if life is not None:
+                life.requests += 1
+        self.requests.append(
+            (
+                len(self.requests),
+                request.actor,
+                request.verb,
+                _RESOURCES[write.kind],
+                write.subresource,
+                write.name,
+                send.certificate,
+                response.code,
+                "FieldConflict" if response.field_conflict else response.reason,
+                write.resource_version is not None,
+                send.read.resource_version if send.read is not None else 0,
+                before.resource_version if before is not None else 0,
+                stored.resource_version if stored is not None and write.verb != "delete" else 0,
+                fields,
+                retries,
+                request.read_ns,
+                request.asked_ns,
+                request.sent_ns,
+                received,
+                decided,
+                answered + network,
+                request.reconcile,
+            )
+        )
+
+    def _certificate_changed(self, name: str, obj: Object, now: int) -> None:
+        life = self.lives.get(name)
+        if life is None:
+            return
+        status = obj.status or {}
+        ready = issuing = False
+        for condition in status.get("conditions", ()):
+            if condition["type"] == "Ready":
+                ready = condition["status"] == "True"
+            elif condition["type"] == "Issuing":
+                issuing = condition["status"] == "True"
+        revision = status.get("revision", 0)
+        if revision < life.revision:
+            self.violations.append(f"{name}: status.revision fell from {life.revision} to {revision}")
+        life.revision = revision
+        life.ready = ready
+        life.issuing = issuing
+        life.next_key = bool(status.get("nextPrivateKeySecretName"))
+        if ready and life.ready_ns < 0:
+            life.ready_ns = now
+        if life.settled:
+            if life.settled_ns < 0:
+                life.settled_ns = now
+            self.unsettled.discard(name)
+        else:
+            self.unsettled.add(name)
+
+    def log(self, now: int, verbosity: int, controller: str, key: str, line: str, message: str) -> None:
+        """A line that the process logs where its --v is at least ``verbosity``."""
+        self.logs.append((now, verbosity, controller, key, line, message))
+
+    def digest(self, objects: list[tuple[Any, ...]]) -> str:
+        """A hash over everything that was recorded, the same on every machine."""
+        # marshal's version 2 writes plain values without references, so equal rows give equal bytes.
+        digest = blake2b(digest_size=16)
+        for rows in (self.requests, self.reconciles, objects, self.logs):
+            digest.update(marshal.dumps(rows, 2))
+        return digest.hexdigest()

@@ -1,0 +1,25 @@
+"""One recorded replication: the rows that everything downstream is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Replication:
+    """The recorded rows of one replication; ``sim.recording.columns`` names their columns.
+
+    ``digest`` is a hash over all rows: two replications with the same digest did the same.
+    ``violations`` are the broken invariants, one sentence each; empty in a sound run.
+    """
+
+    index: int
+    seed: int
+    digest: str
+    ended_ns: int
+    settled: bool
+    requests: list[tuple[object, ...]]
+    reconciles: list[tuple[object, ...]]
+    objects: list[tuple[object, ...]]
+    logs: list[tuple[object, ...]]
+    violations: list[str] = field(default_factory=list)

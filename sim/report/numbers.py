@@ -1,0 +1,50 @@
+"""How numbers are written for people: as many digits as they deserve, and a dash where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NONE = "-"
+"""Stands where there is no number."""
+
+Group = Mapping[str, float | None]
+"""A mean with its interval, as in a summary: ``mean``, ``low`` and ``high``."""
+
+UNITS = {"count": "", "share": "%", "seconds": " s"}
+
+
+def write(value: float | None, kind: str = "count", signed: bool = False) -> str:
+    """Write a number of a kind: a ``count`` (or a mean of counts), a ``share`` in percent, or ``seconds``.
+
+    ``signed`` writes a plus before what is more than 0, for differences; those of shares are in points.
+    """
+    return NONE if value is None else _digits(value, kind, signed) + UNITS[kind]
+
+
+def interval(group: Group | None, kind: str = "count", signed: bool = False) -> str:
+    """Write ``mean [low, high]``, without the brackets where there is no interval."""
+    if group is None or group["mean"] is None:
+        return NONE
+    return write(group["mean"], kind, signed) + brackets(group, kind, signed)
+
+
+def brackets(group: Group, kind: str = "count", signed: bool = False) -> str:
+    """Write `` [low, high]``, or nothing where there is no interval."""
+    low, high = group["low"], group["high"]
+    if low is None or high is None:
+        return ""
+    return f" [{_digits(low, kind, signed)}, {_digits(high, kind, signed)}]"
+
+
+def _digits(value: float, kind: str, signed: bool) -> str:
+    if kind == "share":
+        value = 100 * value
+    size = abs(value)
+    if kind == "seconds":
+        digits = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 1 else 3
+    elif kind == "share":
+        digits = 0 if size >= 10 or value == 0 else 1
+    else:
+        digits = 0 if value == round(value) or size >= 1000 else 1 if size >= 100 else 2
+    sign = "+" if signed and value else ""
+    return f"{value:{sign},.{digits}f}"

@@ -1,0 +1,158 @@
+"""What ``requeue run`` says: the verdict in words first, then the figures behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.metrics import WRITING_CONTROLLERS
+from sim.report.numbers import brackets, interval, write
+from sim.report.recorded import Recorded, Values
+from sim.report.text import render, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+Summary = Mapping[str, Any]
+
+SHOWN_VIOLATIONS = 10
+
+_LOSSES = {
+    "write overwrote": "unseen what another had written",
+    "Certificate was": "not finished at the end",
+    "reconcile": "gave up",
+}
+
+
+def run_report(summary: Summary, *, folder: Path | None, command: str, terminal: bool) -> str:
+    """Return the report on a run's summary; ``command`` is the one that reproduces it."""
+    from rich.markup import escape
+
+    parts: list[RenderableType] = []
+    if summary["violations"]:
+        parts.append(f"[bold red]{escape(_violations(summary))}[/]")
+    parts += [f"[bold]{escape(verdict(summary))}[/]", escape(_conditions(summary)), ""]
+    parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
+    if summary["expectations"]:
+        parts += ["", *(_expectation(each) for each in summary["expectations"])]
+    parts.append("")
+    if folder is not None:
+        parts.append(escape(f"Results:       {folder}"))
+    parts.append(escape(f"Reproduce it:  {command}"))
+    return render(parts, terminal)
+
+
+def verdict(summary: Summary) -> str:
+    """Return the outcome in two or three sentences: Ready, conflicts, losses."""
+    found = summary["conflicts"]
+    per_certificate = interval(found["per_certificate"])
+    if found["rate"] is None:
+        conflicts = "No conditional write was attempted, so none was refused"
+    else:
+        rate = write(found["rate"]["mean"], "share")
+        conflicts = f"{per_certificate} conflicts per Certificate, {rate} of conditional writes refused"
+    return f"{_ready(summary)} {conflicts}; {_losses(summary)}."
+
+
+def _ready(summary: Summary) -> str:
+    group, count_ = summary["ready"], summary["certificates"]
+    if group["mean"] == count_ and group["low"] in {None, count_}:
+        every = " in every replication" if summary["replications"] > 1 else ""
+        return f"{count_} of {count_} Certificates became Ready{every}."
+    return f"{interval(group)} of {count_} Certificates are Ready at the end."
+
+
+def _losses(summary: Summary) -> str:
+    losses = []
+    for figure, one, many in (
+        (summary["overwritten"]["total"]["mean"], "write overwrote", "writes overwrote"),
+        (summary["stranded"]["mean"], "Certificate was", "Certificates were"),
+        (summary["gave_up"]["mean"], "reconcile", "reconciles"),
+    ):
+        if figure:
+            losses.append(f"{write(figure)} {one if figure == 1 else many} {_LOSSES[one]}")
+    if summary["violations"]:
+        losses.append("invariants were violated")
+    if not losses:
+        return "nothing was lost"
+    return ", ".join(losses) + (" (means per replication)" if summary["replications"] > 1 else "")
+
+
+def _conditions(summary: Summary) -> str:
+    many = summary["replications"]
+    how = f"{many} replications" if many > 1 else "1 replication, so no intervals"
+    return f"{summary['scenario']}: {summary['strategy']}, {how}, seed {summary['seed']}"
+
+
+def _conflicts(summary: Summary, terminal: bool) -> Table:
+    beside = Recorded(summary["recorded"])
+    heads = ("conflicts", "rate", "attempted", *beside.heads)
+    made = table("Conflicts by controller, per replication", "controller", *heads, terminal=terminal)
+    found = summary["conflicts"]
+    for name, group in found["by_controller"].items():
+        cells = beside.cells(beside.conflicts(name) if name in WRITING_CONTROLLERS else ())
+        made.add_row(name, interval(group), write(group["rate"], "share"), write(group["attempted"]), *cells)
+    # A recording counts what cert-manager's controllers did: where others wrote too, that is a row of its
+    # own.
+    cells, none = beside.cells(beside.conflicts()), beside.cells(())
+    if len(found["by_controller"]) > len(WRITING_CONTROLLERS):
+        own = found["by_cert_manager"]
+        rate = write(own["rate"], "share")
+        made.add_row(
+            "all of cert-manager", interval(own), rate, write(own["attempted"]), *cells, style="bold"
+        )
+        cells = none
+    rate = write(found["rate"] and found["rate"]["mean"], "share")
+    made.add_row("all", interval(found["total"]), rate, write(found["attempted"]), *cells, style="bold")
+    return made
+
+
+def _figures(summary: Summary, terminal: bool) -> Table:
+    beside = Recorded(summary["recorded"])
+    made = table("Other figures, per replication", "", "simulated", *beside.heads, terminal=terminal)
+
+    def row(label: str, value: str, recorded: Values = (), kind: str = "count") -> None:
+        made.add_row(label, value, *beside.cells(recorded, kind))
+
+    for name, value in summary["time_to_ready"].items():
+        text = write(value, "seconds") + brackets(summary["time_to_ready_per_replication"][name], "seconds")
+        row(f"time to Ready, {name}", text, beside.time_to_ready(name), "seconds")
+    requests = summary["requests"]
+    row("requests", write(requests["total"]))
+    row("  by cert-manager", write(requests["by_controllers"]), beside.requests())
+    row("  of all, events", write(requests["events_share"], "share"))
+    row("successful status writes", interval(summary["status_writes"]["total"]), beside.status_writes())
+    row("reconciles", interval(summary["reconciles"]["total"]))
+    row("  ghosts", interval(summary["ghost_reconciles"]["total"]))
+    row("log lines", write(summary["log_lines"]))
+    for label, group in (
+        ("field conflicts of applies", summary["field_conflicts"]),
+        ("retries inside the server", summary["hidden_retries"]),
+        ("Secrets applied again", summary["duplicates"]["secret_applies"]),
+        ("CertificateRequests made again", summary["duplicates"]["requests"]),
+    ):
+        if group["mean"]:
+            row(label, interval(group))
+    return made
+
+
+def _expectation(outcome: Mapping[str, Any]) -> str:
+    from rich.markup import escape
+
+    said = f"{outcome['metric']} {outcome['condition']}"
+    if outcome["met"]:
+        return f"[green]met[/]      {escape(said)}  ({outcome['value']:.6g})"
+    return f"[bold red]NOT MET[/]  {escape(said)}  ({escape(outcome['reason'])})"
+
+
+def _violations(summary: Summary) -> str:
+    found = summary["violations"]
+    lines = [f"{len(found)} INVARIANTS VIOLATED: do not trust the figures below."]
+    lines += [
+        f"  replication {each['replication']}: {each['violation']}" for each in found[:SHOWN_VIOLATIONS]
+    ]
+    if len(found) > SHOWN_VIOLATIONS:
+        lines.append(f"  ... and {len(found) - SHOWN_VIOLATIONS} more in summary.json")
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""Text for a terminal or a pipe: colour and box lines on a terminal, neither in a pipe."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+PIPE_WIDTH = 120
+"""Columns of a table that goes to a pipe, where no terminal says how wide it is."""
+
+
+def render(parts: list[RenderableType], terminal: bool) -> str:
+    """Return the parts as text, one below the other; for a terminal as wide as it is."""
+    from rich.console import Console
+
+    width = max(60, shutil.get_terminal_size().columns) if terminal else PIPE_WIDTH
+    target = io.StringIO()
+    console = Console(
+        file=target,
+        width=width,
+        force_terminal=terminal,
+        no_color=None if terminal else True,
+        color_system="auto" if terminal else None,
+        highlight=False,
+        emoji=False,
+    )
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str) and not terminal)
+    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+
+
+def table(title: str, first: str, *others: str, terminal: bool) -> Table:
+    """Return an empty table: ``first`` heads a column of names, ``others`` columns of numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD if terminal else None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    made.add_column(first)
+    for name in others:
+        made.add_column(name, justify="right")
+    return made

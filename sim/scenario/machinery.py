@@ -1,0 +1,155 @@
+"""What does the work: the controllers with their queues and client, the API server, the machine, the log."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sim.scenario.errors import Fault, Impossible
+from sim.scenario.units import MS, SECOND, format_duration
+from sim.scenario.values import Duration, Part, Strategy, check_order
+
+
+class Retry(Part):
+    """What a controller does after a refused or failed reconcile: wait in its rate limiter, run again."""
+
+    base: Duration = Field(
+        default=1 * SECOND,
+        gt=0,
+        description="first wait, doubled each time. Default: cert-manager's certificates-* queues",
+    )
+    max: Duration = Field(
+        default=30 * SECOND,
+        description="longest wait, at least base. Default: cert-manager's certificates-* queues",
+    )
+    limit: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="retries allowed after the first try; then the key is dropped until something wakes it. "
+        "Default: no limit, as in cert-manager",
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> Retry:
+        if self.max < self.base:
+            raise Impossible(
+                Fault(
+                    f"the longest wait {format_duration(self.max)} is shorter than the first, "
+                    f"{format_duration(self.base)}; max must be at least base",
+                    (("max",), ("base",)),
+                )
+            )
+        return self
+
+
+class ControllerOptions(Part):
+    """Options of one controller that differ from those of all."""
+
+    workers: int | None = Field(
+        default=None, ge=1, le=1000, description="for this controller alone. Default: controllers.workers"
+    )
+    strategy: Strategy | None = Field(
+        default=None,
+        description="only where the controller writes the status. Default: the scenario's strategy",
+    )
+    retry: Retry | None = Field(
+        default=None,
+        description="taken as a whole, not merged with the scenario's. Default: the scenario's retry",
+    )
+
+
+class Controllers(Part):
+    """cert-manager's controllers."""
+
+    workers: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="--concurrent-workers, for each controller. Default: cert-manager's",
+    )
+    trigger: ControllerOptions = ControllerOptions()
+    readiness: ControllerOptions = ControllerOptions()
+    key_manager: ControllerOptions = ControllerOptions()
+    request_manager: ControllerOptions = ControllerOptions()
+    issuing: ControllerOptions = ControllerOptions()
+    revision_manager: ControllerOptions = ControllerOptions()
+    restarts: list[Duration] = Field(
+        default=[],
+        description="the process is killed at these times and started again at once. Default: never",
+    )
+    restart_takes: Duration = Field(
+        default=200 * MS,
+        description="from the start to the first reconcile. Default: measured (model.md section 6)",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Controllers:
+        check_order(self.restarts, "restarts", once=True)
+        wrong = [
+            Fault(
+                f"{key} writes no status of a Certificate, so it has no strategy",
+                ((key, "strategy"),),
+                at_key=True,
+            )
+            for key in ("request_manager", "revision_manager")
+            if getattr(self, key).strategy is not None
+        ]
+        if wrong:
+            raise Impossible(*wrong)
+        return self
+
+
+class Client(Part):
+    """The token bucket that all of cert-manager's clients share."""
+
+    qps: float = Field(default=20, gt=0, le=1e6, description="--kube-api-qps. Default: cert-manager's")
+    burst: int = Field(
+        default=50, ge=1, le=1_000_000, description="--kube-api-burst. Default: cert-manager's"
+    )
+    throttle: bool | None = Field(
+        default=None,
+        description="false: no limit. Default: as in the release; 1.21 leaves limiting to the server",
+    )
+    read_after_wait: bool = Field(
+        default=False,
+        description="true: read the cached copy after the wait for a token. Default: before it, "
+        "as cert-manager does",
+    )
+
+
+class Server(Part):
+    """The API server and its etcd."""
+
+    max_in_flight: int = Field(
+        default=200,
+        ge=1,
+        le=1_000_000,
+        description="mutating requests served at once. Default: kube-apiserver's",
+    )
+    network_one_way: Duration = Field(
+        default=0,
+        description="added to each message between controllers and server. Default: none, as recorded",
+    )
+
+
+class Cpu(Part):
+    """The machine that controllers and API server share."""
+
+    cores: int | None = Field(
+        default=2,
+        ge=1,
+        le=1024,
+        description="null: CPU work takes time but never waits for a core. Default: as the recorded machine",
+    )
+
+
+class Log(Part):
+    """What the controllers log."""
+
+    conflict_level: Literal["info", "debug"] = Field(
+        default="info",
+        description="of the conflict line; debug is written from verbosity 4 on. Default: cert-manager's",
+    )
+    verbosity: int = Field(default=2, ge=0, le=10, description="--v. Default: cert-manager's")

@@ -1,0 +1,210 @@
+"""The scenario: what a user asks to simulate, validated.
+
+Every field but ``name`` has a default, and every default says where it comes from (after "Default:" in its
+description). Times are integer nanoseconds once validated. The model describes; it decides nothing about the
+simulation. All of its parts can be imported from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from sim.scenario.errors import Fault, Impossible, Path
+from sim.scenario.expectations import CONDITION_PATTERN, METRICS, parse_condition, unknown_metric
+from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Retry, Server
+from sim.scenario.units import SECOND, format_duration, quoted
+from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
+from sim.scenario.workload import (
+    CertificateSpec,
+    Issuer,
+    PrivateKey,
+    RateArrival,
+    ScheduleArrival,
+    Workload,
+    Writer,
+)
+
+__all__ = [
+    "CertificateSpec",
+    "Client",
+    "ControllerOptions",
+    "Controllers",
+    "Cpu",
+    "Duration",
+    "Issuer",
+    "Latency",
+    "Log",
+    "Part",
+    "PrivateKey",
+    "Rate",
+    "RateArrival",
+    "Release",
+    "Retry",
+    "Scenario",
+    "ScheduleArrival",
+    "Server",
+    "Strategy",
+    "Until",
+    "Workload",
+    "Writer",
+]
+
+Release = Literal["cert-manager-1.12.9", "cert-manager-1.21"]
+
+
+class Until(Part):
+    """When a replication ends."""
+
+    settled_for: Duration = Field(
+        default=6 * SECOND,
+        description="count on so long after all are Ready and none is Issuing. Default: as recorded",
+    )
+    at_least: Duration = Field(
+        default=0, description="do not end before this time. Default: none, as recorded"
+    )
+    at_most: Duration = Field(
+        default=400 * SECOND,
+        gt=0,
+        description="end then at the latest. Default: as recorded",
+    )
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Until:
+        if self.at_least > self.at_most:
+            message = f"at_least is more than at_most, which is {format_duration(self.at_most)}"
+            raise Impossible(Fault(message, (("at_least",), ("at_most",))))
+        return self
+
+
+class Scenario(Part):
+    """One experiment: a cluster, a workload, a strategy, and how often to repeat it."""
+
+    name: str = Field(description="what the results are called; one line")
+    description: str = Field(default="", description="for readers; the first line is listed. Default: none")
+    preset: Release = Field(
+        default="cert-manager-1.12.9",
+        description="the release whose behaviour is simulated. Default: the one most recordings are of",
+    )
+    strategy: Strategy = Field(
+        default="update",
+        description="how the controllers write a Certificate's status; for one alone, under controllers. "
+        "update: the whole status with the cached resourceVersion. apply: forced server-side apply of their "
+        "own fields. merge-patch: these fields with the cached resourceVersion. merge-patch-unconditional: "
+        "without one, so never refused. Default: cert-manager's, its ServerSideApply gate is off",
+    )
+    seed: int = Field(
+        default=1,
+        ge=0,
+        lt=2**63,
+        description="of all random numbers; the same seed, the same run. Default: arbitrary",
+    )
+    replications: int = Field(
+        default=10,
+        ge=1,
+        le=100_000,
+        description="independent repetitions. Default: enough for a first interval",
+    )
+    workload: Workload = Workload()
+    certificate: CertificateSpec = CertificateSpec()
+    issuer: Issuer = Issuer()
+    controllers: Controllers = Controllers()
+    retry: Retry = Retry()
+    client: Client = Client()
+    server: Server = Server()
+    cpu: Cpu = Cpu()
+    writers: list[Writer] = Field(
+        default=[], description="others who write the Certificates. Default: nobody"
+    )
+    log: Log = Log()
+    until: Until = Until()
+    expect: dict[str, str] = Field(
+        default={},
+        description='metric: condition, such as conflicts_per_certificate: "< 2". Default: none',
+        json_schema_extra={
+            "propertyNames": {"enum": list(METRICS)},
+            "additionalProperties": {"type": "string", "pattern": CONDITION_PATTERN},
+        },
+    )
+    profile: str | None = Field(
+        default=None,
+        description="how long things take: a profile of scenarios/profiles by name, or a file that requeue calibrate "
+        "wrote. Default: the documented figures of an idle two-core machine (sim/scenario/profile.py)",
+    )
+    recording: str | None = Field(
+        default=None,
+        description="a recorded case to show beside the result (scenarios/recorded). Default: none",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name_inone_line(cls, name: str) -> str:
+        return one_line(name)
+
+    @field_validator("writers")
+    @classmethod
+    def _names_differ(cls, writers: list[Writer]) -> list[Writer]:
+        names = [writer.name for writer in writers]
+        wrong = [
+            Fault(f"two writers are called {quoted(name)}; give each a name of its own", ((n, "name"), (n,)))
+            for n, name in enumerate(names)
+            if name in names[:n]
+        ]
+        if wrong:
+            raise Impossible(*wrong)
+        return writers
+
+    @field_validator("expect")
+    @classmethod
+    def _conditions_parse(cls, expect: dict[str, str]) -> dict[str, str]:
+        wrong = []
+        for metric, condition in expect.items():
+            if metric not in METRICS:
+                wrong.append(Fault(unknown_metric(metric), ((metric,),), at_key=True))
+                continue
+            try:
+                parse_condition(condition, metric)
+            except ValueError as error:
+                wrong.append(Fault(str(error), ((metric,),)))
+        if wrong:
+            raise Impossible(*wrong)
+        return expect
+
+    @model_validator(mode="after")
+    def _happens_in_time(self) -> Scenario:
+        end = self._created_by() + self.until.at_most
+        moments: list[tuple[str, int, Path]] = [
+            ("the restart", when, ("controllers", "restarts", n))
+            for n, when in enumerate(self.controllers.restarts)
+        ]
+        moments += [
+            ("the start", writer.start, ("writers", n, "start"))
+            for n, writer in enumerate(self.writers)
+            if isinstance(writer.start, int)
+        ]
+        limit = format_duration(self.until.at_most)
+        late = [
+            Fault(
+                f"{what} at {format_duration(when)} comes after the end; until.at_most is {limit}",
+                (path, ("until", "at_most")),
+            )
+            for what, when, path in moments
+            if when >= end
+        ]
+        if late:
+            raise Impossible(*late)
+        return self
+
+    def _created_by(self) -> int:
+        """The latest that the last Certificate can be created; an upper bound where chance or load decide."""
+        arrival, count = self.workload.arrival, self.workload.certificates
+        if isinstance(arrival, ScheduleArrival):
+            return arrival.schedule[-1]
+        if isinstance(arrival, RateArrival):
+            return round(count / arrival.rate * SECOND) * (10 if arrival.poisson else 1)
+        return 0 if arrival == "at-once" else count * SECOND  # recorded: 10 ms each, on busy cores
+
+    def resolved(self) -> dict[str, Any]:
+        """The scenario with all defaults, as plain data that loads again to an equal scenario."""
+        return self.model_dump(mode="json")

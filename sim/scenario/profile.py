@@ -1,0 +1,124 @@
+"""A profile: how long things take on one machine. Measured, or the documented defaults.
+
+Every default is a figure of model.md section 6 (server idle, two cores) or follows from one as its description
+says. ``requeue calibrate`` measures a profile from a recorded cluster; a scenario names the file.
+Nothing here is fitted to conflicts.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sim.scenario.model import Duration, Latency, Part
+from sim.scenario.units import MS, US
+
+
+class Gamma(Part):
+    """A shifted gamma distribution of times: shift + Gamma(shape, scale)."""
+
+    shift: Duration = 0
+    shape: float = Field(gt=0)
+    scale: Duration
+
+
+class ServiceTimes(Part):
+    """Time in the idle API server, from received to answered, by kind of request."""
+
+    certificate_create: Latency = Latency(p50=round(3.6 * MS), p90=round(6.7 * MS))
+    certificate_status: Latency = Field(
+        Latency(p50=round(5.3 * MS), p90=round(9.7 * MS)), description="update, patch or apply of /status"
+    )
+    certificate_refused: Latency = Latency(p50=round(6.4 * MS), p90=11 * MS)
+    certificate_main: Latency = Field(
+        Latency(p50=round(5.3 * MS), p90=round(9.7 * MS)), description="writes to the main resource"
+    )
+    secret_create: Latency = Latency(p50=round(3.7 * MS), p90=5 * MS)
+    secret_apply: Latency = Latency(p50=round(5.3 * MS), p90=10 * MS)
+    secret_delete: Latency = Latency(p50=round(4.9 * MS), p90=round(9.3 * MS))
+    request_create: Latency = Latency(p50=round(3.6 * MS), p90=round(6.7 * MS))
+    request_status: Latency = Latency(p50=round(7.7 * MS), p90=16 * MS)
+    request_delete: Latency = Latency(p50=round(4.9 * MS), p90=round(9.3 * MS))
+    event: Latency = Latency(p50=round(4.8 * MS), p90=round(9.7 * MS))
+    get: Latency = Field(Latency(p50=1 * MS, p90=2 * MS), description="not recorded: a read without etcd write")
+
+
+class ServerCosts(Part):
+    """What a request costs the API server and etcd beyond the time it takes."""
+
+    times: ServiceTimes = ServiceTimes()
+    cpu_share: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="core time of API server and etcd in a request, as a share of its time in the idle server; it "
+        "comes first, the rest is waiting. Measured by how service times stretch under load",
+    )
+    commit_share: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="share of the service time after which a write is decided, not before the end of its core "
+        "time. The order of revisions in the recordings puts it at .7 to .8",
+    )
+    cold_factor: float = Field(
+        1,
+        ge=1,
+        description="a request taken after cold_after without any takes so many times as long: caches and cores "
+        "have gone to sleep. 1.25 in the recordings; 1 for no difference",
+    )
+    cold_after: Duration = Field(20 * MS, description="see cold_factor")
+    delivery: Duration = Field(
+        0,
+        description="from one process to the other on the same machine, beyond the core time of either: loopback "
+        "and waking a thread. Added to each message, as the network's latency is",
+    )
+    procs: int = Field(
+        4, ge=1, description="requests that compute at once: GOMAXPROCS of API server and etcd together"
+    )
+    hidden_retry: Duration = Field(2 * MS, description="reading again and retrying inside after losing a race")
+
+
+class WatchCosts(Part):
+    """How far the caches lag."""
+
+    lag: Latency = Field(
+        Latency(p50=round(0.8 * MS), p90=2 * MS), description="from the commit to the event's arrival at the client"
+    )
+    decode_cpu: Duration = Field(150 * US, description="core time to decode one event and update the cache")
+
+
+class ControllerCosts(Part):
+    """Core time that the controllers' process spends."""
+
+    reconcile_cpu: Latency = Field(Latency(p50=200 * US, p90=400 * US), description="one pass over a cached object")
+    request_cpu: Duration = Field(200 * US, description="encoding and sending a request")
+    response_cpu: Duration = Field(150 * US, description="receiving and decoding an answer")
+    csr_cpu: Duration = Field(2 * MS, description="making and signing a certificate request with RSA-2048")
+    sign_cpu: Duration = Field(2 * MS, description="signing a certificate with RSA-2048")
+    rsa2048: Gamma = Field(
+        Gamma(shift=10 * MS, shape=2, scale=40 * MS), description="generating a key; mean 94 ms measured"
+    )
+    rsa4096_factor: float = Field(9, gt=0, description="RSA-4096 in RSA-2048s; other sizes by the power between")
+    ecdsa: Duration = Field(200 * US, description="generating an ECDSA or Ed25519 key")
+
+
+class GoScheduler(Part):
+    """The Go runtime of the controllers' process (model.md section 6)."""
+
+    procs: int | None = Field(None, ge=1, description="GOMAXPROCS; default the number of cores")
+    slice: Duration = Field(10 * MS, description="a running goroutine is preempted after this")
+    poll: Duration = Field(10 * MS, description="how often the poller is visited when every processor is busy")
+    fair: bool = Field(True, description="false: plain round-robin, for showing what the scheduler does")
+
+
+class Profile(Part):
+    """All measured times that a simulation uses."""
+
+    server: ServerCosts = ServerCosts()
+    watch: WatchCosts = WatchCosts()
+    controllers: ControllerCosts = ControllerCosts()
+    go: GoScheduler = GoScheduler()
+    create_gap: Latency = Field(
+        Latency(p50=round(1.7 * MS), p90=4 * MS),
+        description="from an answer to the next creation, for a client that creates one after the other",
+    )

@@ -1,0 +1,247 @@
+"""What is asked of the cluster: the Certificates, when they come, who signs, and who else writes them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from sim.scenario.errors import Fault, Impossible
+from sim.scenario.units import HOUR, SECOND, format_duration, quoted
+from sim.scenario.values import Duration, Latency, Part, Rate, check_order, one_line
+
+_KEY_SIZES = {"RSA": tuple(range(2048, 8193, 1024)), "ECDSA": (256, 384, 521), "Ed25519": ()}
+
+
+class PrivateKey(Part):
+    """spec.privateKey of the Certificates."""
+
+    algorithm: Literal["RSA", "ECDSA", "Ed25519"] = Field(
+        default="RSA", description="kind of key; Ed25519 keys have one size. Default: cert-manager's"
+    )
+    size: int | None = Field(
+        default=None,
+        description="bits; RSA 2048 to 8192 in steps of 1024, ECDSA 256, 384 or 521. "
+        "Default: cert-manager's, 2048 for RSA and 256 for ECDSA",
+    )
+    rotation_policy: Literal["Never", "Always"] | None = Field(
+        default=None,
+        description="Never: a renewal keeps the stored key. "
+        "Default: as in the release, Never in 1.12.9, Always in 1.21",
+    )
+
+    @model_validator(mode="after")
+    def _size_fits(self) -> PrivateKey:
+        sizes = _KEY_SIZES[self.algorithm]
+        if self.size is not None and self.size not in sizes:
+            allowed = (
+                f"allowed: {', '.join(map(str, sizes))}" if sizes else "remove the key, it has one size only"
+            )
+            raise Impossible(
+                Fault(f"{self.size} is no size of an {self.algorithm} key; {allowed}", (("size",),))
+            )
+        return self
+
+
+class CertificateSpec(Part):
+    """What each Certificate asks for."""
+
+    duration: Duration = Field(
+        default=2160 * HOUR,
+        gt=0,
+        description="lifetime of a signed certificate. Default: cert-manager's 90 days",
+    )
+    renew_before: Duration | None = Field(
+        default=None,
+        description="renew so long before expiry; shorter than duration. "
+        "Default: cert-manager's, a third of duration",
+    )
+    private_key: PrivateKey = PrivateKey()
+    revision_history_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="old CertificateRequests kept. Default: as in the release, all in 1.12.9 and 1 in 1.21",
+    )
+
+    @model_validator(mode="after")
+    def _renewed_after_issuance(self) -> CertificateSpec:
+        if self.renew_before is not None and self.renew_before >= self.duration:
+            raise Impossible(
+                Fault(
+                    f"renewing {format_duration(self.renew_before)} before expiry a certificate that lives "
+                    f"{format_duration(self.duration)} never ends; renew_before must be less than duration",
+                    (("renew_before",), ("duration",)),
+                )
+            )
+        return self
+
+
+class RateArrival(Part):
+    """Certificates created at k/rate seconds, or at Poisson times."""
+
+    rate: Rate = Field(description="creations per second")
+    poisson: bool = Field(
+        default=False,
+        description="true: exponential times between creations. Default: evenly spaced, as recorded",
+    )
+
+
+class ScheduleArrival(Part):
+    """Certificates created at these times."""
+
+    schedule: list[Duration] = Field(min_length=1, description="one time for each Certificate, in order")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ScheduleArrival:
+        check_order(self.schedule, "schedule", once=False)
+        return self
+
+
+def _arrival_kind(value: object) -> str:
+    if isinstance(value, ScheduleArrival) or (isinstance(value, dict) and "schedule" in value):
+        return "<schedule>"
+    return "<rate>" if isinstance(value, RateArrival | dict) else "<choice>"
+
+
+def _start_kind(value: object) -> str:
+    return "<duration>" if not isinstance(value, str) or re.match(r"\s*[-+.\d]", value) else "<choice>"
+
+
+TAGS = {"arrival": ("<choice>", "<rate>", "<schedule>"), "start": ("<choice>", "<duration>")}
+"""Names that validation puts into an error's location after these keys; the user wrote none of them."""
+
+
+class Workload(Part):
+    """How many Certificates, and when."""
+
+    certificates: int = Field(
+        default=50,
+        ge=1,
+        le=1_000_000,
+        description="how many; as many as a schedule has times. Default: as in the recorded burst-50",
+    )
+    arrival: Annotated[
+        Annotated[Literal["one-after-the-other", "at-once"], Tag("<choice>")]
+        | Annotated[RateArrival, Tag("<rate>")]
+        | Annotated[ScheduleArrival, Tag("<schedule>")],
+        Discriminator(_arrival_kind),
+    ] = Field(
+        default="one-after-the-other",
+        description="one-after-the-other: one client creates the next when the last is answered; "
+        "at-once: all at time 0. Default: as recorded",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_schedule(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "certificates" not in data:
+            arrival = data.get("arrival")
+            times = (
+                arrival.get("schedule") if isinstance(arrival, dict) else getattr(arrival, "schedule", None)
+            )
+            if isinstance(times, list) and times:
+                return {**data, "certificates": len(times)}
+        return data
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Workload:
+        if isinstance(self.arrival, ScheduleArrival) and len(self.arrival.schedule) != self.certificates:
+            times = len(self.arrival.schedule)
+            raise Impossible(
+                Fault(
+                    f"the schedule has {times} times for {self.certificates} certificates; "
+                    f"leave certificates out or write {times}",
+                    (("certificates",), ("arrival", "schedule")),
+                )
+            )
+        return self
+
+
+_EXTERNAL_LATENCY = Latency(p50=2 * SECOND, p90=5 * SECOND)
+
+
+class Issuer(Part):
+    """Who signs."""
+
+    type: Literal["selfsigned", "ca", "external"] = Field(
+        default="selfsigned", description="external: answers after latency. Default: as in most recordings"
+    )
+    latency: Latency = Field(
+        default=_EXTERNAL_LATENCY,
+        description="external only: from approval seen to the signature. Default: an assumption",
+    )
+    failure_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of requests that the issuer fails. Default: none, as recorded",
+    )
+    rate_limit: Rate | None = Field(
+        default=None,
+        description="external only: signatures per second, first come first served. Default: no limit",
+    )
+
+    @model_validator(mode="after")
+    def _external_only(self) -> Issuer:
+        if self.type == "external":
+            return self
+        wrong = [
+            Fault(f"{key} is for issuer.type external, and the type is {self.type}", ((key,),), at_key=True)
+            for key, value, default in (
+                ("latency", self.latency, _EXTERNAL_LATENCY),
+                ("rate_limit", self.rate_limit, None),
+            )
+            if value != default
+        ]
+        if wrong:
+            raise Impossible(*wrong)
+        return self
+
+
+class Writer(Part):
+    """Another writer: a GitOps controller, or a user who edits."""
+
+    name: str = Field(
+        default="gitops", description="its field manager, unlike all others. Default: as recorded"
+    )
+    rate: Rate = Field(
+        default=1.0,
+        description="Poisson rate; each time it picks a Certificate at random. Default: an assumption",
+    )
+    action: Literal["patch", "update", "apply"] = Field(
+        default="patch",
+        description="patch: merge patch without resourceVersion. update: read, wait, PUT with its "
+        "resourceVersion, not tried again. apply: server-side apply without force. Default: as recorded",
+    )
+    target: Literal["annotation", "dnsNames", "readyCondition"] = Field(
+        default="annotation",
+        description="what it writes; dnsNames makes cert-manager issue again. Default: as recorded",
+    )
+    wait: Duration = Field(default=0, description="update only: between reading and writing. Default: none")
+    start: Annotated[
+        Annotated[Literal["after-creation"], Tag("<choice>")] | Annotated[Duration, Tag("<duration>")],
+        Discriminator(_start_kind),
+    ] = Field(
+        default="after-creation",
+        description="after-creation: when the last Certificate was created. Default: as recorded",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _own_name(cls, name: str) -> str:
+        if name.startswith(("certificates-", "certificaterequests-", "cert-manager")):
+            raise ValueError(f"{quoted(name)} is a name of cert-manager's own controllers; choose another")
+        return one_line(name)
+
+    @model_validator(mode="after")
+    def _waits_to_update(self) -> Writer:
+        if self.wait and self.action != "update":
+            raise Impossible(
+                Fault(
+                    f"only the action update waits, and the action is {self.action}",
+                    (("wait",),),
+                    at_key=True,
+                )
+            )
+        return self

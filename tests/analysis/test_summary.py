@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sim.analysis.metrics import WRITING_CONTROLLERS, measure, times_to_ready
+from sim.analysis.summary import Measured, expected_values, summarise
+from sim.scenario.expectations import METRICS
+from sim.scenario.model import Scenario
+from tests.recorded_rows import MS, certificate, conflict, replication, request
+
+SCENARIO = Scenario(name="made-up")
+
+
+def measured(index: int = 0, **rows) -> Measured:
+    made = replication(index, **rows)
+    return Measured(
+        index=index,
+        seed=made.seed,
+        digest=made.digest,
+        metrics=measure(made, verbosity=2),
+        times_to_ready=times_to_ready(made.objects),
+        violations=tuple(made.violations),
+    )
+
+
+def two() -> list[Measured]:
+    pair = [certificate(), certificate(certificate="c0001", ready_ns=4000 * MS)]
+    return [
+        measured(0, objects=pair, requests=[request(), conflict(), conflict()]),
+        measured(
+            1,
+            objects=pair,
+            requests=[request(), request(), request(), conflict(), request(resource="events")],
+        ),
+    ]
+
+
+def test_counts_are_means_per_replication_with_intervals():
+    summary = summarise(SCENARIO, two())
+    assert summary["certificates"] == 2
+    assert summary["replications"] == 2
+    assert summary["ready"] == {"mean": 2, "low": 2, "high": 2}
+    assert summary["requests"]["total"] == 4
+    assert summary["requests"]["by_code"] == {"200": 2.5, "409": 1.5}
+    total = summary["conflicts"]["total"]
+    assert total["mean"] == 1.5
+    assert total["low"] == pytest.approx(1.5 - 12.7062047 / 2)
+    assert summary["conflicts"]["per_certificate"]["mean"] == 0.75
+
+
+def test_the_rate_is_refused_over_attempted_and_stands_by_every_count():
+    found = summarise(SCENARIO, two())["conflicts"]
+    assert found["rate"]["mean"] == pytest.approx(3 / 7)
+    assert found["attempted"] == 3.5
+    trigger = found["by_controller"]["certificates-trigger"]
+    assert trigger["rate"] == pytest.approx(3 / 7)
+    assert found["by_controller"]["certificates-issuing"]["rate"] is None
+
+
+def test_every_writing_controller_is_listed_even_at_0():
+    found = summarise(SCENARIO, [measured(objects=[certificate()])])["conflicts"]
+    assert list(found["by_controller"]) == list(WRITING_CONTROLLERS)
+    assert all(each["mean"] == 0 for each in found["by_controller"].values())
+    assert found["total"] == {"mean": 0, "low": None, "high": None}
+    assert found["rate"] is None
+
+
+def test_other_writers_are_listed_where_the_scenario_has_them_or_they_wrote():
+    scenario = Scenario.model_validate({"name": "x", "writers": [{"name": "gitops"}]})
+    found = summarise(scenario, [measured(requests=[conflict(actor="user")])])["conflicts"]
+    assert list(found["by_controller"]) == [*WRITING_CONTROLLERS, "gitops", "user"]
+    assert sum(each["mean"] for each in found["by_controller"].values()) == found["total"]["mean"] == 1
+
+
+def test_expectations_are_of_cert_managers_own_part():
+    requests = [
+        conflict(),
+        request(),
+        request(),
+        conflict(actor="gitops", subresource=""),
+        request(actor="lab"),
+    ]
+    summary = summarise(SCENARIO, [measured(objects=[certificate()], requests=requests)])
+    values = expected_values(summary)
+    assert summary["conflicts"]["total"]["mean"] == 2
+    assert (values["conflicts_total"], values["conflicts_per_certificate"]) == (1, 1)
+    assert values["conflict_rate"] == pytest.approx(1 / 3)
+    assert (summary["requests"]["total"], values["requests_total"]) == (5, 3)
+
+
+def test_one_replication_has_no_intervals():
+    summary = summarise(SCENARIO, two()[:1])
+    for group in (summary["ready"], summary["conflicts"]["total"], summary["conflicts"]["rate"]):
+        assert group["mean"] is not None
+        assert group["low"] is None
+        assert group["high"] is None
+
+
+def test_times_to_ready_are_pooled_over_replications():
+    summary = summarise(SCENARIO, two())
+    assert summary["time_to_ready"]["p50"] == pytest.approx(3)  # of 2, 4, 2, 4
+    assert summary["time_to_ready_per_replication"]["p50"] == {"mean": 3, "low": 3, "high": 3}
+
+
+def test_nothing_ready_has_no_time():
+    summary = summarise(SCENARIO, [measured(objects=[certificate(ready_ns=-1, ready=False)])])
+    assert summary["time_to_ready"] == {"p50": None, "p95": None, "p99": None}
+    assert expected_values(summary)["ready_share"] == 0
+
+
+def test_nothing_at_all_is_still_json():
+    summary = summarise(SCENARIO, [measured()])
+    json.dumps(summary, allow_nan=False)
+    assert summary["conflicts"]["per_certificate"]["mean"] is None
+    assert summary["requests"]["events_share"] is None
+
+
+def test_digest_depends_on_every_replication_and_their_order():
+    first, second = two()
+    digests = {summarise(SCENARIO, each)["digest"] for each in ([first, second], [second, first], [first])}
+    assert len(digests) == 3
+    assert summarise(SCENARIO, two())["digest"] == summarise(SCENARIO, [first, second])["digest"]
+
+
+def test_violations_say_in_which_replication():
+    summary = summarise(SCENARIO, [measured(), measured(1, violations=["a revision went back"])])
+    assert summary["violations"] == [{"replication": 2, "violation": "a revision went back"}]
+
+
+def test_every_metric_that_a_scenario_may_expect_has_a_value():
+    values = expected_values(summarise(SCENARIO, two()))
+    assert set(values) == set(METRICS)
+    assert all(value is not None for value in values.values())
+    assert values["conflicts_per_certificate"] == 0.75
+    assert values["conflict_rate"] == pytest.approx(3 / 7)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer
+
+from sim.analysis.paired import METRICS
+from sim.cli.app import COMMANDS, app
+from sim.cli.compare import compare
+from tests.cli.command import requeue
+
+HEAVY = {"rich", "pydantic", "numpy", "pandas", "pyarrow", "scipy", "matplotlib", "yaml", "simpy", "joblib"}
+
+
+def test_help_teaches(tmp_path: Path):
+    done = requeue("--help", at=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for words in (
+        "First steps",
+        "requeue run tutorial",
+        "--vary strategy=update,apply",
+        "250ms",
+        "Exit status",
+        *COMMANDS,
+    ):
+        assert words in done.stdout
+
+
+def test_without_arguments_there_is_the_help(tmp_path: Path):
+    done = requeue(at=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == requeue("--help", at=tmp_path).stdout
+
+
+def test_version(tmp_path: Path):
+    assert requeue("--version", at=tmp_path).stdout == f"requeue {version('requeue')}\n"
+
+
+@pytest.mark.parametrize("name", ["run", "compare"])
+def test_each_command_has_examples(tmp_path: Path, name: str):
+    done = requeue(name, "--help", at=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.count(f"requeue {name} ") >= 5
+    assert "Examples:" in done.stdout
+
+
+def test_help_of_compare_lists_every_metric():
+    listed = (compare.__doc__ or "").partition("Metrics:")[2]
+    assert {word.strip(" .\n") for word in listed.split(",")} == set(METRICS)
+
+
+def test_every_command_exists_and_says_what_the_list_says():
+    for name, (module, function, summary) in COMMANDS.items():
+        found = getattr(importlib.import_module(module), function)
+        assert inspect.getdoc(found), name
+        assert summary.endswith(".")
+    group = typer.main.get_command(app)
+    with group.make_context("requeue", ["schema"]) as context:
+        assert group.get_command(context, "run").name == "run"
+        assert group.get_command(context, "no-such") is None
+
+
+def test_a_typo_gets_a_suggestion(tmp_path: Path):
+    done = requeue("comapre", at=tmp_path)
+    assert done.returncode == 2
+    assert "Did you mean 'compare'" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["compare", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(tmp_path: Path, words: list[str]):
+    code = (
+        "import sys, json; sys.argv = ['requeue', *json.loads(sys.argv[1])]\n"
+        "from sim.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "sys.stderr.write(json.dumps([name.split('.')[0] for name in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(words)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    imported = set(json.loads(done.stderr))
+    allowed = {"pydantic"} if len(words) == 2 else set()  # Typer reads it for a command's defaults
+    assert not (HEAVY - allowed) & imported
+
+
+def test_help_takes_less_than_twice_the_time_of_the_core_libraries(tmp_path: Path):
+    def cpu(*words: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *words], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    libraries = min(cpu("-c", "import simpy, yaml, pydantic") for _ in range(7))
+    assert min(cpu("-m", "sim.cli.main", "--help") for _ in range(7)) < 2 * libraries
+
+
+def test_the_package_imports_nothing_heavy_and_has_what_it_names():
+    code = "import sys, sim; print([name for name in sys.modules if name.split('.')[0] in %r])" % HEAVY  # noqa: UP031
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    import sim
+
+    assert all(getattr(sim, name) is not None for name in sim.__all__)
+    assert set(sim.__all__) <= set(dir(sim))
+    assert sim.__version__ == version("requeue")
+    with pytest.raises(AttributeError, match="nonsense"):
+        sim.nonsense  # noqa: B018

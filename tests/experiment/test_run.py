@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from pydantic import ValidationError
+
+import sim
+from sim.experiment.executor import InProcess, Processes
+from sim.experiment.run import execute
+from sim.recording.results import GivenFolder, ResultsError
+from sim.scenario.model import Scenario
+
+SMALL = {"name": "small", "replications": 3, "workload": {"certificates": 4}}
+
+
+def test_a_run_has_its_frames_and_summary(made_up: Scenario):
+    result = sim.run(made_up)
+    assert len(result.requests) == 6 * 12 * 2
+    assert len(result.reconciles) == 6 * 12 * 2
+    assert len(result.certificates) == 6 * 12
+    assert list(result.replications["replication"]) == [1, 2, 3, 4, 5, 6]
+    assert len(result.conflicts) / 6 == pytest.approx(result.summary["conflicts"]["total"]["mean"])
+    counts = result.conflicts.groupby("controller", observed=True).size() / 6
+    for name, group in result.summary["conflicts"]["by_controller"].items():
+        assert group["mean"] == pytest.approx(counts.get(name, 0))
+
+
+def test_the_summary_agrees_with_the_tables(made_up: Scenario):
+    result = sim.run(made_up)
+    attempted = result.requests["conditional"] & (result.requests["resource"] == "certificates")
+    assert result.summary["conflicts"]["rate"]["mean"] == pytest.approx(
+        len(result.conflicts) / attempted.sum()
+    )
+    seconds = result.certificates["time_to_ready"].dt.total_seconds()
+    assert result.summary["time_to_ready"]["p95"] == pytest.approx(seconds.quantile(0.95))
+
+
+def test_seed_and_replications_can_be_given(made_up: Scenario):
+    result = sim.run(made_up, seed=5, replications=2)
+    assert (result.summary["seed"], result.summary["replications"]) == (5, 2)
+    assert result.digest != sim.run(made_up, replications=2).digest
+    with pytest.raises(ValidationError):
+        sim.run(made_up, replications=0)
+
+
+def test_progress_is_told(made_up: Scenario):
+    told: list[tuple[int, int]] = []
+    sim.run(made_up, progress=lambda done, total: told.append((done, total)))
+    assert told == [(number, 6) for number in range(1, 7)]
+
+
+def test_a_folder_gives_back_what_was_run(made_up: Scenario, tmp_path: Path):
+    written = sim.run(made_up, out=tmp_path / "out")
+    memory = sim.run(made_up)
+    read = sim.open_results(tmp_path / "out")
+    for result in (written, read):
+        assert result.digest == memory.digest
+        assert result.scenario == made_up
+        assert json.dumps(result.summary) == json.dumps(memory.summary)
+        for name in ("requests", "reconciles", "certificates", "conflicts", "replications"):
+            pd.testing.assert_frame_equal(getattr(result, name), getattr(memory, name))
+    assert [each.times_to_ready for each in read.measured] == [
+        each.times_to_ready for each in memory.measured
+    ]
+
+
+def test_the_folder_has_what_its_readme_says(made_up: Scenario, tmp_path: Path):
+    out = tmp_path / "out"
+    sim.run(made_up, out=out)
+    readme = Path("results/README.md").read_text("utf-8")
+    for entry in out.iterdir():
+        assert f"`{entry.name}`" in readme
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["seed"] == 1
+    assert manifest["replications"] == 6
+    expected = "requeue python packages scenario scenario_file seed replications digest command"
+    assert set(manifest) == set(expected.split())
+    assert Scenario.model_validate(yaml.safe_load((out / "scenario.yaml").read_text())) == made_up
+    assert sim.load(out / "scenario.yaml") == made_up
+
+
+def test_two_runs_leave_the_same_files(made_up: Scenario, tmp_path: Path):
+    for name in ("a", "b"):
+        sim.run(made_up, out=tmp_path / name)
+    for file in ("manifest.json", "summary.json", "scenario.yaml"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_a_failed_run_leaves_no_folder(made_up: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(scenario: Scenario, index: int):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("sim.experiment.replicate.replicate", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        sim.run(made_up, out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_expectations_and_violations_decide_whether_all_is_well(made_up: Scenario, monkeypatch):
+    from tests.recorded_rows import random_replication
+
+    def expecting(condition: str) -> Scenario:
+        return made_up.model_copy(update={"expect": {"conflicts_per_certificate": condition}})
+
+    assert sim.run(expecting("< 2")).ok
+    missed = sim.run(expecting("> 2"))
+    assert not missed.ok
+    assert missed.summary["expectations"][0]["metric"] == "conflicts_per_certificate"
+
+    def unsound(scenario: Scenario, index: int):
+        made = random_replication(scenario, index)
+        made.violations.append("a revision went back")
+        return made
+
+    monkeypatch.setattr("sim.experiment.replicate.replicate", unsound)
+    assert not sim.run(made_up).ok
+
+
+def test_what_is_no_results_folder_is_refused(tmp_path: Path):
+    with pytest.raises(ResultsError, match="no results folder"):
+        sim.open_results(tmp_path)
+
+
+@pytest.mark.parametrize("strategy", ["update", "apply"])
+def test_the_simulator_gives_the_same_whatever_the_executor(tmp_path: Path, strategy: str):
+    scenario = Scenario.model_validate(SMALL | {"strategy": strategy})
+    here = execute(scenario, executor=InProcess(), log=True)
+    there = execute(scenario, executor=Processes(2), log=True, folder=GivenFolder(tmp_path / "out"))
+    assert here.digest == there.digest
+    assert here.summary == there.summary
+    assert here.log == there.log
+    pd.testing.assert_frame_equal(here.requests, there.requests)
+    pd.testing.assert_frame_equal(here.conflicts, there.conflicts)
+
+
+def test_replication_i_does_not_depend_on_how_many_there_are():
+    few = sim.run(Scenario.model_validate(SMALL), replications=2)
+    more = sim.run(Scenario.model_validate(SMALL), replications=3)
+    assert [each.digest for each in few.measured] == [each.digest for each in more.measured][:2]
+
+
+def test_the_log_has_a_line_for_each_conflict_of_replication_1():
+    result = execute(Scenario.model_validate(SMALL | {"workload": {"certificates": 20}}), log=True)
+    logged = sum("optimistic locking" in line for line in result.log or [])
+    assert logged == (result.conflicts["replication"] == 1).sum() > 0
+
+
+def test_the_log_hides_conflicts_at_debug_level():
+    scenario = Scenario.model_validate(SMALL | {"log": {"conflict_level": "debug"}})
+    result = execute(scenario, log=True)
+    assert not any("optimistic locking" in line for line in result.log or [])
+    assert result.summary["conflicts"]["total"]["mean"] > 0

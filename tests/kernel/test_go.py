@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.kernel.go import Burst, Compute, GoProcess, Goroutine
+from sim.kernel.machine import Machine
+from sim.kernel.simulation import Simulation
+from sim.kernel.streams import Streams
+from sim.scenario.profile import GoScheduler
+from sim.scenario.units import MS
+
+
+class Bench:
+    """A Go process with goroutines that only compute, and notes when each began and ended.
+
+    A goroutine's start is noted when it gets a processor.
+    """
+
+    def __init__(self, procs: int = 1, cores: int | None = None, seed: int = 1, **options: object) -> None:
+        self.sim = Simulation(Streams(seed, 0))
+        scheduler = GoScheduler.model_validate({"procs": procs, "slice": 10 * MS, "poll": 10 * MS, **options})
+        self.machine = Machine(self.sim, cores if cores is not None else procs)
+        self.go = GoProcess(self.sim, self.machine, scheduler)
+        self.began: dict[str, float] = {}
+        self.ended: dict[str, float] = {}
+
+    def goroutine(
+        self, name: str, ms: float, then: Callable[[], Burst | None] | None = None, *, first: Callable[[], object] = bool
+    ) -> Goroutine:
+        """One that calls ``first`` when it gets a processor, computes for ``ms``, and goes on with ``then``."""
+
+        def ended() -> Burst | None:
+            self.ended[name] = self.sim.now / MS
+            return then() if then is not None else None
+
+        def run() -> Burst:
+            assert name not in self.began
+            self.began[name] = self.sim.now / MS
+            first()
+            return Compute(round(ms * MS), ended)
+
+        return run
+
+    def ready(self, at: float, name: str, ms: float, **rest: Callable[[], object]) -> None:
+        """Wake a goroutine with a timer."""
+        self.sim.call_in(round(at * MS), self.go.ready, self.goroutine(name, ms, **rest))
+
+    def network(self, at: float, name: str, ms: float) -> None:
+        """Wake a goroutine with something that arrives at its socket."""
+        self.sim.call_in(round(at * MS), self.go.network_ready, self.goroutine(name, ms))
+
+    def run(self) -> Bench:
+        self.sim.run()
+        return self
+
+    def order(self) -> list[str]:
+        return sorted(self.began, key=lambda name: self.began[name])
+
+
+def wake(bench: Bench, *others: str) -> Callable[[], None]:
+    return lambda: [bench.go.ready(bench.goroutine(other, 1)) for other in others] and None
+
+
+def test_goroutines_queue_first_come_first_served():
+    bench = Bench()
+    for k, name in enumerate("abcd"):
+        bench.ready(0.1 * k, name, 2)
+    bench.run()
+    assert bench.began == {"a": 0, "b": 2, "c": 4, "d": 6}
+
+
+def test_as_many_run_at_once_as_there_are_processors():
+    bench = Bench(procs=2)
+    for k, name in enumerate("abc"):
+        bench.ready(0.1 * k, name, 2)
+    bench.run()
+    assert bench.began == {"a": 0, "b": 0.1, "c": 2}
+
+
+def test_the_goroutine_woken_last_by_the_one_that_runs_comes_next():
+    bench = Bench()
+    bench.ready(0, "waker", 5, then=wake(bench, "x", "y"))
+    bench.ready(1, "queued", 1)
+    bench.run()
+    # y takes the place runnext and pushes x out of it, to the end of the queue.
+    assert bench.order() == ["waker", "y", "queued", "x"]
+
+
+def test_round_robin_has_no_runnext():
+    bench = Bench(fair=False)
+    bench.ready(0, "waker", 5, then=wake(bench, "x", "y"))
+    bench.ready(1, "queued", 1)
+    bench.run()
+    assert bench.order() == ["waker", "queued", "x", "y"]
+
+
+def test_an_idle_processor_takes_over_what_a_busy_one_has_next():
+    bench = Bench(procs=2)
+    bench.ready(0, "waker", 5, first=wake(bench, "woken"))
+    bench.run()
+    assert bench.began == {"waker": 0, "woken": 0}
+
+
+def test_a_long_burst_is_preempted_after_its_slice_and_goes_to_the_end():
+    bench = Bench()
+    bench.ready(0, "long", 25)
+    bench.ready(1, "short", 2)
+    bench.ready(2, "shorter", 1)
+    bench.run()
+    assert bench.began == {"long": 0, "short": 10, "shorter": 12}
+    assert bench.ended == {"short": 12, "shorter": 13, "long": 28}
+
+
+def test_two_long_bursts_take_turns():
+    bench = Bench()
+    bench.ready(0, "a", 30)
+    bench.ready(1, "b", 30)
+    bench.run()
+    assert bench.ended == {"a": 50, "b": 60}
+
+
+def test_nobody_is_preempted_for_nothing():
+    bench = Bench()
+    bench.ready(0, "long", 25)
+    bench.ready(24, "short", 1)
+    bench.run()
+    assert bench.ended == {"long": 25, "short": 26}
+
+
+def test_a_pair_that_wakes_each_other_does_not_starve_the_queue():
+    bench = Bench()
+
+    def again(k: int) -> Callable[[], Burst | None]:
+        return lambda: bench.go.ready(bench.goroutine(f"pair{k}", 1, again(k + 1))) if k < 60 else None
+
+    bench.ready(0, "pair0", 1, then=again(1))
+    bench.ready(0.5, "queued", 1)
+    bench.run()
+    # Whoever comes by runnext inherits the time slice, so that the slice ends for both together.
+    assert bench.began["queued"] <= 11
+
+
+def test_the_network_is_seen_at_once_while_a_processor_is_idle():
+    bench = Bench(procs=2)
+    bench.ready(0, "busy", 30)
+    bench.network(3, "answer", 1)
+    bench.run()
+    assert bench.began["answer"] == 3
+
+
+def test_the_network_is_seen_when_the_poller_is_visited_while_all_are_busy():
+    bench = Bench(slice=4 * MS)
+    bench.ready(1, "busy", 30)
+    bench.network(3, "answer", 1)
+    bench.run()
+    # Slices end at 5, 9 and 13; the poller is visited at 10.
+    assert bench.began["answer"] == 13
+
+
+def test_a_local_wakeup_overtakes_an_answer_that_nobody_has_seen():
+    bench = Bench()
+    bench.ready(1, "busy", 30)
+    bench.network(2, "answer", 1)
+    bench.ready(4, "timer", 1)
+    bench.run()
+    assert (bench.began["timer"], bench.began["answer"]) == (11, 12)
+
+
+def test_a_processor_that_runs_out_of_work_visits_the_poller():
+    bench = Bench()
+    bench.ready(0, "busy", 6)
+    bench.network(2, "answer", 1)
+    bench.run()
+    assert bench.began["answer"] == 6
+
+
+def test_round_robin_sees_the_network_at_once():
+    bench = Bench(fair=False)
+    bench.ready(1, "busy", 30)
+    bench.network(2, "answer", 1)
+    bench.ready(4, "timer", 1)
+    bench.run()
+    assert (bench.began["answer"], bench.began["timer"]) == (11, 12)
+
+
+def test_what_arrived_meanwhile_comes_in_a_batch():
+    bench = Bench()
+    bench.ready(0.5, "busy", 40)
+    for k in range(5):
+        bench.network(1 + k, f"answer{k}", 0.1)
+    bench.run()
+    # Silence for one slice, then everything, in the order of its arrival.
+    assert list(bench.began) == ["busy", *(f"answer{k}" for k in range(5))]
+    assert [bench.began[f"answer{k}"] for k in range(5)] == pytest.approx([10.5, 10.6, 10.7, 10.8, 10.9])
+
+
+def test_the_poller_is_visited_again_and_again():
+    bench = Bench()
+    bench.ready(0.5, "busy", 100)
+    for k in range(1, 6):
+        bench.network(12 * k, f"answer{k}", 0.1)
+    bench.run()
+    for k in range(1, 6):
+        # Not before it arrived, and not later than a visit every 10 ms and two slices allow.
+        assert 0 < bench.began[f"answer{k}"] - 12 * k < 21
+
+
+def test_a_goroutine_that_has_nothing_to_compute_parks_and_the_next_one_runs():
+    bench = Bench()
+    parked: list[int] = []
+
+    def park() -> None:
+        parked.append(bench.sim.now)
+
+    bench.sim.call_in(0, bench.go.ready, park)
+    bench.ready(0.1, "a", 1)
+    bench.sim.call_in(MS // 2, bench.go.ready, park)
+    bench.ready(0.6, "b", 1)
+    bench.run()
+    assert parked == [0, round(1.1 * MS)]
+    assert bench.began == {"a": 0.1, "b": 1.1}
+
+
+def test_a_killed_process_runs_nothing_any_more():
+    bench = Bench()
+    bench.ready(0, "busy", 30)
+    bench.ready(1, "queued", 1)
+    bench.network(2, "answer", 1)
+    bench.sim.call_in(5 * MS, bench.go.stop)
+    bench.ready(6, "late", 1)
+    bench.network(7, "later", 1)
+    bench.run()
+    assert bench.began == {"busy": 0}
+    assert bench.ended == {}
+
+
+def test_the_process_has_no_more_than_its_share_of_a_contended_machine():
+    bench = Bench(procs=2, cores=1)
+    bench.ready(0, "a", 2)
+    bench.ready(0, "b", 2)
+    bench.run()
+    assert bench.ended == pytest.approx({"a": 4, "b": 4}, rel=1e-5)
+
+
+def test_by_default_there_is_a_processor_for_each_core():
+    sim = Simulation(Streams(1, 0))
+    go = GoProcess(sim, Machine(sim, 3), GoScheduler())
+    ended: list[int] = []
+    for _ in range(4):
+        go.ready(lambda: Compute(5 * MS, lambda: ended.append(sim.now)))
+    sim.run()
+    assert ended == [5 * MS, 5 * MS, 5 * MS, 10 * MS]
+
+
+wakeups = st.tuples(st.integers(0, 60), st.integers(1, 300), st.booleans())
+
+
+@given(
+    st.lists(wakeups, min_size=1, max_size=20), st.integers(1, 3), st.booleans(), st.integers(0, 1000)
+)
+def test_every_goroutine_runs_once_and_no_core_time_is_lost(
+    plan: list[tuple[int, int, bool]], procs: int, fair: bool, seed: int
+):
+    bench = Bench(procs=procs, seed=seed, fair=fair)
+    for k, (at, tenths, network) in enumerate(plan):
+        (bench.network if network else bench.ready)(at, str(k), tenths / 10)
+    bench.run()
+    assert len(bench.ended) == len(plan)
+    for k, (at, tenths, _) in enumerate(plan):
+        assert at <= bench.began[str(k)]
+        assert bench.began[str(k)] + tenths / 10 <= bench.ended[str(k)] + 1e-9
+    total = sum(tenths for _, tenths, _ in plan) / 10
+    assert bench.machine.busy_ns == round(total * MS)
+    # Busy until all is done, but for the time in which too few are left, or unseen answers wait for the poller
+    # behind a processor that computes.
+    last = max(at for at, _, _ in plan)
+    assert max(bench.ended.values()) <= last + total / procs + max(tenths for _, tenths, _ in plan) / 10 + 1e-6

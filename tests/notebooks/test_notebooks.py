@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+def test_there_are_notebooks():
+    assert "01-first-run" in [notebook.stem for notebook in NOTEBOOKS]
+
+
+def names(path: Path) -> str:
+    return path.stem
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
+def test_a_notebook_is_kept_without_output(notebook: Path):
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the Jupyter client's own making
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
+def test_a_notebook_runs_from_any_folder(notebook: Path, tmp_path: Path):
+    from nbclient import NotebookClient
+
+    page = nbformat.read(notebook, as_version=4)
+    client = NotebookClient(page, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    shown = [output for cell in page.cells for output in cell.get("outputs", [])]
+    assert not [output for output in shown if output.output_type == "error"]
+    assert not _standard_error(shown)
+    assert any("image/png" in output.get("data", {}) for output in shown)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _standard_error(outputs: list[Any]) -> str:
+    return "".join(output.text for output in outputs if output.get("name") == "stderr")

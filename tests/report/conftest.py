@@ -1,0 +1,3 @@
+from tests.experiment.conftest import made_up
+
+__all__ = ["made_up"]

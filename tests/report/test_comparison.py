@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import re
+
+import sim
+from sim.report.comparison import comparison_report, sentences
+from sim.scenario.model import Scenario
+
+
+def compared(scenario: Scenario, **options) -> sim.Comparison:
+    return sim.compare(scenario, {"strategy": ["update", "apply"]}, **options)
+
+
+def test_a_sentence_says_which_way_by_how_much_and_what_is_undecided(made_up: Scenario):
+    (sentence,) = sentences(compared(made_up))
+    assert re.fullmatch(
+        r"apply has fewer conflicts than update: -0\.\d\d \[-0\.\d\d, -0\.\d\d\] per Certificate; "
+        r"rate none attempted \(against \d\d%\); time to Ready undecided; "
+        r"but 12 writes a replication overwrote unseen\.",
+        sentence,
+    )
+
+
+def test_the_other_way_round_there_are_more(made_up: Scenario):
+    (sentence,) = sentences(sim.compare(made_up, {"strategy": ["apply", "update"]}))
+    assert sentence.startswith("update has more conflicts than apply: +0.")
+    assert re.search(r"rate \d\d% \(against none attempted\)", sentence)
+
+
+def test_the_chosen_metric_leads(made_up: Scenario):
+    (sentence,) = sentences(compared(made_up, metric="time_to_ready_p95"))
+    assert sentence.startswith("apply against update: time to Ready, p95 undecided (0.000 s [0.000, 0.000])")
+    assert "fewer conflicts: -0." in sentence
+
+
+def test_the_report_has_every_metric_the_rates_and_the_command(made_up: Scenario):
+    text = comparison_report(compared(made_up), command="requeue compare made-up", terminal=False)
+    for words in (
+        "1. apply", "2. update", "conflicts per Certificate", "conflict rate", "requests", "status writes",
+        "time to Ready, p50", "time to Ready, p95", "log lines", "ghost reconciles", "undecided", "lower",
+        "certificates-key-manager", "requeue compare made-up",
+    ):  # fmt: skip
+        assert words in text
+    trigger = next(line for line in text.splitlines() if line.startswith("certificates-trigger"))
+    assert re.search(r"\] +-  .*\]  \d\d%$", trigger)
+    assert text.isascii()
+
+
+def test_one_replication_is_called_what_it_is(made_up: Scenario):
+    text = comparison_report(compared(made_up, replications=1), command="x", terminal=False)
+    assert "1 replication each, so nothing can be decided" in text
+    assert "lower" not in text

@@ -1,0 +1,64 @@
+"""The table of model.md section 4, row by row, and against what was recorded."""
+
+from typing import get_args
+
+import pytest
+
+from sim.evidence.recorded import load_recorded
+from sim.scenario.model import Release as Preset
+from sim.scenario.releases import RELEASES, release_of
+
+ROWS = {
+    "handler_drops": ("deep-equal", "resourceVersion"),
+    "key_manager_live_get": (False, True),
+    "keeps_named_key_secret": (False, True),
+    "rotation_policy": ("Never", "Always"),
+    "generated_request_name": (True, False),
+    "throttled": (True, False),
+    "revision_history_limit": (None, 1),
+    "issuers": (("acme", "ca", "selfsigned", "vault", "venafi"), ("acme", "ca", "selfsigned", "vault")),
+    "trigger_checks_duplicates": (False, True),
+    "conflict_line_names_key": (True, False),
+    "issuing_checks_certificate": (False, True),
+    "secrets_cache": ("all", "labelled"),
+}
+
+
+def test_every_preset_is_a_release_under_its_own_name():
+    assert tuple(RELEASES) == get_args(Preset)
+    assert all(name == release.name for name, release in RELEASES.items())
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_releases_differ_as_tabulated(row):
+    assert tuple(getattr(release, row) for release in RELEASES.values()) == ROWS[row]
+
+
+def test_the_table_is_complete():
+    assert set(next(iter(RELEASES.values())).__dataclass_fields__) == {"name", *ROWS}
+
+
+def test_an_unknown_preset_has_no_release():
+    with pytest.raises(KeyError):
+        release_of("cert-manager-0.1")
+
+
+@pytest.mark.parametrize(
+    ("case", "preset"),
+    [("burst-50-update", "cert-manager-1.12.9"), ("1.21-burst-50-update", "cert-manager-1.21")],
+)
+def test_the_issuer_controllers_are_those_that_recorded_events(case, preset):
+    requests = load_recorded(case)["repetitions"][0]["requests"]
+    prefix = "certificaterequests-issuer-"
+    seen = {key.split()[0].removeprefix(prefix) for key in requests if key.startswith(prefix)}
+    assert seen == set(release_of(preset).issuers)
+
+
+@pytest.mark.parametrize(
+    ("case", "preset"),
+    [("burst-50-update", "cert-manager-1.12.9"), ("1.21-burst-50-update", "cert-manager-1.21")],
+)
+def test_the_throttle_shows_in_the_recorded_times(case, preset):
+    # 50 Certificates make about 1,000 requests: 50 s at 20 a second, a few seconds without the limit.
+    slowest = max(repetition["time_to_ready_s"]["max"] for repetition in load_recorded(case)["repetitions"])
+    assert (slowest > 20) is release_of(preset).throttled
