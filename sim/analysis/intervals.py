@@ -13,6 +13,7 @@ NaN or an infinity is an error and never a result.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
@@ -104,21 +105,35 @@ def ratio_difference(
 
 
 def quantile(values: Sequence[float], q: float) -> float | None:
-    """Return the ``q`` quantile of ``values``, linear between order statistics; ``None`` of nothing.
-
-    An interval for it comes from ``mean_interval`` over the quantiles of each replication: the times within
-    one replication depend on each other (they share a queue), so order statistics of the pooled times would
-    promise more than they know.
-    """
+    """Return the ``q`` quantile of ``values``, linear between order statistics; ``None`` of nothing."""
     if not 0 <= q <= 1:
         raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
-    ordered = sorted(_finite(values))
-    if not ordered:
-        return None
-    position = q * (len(ordered) - 1)
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    return _quantile(sorted(_finite(values)), q)
+
+
+def quantile_interval(groups: Iterable[Sequence[float]], q: float) -> Estimate:
+    """Return the ``q`` quantile of all values together, with an interval of order statistics.
+
+    A group is what one replication observed. Values within one depend on each other (they share a queue), so
+    the interval comes from how far the groups' shares below the quantile differ: a jackknife interval around
+    ``q`` for that share, and the quantiles at its two ends (R. S. Woodruff, "Confidence intervals for medians
+    and other position measures", JASA 47, 1952). An end that lies beyond all observed values is ``None``:
+    with few observations nobody knows how far out a high quantile may be. The mean of the groups' own
+    quantiles would have a narrow interval around something else, since a high quantile of few values is
+    biased.
+    """
+    known = [sorted(_finite(group)) for group in groups if len(group)]
+    ordered = sorted(value for group in known for value in group)
+    centre = quantile(ordered, q)
+    if centre is None:
+        return NOTHING
+    below = [float(bisect_right(group, centre)) for group in known]
+    share = _jackknife(*_leave_one_out(below, [float(len(group)) for group in known]))
+    if share.mean is None or share.high is None:
+        return Estimate(centre, None, None, len(known))
+    half = share.high - share.mean
+    low, high = (_quantile(ordered, end) if 0 <= end <= 1 else None for end in (q - half, q + half))
+    return Estimate(centre, low, high, len(known))
 
 
 def verdict(difference: Estimate) -> Verdict:
@@ -126,6 +141,15 @@ def verdict(difference: Estimate) -> Verdict:
     if difference.low is None or difference.high is None or difference.low <= 0 <= difference.high:
         return "undecided"
     return "lower" if difference.high < 0 else "higher"
+
+
+def _quantile(ordered: Sequence[float], q: float) -> float | None:
+    if not ordered:
+        return None
+    position = q * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
 
 
 def _finite(values: Iterable[float]) -> list[float]:

@@ -2,7 +2,8 @@
 
 Every metric here is better when lower. Each interval stands for itself, at 95%: with many variants and many
 metrics one in twenty of the true nulls looks decided, so a claim should rest on the metric chosen
-beforehand.
+beforehand. The time to Ready is compared by the quantile of each replication, because that is what can be
+paired; a run's summary has that of all replications together.
 """
 
 from __future__ import annotations

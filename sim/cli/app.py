@@ -32,6 +32,7 @@ COMMANDS = {
     "calibrate": Command(
         "sim.cli.calibrate", "calibrate", "Measure a profile from recordings of a real cluster."
     ),
+    "validate": Command("sim.cli.validate", "validate", "Predict recorded clusters, and say how far off."),
     "conformance": Command(
         "sim.cli.conformance", "conformance", "Check the simulated API server against recorded answers."
     ),

@@ -23,7 +23,9 @@ class Send:
 
     __slots__ = ("certificate", "read", "rebuild", "write")
 
-    def __init__(self, write: Write, certificate: str, read: Object | None = None, rebuild: Any = None) -> None:
+    def __init__(
+        self, write: Write, certificate: str, read: Object | None = None, rebuild: Any = None
+    ) -> None:
         self.write = write
         self.certificate = certificate
         self.read = read
@@ -74,5 +76,9 @@ costs is counted without following it to its end.
 """
 
 Effect = Send | Compute | Sleep
-Reconcile = Generator[Effect, Any, Response | Failure | None]
-"""What a reconcile that has something to do is: a generator of effects."""
+Reconcile = Generator[Effect, Response, Response | Failure | None]
+"""What a reconcile that has something to do is: a generator of effects.
+
+A ``Send`` is answered with the ``Response``, or with a ``Failure`` where no token came in time; both have a
+``code``, and a reconcile ends with whichever is 400 or more. The other effects are answered with None.
+"""

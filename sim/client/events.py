@@ -53,7 +53,9 @@ class EventRecorder:
         self._spam: dict[tuple[str, str], TokenBucket] = {}
         self.dropped = 0
 
-    def event(self, kind: str, name: str, certificate: str, reason: str, message: str, type_: str = "Normal") -> None:
+    def event(
+        self, kind: str, name: str, certificate: str, reason: str, message: str, type_: str = "Normal"
+    ) -> None:
         """Record an event about an object; it is sent in the background."""
         if len(self._queue) >= MAX_QUEUED:
             self.dropped += 1
@@ -74,14 +76,24 @@ class EventRecorder:
             if write is None:
                 self.dropped += 1
                 continue
-            now: int = self._process.sim.now
-            request = Request(self._process, self._component, Send(write, event.certificate), now, -1)
-            request.start(self._sent)
+            self._send(write, event)
             return None
         self._sending = False
         return None
 
-    def _sent(self, _: Response) -> Burst | None:
+    def _send(self, write: Write, event: _Event) -> None:
+        now = self._process.sim.now
+        request = Request(self._process, self._component, Send(write, event.certificate), now, -1)
+        request.start(lambda answer: self._sent(answer, event))
+
+    def _sent(self, answer: Response, event: _Event) -> Burst | None:
+        if answer.code == 404:
+            # The first of a repetition was dropped by the spam filter, so there is nothing to patch: it is
+            # created now (client-go's recordEvent).
+            name = f"{event.name}.{self._component}.{self._process.sim.now:x}"
+            self._seen[event.kind, event.name, event.type, event.reason, event.message] = (name, 1)
+            self._send(Write("create", "Event", name, {"data": {"reason": event.reason, "count": 1}}), event)
+            return None
         # Encoding the next event is part of what the burst that took the answer costs: the sender does one
         # right after the other.
         return self._next()

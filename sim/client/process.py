@@ -34,9 +34,18 @@ class Process:
         self.profile = profile
         self.go = GoProcess(simulation, machine, profile.go)
         self.bucket = TokenBucket(scenario.client.qps, scenario.client.burst) if throttled else None
+        self.network = scenario.server.network_one_way
+        delivery = profile.server.delivery
+        self.delivery = (
+            self.streams.latency("network", "delivery", delivery) if delivery is not None else None
+        )
         self.request_cpu = profile.controllers.request_cpu
         self.response_cpu = profile.controllers.response_cpu
         self.stopped = False
+
+    def message(self) -> int:
+        """Nanoseconds that one message takes between this process and the server."""
+        return self.network + self.delivery() if self.delivery is not None else self.network
 
     def stop(self) -> None:
         """Kill the process: caches, queues, waits and unsent requests are gone; what the server has goes on."""

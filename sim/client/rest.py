@@ -30,6 +30,8 @@ class Request:
         "actor",
         "answered",
         "asked_ns",
+        "back",
+        "out",
         "process",
         "read_ns",
         "reconcile",
@@ -45,6 +47,8 @@ class Request:
         self.read_ns = read_ns
         self.reconcile = reconcile
         self.verb = _VERBS.get(send.write.verb, send.write.verb) if type(send) is not Get else "get"
+        self.out = process.message()
+        self.back = process.message()
         self.asked_ns = 0
         self.sent_ns = 0
         self.answered: Answered | None = None

@@ -21,12 +21,12 @@ class TokenBucket:
         self._full_at = 0  # when the bucket would be full again if nobody took a token
 
     def reserve(self, now: int, longest_wait: int | None = None) -> int | None:
-        """Take one token; returns nanoseconds to wait for it, or None where that is over ``longest_wait``."""
+        """Take one token; returns nanoseconds to wait for it, or None where that is over ``longest_wait``,
+        as it is where the deadline has passed already (a negative ``longest_wait``)."""
         full_at = (self._full_at if self._full_at > now else now) + self._interval
         wait = full_at - self._saved - now
-        if wait <= 0:
-            self._full_at = full_at
-            return 0
+        if wait < 0:
+            wait = 0
         if longest_wait is not None and wait > longest_wait:
             return None
         self._full_at = full_at

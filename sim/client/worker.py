@@ -121,7 +121,14 @@ class Workers:
         return pass_
 
     def record(
-        self, item: Item, obj: Object | None, number: int, started: int, ended: int, requests: int, outcome: str
+        self,
+        item: Item,
+        obj: Object | None,
+        number: int,
+        started: int,
+        ended: int,
+        requests: int,
+        outcome: str,
     ) -> None:
         """Record a pass that has ended."""
         reconciler = self.reconciler
@@ -181,7 +188,17 @@ class Workers:
 class _Pass(Burst):
     """One worker's pass over one key: a chain of bursts, each of which it is itself."""
 
-    __slots__ = ("_item", "_number", "_obj", "_requests", "_started", "_workers", "effect", "generator", "result")
+    __slots__ = (
+        "_item",
+        "_number",
+        "_obj",
+        "_requests",
+        "_started",
+        "_workers",
+        "effect",
+        "generator",
+        "result",
+    )
 
     def __init__(self, workers: Workers, item: Item, obj: Object | None, demand: int) -> None:
         self.demand = demand
@@ -225,7 +242,7 @@ class _Pass(Burst):
     def _resume(self, value: Response | Failure | None) -> Burst | None:
         assert self.generator is not None
         try:
-            self.effect = self.generator.send(value)
+            self.effect = self.generator.send(value)  # type: ignore[arg-type] # see Reconcile
         except StopIteration as stop:
             return self._finish(stop.value)
         if isinstance(self.effect, Send):

@@ -23,6 +23,7 @@ from sim.cluster.versions import NOTHING, blank, merged_patch, string_maps, succ
 
 __all__ = ["ApiServer", "Response", "Store", "Write"]
 
+_NO_RESOURCE = "the server could not find the requested resource"
 _BAD_METADATA = "metadata cannot be decoded: labels and annotations are maps of strings"
 
 
@@ -47,23 +48,19 @@ class ApiServer:
         """
         kind = KINDS.get(write.kind)
         verb = self._verbs.get(write.verb)
-        if (
-            kind is None
-            or verb is None
-            or (write.subresource and (write.subresource != "status" or not kind.status))
-        ):
-            text = "the server could not find the requested resource"
-            return Response(404, "NotFound", None, False, messages.plain, (text,))
+        subresource = write.subresource
+        if kind is None or verb is None or (subresource and (subresource != "status" or not kind.status)):
+            return Response(404, "NotFound", None, False, messages.plain, _NO_RESOURCE)
         if not isinstance(write.body, dict):
             live = self._objects[write.kind].get(write.name)
-            return Response(400, "BadRequest", live, False, messages.plain, ("the body is no object",))
+            return Response(400, "BadRequest", live, False, messages.plain, "the body is no object")
         return verb(write, kind, now)
 
     def read(self, kind: str, name: str) -> Response:
         """Answer a GET of one object: 200 with its current version, or 404."""
         item = self._objects[kind].get(name)
         if item is None:
-            return Response(404, "NotFound", None, False, messages.not_found, (KINDS[kind], name))
+            return Response(404, "NotFound", None, False, messages.not_found, KINDS[kind], name)
         return Response(200, "", item, False)
 
     def _create(self, write: Write, kind: Kind, now: int) -> Response:
@@ -71,7 +68,7 @@ class ApiServer:
         live = self._objects[write.kind].get(name)
         body = write.body
         if write.resource_version is not None:
-            return Response(500, "", live, False, messages.plain, (messages.VERSION_ON_CREATE,))
+            return Response(500, "", live, False, messages.plain, messages.VERSION_ON_CREATE)
         item = blank(kind, name)
         if not kind.tracked:
             item.data = body.get("data", body)
@@ -81,7 +78,7 @@ class ApiServer:
             if refused is not None:
                 return refused
         if live is not None:
-            return Response(409, "AlreadyExists", live, False, messages.already_exists, (kind, name))
+            return Response(409, "AlreadyExists", live, False, messages.already_exists, kind, name)
         item.owner = write.owner
         item.created = now
         item.uid = self.store.next_uid()
@@ -91,108 +88,102 @@ class ApiServer:
     def _fill(self, item: Object, live: Object | None, write: Write, kind: Kind, now: int) -> Response | None:
         """Put the body of a create into ``item``; the answer where it is refused."""
         body = write.body
-        labels = annotations = NOTHING
+        values: Values = {part: body.get(part) for part, _ in kind.parts}
         if "metadata" in body:
             try:
-                labels, annotations = string_maps(body["metadata"])
+                values["labels"], values["annotations"] = string_maps(body["metadata"])
             except TypeError:
-                return Response(400, "BadRequest", live, False, messages.plain, (_BAD_METADATA,))
-        values = {part: body.get(part) for part, _ in kind.parts}
+                return Response(400, "BadRequest", live, False, messages.plain, _BAD_METADATA)
         for part, value in kind.defaults.items():
             if values[part] is None:
                 values[part] = value
         try:
-            mask = added(kind, values, labels, annotations)
+            mask = added(kind, values)
         except IrregularError:
             causes = settle(kind, values)
             if causes:
-                return Response(422, "Invalid", live, False, messages.invalid, (kind, write.name, causes))
+                return Response(422, "Invalid", live, False, messages.invalid, kind, write.name, causes)
             try:
-                mask = added(kind, values, labels, annotations)
-            except IrregularError:
+                mask = added(kind, values)
+            except IrregularError:  # valid, and yet not typed: no managedFields
                 mask = 0
-        item.labels = labels
-        item.annotations = annotations
-        for part, value in values.items():
-            setattr(item, part, value)
-        if mask and not untyped(kind, None, body, values):
-            item.managers = updated((), write.manager or "unknown", kind.api_version, "", mask, 0, now)
+        for slot, value in values.items():
+            setattr(item, slot, value)
+        if mask and not (kind.status and "status" in body and untyped(kind, None, body, values)):
+            item.managers = updated((), (write.manager or "unknown", kind.api_version, ""), mask, 0, now)
         return None
 
     def _delete(self, write: Write, kind: Kind, now: int) -> Response:
         live = self._objects[write.kind].get(write.name)
         if live is None:
-            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+            return Response(404, "NotFound", None, False, messages.not_found, kind, write.name)
         wanted: Any
         for field, wanted, found in (
             ("UID", write.uid, live.uid),
             ("ResourceVersion", write.resource_version, live.resource_version),
         ):
             if wanted is not None and wanted != found:
-                args = (kind, write.name, field, str(wanted), str(found))
-                return Response(409, "Conflict", live, False, messages.delete_precondition, args)
+                text = messages.delete_precondition
+                return Response(409, "Conflict", live, False, text, kind, write.name, field, wanted, found)
         self.store.delete(live)
         return Response(200, "", live, True)
 
     def _update(self, write: Write, kind: Kind, now: int) -> Response:
         live = self._objects[write.kind].get(write.name)
         if live is None:
-            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+            return Response(404, "NotFound", None, False, messages.not_found, kind, write.name)
         if write.uid is not None and write.uid != live.uid:
-            args = (kind, write.name, write.uid, live.uid)
-            return Response(409, "Conflict", live, False, messages.other_uid, args)
+            text = messages.other_uid
+            return Response(409, "Conflict", live, False, text, kind, write.name, write.uid, live.uid)
         if write.resource_version != live.resource_version:
             if write.resource_version is not None:
-                return Response(409, "Conflict", live, False, messages.stale, (kind, write.name))
+                return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
             if not kind.unconditional:
-                return Response(422, "Invalid", live, False, messages.no_version, (kind, write.name))
+                return Response(422, "Invalid", live, False, messages.no_version, kind, write.name)
         body = write.body
-        if write.subresource and len(body) == 1 and "status" in body:
-            return self._write_status(live, write, kind, body["status"], now)
-        if not kind.tracked:
+        if write.subresource:
+            if len(body) == 1 and "status" in body:
+                return self._write_status(live, write, kind, body["status"], now)
+        elif not kind.tracked:
             return self._write_untracked(live, body.get("data", body))
-        return self._write_parts(live, write, kind, body, body.get("metadata"), now)
+        return self._write_parts(live, write, kind, body, now)
 
     def _merge_patch(self, write: Write, kind: Kind, now: int) -> Response:
         live = self._objects[write.kind].get(write.name)
         if live is None:
-            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+            return Response(404, "NotFound", None, False, messages.not_found, kind, write.name)
         if write.resource_version is not None and write.resource_version != live.resource_version:
-            return Response(409, "Conflict", live, False, messages.stale, (kind, write.name))
+            return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
         body = write.body
         if not kind.tracked:
             return self._write_untracked(live, merged_patch(live.data, body.get("data", body)))
         if write.subresource and len(body) == 1 and "status" in body:
             return self._write_status(live, write, kind, merged_patch(live.status, body["status"]), now)
-        metadata: Any = {"labels": live.labels, "annotations": live.annotations}
-        if "metadata" in body:
-            metadata = merged_patch(metadata, body["metadata"])
-        whole: Values = {}
+        metadata = {"labels": live.labels, "annotations": live.annotations}
+        whole: dict[str, Any] = {"metadata": merged_patch(metadata, body.get("metadata", NOTHING))}
         for part in kind.fields:
             value = getattr(live, part)
             whole[part] = merged_patch(value, body[part]) if part in body else value
-        return self._write_parts(live, write, kind, whole, metadata, now)
+        return self._write_parts(live, write, kind, whole, now)
 
     def _write_status(self, live: Object, write: Write, kind: Kind, status: Any, now: int) -> Response:
         """Store a new status, nothing else having been sent: the most frequent write by far."""
         old = live.status
-        if status is old and not live.lossy:
-            return Response(200, "", live, False)
         node = kind.status
         assert node is not None
+        if old is None or status is None or live.lossy:
+            return self._write_parts(live, write, kind, {"status": status}, now)
         try:
-            if old is None or status is None:
-                return self._write_parts(live, write, kind, {"status": status}, None, now)
             changed, removed = node.compare(old, status)
         except IrregularError:
-            return self._write_parts(live, write, kind, {"status": status}, None, now)
+            return self._write_parts(live, write, kind, {"status": status}, now)
         managers = live.managers
         if not changed | removed:
-            if status == old and not live.lossy:
+            if status is old or status == old:
                 return Response(200, "", live, False)
         elif managers:
-            manager = write.manager or "unknown"
-            managers = updated(managers, manager, kind.api_version, "status", changed, removed, now)
+            writer = (write.manager or "unknown", kind.api_version, "status")
+            managers = updated(managers, writer, changed, removed, now)
         item = successor(live)
         item.status = status
         item.managers = managers
@@ -200,78 +191,63 @@ class ApiServer:
         return Response(200, "", item, True)
 
     def _write_parts(
-        self, live: Object, write: Write, kind: Kind, whole: dict[str, Any], metadata: Any, now: int
+        self, live: Object, write: Write, kind: Kind, whole: dict[str, Any], now: int
     ) -> Response:
         """Store the parts of ``whole`` that the write may change, as update and patch do.
 
-        A write to the status without ``metadata`` leaves labels and annotations as they are.
+        A write to the status without metadata leaves labels and annotations as they are. With them it owns
+        what it changes in them, and yet does not store it: so does the real server.
         """
         name = live.name
-        labels, annotations = live.labels, live.annotations
         managers = live.managers
-        if metadata is not None or not write.subresource:
-            try:
-                labels, annotations = string_maps(metadata)
-            except TypeError:
-                return Response(400, "BadRequest", live, False, messages.plain, (_BAD_METADATA,))
-            if not write.subresource:
-                managers = given_managers(kind, metadata, managers)
         values: Values
         if write.subresource:
             values = {"status": whole.get("status")}
         else:
             values = {part: whole.get(part) for part, _ in kind.parts}
+            managers = given_managers(kind, whole.get("metadata"), managers)
             for part, value in kind.defaults.items():
                 if values[part] is None:
                     values[part] = value
+        if not write.subresource or "metadata" in whole:
+            try:
+                values["labels"], values["annotations"] = string_maps(whole.get("metadata"))
+            except TypeError:
+                return Response(400, "BadRequest", live, False, messages.plain, _BAD_METADATA)
         try:
-            changed, removed = compared(kind, live, values, labels, annotations)
+            changed, removed = compared(kind, live, values)
         except IrregularError:
             causes = settle(kind, values)
             if causes:
-                return Response(422, "Invalid", live, False, messages.invalid, (kind, name, causes))
+                return Response(422, "Invalid", live, False, messages.invalid, kind, name, causes)
             try:
-                changed, removed = compared(kind, live, values, labels, annotations)
+                changed, removed = compared(kind, live, values)
             except IrregularError:  # valid, and yet not typed: no managedFields are left
                 changed = removed = 0
                 managers = ()
         fixed = _immutable(write, kind, live, values)
         if fixed:
-            return Response(422, "Invalid", live, False, messages.invalid, (kind, name, fixed))
+            return Response(422, "Invalid", live, False, messages.invalid, kind, name, fixed)
         if managers and untyped(kind, live, whole, values):
             managers = ()
         if managers and changed | removed:
-            manager = write.manager or "unknown"
-            managers = updated(managers, manager, kind.api_version, write.subresource, changed, removed, now)
+            writer = (write.manager or "unknown", kind.api_version, write.subresource)
+            managers = updated(managers, writer, changed, removed, now)
         if write.subresource:
-            labels, annotations = live.labels, live.annotations
-        return self._store(live, kind, values, labels, annotations, managers)
+            values = {"status": values["status"]}
+        return self._store(live, values, managers)
 
-    def _store(
-        self,
-        live: Object,
-        kind: Kind,
-        values: Values,
-        labels: dict[str, str],
-        annotations: dict[str, str],
-        managers: Managers,
-    ) -> Response:
+    def _store(self, live: Object, values: Values, managers: Managers) -> Response:
         """Store the next version, unless it differs from ``live`` in nothing but times of entries."""
         item = successor(live)
         same = not live.lossy
-        for part, value in values.items():
-            old = getattr(live, part)
+        for slot, value in values.items():
+            old = getattr(live, slot)
             if value is not old and value != old:
                 same = False
-                setattr(item, part, value)
-                if part != "status" and kind.first_generation:
+                setattr(item, slot, value)
+                if slot == "spec":
                     item.generation = live.generation + 1
-        if labels is not live.labels and labels != live.labels:
-            same = False
-            item.labels = labels
-        if annotations is not live.annotations and annotations != live.annotations:
-            same = False
-            item.annotations = annotations
         if same and same_but_time(live.managers, managers):
             return Response(200, "", live, False)
         item.managers = managers
@@ -292,13 +268,13 @@ class ApiServer:
         if not write.manager:
             return Response(422, "Invalid", live, False, messages.no_manager)
         if live is None and write.subresource:
-            return Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+            return Response(404, "NotFound", None, False, messages.not_found, kind, write.name)
         if not kind.tracked:
             text = f"server-side apply of {kind.name}s is not simulated"
-            return Response(415, "UnsupportedMediaType", live, False, messages.plain, (text,))
+            return Response(415, "UnsupportedMediaType", live, False, messages.plain, text)
         if "metadata" in body and isinstance(body["metadata"], dict) and "managedFields" in body["metadata"]:
             text = "metadata.managedFields must be nil"
-            return Response(400, "BadRequest", live, False, messages.plain, (text,))
+            return Response(400, "BadRequest", live, False, messages.plain, text)
         try:
             return apply(self.store, live, write, kind, now, lenient=False)
         except IrregularError:
@@ -306,7 +282,7 @@ class ApiServer:
             errors = unfit(kind, body)
             if errors:
                 text = typed_message(errors)
-                return Response(500, "", live, False, messages.untyped, (kind, write.name, text))
+                return Response(500, "", live, False, messages.untyped, kind, write.name, text)
             return apply(self.store, live, write._replace(body=body), kind, now, lenient=True)
 
 

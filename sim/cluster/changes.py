@@ -4,77 +4,67 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.cluster.kinds import Kind
+from sim.cluster.kinds import MAPS, Kind
 from sim.cluster.objects import Object
-from sim.cluster.schema import ABSENT, IrregularError, Node
+from sim.cluster.schema import ABSENT, IrregularError
 from sim.cluster.validation import Cause, cleaned, invalid, typed_errors
 
 Values = dict[str, Any]
-"""New values of parts of an object, by the slot of ``Object``; ``None`` where a part is not there."""
+"""New values of parts of an object, by the slot of ``Object`` that holds them.
+
+``None`` where a part is not there; an apply, which may leave nulls behind, has ``ABSENT`` for that and
+``None`` for null.
+"""
 
 
-def difference(node: Node, old: Any, new: Any) -> tuple[int, int]:
-    """The paths changed or added, and removed, between two values of a part, ``None`` where it is not there.
-
-    Raises ``IrregularError`` where ``new`` is not known to be valid.
-    """
-    if old is None:
-        return (node.adopt(new, False)[1] if new is not None else 0), 0
-    if new is None:
-        return 0, node.adopt(old, True)[1]
-    return node.compare(old, new)
-
-
-def added(kind: Kind, values: Values, labels: dict[str, str], annotations: dict[str, str]) -> int:
+def added(kind: Kind, values: Values) -> int:
     """The paths of a new object. Raises ``IrregularError`` where it is not known to be valid."""
     mask = 0
-    for part, node in kind.parts:
-        value = values[part]
-        if value is not None:
-            mask |= node.adopt(value, False)[1]
-        elif part in kind.required:
-            raise IrregularError
-    if labels:
-        mask |= kind.labels.adopt(labels, False)[1]
-    if annotations:
-        mask |= kind.annotations.adopt(annotations, False)[1]
+    nodes = kind.nodes
+    for slot, value in values.items():
+        if value is None:
+            if slot in kind.required:
+                raise IrregularError
+        elif value or slot not in MAPS:
+            mask |= nodes[slot].adopt(value, False)[1]
     return mask
 
 
-def compared(
-    kind: Kind, live: Object, values: Values, labels: dict[str, str], annotations: dict[str, str]
-) -> tuple[int, int]:
+def compared(kind: Kind, live: Object, values: Values) -> tuple[int, int]:
     """The paths changed or added, and those removed, by a new version of ``live``.
 
     Raises ``IrregularError`` where the new version is not known to be valid.
     """
     changed = removed = 0
-    for part, value in values.items():
-        old = getattr(live, part)
-        if value is not old:
-            if value is None and part in kind.required:
-                raise IrregularError
-            more, less = difference(kind.fields[part], old, value)
+    nodes = kind.nodes
+    for slot, value in values.items():
+        old = getattr(live, slot)
+        if value is old:
+            continue
+        if value is None and slot in kind.required:
+            raise IrregularError
+        nothing = slot in MAPS  # no labels are as good as empty ones
+        node = nodes[slot]
+        if old is None or (nothing and not old):
+            if value is not None and (value or not nothing):
+                changed |= node.adopt(value, False)[1]
+        elif value is None or (nothing and not value):
+            removed |= node.adopt(old, True)[1]
+        else:
+            more, less = node.compare(old, value)
             changed |= more
             removed |= less
-    if labels is not live.labels:
-        more, less = difference(kind.labels, live.labels or None, labels or None)
-        changed |= more
-        removed |= less
-    if annotations is not live.annotations:
-        more, less = difference(kind.annotations, live.annotations or None, annotations or None)
-        changed |= more
-        removed |= less
     return changed, removed
 
 
 def regular(kind: Kind, values: Values) -> bool:
     """Whether ``values`` are all there and valid, seen at a glance; ``faults`` says what is wrong."""
     try:
-        for part, value in values.items():
-            if value is ABSENT:
-                return False
-            kind.fields[part].adopt(value, False)
+        for slot, value in values.items():
+            if slot not in MAPS:
+                if value is ABSENT:
+                    return False
+                kind.nodes[slot].adopt(value, False)
     except IrregularError:
         return False
     return True
@@ -82,26 +72,26 @@ def regular(kind: Kind, values: Values) -> bool:
 
 def settle(kind: Kind, values: Values) -> list[Cause]:
     """Clean ``values`` in place, as decoding does, and say what is invalid in them."""
-    for part, value in values.items():
-        if value is not None:
-            values[part] = cleaned(kind.fields[part], value)
-    return faults(kind, {part: ABSENT if value is None else value for part, value in values.items()})
+    for slot, value in values.items():
+        if value is not None and slot not in MAPS:
+            values[slot] = cleaned(kind.nodes[slot], value)
+    return faults(kind, {slot: ABSENT if value is None else value for slot, value in values.items()})
 
 
 def faults(kind: Kind, values: Values) -> list[Cause]:
-    """What is invalid in ``values``, where ``ABSENT`` stands for a part that is not there and ``None`` for null."""
+    """What is invalid in ``values``, where ``ABSENT`` stands for what is not there and ``None`` for null."""
     causes: list[Cause] = []
-    for part, value in values.items():
-        if value is ABSENT:
+    for slot, value in values.items():
+        if value is ABSENT or slot in MAPS:
             continue
-        if part == "status":
-            causes += invalid(kind.fields[part], value, "", "status")
+        if slot == "status":
+            causes += invalid(kind.nodes[slot], value, "", "status")
         else:
-            causes += invalid(kind.fields[part], value, part, "")
+            causes += invalid(kind.nodes[slot], value, slot, "")
     causes += [
-        Cause("FieldValueRequired", "Required value", part)
-        for part in kind.required
-        if values.get(part, None) is ABSENT
+        Cause("FieldValueRequired", "Required value", slot)
+        for slot in kind.required
+        if slot in values and values[slot] is ABSENT
     ]
     return causes
 
@@ -125,7 +115,7 @@ def untyped(kind: Kind, live: Object | None, body: dict[str, Any], written: Valu
 
 
 def unfit(kind: Kind, body: dict[str, Any]) -> list[str]:
-    """What makes an applied configuration unfit for the kind's schema, each as ``path: message``."""
+    """What makes a configuration unfit for the kind's schema, each as ``path: message``."""
     errors: list[str] = []
     for part, config in body.items():
         node = kind.root.get(part)

@@ -1,43 +1,56 @@
 """Field paths of one kind, interned: each path is one bit, and a set of paths is an integer.
 
-Server-side apply keeps, for each field manager, the set of paths that it owns. Here a set is a bit mask over the
-paths that the kind has seen so far, so that union, intersection and difference are single machine operations
-(structured-merge-diff: ``fieldpath.Set``, whose set operations are plain ones over members).
+Server-side apply keeps, for each field manager, the set of paths that it owns. Here a set is a bit mask over
+the paths that the kind has seen so far, so that union, intersection and difference are single machine
+operations (structured-merge-diff: ``fieldpath.Set``, whose set operations are plain ones over members).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 _CACHE_LIMIT = 1 << 14
+
+
+class Place(NamedTuple):
+    """Where a path sits.
+
+    ``element`` is how ``fieldsV1`` writes its last part (``f:spec``, ``k:{"type":"Ready"}``), ``text`` how
+    conflicts do (``.spec``, ``[type="Ready"]``). ``up`` is the path above, ``None`` at the root.
+    """
+
+    paths: Paths
+    up: Path | None
+    element: str
+    text: str
 
 
 class Path:
     """One field, list item or map key, as a node in the tree of its kind.
 
-    ``element`` is how ``fieldsV1`` writes it (``f:spec``, ``k:{"type":"Ready"}``), ``text`` how conflicts do
-    (``.spec``, ``[type="Ready"]``). ``bit`` is its mask, ``subtree`` the mask of it and everything below it.
-    ``ancestors`` is the mask of the declared fields above it.
+    ``bit`` is its mask, ``subtree`` the mask of it and everything below it, ``ancestors`` the mask of the
+    declared fields above it. For ``element``, ``text`` and ``up`` see ``Place``.
     """
 
     __slots__ = ("ancestors", "bit", "element", "paths", "subtree", "text", "up")
 
-    def __init__(self, paths: Paths, up: Path | None, element: str, text: str) -> None:
-        self.paths = paths
-        self.up = up
-        self.element = element
-        self.text = text
-        self.bit = paths.intern(self)
+    def __init__(self, place: Place) -> None:
+        self.paths, self.up, self.element, self.text = place
+        self.bit = self.paths.intern(self)
         self.subtree = self.bit
         self.ancestors = 0
-        above = up
+        above = self.up
         while above is not None:
             above.subtree |= self.bit
             if above.element[0] == "f":  # a list item is no declared field
                 self.ancestors |= above.bit
             above = above.up
+
+    def field(self, name: str) -> Place:
+        """The place of a field or map key below this path."""
+        return Place(self.paths, self, "f:" + name, "." + name)
 
     def name(self) -> str:
         """The whole path as a conflict names it, such as ``.status.conditions[type="Ready"].reason``."""

@@ -1,4 +1,4 @@
-"""Schema nodes whose children have names that no schema declares: maps with free keys, and keyed lists.
+"""Schema nodes whose children no schema names: maps with free keys, and lists whose items have a key.
 
 A child is interned when its key is first seen.
 """
@@ -8,54 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sim.cluster.fields import Path, Paths
+from sim.cluster.fields import Place
 from sim.cluster.schema import ABSENT, IrregularError, Node, Shape
 
-ItemShape = Callable[[Paths, Path | None, str, str | None], Node]
-"""Builds the node of a list item: paths of the kind, the list's path, name of the key field, its value."""
+ItemShape = Callable[["ListMap", str | None], Node]
+"""Builds the node of a list item: the list and the value of the item's key field."""
 
 
-class Keyed(Node):
-    """What maps of strings and keyed lists share: children that are interned when first seen."""
+class FreeMap(Node):
+    """A map from any key to a leaf, each key owned on its own. ``declared`` keys have shapes of their own."""
 
-    __slots__ = ("children",)
+    __slots__ = ("children", "shape")
 
-    def __init__(self, paths: Paths, up: Path | None, element: str, text: str) -> None:
-        super().__init__(paths, up, element, text)
-        self.children: dict[Any, Node] = {}
-
-
-class FreeMap(Keyed):
-    """A map from any key to a leaf, each key owned on its own.
-
-    ``declared`` keys have shapes of their own.
-    """
-
-    __slots__ = ("declared", "shape")
-
-    def __init__(
-        self,
-        paths: Paths,
-        up: Path | None,
-        element: str,
-        text: str,
-        shape: Shape,
-        declared: Mapping[str, Shape] | None = None,
-    ) -> None:
-        super().__init__(paths, up, element, text)
+    def __init__(self, place: Place, shape: Shape, declared: Mapping[str, Shape]) -> None:
+        super().__init__(place)
         self.shape = shape
-        self.declared: dict[str, Node] = {
-            name: below(paths, self, "f:" + name, "." + name) for name, below in (declared or {}).items()
-        }
-        self.children.update(self.declared)
+        self.children: dict[str, Node] = {name: below(self.field(name)) for name, below in declared.items()}
 
-    def child(self, key: Any) -> Node:
+    def child(self, key: str) -> Node:
         """The node of ``key``, interned at its first use."""
         node = self.children.get(key)
         if node is None:
             if not isinstance(key, str):
                 raise IrregularError
-            node = self.children[key] = self.shape(self.paths, self, "f:" + key, "." + key)
+            node = self.children[key] = self.shape(self.field(key))
         return node
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
@@ -99,7 +75,7 @@ class FreeMap(Keyed):
                 continue
             changed |= add
             if merged is None:
-                merged = dict(live)
+                merged = live.copy()
             merged[key] = new
         return live if merged is None else merged, owned, changed
 
@@ -109,18 +85,19 @@ class FreeMap(Keyed):
             return 0, 0
         if type(new) is not dict:
             raise IrregularError
-        changed = removed = kept = 0
+        changed = removed = 0
+        missing = len(old)
         for key, item in new.items():
             was = old.get(key, ABSENT)
             if was is ABSENT:
                 changed |= self.child(key).adopt(item, False)[1]
                 continue
-            kept += 1
+            missing -= 1
             if was is not item:
                 more, less = self.child(key).compare(was, item)
                 changed |= more
                 removed |= less
-        if kept != len(old):
+        if missing:
             for key, was in old.items():
                 if key not in new:
                     removed |= self.child(key).adopt(was, True)[1]
@@ -139,28 +116,27 @@ class FreeMap(Keyed):
         return kept or None
 
 
-class ListMap(Keyed):
+class ListMap(Node):
     """A list of maps, each item owned on its own under the value of its ``key`` field."""
 
-    __slots__ = ("item", "key")
+    __slots__ = ("children", "item", "key")
 
-    def __init__(
-        self, paths: Paths, up: Path | None, element: str, text: str, key: str, item: ItemShape
-    ) -> None:
-        super().__init__(paths, up, element, text)
+    def __init__(self, place: Place, key: str, item: ItemShape) -> None:
+        super().__init__(place)
         self.key = key
         self.item = item
+        self.children: dict[str | None, Node] = {}
 
-    def child(self, key: Any) -> Node:
-        """The node of the item whose key field is ``key``, interned at its first use."""
-        try:
-            node = self.children.get(key)
-        except TypeError:
-            raise IrregularError from None
+    def child(self, item: Any) -> Node:
+        """The node of a list item, interned when its key is first seen."""
+        if not isinstance(item, dict):
+            raise IrregularError
+        key = item.get(self.key, ABSENT)
+        if not isinstance(key, str) and key is not None:
+            raise IrregularError
+        node = self.children.get(key)
         if node is None:
-            if not isinstance(key, str) and key is not None:
-                raise IrregularError
-            node = self.children[key] = self.item(self.paths, self, self.key, key)
+            node = self.children[key] = self.item(self, key)
         return node
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
@@ -172,7 +148,7 @@ class ListMap(Keyed):
         owned = 0
         added = self.bit
         for item in value:
-            node = self._node(item)
+            node = self.child(item)
             if node.bit & owned:
                 raise IrregularError  # twice the same key
             own, add = node.adopt(item, lenient)
@@ -190,32 +166,48 @@ class ListMap(Keyed):
             return config, owned, added & ~self.bit
         if not isinstance(config, list):
             raise IrregularError
+        if len(config) == 1:
+            return self._merge_one(live, config[0], lenient)
         name = self.key
         before = {item[name]: item for item in live}
         after: dict[Any, Any] = {}
         owned = changed = 0
         same = True
         for item in config:
-            node = self._node(item)
+            node = self.child(item)
             key = item[name]
             if key in after:
                 raise IrregularError
-            owned |= node.bit
             old = before.get(key, ABSENT)
             if old is ABSENT:
                 own, add = node.adopt(item, lenient)
                 new = item
-                same = False
             else:
                 new, own, add = node.merge(old, item, lenient)
-                same = same and new is old
-            owned |= own
+            same = same and new is old
+            owned |= own | node.bit
             changed |= add
             after[key] = new
         order = merged_order(list(before), list(after))
-        if same and (len(after) == 1 or order == list(before)):
+        if same and order == list(before):
             return live, owned, changed
         return [after[key] if key in after else before[key] for key in order], owned, changed
+
+    def _merge_one(self, live: list[Any], item: Any, lenient: bool) -> tuple[Any, int, int]:
+        """Merge a single item, which keeps its place in the list or is appended."""
+        node = self.child(item)
+        name = self.key
+        key = item[name]
+        for i, old in enumerate(live):
+            if old[name] == key:
+                new, own, change = node.merge(old, item, lenient)
+                if new is old:
+                    return live, own | node.bit, 0
+                merged = live.copy()
+                merged[i] = new
+                return merged, own | node.bit, change
+        own, change = node.adopt(item, lenient)
+        return [*live, item], own | node.bit, change
 
     def compare(self, old: Any, new: Any) -> tuple[int, int]:
         """See ``Node.compare``."""
@@ -224,24 +216,35 @@ class ListMap(Keyed):
         if type(new) is not list:
             raise IrregularError
         name = self.key
-        before = {item[name]: item for item in old}
         changed = removed = 0
+        if len(new) == len(old):
+            for was, item in zip(old, new, strict=True):
+                if was is item:
+                    continue
+                node = self.child(item)
+                if item[name] != was[name]:
+                    break
+                more, less = node.compare(was, item)
+                changed |= more
+                removed |= less
+            else:
+                return changed, removed
+        before = {item[name]: item for item in old}
+        changed = removed = seen = 0
         for item in new:
-            node = self._node(item)
+            node = self.child(item)
+            if node.bit & seen:
+                raise IrregularError  # twice the same key
+            seen |= node.bit
             was = before.pop(item[name], ABSENT)
             if was is item:
                 continue
             if was is ABSENT:
-                added = node.adopt(item, False)[1]
-                if added & changed:
-                    raise IrregularError  # twice the same key
-                changed |= added
+                changed |= node.adopt(item, False)[1]
             else:
                 more, less = node.compare(was, item)
                 changed |= more
                 removed |= less
-        if len(new) > 1 and len({item[name] for item in new}) != len(new):
-            raise IrregularError
         for key, was in before.items():
             removed |= self.children[key].adopt(was, True)[1]
         return changed, removed
@@ -252,24 +255,18 @@ class ListMap(Keyed):
             return None
         kept = []
         for item in value:
-            node = self._node(item)
+            node = self.child(item)
             if node.bit & paths:
                 continue
             kept.append(node.remove(item, paths) if node.subtree & paths else item)
         return kept or None
 
-    def _node(self, item: Any) -> Node:
-        if not isinstance(item, dict):
-            raise IrregularError
-        key = item.get(self.key, ABSENT)
-        return self.child(key)
-
 
 def merged_order(live: list[Any], config: list[Any]) -> list[Any]:
     """Order of the keys of a merged list (``typed/merge.go``, ``visitListItems``).
 
-    The items of ``config`` come in its order, each of ``live`` that ``config`` lacks stays behind the shared item
-    that it followed. Neither has a key twice.
+    The items of ``config`` come in its order, each of ``live`` that ``config`` lacks stays behind the shared
+    item that it followed. Neither has a key twice.
     """
     if not live or live == config:
         return config

@@ -1,7 +1,8 @@
 """The kinds that the simulated API server serves, and their schemas.
 
-Certificate is the custom resource of cert-manager v1.12.9 (``deploy/crds/crd-certificates.yaml``), field by field.
-The other kinds are as loose as the simulator needs: their values are checked less than the real server would.
+Certificate is the custom resource of cert-manager v1.12.9 (``deploy/crds/crd-certificates.yaml``), field by
+field. The other kinds are as loose as the simulator needs: their values are checked less than the real server
+would.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from sim.cluster.fields import Path, Paths
-from sim.cluster.schema import FreeMap, Leaf, ListMap, Node, Shape, Struct
+from sim.cluster.fields import Paths, Place
+from sim.cluster.keyed import FreeMap, ListMap
+from sim.cluster.schema import IrregularError, Leaf, Node, Shape, Struct
 
 GROUP = "cert-manager.io"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.\d+)?(z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+MAPS = frozenset({"labels", "annotations"})
+"""The parts of an object that are in its metadata."""
 
 
 class Rule:
@@ -64,10 +70,7 @@ def _is_date_time(text: str) -> bool:
 
 
 def _leaf(type_: type | None, rule: Rule | None = None) -> Shape:
-    def build(paths: Paths, up: Path | None, element: str, text: str) -> Node:
-        return Leaf(paths, up, element, text, type_, rule)
-
-    return build
+    return lambda place: Leaf(place, type_, rule)
 
 
 def _enum(*values: str) -> Shape:
@@ -75,46 +78,44 @@ def _enum(*values: str) -> Shape:
 
 
 def _list(item: Shape) -> Shape:
-    node = item(Paths(), None, "i:0", "")
+    node = detached(item)
+    if isinstance(node, Leaf) and node.type is str and node.rule is None:
+        return _leaf(list, Rule(_all_strings, item=node))
 
     def regular(value: list[Any]) -> bool:
-        for one in value:
-            try:
+        try:
+            for one in value:
                 node.adopt(one, False)
-            except Exception:  # whatever does not fit is answered by the slow path
-                return False
+        except (IrregularError, TypeError):
+            return False
         return True
 
-    def strings(value: list[Any]) -> bool:
-        return all(type(one) is str for one in value)
+    return _leaf(list, Rule(regular, item=node))
 
-    plain = isinstance(node, Leaf) and node.type is str and node.check is None
-    return _leaf(list, Rule(strings if plain else regular, item=node))
+
+def _all_strings(values: list[Any]) -> bool:
+    return all(type(value) is str for value in values)
+
+
+def detached(shape: Shape) -> Node:
+    """A node of this shape that belongs to no kind."""
+    return shape(Place(Paths(), None, "f:", ""))
 
 
 def _struct(required: tuple[str, ...] = (), **shapes: Shape) -> Shape:
-    def build(paths: Paths, up: Path | None, element: str, text: str) -> Node:
-        return Struct(paths, up, element, text, shapes, required)
-
-    return build
+    return lambda place: Struct(place, shapes, required)
 
 
 def _free(shape: Shape, **declared: Shape) -> Shape:
-    def build(paths: Paths, up: Path | None, element: str, text: str) -> Node:
-        return FreeMap(paths, up, element, text, shape, declared)
-
-    return build
+    return lambda place: FreeMap(place, shape, declared)
 
 
-def _list_map(key: str, shapes: Mapping[str, Shape], required: tuple[str, ...]) -> Shape:
-    def item(paths: Paths, up: Path | None, name: str, value: str | None) -> Node:
+def _list_map(key: str, item: Shape) -> Shape:
+    def build(up: ListMap, value: str | None) -> Node:
         quoted = json.dumps(value, ensure_ascii=False)
-        return Struct(paths, up, f'k:{{"{name}":{quoted}}}', f"[{name}={quoted}]", shapes, required)
+        return item(Place(up.paths, up, f'k:{{"{key}":{quoted}}}', f"[{key}={quoted}]"))
 
-    def build(paths: Paths, up: Path | None, element: str, text: str) -> Node:
-        return ListMap(paths, up, element, text, key, item)
-
-    return build
+    return lambda place: ListMap(place, key, build)
 
 
 STRING = _leaf(str)
@@ -125,23 +126,27 @@ ANY = _leaf(None)
 STRINGS = _list(STRING)
 STRING_MAP = _free(STRING)
 
-_CONDITION: dict[str, Shape] = {
-    "lastTransitionTime": DATE_TIME,
-    "message": STRING,
-    "observedGeneration": INTEGER,
-    "reason": STRING,
-    "status": _enum("True", "False", "Unknown"),
-    "type": STRING,
-}
-_CONDITIONS = _list_map("type", _CONDITION, ("status", "type"))
+_CONDITIONS = _list_map(
+    "type",
+    _struct(
+        ("status", "type"),
+        lastTransitionTime=DATE_TIME,
+        message=STRING,
+        observedGeneration=INTEGER,
+        reason=STRING,
+        status=_enum("True", "False", "Unknown"),
+        type=STRING,
+    ),
+)
 _ISSUER_REF = _struct(("name",), group=STRING, kind=STRING, name=STRING)
 _PASSWORD_REF = _struct(("name",), key=STRING, name=STRING)
 _KEYSTORE = _struct(("create", "passwordSecretRef"), create=BOOLEAN, passwordSecretRef=_PASSWORD_REF)
 _USAGES = (
-    "signing,digital signature,content commitment,key encipherment,key agreement,data encipherment,cert sign,crl sign,"
-    "encipher only,decipher only,any,server auth,client auth,code signing,email protection,s/mime,ipsec end system,"
-    "ipsec tunnel,ipsec user,timestamping,ocsp signing,microsoft sgc,netscape sgc"
-).split(",")
+    *("signing", "digital signature", "content commitment", "key encipherment", "key agreement"),
+    *("data encipherment", "cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth"),
+    *("client auth", "code signing", "email protection", "s/mime", "ipsec end system", "ipsec tunnel"),
+    *("ipsec user", "timestamping", "ocsp signing", "microsoft sgc", "netscape sgc"),
+)
 
 _CERTIFICATE_SPEC = _struct(
     ("issuerRef", "secretName"),
@@ -194,21 +199,21 @@ _CERTIFICATE_STATUS = _struct(
 class Kind:
     """One kind: its names, its rules, and the compiled schema of its parts.
 
-    ``parts`` are the parts of an object that a main write changes, by the slot of ``Object`` that holds them;
-    ``status`` is the node of the status, ``None`` where there is no status subresource. ``defaults`` are fields that
-    the server fills in and that never change. ``unconditional`` kinds may be updated without a resourceVersion.
-    ``tracked`` is false where no field ownership is kept.
+    ``fields`` are the nodes of the parts at the root, ``nodes`` those and labels and annotations, by the slot
+    of ``Object`` that holds them; ``parts`` those that a main write changes. ``status`` is the node of the
+    status, ``None`` where there is no status subresource. ``defaults`` are fields that the server fills in
+    and that never change. ``unconditional`` kinds may be updated without a resourceVersion. ``tracked`` is
+    false where no field ownership is kept.
     """
 
     __slots__ = (
-        "annotations",
         "api_version",
         "defaults",
         "fields",
         "first_generation",
         "group",
-        "labels",
         "name",
+        "nodes",
         "parts",
         "paths",
         "required",
@@ -243,20 +248,18 @@ class Kind:
         self.tracked = tracked
         self.defaults = dict(defaults or {})
         self.first_generation = 1 if status else 0
-        metadata = _struct(labels=STRING_MAP, annotations=STRING_MAP)(
-            self.paths, None, "f:metadata", ".metadata"
-        )
+        metadata = _struct(labels=STRING_MAP, annotations=STRING_MAP)(self._place("metadata"))
         assert isinstance(metadata, Struct)
-        self.labels = metadata.fields["labels"]
-        self.annotations = metadata.fields["annotations"]
-        self.fields: dict[str, Node] = {
-            part: shape(self.paths, None, "f:" + part, "." + part) for part, shape in parts.items()
-        }
+        self.fields: dict[str, Node] = {part: shape(self._place(part)) for part, shape in parts.items()}
         self.status = self.fields.get("status") if status else None
         self.parts = tuple(
             (part, node) for part, node in self.fields.items() if not (status and part == "status")
         )
         self.root: dict[str, Node] = {"metadata": metadata, **self.fields}
+        self.nodes: dict[str, Node] = {**metadata.fields, **self.fields}
+
+    def _place(self, part: str) -> Place:
+        return Place(self.paths, None, "f:" + part, "." + part)
 
     @property
     def group_kind(self) -> str:

@@ -27,9 +27,9 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 class Response:
     """The answer to one write.
 
-    ``code`` is the HTTP status, ``reason`` the status reason (``""`` on success), ``object`` the stored object
-    afterwards, or the deleted one; ``None`` where there is none. ``written`` says whether something was stored.
-    ``message`` and ``causes`` are made when first read.
+    ``code`` is the HTTP status, ``reason`` the status reason (``""`` on success), ``object`` the stored
+    object afterwards, or the deleted one; ``None`` where there is none. ``written`` says whether something
+    was stored. ``message`` and ``causes`` are made when first read.
     """
 
     __slots__ = ("_args", "_render", "_text", "code", "object", "reason", "written")
@@ -38,10 +38,10 @@ class Response:
         self,
         code: int,
         reason: str,
-        object: Object | None,  # noqa: A002: the API's own word
+        object: Object | None,  # the API's own word
         written: bool,
         render: Callable[..., _Text] | None = None,
-        args: tuple[Any, ...] = (),
+        *args: Any,
     ) -> None:
         self.code = code
         self.reason = reason
@@ -90,9 +90,9 @@ def other_uid(kind: Kind, name: str, wanted: str, found: str) -> _Text:
     prefix = f"/registry/{kind.group}/" if kind.group else "/registry/"
     key = f"{prefix}{kind.resource.partition('.')[0]}/default/{name}"
     return (
-        f'Operation cannot be fulfilled on {kind.resource} "{name}": StorageError: invalid object, Code: 4, Key: {key}, '
-        f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, "
-        f"UID in object meta: {found}",
+        f'Operation cannot be fulfilled on {kind.resource} "{name}": StorageError: invalid object, '
+        f"Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: "
+        f"UID in precondition: {wanted}, UID in object meta: {found}",
         (),
     )
 
@@ -107,8 +107,8 @@ def delete_precondition(kind: Kind, name: str, field: str, wanted: str, found: s
     """409: a delete's precondition does not hold."""
     what = "modified" if field == "ResourceVersion" else "deleted and then recreated"
     return (
-        f'Operation cannot be fulfilled on {kind.group_kind} "{name}": the {field} in the precondition ({wanted}) does '
-        f"not match the {field} in record ({found}). The object might have been {what}",
+        f'Operation cannot be fulfilled on {kind.group_kind} "{name}": the {field} in the precondition '
+        f"({wanted}) does not match the {field} in record ({found}). The object might have been {what}",
         (),
     )
 

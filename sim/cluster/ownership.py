@@ -22,6 +22,8 @@ NO_TIME = -1
 """The time of an entry that has none: one made by an apply that changed no value."""
 
 Managers = tuple[ManagerEntry, ...]
+Writer = tuple[str, str, str]
+"""Who writes by update, patch or create: manager, apiVersion, subresource."""
 
 STORED_ORDER = itemgetter(1, 5, 0, 2, 3)
 """Sort key of the entries as they are stored: operation, time, manager, apiVersion, subresource."""
@@ -29,14 +31,13 @@ STORED_ORDER = itemgetter(1, 5, 0, 2, 3)
 _entry = tuple.__new__
 
 
-def updated(
-    managers: Managers, manager: str, api_version: str, subresource: str, changed: int, removed: int, now: int
-) -> Managers:
+def updated(managers: Managers, writer: Writer, changed: int, removed: int, now: int) -> Managers:
     """The entries after an update, patch or create that changed or added some paths and removed others.
 
-    Whoever owned a changed path loses it to ``manager``; what is removed nobody owns any more. Only an entry that
-    gains something gets a new time.
+    Whoever owned a changed path loses it to ``writer``; what is removed nobody owns any more. Only an entry
+    that gains something gets a new time.
     """
+    manager, api_version, subresource = writer
     touched = changed | removed
     rest = []
     mine = changed
@@ -68,7 +69,8 @@ def applied(
     changed: int,
     removed: int,
 ) -> tuple[Managers, list[tuple[ManagerEntry, int]]]:
-    """The entries after an apply, and what conflicts with it: other managers and the paths of theirs it changes.
+    """The entries after an apply, and what conflicts with it: other managers and the paths of theirs it
+    changes.
 
     ``last`` is the applier's own entry so far, ``entry`` its new one.
     """

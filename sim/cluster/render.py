@@ -38,8 +38,8 @@ def _entry(kind: Kind, entry: ManagerEntry, times: bool) -> dict[str, Any]:
 def given_managers(kind: Kind, metadata: Any, managers: Managers) -> Managers:
     """The entries that a write starts from: those in its ``metadata`` where it has any, else ``managers``.
 
-    A list of one empty entry resets them (``managedfields/internal/fieldmanager.go``, ``isResetManagedFields``);
-    a list that cannot be decoded counts as none.
+    A list of one empty entry resets them (``managedfields/internal/fieldmanager.go``,
+    ``isResetManagedFields``); a list that cannot be decoded counts as none.
     """
     if not isinstance(metadata, dict) or not metadata.get("managedFields"):
         return managers

@@ -1,13 +1,15 @@
 """Schemas of the kinds, compiled to trees of nodes that merge, compare and prune values.
 
 Each node is a path (``sim.cluster.fields.Path``) and knows the shape below it. The rules are those of
-structured-merge-diff v6.3 (``typed/merge.go``, ``typed/compare.go``, ``typed/tofieldset.go``, ``typed/remove.go``),
-with one difference in method: parts that are the same object are equal, and only what differs is walked.
+structured-merge-diff v6.3 (``typed/merge.go``, ``typed/compare.go``, ``typed/tofieldset.go``,
+``typed/remove.go``), with one difference in method: parts that are the same object are equal, and only what
+differs is walked.
 
-Three walks share one strictness rule. A value is regular when it has the declared types, no unknown field, no
-null, no missing required field and no value outside an enumeration; the strict walks raise ``IrregularError`` on
-anything else, and the caller answers at leisure (``sim.cluster.validation``). A lenient walk is for what has been
-found to fit its types, and follows the API server through nulls and missing fields.
+The walks share one rule of strictness. A value is regular when it has the declared types, no unknown field,
+no null, no missing required field and no value outside an enumeration; the strict walks raise
+``IrregularError`` on anything else, and the caller answers at leisure (``sim.cluster.validation``). A lenient
+walk is for what has been found to fit its types, and follows the API server through nulls and missing fields.
+What is stored is regular, so that strict walks look at new values only.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sim.cluster.fields import Path, Paths
+from sim.cluster.fields import Path, Place
 
 ABSENT: Any = object()
 """Stands for a field that is not there, as ``None`` stands for null."""
@@ -34,20 +36,20 @@ class Node(Path):
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
         """Return the paths of ``value`` as an applier owns them, and as a comparison with nothing adds them.
 
-        The first is ``ToFieldSet``: leaves, list items, empty maps and nulls. The second is every path, containers
-        as well.
+        The first is ``ToFieldSet``: leaves, list items, empty maps and nulls. The second is every path,
+        containers as well.
         """
         raise NotImplementedError
 
     def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
-        """Apply ``config`` on ``live``: the merged value, the paths of ``config``, and the paths that it changed.
+        """Apply ``config`` on ``live``: the merged value, the paths of ``config``, and those that it changed.
 
         The merged value is ``live`` itself where nothing changed.
         """
         raise NotImplementedError
 
     def compare(self, old: Any, new: Any) -> tuple[int, int]:
-        """The paths that ``new`` changes or adds, and those that it removes. Both are regular or made so."""
+        """The paths that ``new`` changes or adds, and those that it removes. Strict."""
         raise NotImplementedError
 
     def remove(self, value: Any, paths: int) -> Any:
@@ -55,23 +57,25 @@ class Node(Path):
         raise NotImplementedError
 
 
+Shape = Callable[[Place], Node]
+"""Builds the node of a field at its place."""
+
+
 class Leaf(Node):
     """A scalar, an atomic list, or an opaque value: owned as a whole.
 
-    ``type`` is the exact Python type of a regular value, ``None`` for any; ``check`` says whether a value of that
-    type is valid, ``None`` where all are.
+    ``type`` is the exact Python type of a regular value, ``None`` for any; ``check`` says whether a value of
+    that type is valid, ``None`` where all are. ``rule`` is what ``check`` checks.
     """
 
-    __slots__ = ("check", "format", "type")
+    __slots__ = ("check", "rule", "type")
     leaf = True
 
-    def __init__(
-        self, paths: Paths, up: Path | None, element: str, text: str, type_: type | None, format_: Any = None
-    ) -> None:
-        super().__init__(paths, up, element, text)
+    def __init__(self, place: Place, type_: type | None, rule: Any = None) -> None:
+        super().__init__(place)
         self.type = type_
-        self.format = format_
-        self.check: Callable[[Any], bool] | None = format_.regular if format_ is not None else None
+        self.rule = rule
+        self.check: Callable[[Any], bool] | None = rule.regular if rule is not None else None
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
         """See ``Node.adopt``."""
@@ -121,44 +125,30 @@ class Struct(Node):
 
     __slots__ = ("fields", "required")
 
-    def __init__(
-        self,
-        paths: Paths,
-        up: Path | None,
-        element: str,
-        text: str,
-        shapes: Mapping[str, Shape],
-        required: tuple[str, ...] = (),
-    ) -> None:
-        super().__init__(paths, up, element, text)
-        self.fields: dict[str, Node] = {
-            name: shape(paths, self, "f:" + name, "." + name) for name, shape in shapes.items()
-        }
+    def __init__(self, place: Place, shapes: Mapping[str, Shape], required: tuple[str, ...] = ()) -> None:
+        super().__init__(place)
+        self.fields: dict[str, Node] = {name: shape(self.field(name)) for name, shape in shapes.items()}
         self.required = required
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
         """See ``Node.adopt``."""
         bit = self.bit
-        if not value:
-            if type(value) is dict:
-                if self.required and not lenient:
-                    raise IrregularError
-                return bit, bit
-            if value is None and lenient:
-                return bit, bit
+        if not value and (value is None or type(value) is dict):
+            if not lenient and (value is None or self.required):
+                raise IrregularError
+            return bit, bit
         if not isinstance(value, dict):
             raise IrregularError
         owned = 0
         added = bit
         fields = self.fields
         for name, item in value.items():
-            node = fields.get(name)
+            node: Any = fields.get(name)
             if node is None:
                 raise IrregularError
             if node.leaf:
-                check = node.check  # type: ignore[attr-defined]
-                if type(item) is not node.type or (check and not check(item)):  # type: ignore[attr-defined]
-                    node.admit(item, lenient)  # type: ignore[attr-defined]
+                if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
+                    node.admit(item, lenient)
                 owned |= node.bit
             else:
                 own, add = node.adopt(item, lenient)
@@ -183,20 +173,19 @@ class Struct(Node):
         owned = changed = 0
         merged = None
         for name, item in config.items():
-            node = fields.get(name)
+            node: Any = fields.get(name)
             if node is None:
                 raise IrregularError
             old = live.get(name, ABSENT)
             if node.leaf:
                 bit = node.bit
                 owned |= bit
-                if old is item:
+                if old is item or (old == item and type(old) is type(item)):
                     continue
-                check = node.check  # type: ignore[attr-defined]
-                if type(item) is not node.type or (check and not check(item)):  # type: ignore[attr-defined]
-                    node.admit(item, lenient)  # type: ignore[attr-defined]
-                if old == item:
-                    continue
+                if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
+                    node.admit(item, lenient)
+                    if old == item:  # numbers of different types
+                        continue
                 changed |= bit
                 new = item
             elif old is ABSENT:
@@ -211,7 +200,7 @@ class Struct(Node):
                     continue
                 changed |= add
             if merged is None:
-                merged = dict(live)
+                merged = live.copy()
             merged[name] = new
         return live if merged is None else merged, owned, changed
 
@@ -223,30 +212,32 @@ class Struct(Node):
             raise IrregularError
         fields = self.fields
         changed = removed = 0
-        kept = 0
+        missing = len(old)
         for name, item in new.items():
             was = old.get(name, ABSENT)
             if was is item:
-                kept += 1
+                missing -= 1
                 continue
-            node = fields.get(name)
+            node: Any = fields.get(name)
             if node is None:
                 raise IrregularError
             if was is ABSENT:
                 changed |= node.adopt(item, False)[1]
                 continue
-            kept += 1
+            missing -= 1
             if node.leaf:
-                check = node.check  # type: ignore[attr-defined]
-                if type(item) is not node.type or (check and not check(item)):  # type: ignore[attr-defined]
-                    node.admit(item, False)  # type: ignore[attr-defined]
-                if was != item:
-                    changed |= node.bit
+                if was == item and type(was) is type(item):
+                    continue
+                if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
+                    node.admit(item, False)
+                    if was == item:
+                        continue
+                changed |= node.bit
             else:
                 more, less = node.compare(was, item)
                 changed |= more
                 removed |= less
-        if kept != len(old):
+        if missing:
             for name, was in old.items():
                 if name not in new:
                     if name in self.required:
@@ -266,7 +257,3 @@ class Struct(Node):
                 continue
             kept[name] = node.remove(item, paths) if node.subtree & paths else item
         return kept or None
-
-
-Shape = Callable[[Paths, Path | None, str, str], Node]
-"""Builds the node of a field: paths of the kind, the path above, its ``fieldsV1`` element, its text."""

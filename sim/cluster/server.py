@@ -11,23 +11,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sim.cluster import messages
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import KINDS
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object, Write
+from sim.cluster.objects import Write
 from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.clock import seconds_at
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.recording.recorder import Recorder
+from sim.recording.recorder import Request as Recorded
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
-
-if TYPE_CHECKING:
-    from sim.client.rest import Request
 
 
 def service_class(write: Write) -> str:
@@ -44,6 +42,15 @@ def service_class(write: Write) -> str:
     return {"create": "request_create", "delete": "request_delete"}.get(verb, "request_status")
 
 
+class InFlight(Recorded, Protocol):
+    """A request under way; ``out`` is how long it takes to the server, in nanoseconds."""
+
+    out: int
+
+    def arrive(self, response: Response) -> None:
+        """The answer reaches the client."""
+
+
 _GUARANTEED = {"update", "merge-patch", "apply"}
 """Verbs whose transaction the server tries again after losing a race (storage's GuaranteedUpdate)."""
 
@@ -53,7 +60,7 @@ class _Job:
 
     __slots__ = ("after", "base", "before", "get", "received", "request", "retries")
 
-    def __init__(self, request: Request, get: bool, received: int) -> None:
+    def __init__(self, request: InFlight, get: bool, received: int) -> None:
         self.request = request
         self.get = get
         self.received = received
@@ -67,7 +74,12 @@ class Server:
     """Takes requests, answers them, and publishes what was stored to the watches."""
 
     def __init__(
-        self, simulation: Simulation, machine: Machine, api: ApiServer, recorder: Recorder, scenario: Scenario,
+        self,
+        simulation: Simulation,
+        machine: Machine,
+        api: ApiServer,
+        recorder: Recorder,
+        scenario: Scenario,
         profile: Profile,
     ) -> None:
         self._sim = simulation
@@ -76,7 +88,6 @@ class Server:
         self._recorder = recorder
         self._costs = profile.server
         self._times: dict[tuple[str, str], Callable[[], int]] = {}
-        self._network = scenario.server.network_one_way + profile.server.delivery
         self._last_taken = -profile.server.cold_after
         self._places = scenario.server.max_in_flight
         self._waiting: deque[_Job] = deque()
@@ -88,15 +99,15 @@ class Server:
         """Send events of ``kind`` to ``watch`` from now on."""
         self._watches.setdefault(kind, []).append(watch)
 
-    def receive(self, request: Request, get: bool = False) -> None:
+    def receive(self, request: InFlight, get: bool = False) -> None:
         """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
-        if self._network:
-            self._sim.call_in(self._network, self._admit, request, get)
+        if request.out:
+            self._sim.call_in(request.out, self._admit, request, get)
         else:
             self._admit(request, get)
 
-    def _admit(self, request: Request, get: bool) -> None:
-        job = _Job(request, get, self._sim.now)  # type: ignore[arg-type]
+    def _admit(self, request: InFlight, get: bool) -> None:
+        job = _Job(request, get, self._sim.now)
         if self._places:
             self._places -= 1
             self._serve(job)
@@ -172,9 +183,7 @@ class Server:
                     assert response.object is not None
                     watch.publish(WatchEvent(response.object, write.verb == "delete"))
         # Recorded now, in the order of decisions: two writes may be answered in another order.
-        self._recorder.request(
-            request, response, current, job.received, now, now + job.after, self._network, job.retries
-        )
+        self._recorder.request(request, response, current, job.received, now, now + job.after, job.retries)
         self._sim.call_in(job.after, self._answer, job, response)
 
     def _answer(self, job: _Job, response: Response) -> None:
@@ -182,7 +191,7 @@ class Server:
             self._serve(self._waiting.popleft())
         else:
             self._places += 1
-        if self._network:
-            self._sim.call_in(self._network, job.request.arrive, response)
+        if job.request.back:
+            self._sim.call_in(job.request.back, job.request.arrive, response)
         else:
             job.request.arrive(response)

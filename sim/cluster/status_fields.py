@@ -1,7 +1,8 @@
 """Which fields of a status differ between two versions, as an integer with one bit a field.
 
-A field is a top-level field of the status, or one condition by its type. Used to record what each write touched,
-and to count what an apply or a plain patch overwrote unseen: a field whose value is not the one in the writer's copy.
+A field is a top-level field of the status, or one condition by its type. Used to record what each write
+touched, and to count what an apply or a plain patch overwrote unseen: a field whose value is not the one in
+the writer's copy.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _CONDITIONS: dict[str, tuple[str, ...]] = {
 
 
 class _Bits(dict[str, int]):
-    """Bits of one kind: the schema's fields in its order, the known conditions, then others as they turn up."""
+    """Bits of one kind: the schema's fields in its order, the known conditions, then others as they turn
+    up."""
 
     def __missing__(self, name: str) -> int:
         bit = self[name] = 1 << len(self)
@@ -77,5 +79,5 @@ def _conditions(kind: str, old: Any, new: Any) -> int:
 
 
 def status_field_names(mask: int, kind: str = "Certificate") -> tuple[str, ...]:
-    """The names of the fields in a mask, such as ``revision`` and ``conditions[Ready]``, from the lowest bit."""
+    """The names of the fields in a mask, such as ``revision`` and ``conditions[Ready]``, lowest bit first."""
     return tuple(name for name, bit in _BITS[kind][0].items() if bit & mask)

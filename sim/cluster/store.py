@@ -1,7 +1,7 @@
 """The store: the current version of every object, under one revision that only grows.
 
-As in etcd behind a kube-apiserver, there is one revision for all kinds, and an object's resourceVersion is the
-revision of its last write.
+As in etcd behind a kube-apiserver, there is one revision for all kinds, and an object's resourceVersion is
+the revision of its last write.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Store:
         return self.objects[kind].get(name)
 
     def list(self, kind: str) -> Iterable[Object]:
-        """All objects of a kind, in the order of their creation. Do not write to the store while iterating."""
+        """All objects of a kind, in the order of their creation; the store must not change meanwhile."""
         return self.objects[kind].values()
 
     def next_uid(self) -> str:

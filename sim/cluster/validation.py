@@ -1,13 +1,13 @@
 """The slow path: what is wrong with a value, in the words of the API server.
 
 ``cleaned`` is what decoding does to create, update and merge patch (unknown fields pruned, nulls dropped:
-apiextensions-apiserver ``pkg/apiserver/schema/pruning`` and ``defaulting/prunenulls.go``). ``typed_errors`` is what
-structured-merge-diff finds in an applied configuration (``typed/validate.go``). ``invalid`` is OpenAPI validation
-(kube-openapi ``pkg/validation/validate``, ``pkg/validation/errors/schema.go``) with the list-map invariant of
-``pkg/apiserver/schema/listtype``.
+apiextensions-apiserver ``pkg/apiserver/schema/pruning`` and ``defaulting/prunenulls.go``). ``typed_errors``
+is what structured-merge-diff finds in an applied configuration (``typed/validate.go``). ``invalid`` is
+OpenAPI validation (kube-openapi ``pkg/validation/validate``, ``pkg/validation/errors/schema.go``) with the
+list-map invariant of ``pkg/apiserver/schema/listtype``.
 
-The server walks maps in random order, so that of several errors any order is one it may give; here values of a
-wrong type come first, then missing fields, each in the order of the schema.
+The server walks maps in random order, so that of several errors any order is one it may give; here values of
+a wrong type come first, then missing fields, each in the order of the schema.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from sim.cluster.fields import Paths, Place
+from sim.cluster.keyed import FreeMap, ListMap
 from sim.cluster.kinds import Rule
-from sim.cluster.schema import ABSENT, FreeMap, Leaf, ListMap, Node, Struct, fits
+from sim.cluster.schema import ABSENT, Leaf, Node, Struct, fits
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object"}
 _EXPECTED = {str: "string, got %s", bool: "boolean, got %s", int: "numeric (int or float), got %s"}
@@ -33,7 +35,7 @@ class Cause(NamedTuple):
 def cleaned(node: Node, value: Any) -> Any:
     """``value`` without unknown fields and nulls; the same object where there are none."""
     if isinstance(node, Leaf):
-        rule = node.format
+        rule = node.rule
         if isinstance(value, list) and isinstance(rule, Rule) and rule.item is not None:
             return _cleaned_list(rule.item, value)
         if node.type is int and isinstance(value, float) and value == int(value):
@@ -42,7 +44,7 @@ def cleaned(node: Node, value: Any) -> Any:
     if isinstance(node, ListMap):
         if not isinstance(value, list):
             return value
-        item = node.item(node.paths.__class__(), None, node.key, "")
+        item = _scratch(node)
         return _cleaned_list(item, value)
     if not isinstance(value, dict):
         return value
@@ -64,6 +66,11 @@ def _cleaned_list(node: Node, value: list[Any]) -> list[Any]:
     return value if all(new is old for new, old in zip(out, value, strict=True)) else out
 
 
+def _scratch(node: ListMap) -> Node:
+    """The node of an item whose key is not worth a path: a list of the same shape that belongs to no kind."""
+    return node.item(ListMap(Place(Paths(), None, "f:", ""), node.key, node.item), "")
+
+
 def _free_child(node: Node, name: str) -> Node:
     assert isinstance(node, FreeMap)
     return node.child(str(name))
@@ -79,7 +86,8 @@ def whole_numbers(value: Any) -> Any:
 
 
 def typed_errors(node: Node, value: Any, path: str, duplicates: bool = False) -> list[str]:
-    """What keeps ``value`` from being typed by structured-merge-diff, each as ``path: message``; [] if nothing does.
+    """What keeps ``value`` from being typed by structured-merge-diff, each as ``path: message``; [] if
+    nothing does.
 
     ``duplicates`` says whether a keyed list may have a key twice, which applied configurations may not.
     """
@@ -111,7 +119,7 @@ def _typed_leaf(node: Leaf, value: Any, path: str) -> list[str]:
     if kind is list:
         if not isinstance(value, list):
             return [f"{path}: expected list, got &{{{_go(value)}}}"]
-        item = node.format.item
+        item = node.rule.item
         return [error for i, one in enumerate(value) for error in typed_errors(item, one, f"{path}[{i}]")]
     if fits(kind, value):
         return []
@@ -131,8 +139,8 @@ def _typed_leaf(node: Leaf, value: Any, path: str) -> list[str]:
 
 
 def _untyped(node: Leaf) -> bool:
-    """Whether structured-merge-diff takes any scalar, as it does for strings with a format that Go gives a type."""
-    return isinstance(node.format, Rule) and node.format.name == "date-time"
+    """Whether structured-merge-diff takes any scalar, as it does for strings that have a format."""
+    return isinstance(node.rule, Rule) and node.rule.name == "date-time"
 
 
 def _typed_items(node: ListMap, value: Any, path: str, duplicates: bool) -> list[str]:
@@ -149,14 +157,15 @@ def _typed_items(node: ListMap, value: Any, path: str, duplicates: bool) -> list
         if key is ABSENT:
             return [
                 *errors,
-                f'{path}: element {i}: associative list with keys has an element that omits all key fields ["{node.key}"] '
+                f"{path}: element {i}: associative list with keys has an element that omits all key fields "
+                f'["{node.key}"] '
                 "(and doesn't have default values for any key fields)",
             ]
         text = _key_text(key)
         if text in seen and not duplicates:
             errors.append(f"{path}: duplicate entries for key [{node.key}={text}]")
         seen.add(text)
-        scratch = node.item(node.paths.__class__(), None, node.key, "")
+        scratch = _scratch(node)
         errors += typed_errors(scratch, item, f"{path}[{node.key}={text}]", duplicates)
     return errors
 
@@ -197,7 +206,7 @@ def _invalid(node: Node, value: Any, name: str, prefix: str) -> list[Cause]:
     if isinstance(node, ListMap):
         if not isinstance(value, list):
             return [_wrong_type(prefix, name, "array", _json_type(value))]
-        item = node.item(node.paths.__class__(), None, node.key, "")
+        item = _scratch(node)
         return [cause for i, one in enumerate(value) for cause in _invalid(item, one, f"{name}[{i}]", prefix)]
     if not isinstance(value, dict):
         return [_wrong_type(prefix, name, "object", _json_type(value))]
@@ -221,7 +230,7 @@ def _invalid_leaf(node: Leaf, value: Any, name: str, prefix: str) -> list[Cause]
     kind = node.type
     if kind is None:
         return []
-    rule = node.format if isinstance(node.format, Rule) else None
+    rule = node.rule if isinstance(node.rule, Rule) else None
     causes: list[Cause] = []
     wrong = _type_fault(kind, rule is not None and bool(rule.name), value)
     if wrong is not None:

@@ -90,7 +90,10 @@ def string_maps(metadata: Any) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def strings(values: Any) -> dict[str, str]:
-    """Labels or annotations as decoding leaves them. Raises ``TypeError`` where they are no map of strings."""
+    """Labels or annotations as decoding leaves them.
+
+    Raises ``TypeError`` where they are no map of strings.
+    """
     if not values:
         return NOTHING
     if not isinstance(values, dict):

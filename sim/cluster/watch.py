@@ -24,7 +24,11 @@ class Watch:
     """One client's watch on one kind: ``deliver`` is called when an event reaches the client."""
 
     def __init__(
-        self, simulation: Simulation, lag: Callable[[], int], network: int, deliver: Callable[[WatchEvent], None]
+        self,
+        simulation: Simulation,
+        lag: Callable[[], int],
+        network: int,
+        deliver: Callable[[WatchEvent], None],
     ) -> None:
         self._sim = simulation
         self._lag = lag

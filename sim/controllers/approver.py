@@ -33,7 +33,7 @@ class Approver(RequestController):
         status = with_condition(request.status, "Approved", "True", "cert-manager.io", MESSAGE, self.now_s)
         response = yield self.request_status_write(request, status)
         if response.code >= 400:
-            return response  # type: ignore[no-any-return]
+            return response
         about = self.certificate(request)
         self.recorder.event("CertificateRequest", request.name, about, "cert-manager.io", MESSAGE)
         return None

@@ -76,12 +76,12 @@ class Controller:
     @property
     def now(self) -> int:
         """Unix time in nanoseconds."""
-        return EPOCH * 1_000_000_000 + self.process.sim.now  # type: ignore[return-value]
+        return EPOCH * 1_000_000_000 + self.process.sim.now
 
     @property
     def now_s(self) -> int:
         """Whole Unix seconds: the granularity of times in objects."""
-        return seconds_at(self.process.sim.now)  # type: ignore[arg-type]
+        return seconds_at(self.process.sim.now)
 
     # Handlers: which key an event adds. They look the Certificate up in the cache when the event arrives.
 
@@ -104,7 +104,7 @@ class Controller:
 
     def log(self, verbosity: int, key: str, line: str, message: str) -> None:
         """Log a line that is about ``key``."""
-        self.process.recorder.log(self.process.sim.now, verbosity, self.name, key, line, message)  # type: ignore[arg-type]
+        self.process.recorder.log(self.process.sim.now, verbosity, self.name, key, line, message)
 
     def failed(self, key: str, result: Response | Failure) -> None:
         """cert-manager's line for a failed item: Info for a conflict, an error otherwise."""
@@ -151,11 +151,20 @@ class Controller:
                 )
             if strategy == "apply":
                 body = {"status": own(status)}
-                return Write("apply", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", True)
+                return Write(
+                    "apply", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", True
+                )
             version = read.resource_version if strategy == "merge-patch" else None
             body = {"status": merge_patch(read.status or {}, status)}
             return Write(
-                "merge-patch", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", False, version
+                "merge-patch",
+                "Certificate",
+                read.name,
+                body,
+                f"cert-manager-{self.name}",
+                "status",
+                False,
+                version,
             )
 
         def rebuild(send: Send) -> None:

@@ -12,9 +12,10 @@ Status = dict[str, Any]
 def condition(status: Status | None, type_: str) -> dict[str, Any] | None:
     """The condition of this type, or None."""
     if status:
+        existing: dict[str, Any]
         for existing in status.get("conditions", ()):
             if existing["type"] == type_:
-                return existing  # type: ignore[no-any-return]
+                return existing
     return None
 
 
@@ -28,7 +29,13 @@ def is_true(status: Status | None, type_: str) -> bool:
 
 
 def with_condition(
-    status: Status | None, type_: str, value: str, reason: str, message: str, now: int, generation: int | None = None
+    status: Status | None,
+    type_: str,
+    value: str,
+    reason: str,
+    message: str,
+    now: int,
+    generation: int | None = None,
 ) -> Status:
     """A copy of ``status`` with the condition set; ``now`` in Unix seconds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log2
 
 from sim.controllers.pki import Key
@@ -18,7 +19,7 @@ class Costs:
     def __init__(self, streams: Streams, costs: ControllerCosts) -> None:
         self._streams = streams
         self._costs = costs
-        self._rsa = {}  # type: ignore[var-annotated]
+        self._rsa: dict[str, Callable[[], int]] = {}
 
     def generate(self, actor: str, algorithm: str, size: int) -> int:
         """Nanoseconds of a core to generate one key."""
@@ -29,7 +30,7 @@ class Costs:
             draw = self._rsa[actor] = self._streams.gamma(actor, "rsa", self._costs.rsa2048)
         # The measured factor from 2048 to 4096 bits gives the power for the sizes between and beyond.
         power = log2(self._costs.rsa4096_factor)
-        return round(draw() * (size / 2048) ** power)
+        return int(draw() * (size / 2048) ** power)
 
     def sign(self, key: Key) -> int:
         """Nanoseconds of a core to sign a certificate with a key."""

@@ -64,7 +64,9 @@ class BuiltInIssuer(RequestController):
             secret_name = request.annotations[PRIVATE_KEY]
             secret = self.secrets.get(secret_name)
             if secret is None or not secret.data:
-                reason = f'Referenced secret default/{secret_name} not found: secret "{secret_name}" not found'
+                reason = (
+                    f'Referenced secret default/{secret_name} not found: secret "{secret_name}" not found'
+                )
                 return (yield from self._pending(request, about, "MissingSecret", reason))
             if secret.data["tls.key"] != csr.key:
                 reason = "Error generating certificate template: CSR not signed by referenced private key"

@@ -110,7 +110,7 @@ class Issuing(Controller):
 
         response = yield self.status_write(certificate, change, own)
         if response.code >= 400:
-            return response  # type: ignore[no-any-return]
+            return response
         self.recorder.event("Certificate", certificate.name, certificate.name, "Issuing", ISSUED)
         return None
 
@@ -131,7 +131,7 @@ class Issuing(Controller):
 
         response = yield self.status_write(certificate, change, own)
         if response.code >= 400:
-            return response  # type: ignore[no-any-return]
+            return response
         self.recorder.event("Certificate", certificate.name, certificate.name, reason, message, "Warning")
         return None
 
@@ -187,5 +187,3 @@ def own(status: Status) -> Status:
     if issuing:
         applied["conditions"] = [issuing]
     return applied
-
-

@@ -6,6 +6,7 @@ One ``Manager`` is one run of cert-manager's controller binary; a restart makes 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from sim.client.effects import Failure, Send
 from sim.client.informer import Informer
@@ -59,7 +60,7 @@ class Manager:
         self.secrets = Informer(process, "Secret")
         self._names_by_uid: dict[str, str] = {}
         self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
-        self._letters = {}  # type: ignore[var-annotated]
+        self._letters: dict[tuple[str, str], Callable[[], float]] = {}
         self.certificates.add_index(self._index_certificate)
         self.controllers: list[Controller] = [kind(self) for kind in CERTIFICATE_CONTROLLERS]
         self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
@@ -68,13 +69,12 @@ class Manager:
     def start(self) -> None:
         """List what is there and watch from now on."""
         process = self.process
-        network = process.scenario.server.network_one_way + process.profile.server.delivery
         lag = process.profile.watch.lag
         informers = (self.certificates, self.requests, self.secrets)
         for informer in informers:
             kind = informer.cache.kind
             draw = process.streams.latency("watch", kind, lag)
-            watch = Watch(process.sim, draw, network, informer.arrive)
+            watch = Watch(process.sim, draw, process.network, informer.arrive)
             process.server.watch(kind, watch)
             self._watches.append(watch)
             informer.fill(process.server.api.store.list(kind))
@@ -173,16 +173,18 @@ class Manager:
         now = rfc3339(controller.now_s)
         kind = obj.kind
         if existing is None:
-            line, text = ("conditions.go:203" if kind == "Certificate" else "conditions.go:263"), (
-                f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to {now}'
+            line, text = (
+                ("conditions.go:203" if kind == "Certificate" else "conditions.go:263"),
+                (f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to {now}'),
             )
         elif value and existing["status"] != value:
-            line, text = "conditions.go:192", (
-                f'Found status change for {kind} "{obj.name}" condition "{type_}": '
-                f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to {now}'
+            line, text = (
+                "conditions.go:192",
+                (
+                    f'Found status change for {kind} "{obj.name}" condition "{type_}": '
+                    f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to {now}'
+                ),
             )
         else:
             return
         controller.log(2, obj.name, line, text)
-
-

@@ -29,15 +29,32 @@ from sim.scenario.units import SECOND
 class OutsideRequest:
     """A request of a client that neither waits for a token nor shares the controllers' cores."""
 
-    __slots__ = ("_answered", "actor", "asked_ns", "read_ns", "reconcile", "send", "sent_ns", "verb")
+    __slots__ = (
+        "_answered",
+        "actor",
+        "asked_ns",
+        "back",
+        "out",
+        "read_ns",
+        "reconcile",
+        "send",
+        "sent_ns",
+        "verb",
+    )
 
     def __init__(
-        self, actor: str, send: Send, now: int, answered: Callable[[Response], object], read_ns: int | None = None
+        self,
+        actor: str,
+        send: Send,
+        now: int,
+        answered: Callable[[Response], object],
+        read_ns: int | None = None,
     ) -> None:
         self.actor = actor
         self.send = send
         self.read_ns = now if read_ns is None else read_ns
         self.asked_ns = self.sent_ns = now
+        self.out = self.back = 0  # on the API server's machine, or near it
         self.reconcile = -1
         verb = send.write.verb
         self.verb = "get" if type(send) is Get else {"merge-patch": "patch"}.get(verb, verb)
@@ -64,7 +81,7 @@ class Outside:
     @property
     def now(self) -> int:
         """Simulated time in nanoseconds."""
-        return self.sim.now  # type: ignore[return-value]
+        return self.sim.now
 
     def submit(
         self, send: Send, answered: Callable[[Response], object] = _nothing, read_ns: int | None = None
@@ -220,7 +237,15 @@ class OtherWriter(Outside):
                 "spec": {**(read.spec or {}), **change.get("spec", {})},
             }
         write = Write(
-            "update", "Certificate", name, body, self.actor, subresource, False, read.resource_version, read.uid
+            "update",
+            "Certificate",
+            name,
+            body,
+            self.actor,
+            subresource,
+            False,
+            read.resource_version,
+            read.uid,
         )
         self.submit(Send(write, name, read), read_ns=read_ns)
 
@@ -243,7 +268,9 @@ class ExternalIssuer(Outside):
         self._taken: set[str] = set()
         self._cache = Cache("CertificateRequest")
         lag = simulation.streams.latency(self.actor, "watch", profile.watch.lag)
-        server.watch("CertificateRequest", Watch(simulation, lag, scenario.server.network_one_way, self._arrive))
+        server.watch(
+            "CertificateRequest", Watch(simulation, lag, scenario.server.network_one_way, self._arrive)
+        )
 
     def _arrive(self, event: WatchEvent) -> None:
         request = event.object

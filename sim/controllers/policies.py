@@ -61,7 +61,49 @@ def _request_outdated(given: Input, spec: dict[str, Any]) -> Violation | None:
     return None
 
 
-def trigger(given: Input, now_ns: int, renew_before: int | None) -> Violation | None:
+def _not_of_this_certificate(given: Input, spec: dict[str, Any]) -> Violation | None:
+    """SecretIssuerAnnotationsNotUpToDate."""
+    issuer = spec["issuerRef"]
+    assert given.secret is not None
+    annotations = given.secret.annotations
+    issued_by = (
+        annotations.get("cert-manager.io/issuer-name"),
+        annotations.get("cert-manager.io/issuer-group", ""),
+    )
+    if issued_by != (issuer["name"], issuer.get("group", "")):
+        return "IncorrectIssuer", (
+            f"Issuing certificate as Secret was previously issued by Issuer.cert-manager.io/{issued_by[0]}"
+        )
+    return None
+
+
+def _key_mismatch(given: Input, spec: dict[str, Any]) -> Violation | None:
+    """SecretPrivateKeyMatchesSpec."""
+    assert given.secret is not None
+    assert given.secret.data is not None
+    if not pki.key_matches_spec(given.secret.data["tls.key"], spec):
+        return "SecretMismatch", "Existing private key is not up to date for spec: [spec.privateKey]"
+    return None
+
+
+def _request_key_differs(given: Input) -> Violation | None:
+    """1.21's SecretPublicKeyDiffersFromCurrentCertificateRequest.
+
+    With rotationPolicy Always a renewal's Secret has a new key until status.revision has moved on.
+    """
+    if given.current is None:
+        return None
+    assert given.current.spec is not None
+    assert given.secret is not None
+    assert given.secret.data is not None
+    if given.current.spec["request"].key != given.secret.data["tls.key"]:
+        return "SecretMismatch", (
+            "Secret contains a private key that does not match the current CertificateRequest"
+        )
+    return None
+
+
+def trigger(given: Input, now_ns: int, renew_before: int | None, check_request_key: bool) -> Violation | None:
     """The trigger chain; ``now_ns`` is Unix time in nanoseconds."""
     violation = _secret_unusable(given)
     if violation is not None:
@@ -71,19 +113,12 @@ def trigger(given: Input, now_ns: int, renew_before: int | None) -> Violation | 
     assert spec is not None
     assert secret is not None
     assert secret.data is not None
-    if not pki.key_matches_spec(secret.data["tls.key"], spec):
-        return "SecretMismatch", "Existing private key is not up to date for spec: [spec.privateKey]"
-    issuer = spec["issuerRef"]
-    annotations = secret.annotations
-    if (annotations.get("cert-manager.io/issuer-name"), annotations.get("cert-manager.io/issuer-group", "")) != (
-        issuer["name"],
-        issuer.get("group", ""),
-    ):
-        return "IncorrectIssuer", (
-            "Issuing certificate as Secret was previously issued by "
-            f"Issuer.cert-manager.io/{annotations.get('cert-manager.io/issuer-name')}"
-        )
-    violation = _request_outdated(given, spec)
+    violation = (
+        _key_mismatch(given, spec)
+        or _not_of_this_certificate(given, spec)
+        or (_request_key_differs(given) if check_request_key else None)
+        or _request_outdated(given, spec)
+    )
     if violation is not None:
         return violation
     renewal = pki.renewal_time(secret.data["tls.crt"], renew_before)
@@ -92,13 +127,18 @@ def trigger(given: Input, now_ns: int, renew_before: int | None) -> Violation | 
     return None
 
 
-def readiness(given: Input, now_ns: int) -> Violation | None:
-    """The readiness chain; ``now_ns`` is Unix time in nanoseconds."""
+def readiness(given: Input, now_ns: int, check_request_key: bool) -> Violation | None:
+    """The readiness chain; ``now_ns`` is Unix time in nanoseconds. 1.21 checks more of the Secret."""
     violation = _secret_unusable(given)
     if violation is not None:
         return violation
-    assert given.certificate.spec is not None
-    violation = _request_outdated(given, given.certificate.spec)
+    spec = given.certificate.spec
+    assert spec is not None
+    if check_request_key:
+        violation = (
+            _not_of_this_certificate(given, spec) or _key_mismatch(given, spec) or _request_key_differs(given)
+        )
+    violation = violation or _request_outdated(given, spec)
     if violation is not None:
         return violation
     assert given.secret is not None

@@ -34,7 +34,7 @@ class Readiness(Controller):
         given = self.manager.policy_input(certificate)
         if isinstance(given, Failure):
             return _fail(given)
-        violation = policies.readiness(given, self.now)
+        violation = policies.readiness(given, self.now, self.release.policies_check_request_key)
         value, (reason, message) = ("True", READY) if violation is None else ("False", violation)
         times: Status = {}
         secret = given.secret

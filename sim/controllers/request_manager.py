@@ -37,8 +37,8 @@ class RequestManager(Controller):
         if not is_true(certificate.status, "Issuing"):
             return None
         status = certificate.status or {}
-        name = status.get("nextPrivateKeySecretName")
-        secret = self.secrets.get(name) if name is not None else None
+        name: str = status.get("nextPrivateKeySecretName", "")
+        secret = self.secrets.get(name)
         private_key = (secret.data or {}).get("tls.key") if secret is not None else None
         if private_key is None:
             return None
@@ -90,7 +90,7 @@ class RequestManager(Controller):
                 Write("delete", "CertificateRequest", request.name, {}), certificate, request
             )
             if response.code >= 400:
-                return response  # type: ignore[no-any-return]
+                return response
         if matching:
             return None
         yield Compute(self.manager.costs.request(private_key))
@@ -117,7 +117,7 @@ class RequestManager(Controller):
         if response.code >= 400:
             message = f"Failed to create CertificateRequest: {response.message}"
             self._event(certificate, "RequestFailed", message, "Warning")
-            return response  # type: ignore[no-any-return]
+            return response
         self._event(certificate, "Requested", f'Created new CertificateRequest resource "{name}"')
         if generated:
             return (yield from self._wait_for(name))

@@ -49,7 +49,9 @@ class RequestController(Controller):
         if self.strategy == "apply":
             body = {"status": status}
             return Send(
-                Write("apply", "CertificateRequest", request.name, body, manager, "status", True), about, request
+                Write("apply", "CertificateRequest", request.name, body, manager, "status", True),
+                about,
+                request,
             )
         return Send(
             Write(

@@ -42,5 +42,5 @@ class RevisionManager(Controller):
                 Write("delete", "CertificateRequest", request.name, {}), certificate, request
             )
             if response.code >= 400 and response.code != 404:
-                return response  # type: ignore[no-any-return]
+                return response
         return None

@@ -10,6 +10,7 @@ from sim.cluster.objects import Object
 from sim.controllers import pki, policies
 from sim.controllers.base import Controller
 from sim.controllers.conditions import Status, condition, is_true, with_condition
+from sim.controllers.request_manager import CERTIFICATE_NAME
 from sim.kernel.clock import ns_at, unix_seconds
 from sim.scenario.units import HOUR, MINUTE
 
@@ -57,8 +58,10 @@ class Trigger(Controller):
         if renewal is not None:
             until = ns_at(unix_seconds(renewal)) - self.process.sim.now
             if until >= 0:
-                self.workers.schedule(key, until)  # type: ignore[arg-type]
-        violation = policies.trigger(given, self.now, self.manager.renew_before)
+                self.workers.schedule(key, until)
+        violation = policies.trigger(
+            given, self.now, self.manager.renew_before, self.release.policies_check_request_key
+        )
         if violation is None:
             return None
         return self._issue(certificate, *violation)
@@ -80,7 +83,7 @@ class Trigger(Controller):
 
         response = yield self.status_write(certificate, change, own)
         if response.code >= 400:
-            return response  # type: ignore[no-any-return]
+            return response
         self.recorder.event("Certificate", key, key, "Issuing", message)
         return None
 
@@ -100,14 +103,21 @@ class Trigger(Controller):
         if attempts > STOP_DOUBLING_AFTER:
             delay = MAX_DELAY
         since = self.now - unix_seconds(failed_at) * 1_000_000_000
-        return max(min(delay, MAX_DELAY) - since, 0)
+        return int(max(min(delay, MAX_DELAY) - since, 0))
 
     def _secret_is_anothers(self, certificate: Object) -> bool:
-        """1.21: another Certificate with the same secretName was there first (model.md section 4)."""
+        """1.21: another Certificate owns the Secret (model.md section 4, CertificateOwnsSecret).
+
+        The one that the Secret names, or else the one that was there first.
+        """
         assert certificate.spec is not None
         names = self.manager.certificates_with_secret(certificate.spec["secretName"])
         if len(names) < 2:
             return False
+        secret = self.secrets.get(certificate.spec["secretName"])
+        named = secret.annotations.get(CERTIFICATE_NAME) if secret is not None else None
+        if named in names:
+            return named != certificate.name
         others = [other for name in names if (other := self.certificates.get(name)) is not None]
         return min(others, key=lambda other: (other.created, other.name)) is not certificate
 

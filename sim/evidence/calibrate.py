@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sim.evidence import hops
 from sim.evidence.audit import CERTIFICATES, EVENTS
 from sim.evidence.estimate import (
+    ENOUGH,
     FASTEST,
     Measured,
     ServiceEstimates,
@@ -92,20 +93,9 @@ def _client(traces: list[Trace]) -> dict[str, Measured | None]:
     """What the controllers' process takes: its own steps, hops between controllers, keys and signatures."""
     answers, sends = gathered(traces, hops.answers), gathered(traces, hops.sends)
     plain = gathered(traces, hops.plain_hops)
-    first_line = gathered(traces, hops.first_line_hops)
     key = key_time(_with_key(traces, "RSA-2048"), plain)
-    found = {
-        "controllers.response_cpu": quantile_of(
-            answers,
-            FASTEST,
-            "audit and controller log, end of service to code that waited, 10th percentile",
-        ),
-        "controllers.request_cpu": quantile_of(
-            sends, FASTEST, "audit and controller log, decision's line to arrival, 10th percentile"
-        ),
-        "controllers.reconcile_cpu": lognormal(
-            gathered(traces, hops.passes), "controller log, a refusal's line to the worker's next decision"
-        ),
+    found = _steps(traces, answers, sends)
+    found |= {
         "controllers.csr_cpu": computing(
             gathered(_with_key(traces, "RSA-2048"), hops.signed_request_hops),
             plain,
@@ -113,7 +103,7 @@ def _client(traces: list[Trace]) -> dict[str, Measured | None]:
         ),
         "controllers.sign_cpu": computing(
             gathered(_with_key(traces, "RSA-2048"), hops.signing_hops),
-            first_line,
+            gathered(traces, hops.first_line_hops),
             "audit and controller log, approval to the issuer's line, less a plain hop",
         ),
         "controllers.rsa2048": key,
@@ -124,14 +114,51 @@ def _client(traces: list[Trace]) -> dict[str, Measured | None]:
         ),
         "controllers.rsa4096_factor": _large_keys(traces, key, plain),
     }
-    delivery = None
-    if found["controllers.response_cpu"] and found["controllers.request_cpu"]:
-        fast = (found["controllers.response_cpu"].value, found["controllers.request_cpu"].value)
-        slack = [time - fast[0] for time in answers] + [time - fast[1] for time in sends]  # type: ignore[operator]
-        delivery = quantile_of(
-            slack, 0.5, "audit and controller log, median less 10th percentile of both ways"
+    request, response = found["controllers.request_cpu"], found["controllers.response_cpu"]
+    if request is not None and response is not None:
+        assert isinstance(request.value, float)
+        assert isinstance(response.value, float)
+        slack = [time - response.value for time in answers] + [time - request.value for time in sends]
+        found["server.delivery"] = quantile_of(
+            slack, 0.5, "audit and controller log, idle: a message's median time, less the computing"
         )
-    return {**found, "server.delivery": delivery}
+    return found
+
+
+def _steps(traces: list[Trace], answers: list[int], sends: list[int]) -> dict[str, Measured | None]:
+    """Core time of the client's steps: from its pace while keys are generated, else from its fastest steps."""
+    busy = [hops.steps(trace, busy=True) for trace in traces]
+    passes = [step for found in busy for step in found.passes]
+    decisions = [step for found in busy for step in found.decisions]
+    refusals = [step for found in busy for step in found.refusals]
+    one = lognormal(passes, "controller log while keys are generated, a refusal's line to the next decision")
+    request = computing(
+        decisions, passes, "controller log while keys are generated, decision to decision, less a pass"
+    )
+    response = None
+    if request is not None and len(refusals) >= ENOUGH:
+        assert isinstance(request.value, float)
+        less = [step - request.value for step in refusals]
+        response = quantile_of(
+            less, 0.5, "controller log while keys are generated, decision to a refusal's line, less a request"
+        )
+    if one is None:
+        idle = [step for trace in traces for step in hops.steps(trace, busy=False).passes]
+        one = lognormal(idle, "controller log, idle: a refusal's line to the next decision")
+    if request is None or response is None:
+        request = quantile_of(
+            sends, FASTEST, "audit and controller log, idle: decision to arrival, 10th percentile"
+        )
+        response = quantile_of(
+            answers,
+            FASTEST,
+            "audit and controller log, idle: end of service to code that waited, 10th percentile",
+        )
+    return {
+        "controllers.reconcile_cpu": one,
+        "controllers.request_cpu": request,
+        "controllers.response_cpu": response,
+    }
 
 
 def _with_key(traces: list[Trace], key: str) -> list[Trace]:

@@ -126,7 +126,9 @@ def _read(folder: Path) -> tuple[str, Run]:
         recorded,
         _number(file, data, "t0"),
         _number(file, data, "ended_after_s"),
-        {name: float(at) for name, at in created.items() if _is_number(at)} if isinstance(created, dict) else {},
+        {name: float(at) for name, at in created.items() if _is_number(at)}
+        if isinstance(created, dict)
+        else {},
     )
 
 
@@ -147,7 +149,9 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
     first = runs[0]
     for other in runs[1:]:
         if other.asked != first.asked:
-            keys = sorted(k for k in first.asked.keys() | other.asked.keys() if first.asked.get(k) != other.asked.get(k))
+            keys = sorted(
+                k for k in first.asked.keys() | other.asked.keys() if first.asked.get(k) != other.asked.get(k)
+            )
             raise CaseError(
                 f"{name}: {other.folder} was asked something else than {first.folder} ({', '.join(keys)}); "
                 "repetitions of a case are asked the same"
@@ -159,7 +163,9 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
     ]
     # The recordings' rule goes by the case's name; a folder may be called otherwise than its run was.
     known_as = next((own for own in sorted(names) if own != name), name)
-    asked = scenario_from(known_as, first.asked, lengths_s=lengths, settings=[*settings, f"name={json.dumps(name)}"])
+    asked = scenario_from(
+        known_as, first.asked, lengths_s=lengths, settings=[*settings, f"name={json.dumps(name)}"]
+    )
     return Case(name, tuple(runs), asked)
 
 

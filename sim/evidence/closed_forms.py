@@ -125,7 +125,9 @@ def against_writers(rate: float = 20, window: int = 50 * MS, attempts: int = 8_0
     sim.call_in(draw(), patch, 0)
     read()
     sim.run_until(over)
-    return _share("one writer among Poisson patches: share refused", 1 - math.exp(-rate * window / SECOND), outcomes)
+    return _share(
+        "one writer among Poisson patches: share refused", 1 - math.exp(-rate * window / SECOND), outcomes
+    )
 
 
 def closed_loop(clients: int = 10, commits: int = 4_000) -> Check:
@@ -192,5 +194,3 @@ def _share(name: str, expected: float, outcomes: list[bool]) -> Check:
     parts = 40
     size = len(outcomes) // parts
     return _mean(name, expected, [sum(outcomes[n * size : (n + 1) * size]) / size for n in range(parts)])
-
-

@@ -45,7 +45,8 @@ _FOR_UPDATE = {"change", "read_at"}
 
 
 class RecordingError(ValueError):
-    """A recording, or a list of writes, cannot be used; the message says where, what was found, what is allowed."""
+    """A recording, or a list of writes, cannot be used; the message says where, what was found, what is
+    allowed."""
 
 
 class Fault(NamedTuple):
@@ -63,7 +64,8 @@ class Sequence(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One replayed step: what was sent, the answer, the object afterwards, and what differs from the recording."""
+    """One replayed step: what was sent, the answer, the object afterwards, and what differs from the
+    recording."""
 
     number: int
     write: Write
@@ -165,7 +167,10 @@ def _expected(expect: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_order(message: str, causes: Iterable[Cause]) -> str:
-    """``message`` with the errors that it lists sorted: the server finds them in the random order of Go's maps."""
+    """``message`` with the errors that it lists sorted.
+
+    The server finds them in the order of Go's maps, which is random.
+    """
     head, listed, errors = message.partition("): errors:\n")
     if listed:
         return head + listed + "\n".join(sorted(errors.split("\n")))
@@ -252,12 +257,10 @@ def read(path: Path) -> Iterator[Sequence]:
     Raises ``RecordingError`` where the file or one of its lines cannot be used.
     """
     number = 0
+    reader: Any = gzip.open if path.suffix == ".gz" else open
     try:
-        opened = (
-            gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        )
-        with opened as lines:
-            for number, line in enumerate(lines, 1):  # noqa: B007: named in the error
+        with reader(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _sequence(f"{path}:{number}", line)
     except (OSError, EOFError, UnicodeDecodeError) as error:
@@ -332,41 +335,3 @@ def _recording_fault(step: dict[str, Any]) -> Fault | None:
     ):
         return Fault("expect", "expect.object is neither null nor an object with managedFields")
     return None
-
-
-def differences(aspect: str, found: Any, expected: Any) -> list[str]:
-    """Where two values of an aspect differ, one line a field: ``- expected``, ``+ found``."""
-    if aspect == "managedFields":
-        before, after = _owned(expected), _owned(found)
-    else:
-        before, after = _flat(aspect, expected), _flat(aspect, found)
-    missing = [f"- {line}" for line in before if line not in after]
-    return missing + [f"+ {line}" for line in after if line not in before]
-
-
-def _flat(path: str, value: Any) -> list[str]:
-    if isinstance(value, dict) and value:
-        return [line for key in sorted(value) for line in _flat(f"{path}.{key}", value[key])]
-    if isinstance(value, list) and value:
-        return [line for i, item in enumerate(value) for line in _flat(f"{path}[{i}]", item)]
-    return [f"{path}: {json.dumps(value, ensure_ascii=False, default=repr)}"]
-
-
-def _owned(entries: list[dict[str, Any]] | None) -> list[str]:
-    lines = []
-    for entry in entries or ():
-        owner = f"{entry['manager']} ({entry['operation']}{', status' if entry.get('subresource') else ''})"
-        lines += [f"{owner} owns {path}" for path in owned_paths(entry["fieldsV1"])]
-    return lines
-
-
-def owned_paths(fields: dict[str, Any], prefix: str = "") -> list[str]:
-    """The paths in a ``fieldsV1`` tree, as people write them."""
-    paths = []
-    for element, below in fields.items():
-        if element == ".":
-            paths.append(prefix)
-            continue
-        name = f"[{element[2:].strip('{}')}]" if element.startswith("k:") else f".{element[2:]}"
-        paths += owned_paths(below, prefix + name) if below else [prefix + name]
-    return paths

@@ -20,7 +20,8 @@ from sim.scenario.units import MS, SECOND
 LONGEST = 50 * MS
 """A longer step is not the next one any more: something was waited for."""
 KEY_LONGEST = 20 * SECOND
-_NEXT_PASS = 3 * MS
+STEP_LONGEST = 1 * MS
+"""Two signs of the client further apart have a pause between them."""
 
 
 class Reaction(NamedTuple):
@@ -164,31 +165,35 @@ def sends(trace: Trace) -> list[int]:
     return found
 
 
-def passes(trace: Trace) -> list[int]:
-    """Return times of a pass up to its decision: from a refusal's line to the same worker's next decision.
+class Steps(NamedTuple):
+    """Times from one sign of the client to the next, where the next step was at hand and nothing waited for."""
 
-    A refused item that is already queued again, because its watch event came meanwhile, is taken up at once.
+    passes: list[int]  # a refusal's line to the next decision: a pass up to its decision
+    decisions: list[int]  # a decision to another one: sending a request, and a pass
+    refusals: list[int]  # a decision to a refusal's line: sending a request, and receiving an answer
+
+
+def steps(trace: Trace, *, busy: bool) -> Steps:
+    """Return the client's steps while keys were generated (``busy``) or were not.
+
+    While keys are generated, what can run has queued up and runs without a pause as soon as a processor is
+    free: the fastest that the client can go, and what its computing costs.
     """
-    found = []
-    refusals = {
-        line.key: line
-        for line in trace.lines
-        if line.what == CONFLICT and line.controller in {"certificates-readiness", "certificates-trigger"}
-    }
-    for line in trace.lines:
-        if line.what == CONFLICT:
-            if line.controller in {"certificates-readiness", "certificates-trigger"}:
-                refusals[line.key.rsplit("/", 1)[-1]] = line
+    decides = {REISSUE: "certificates-trigger", TRANSITION: ""}
+    found = Steps([], [], [])
+    lines = [line for line in trace.lines if line.what in {CONFLICT, REISSUE, TRANSITION}]
+    for before, line in zip_longest(lines, lines[1:]):
+        if line is None or line.time_ns - before.time_ns >= STEP_LONGEST:
             continue
-        name = line.key.rsplit("/", 1)[-1]
-        refusal = refusals.get(name)
-        if refusal is None or not 0 < line.time_ns - refusal.time_ns < _NEXT_PASS:
-            continue
-        readiness = refusal.controller == "certificates-readiness"
-        if (line.what == TRANSITION and line.condition == "Ready") if readiness else line.what == REISSUE:
-            if trace.calm(line.time_ns):
-                found.append(line.time_ns - refusal.time_ns)
-            del refusals[name]
+        if before.what == REISSUE or trace.calm(line.time_ns) == busy:
+            continue  # trigger writes two lines for one decision
+        step = line.time_ns - before.time_ns
+        if before.what == CONFLICT and line.what in decides:
+            found.passes.append(step)
+        elif before.what == TRANSITION and line.what in decides:
+            found.decisions.append(step)
+        elif before.what == TRANSITION and line.what == CONFLICT:
+            found.refusals.append(step)
     return found
 
 

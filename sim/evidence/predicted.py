@@ -46,7 +46,9 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     phases = _phases(replication.requests)
     figures.update({f"phase.{phase}": count for phase, count in phases.counts.items()})
     since = max(scenario.controllers.restarts, default=0)
-    passes = Counter(row[_C["controller"]] for row in replication.reconciles if row[_C["started_ns"]] >= since)
+    passes = Counter(
+        row[_C["controller"]] for row in replication.reconciles if row[_C["started_ns"]] >= since
+    )
     figures.update({f"reconciles.{name}": count for name, count in passes.items()})
     created, ready = _O["created_ns"], _O["ready_ns"]
     times = [(row[ready] - row[created]) * 1e-9 for row in replication.objects if row[ready] >= 0]
@@ -105,7 +107,9 @@ def _phases(rows: Iterable[Row]) -> Phases:
     phases = Phases()
     named: defaultdict[str, bool] = defaultdict(bool)  # whether the newest version has a key's name
     versions: dict[int, bool] = {}
-    about = sorted((row for row in rows if row[resource] == "certificates"), key=lambda row: int(row[decided]))
+    about = sorted(
+        (row for row in rows if row[resource] == "certificates"), key=lambda row: int(row[decided])
+    )
     for row in about:
         certificate = row[name]
         if row[written]:

@@ -7,6 +7,7 @@ downstream can tell which one ran. Another one (a cluster's) needs that one meth
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,10 +56,10 @@ class Processes:
         from joblib.externals.loky import get_reusable_executor
 
         parallel = Parallel(n_jobs=self.jobs, backend="loky", return_as="generator", batch_size=1)
-        with _interrupts_held():
-            results = parallel(delayed(function)(item) for item in items)
         finished = False
         try:
+            with _interrupts_ignored():
+                results = parallel(delayed(function)(item) for item in items)
             yield from results
             finished = True
         finally:
@@ -68,19 +69,20 @@ class Processes:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while workers start: they inherit that, and leave it to this process to end them.
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C while workers start, some hundredths of a second: they inherit that and keep it.
 
-    A terminal sends the signal to the workers as well, and each would print where it was interrupted.
+    A terminal sends the signal to the workers as well, and each would print where it was interrupted; it is
+    for this process to end them. Blocking the signal would lose none, but loky unblocks it while it starts.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say, and only it is interrupted
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
 
 
 class Adaptive:

@@ -121,13 +121,13 @@ def replicate(scenario: Scenario, index: int, profile: Profile | None = None) ->
         index,
         scenario.seed,
         recorder.digest(objects),
-        cluster.sim.now,  # type: ignore[arg-type]
+        cluster.sim.now,
         cluster.settled,
         recorder.requests,
         recorder.reconciles,
         objects,
         recorder.logs,
-        violations(scenario, recorder, cluster.sim.now),  # type: ignore[arg-type]
+        violations(scenario, recorder, cluster.sim.now),
     )
 
 

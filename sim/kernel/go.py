@@ -296,7 +296,9 @@ class GoProcess:
             if processor.turn != processor.seen_turn:
                 processor.seen_turn = processor.turn
                 processor.seen_at = now
-            elif now - processor.seen_at >= self._slice and (self._global or processor.due or processor.queue):
+            elif now - processor.seen_at >= self._slice and (
+                self._global or processor.due or processor.queue
+            ):
                 self._preempt(processor, burst)
         self._filling = False
         self._fill()

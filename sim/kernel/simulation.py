@@ -15,6 +15,7 @@ from typing import Any
 
 from simpy import Environment, Event
 from simpy.core import EmptySchedule
+from simpy.events import NORMAL
 
 from sim.kernel.streams import Streams
 
@@ -45,10 +46,10 @@ class Simulation(Environment):
     """A SimPy environment whose time is an integer number of nanoseconds.
 
     Calls stand in SimPy's own queue as (time, tie, function, arguments), where SimPy's events stand as (time,
-    priority, number, event); ``step`` tells them apart. Ties are above SimPy's priorities and all different.
+    priority, number, event); ``step`` tells them apart. Ties are above SimPy's urgent priority and all different.
     """
 
-    now: int = 0  # type: ignore[assignment]
+    now: int = 0
     """Nanoseconds since the start: a plain attribute, because it is read hundreds of times an issuance."""
 
     def __init__(self, streams: Streams) -> None:
@@ -57,21 +58,31 @@ class Simulation(Environment):
         self._tie_numbers = streams.generator("kernel", "ties")
         self._ties: list[int] = []
         self._drawn = 0
+        self._calls: list[Any] = self._queue  # the same list, of more kinds of items than SimPy says
 
     @property
-    def _now(self) -> int:  # type: ignore[override]
+    def _now(self) -> int:
         return self.now
 
     @_now.setter
     def _now(self, now: int) -> None:
         self.now = now
 
+    def schedule(self, event: Event, priority: int = NORMAL, delay: float = 0) -> None:
+        """Schedule a SimPy event; like a call, it takes its place among those of its instant by lot."""
+        place: Any = (self.now + int(delay), priority, next(self._eid), event)
+        if priority == NORMAL:
+            if not self._ties:
+                self._draw_ties()
+            place = (place[0], self._ties.pop(), 0, event)
+        heappush(self._calls, place)
+
     def call_in(self, delay: int, function: Callable[..., object], *args: Any) -> None:
         """Call ``function(*args)`` after ``delay`` nanoseconds."""
         ties = self._ties
         if not ties:
             self._draw_ties()
-        heappush(self._queue, (self.now + delay, ties.pop(), function, args))  # type: ignore[arg-type]
+        heappush(self._calls, (self.now + delay, ties.pop(), function, args))
 
     def timer(self, delay: int, function: Callable[..., object], *args: Any) -> Timer:
         """Like ``call_in``, but the call can be cancelled."""
@@ -89,10 +100,10 @@ class Simulation(Environment):
 
     def step(self) -> None:
         """Process the next event or call."""
-        item: Any = heappop(self._queue) if self._queue else None
+        item = heappop(self._calls) if self._calls else None
         if item is None or item[3].__class__ is not tuple:
             if item is not None:
-                heappush(self._queue, item)
+                heappush(self._calls, item)
             super().step()
             return
         self.now = item[0]
@@ -103,7 +114,7 @@ class Simulation(Environment):
 
         Raises ``simpy.core.EmptySchedule`` where nothing is left to happen before.
         """
-        queue: Any = self._queue
+        queue = self._calls
         while over.callbacks is not None:
             if not queue:
                 raise EmptySchedule

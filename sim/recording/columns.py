@@ -46,8 +46,8 @@ RECONCILES = (
 
 OBJECTS = (
     "certificate",  # str
-    "created_ns",  # answer to its creation
-    "ready_ns",  # answer to the first write of Ready=True; -1 if never
+    "created_ns",  # the server's answer to its creation
+    "ready_ns",  # the server's answer to the first write of Ready=True; -1 if never
     "settled_ns",  # first time Ready, not Issuing, without next key; -1 if never
     "revision",  # int: status.revision at the end; 0 if none
     "ready",  # bool: Ready at the end

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import marshal
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.recording.fields import changed_fields
 
 if TYPE_CHECKING:
-    from sim.client.rest import Request
     from sim.cluster.messages import Response
     from sim.cluster.objects import Object
 
@@ -24,6 +23,22 @@ _RESOURCES = {
     "Event": "events",
     "Issuer": "issuers",
 }
+
+
+class Request(Protocol):
+    """What is recorded of a request besides what the server says of it; times in nanoseconds.
+
+    ``back`` is how long the answer takes to the client.
+    """
+
+    actor: str
+    verb: str
+    send: Any
+    read_ns: int
+    asked_ns: int
+    sent_ns: int
+    back: int
+    reconcile: int
 
 
 class Life:
@@ -83,7 +98,6 @@ class Recorder:
         received: int,
         decided: int,
         answered: int,
-        network: int,
         retries: int,
     ) -> None:
         """The server has decided: ``before`` is the object as it was then, ``answered`` when it will answer."""
@@ -93,7 +107,7 @@ class Recorder:
         fields = 0
         if write.kind == "Certificate" and stored is not None:
             if write.verb == "create":
-                self.lives[write.name] = Life(answered + network)
+                self.lives[write.name] = Life(answered)
                 self.unsettled.add(write.name)
             elif before is not None:
                 fields = changed_fields(before, stored)
@@ -129,7 +143,7 @@ class Recorder:
                 request.sent_ns,
                 received,
                 decided,
-                answered + network,
+                answered + request.back,
                 request.reconcile,
             )
         )

@@ -29,11 +29,12 @@ def interval(group: Group | None, kind: str = "count", signed: bool = False) -> 
 
 
 def brackets(group: Group, kind: str = "count", signed: bool = False) -> str:
-    """Write `` [low, high]``, or nothing where there is no interval."""
-    low, high = group["low"], group["high"]
-    if low is None or high is None:
+    """Write `` [low, high]``, with a dash for one end that is unknown; nothing where both are."""
+    ends = [group["low"], group["high"]]
+    if ends == [None, None]:
         return ""
-    return f" [{_digits(low, kind, signed)}, {_digits(high, kind, signed)}]"
+    low, high = (NONE if end is None else _digits(end, kind, signed) for end in ends)
+    return f" [{low}, {high}]"
 
 
 def _digits(value: float, kind: str, signed: bool) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.metrics import WRITING_CONTROLLERS
-from sim.report.numbers import brackets, interval, write
+from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.text import render, table
 
@@ -116,9 +116,8 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     def row(label: str, value: str, recorded: Values = (), kind: str = "count") -> None:
         made.add_row(label, value, *beside.cells(recorded, kind))
 
-    for name, value in summary["time_to_ready"].items():
-        text = write(value, "seconds") + brackets(summary["time_to_ready_per_replication"][name], "seconds")
-        row(f"time to Ready, {name}", text, beside.time_to_ready(name), "seconds")
+    for name, group in summary["time_to_ready_intervals"].items():
+        row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")
     requests = summary["requests"]
     row("requests", write(requests["total"]))
     row("  by cert-manager", write(requests["by_controllers"]), beside.requests())

@@ -39,7 +39,9 @@ class ServiceTimes(Part):
     request_status: Latency = Latency(p50=round(7.7 * MS), p90=16 * MS)
     request_delete: Latency = Latency(p50=round(4.9 * MS), p90=round(9.3 * MS))
     event: Latency = Latency(p50=round(4.8 * MS), p90=round(9.7 * MS))
-    get: Latency = Field(Latency(p50=1 * MS, p90=2 * MS), description="not recorded: a read without etcd write")
+    get: Latency = Field(
+        Latency(p50=1 * MS, p90=2 * MS), description="not recorded: a read without etcd write"
+    )
 
 
 class ServerCosts(Part):
@@ -67,22 +69,31 @@ class ServerCosts(Part):
         "have gone to sleep. 1.25 in the recordings; 1 for no difference",
     )
     cold_after: Duration = Field(20 * MS, description="see cold_factor")
-    delivery: Duration = Field(
-        0,
+    delivery: Latency | None = Field(
+        None,
         description="from one process to the other on the same machine, beyond the core time of either: loopback "
         "and waking a thread. Added to each message, as the network's latency is",
     )
     procs: int = Field(
         4, ge=1, description="requests that compute at once: GOMAXPROCS of API server and etcd together"
     )
-    hidden_retry: Duration = Field(2 * MS, description="reading again and retrying inside after losing a race")
+    contended_cores: float | None = Field(
+        None,
+        gt=0,
+        description="of two cores, those that requests get together while more than one computes and the "
+        "controllers compute on all cores; a request that is alone comes first. Null: all come first",
+    )
+    hidden_retry: Duration = Field(
+        2 * MS, description="reading again and retrying inside after losing a race"
+    )
 
 
 class WatchCosts(Part):
     """How far the caches lag."""
 
     lag: Latency = Field(
-        Latency(p50=round(0.8 * MS), p90=2 * MS), description="from the commit to the event's arrival at the client"
+        Latency(p50=round(0.8 * MS), p90=2 * MS),
+        description="from the commit to the event's arrival at the client",
     )
     decode_cpu: Duration = Field(150 * US, description="core time to decode one event and update the cache")
 
@@ -90,7 +101,9 @@ class WatchCosts(Part):
 class ControllerCosts(Part):
     """Core time that the controllers' process spends."""
 
-    reconcile_cpu: Latency = Field(Latency(p50=200 * US, p90=400 * US), description="one pass over a cached object")
+    reconcile_cpu: Latency = Field(
+        Latency(p50=200 * US, p90=400 * US), description="one pass over a cached object"
+    )
     request_cpu: Duration = Field(200 * US, description="encoding and sending a request")
     response_cpu: Duration = Field(150 * US, description="receiving and decoding an answer")
     csr_cpu: Duration = Field(2 * MS, description="making and signing a certificate request with RSA-2048")
@@ -98,7 +111,9 @@ class ControllerCosts(Part):
     rsa2048: Gamma = Field(
         Gamma(shift=10 * MS, shape=2, scale=40 * MS), description="generating a key; mean 94 ms measured"
     )
-    rsa4096_factor: float = Field(9, gt=0, description="RSA-4096 in RSA-2048s; other sizes by the power between")
+    rsa4096_factor: float = Field(
+        9, gt=0, description="RSA-4096 in RSA-2048s; other sizes by the power between"
+    )
     ecdsa: Duration = Field(200 * US, description="generating an ECDSA or Ed25519 key")
 
 
@@ -107,7 +122,9 @@ class GoScheduler(Part):
 
     procs: int | None = Field(None, ge=1, description="GOMAXPROCS; default the number of cores")
     slice: Duration = Field(10 * MS, description="a running goroutine is preempted after this")
-    poll: Duration = Field(10 * MS, description="how often the poller is visited when every processor is busy")
+    poll: Duration = Field(
+        10 * MS, description="how often the poller is visited when every processor is busy"
+    )
     fair: bool = Field(True, description="false: plain round-robin, for showing what the scheduler does")
 
 

@@ -74,6 +74,12 @@ class Release:
 
     pkg/controller/certificates/issuing/issuing_controller.go.
     """
+    policies_check_request_key: bool
+    """The trigger and readiness chains also hold the Secret's key against the current CertificateRequest's, and
+    readiness looks at issuer and key as trigger does.
+
+    internal/controller/certificates/policies/policies.go.
+    """
     secrets_cache: Literal["all", "labelled"]
     """Which Secrets the informer caches whole: all, or those that cert-manager labelled (others by metadata).
 
@@ -100,6 +106,7 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
                 trigger_checks_duplicates=False,
                 conflict_line_names_key=True,
                 issuing_checks_certificate=False,
+                policies_check_request_key=False,
                 secrets_cache="all",
             ),
             Release(
@@ -115,6 +122,7 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
                 trigger_checks_duplicates=True,
                 conflict_line_names_key=False,
                 issuing_checks_certificate=True,
+                policies_check_request_key=True,
                 secrets_cache="labelled",
             ),
         )

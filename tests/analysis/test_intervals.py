@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sim.analysis.intervals import (
     mean_interval,
     paired_difference,
     quantile,
+    quantile_interval,
     ratio_difference,
     ratio_interval,
     verdict,
@@ -153,3 +155,30 @@ def test_quantile_of_nothing_is_none():
     assert quantile([], 0.5) is None
     with pytest.raises(ValueError, match="between 0 and 1"):
         quantile([1], 1.5)
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_quantile_intervals_cover_although_values_of_one_replication_depend_on_each_other(q: float):
+    rng = np.random.default_rng(3)
+    truth = NormalDist(0, math.hypot(1, 0.5)).inv_cdf(q)
+    covered = 0
+    for _ in range(1000):
+        groups = rng.normal(0, 1, (20, 50)) + rng.normal(0, 0.5, (20, 1))
+        _, low, high, _ = quantile_interval(list(groups), q)
+        covered += (low is None or low <= truth) and (high is None or truth <= high)
+    assert 930 <= covered <= 970
+
+
+def test_a_quantile_beyond_what_was_observed_has_an_open_end():
+    rng = np.random.default_rng(5)
+    found = quantile_interval(list(rng.normal(0, 1, (5, 20))), 0.99)
+    assert found.mean is not None
+    assert found.low is not None
+    assert found.high is None
+
+
+def test_quantile_interval_of_little():
+    assert quantile_interval([], 0.5) == quantile_interval([[], []], 0.5) == (None, None, None, 0)
+    assert quantile_interval([[1, 2, 3]], 0.5) == (2, None, None, 1)
+    assert quantile_interval([[1, 2, 3], []], 0.5) == (2, None, None, 1)
+    assert quantile_interval([[1, 2, 3], [1, 2, 3]], 0.5) == (2, 2, 2, 2)

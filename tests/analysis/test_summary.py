@@ -101,7 +101,7 @@ def test_one_replication_has_no_intervals():
 def test_times_to_ready_are_pooled_over_replications():
     summary = summarise(SCENARIO, two())
     assert summary["time_to_ready"]["p50"] == pytest.approx(3)  # of 2, 4, 2, 4
-    assert summary["time_to_ready_per_replication"]["p50"] == {"mean": 3, "low": 3, "high": 3}
+    assert summary["time_to_ready_intervals"]["p50"]["mean"] == summary["time_to_ready"]["p50"]
 
 
 def test_nothing_ready_has_no_time():

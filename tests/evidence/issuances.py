@@ -99,8 +99,8 @@ class Issuances:
         recorded = answered + self.slack()
         _, sent = self.request(answered + self.hop(), "secret", manager, verb="delete", **secret)
         self.request(
-            max(recorded, sent) + 1, "event", "certificates-issuing", resource="events", sub="", verb="create",
-            code=201, name=f"{name}.{round(recorded * 1e6) + START:x}",
+            max(recorded, sent) + 1, "event", "certificates-issuing", resource="events", sub="",
+            verb="create", code=201, name=f"{name}.{round(recorded * 1e6) + START:x}",
         )  # fmt: skip
 
     def status(self, controller: str, at: float, name: str, status: dict) -> tuple[float, float]:

@@ -38,3 +38,4 @@ def test_an_interval_follows_its_mean_where_there_is_one():
     assert interval({"mean": None, "low": None, "high": None}) == "-"
     assert interval(None) == "-"
     assert interval({"mean": 30, "low": 29, "high": 31}, "seconds") == "30.0 s [29.0, 31.0]"
+    assert interval({"mean": 30, "low": 29, "high": None}, "seconds") == "30.0 s [29.0, -]"

@@ -1,0 +1,404 @@
+"""``requeue conformance`` and ``requeue explain-write``: the API server checked, and explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sim.cluster.objects import Object
+    from sim.evidence.conformance import Report, Sequence, Step
+
+_NAME = "example"
+
+
+def conformance(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Recorded sequences of writes, one JSON object a line (.jsonl or .jsonl.gz).",
+            show_default=False,
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    show: Annotated[
+        str | None, typer.Option(metavar="ID", help="Print one sequence, step by step.", show_default=False)
+    ] = None,
+) -> None:
+    """Replay what a real kube-apiserver was sent, and say how far the simulated one agrees.
+
+    Compared are the answers (code, reason, message, causes, whether something was stored) and the object
+    stored afterwards, managedFields included.
+
+    \b
+    Examples:
+      requeue conformance tests/data/conformance/*.jsonl.gz
+      requeue conformance tests/data/conformance/targeted.jsonl.gz --show atomic-dns-names
+
+    Exit status 1 if any step disagrees, 2 if a file cannot be used.
+    """
+    from sim.evidence.conformance import RecordingError, Report, read
+
+    report = Report()
+    try:
+        sequences = (sequence for path in files for sequence in read(path))
+        if show is not None:
+            agrees = _show(_find(sequences, show))
+            raise typer.Exit(0 if agrees else 1)
+        for sequence in sequences:
+            report.add(sequence)
+        if not report.sequences:
+            raise RecordingError(f"{files[0]}: holds no sequence; expected is one JSON object a line")
+    except RecordingError as error:
+        _refuse(error)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _print_report(report)
+    raise typer.Exit(0 if report.agrees else 1)
+
+
+def explain_write(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A YAML list of writes to one Certificate.", show_default=False),
+    ],
+) -> None:
+    """Show what the API server answers to each write, who owns which field then, and the object that is left.
+
+    \b
+    Each write is a map:
+      op                create, update, merge-patch, apply or delete
+      manager           who writes (kubectl's --field-manager)
+      subresource       status, for a write to /status
+      force             true, for apply: take over fields that others own
+      body              what create, merge-patch and apply send: metadata, spec, status
+      change, read_at   for update: what it changes in its copy (null removes), and when that copy was read:
+                        latest, or after step k (0 is the first)
+      resource_version  latest, or k: the version of the object after step k, which the write insists on;
+                        omit, for an update without one
+
+    \b
+    For example:
+      - {op: create, manager: kubectl, body: {spec: {secretName: tls, issuerRef: {name: ca}}}}
+      - {op: apply, manager: argocd, body: {spec: {secretName: web}}}
+    """
+    from rich.console import Console
+
+    from sim.evidence.conformance import RecordingError, Replay, Sequence
+
+    try:
+        steps = list(_read_writes(file))
+    except RecordingError as error:
+        _refuse(error)
+    console = Console(highlight=False, soft_wrap=True)
+    before: Object | None = None
+    for step in Replay(Sequence(_NAME, steps)).run():
+        _print_step(console, step, steps[step.number], before)
+        before = step.stored
+    _print_outcome(console, before)
+
+
+def _refuse(error: Exception) -> None:
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(2) from None
+
+
+def _find(sequences: Iterator[Sequence], wanted: str) -> Sequence:
+    from sim.evidence.conformance import RecordingError
+
+    names = []
+    for sequence in sequences:
+        if sequence.id == wanted:
+            return sequence
+        names.append(sequence.id)
+    close = get_close_matches(wanted, names, 3)
+    hint = f"; close are {', '.join(close)}" if close else f"; there are {len(names)} others"
+    raise RecordingError(f"no sequence has the id {wanted}{hint}")
+
+
+def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
+    """The writes in a YAML file. Raises ``RecordingError`` with the line of whatever cannot be used."""
+    import yaml
+
+    from sim.evidence.conformance import RecordingError, fault
+
+    class Loader(yaml.SafeLoader):
+        """Leaves times as they are written: in Kubernetes they are strings."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [pair for pair in pairs if not pair[0].endswith(":timestamp")]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    try:
+        loader = Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        writes = loader.construct_document(node) if node is not None else None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise RecordingError(f"{path}: {reason}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        raise RecordingError(f"{path}:{line}: not YAML: {error.problem}") from error
+    except (yaml.YAMLError, TypeError) as error:
+        raise RecordingError(f"{path}: not YAML: {error}") from error
+    if not isinstance(writes, list) or not writes:
+        found = {list: "an empty list", dict: "a map", type(None): "nothing"}.get(type(writes), repr(writes))
+        raise RecordingError(
+            f"{path}:1: found {found}; expected is a list of writes, each with op and manager"
+        )
+    items = node.value if isinstance(node, yaml.SequenceNode) else []
+    for number, (step, at) in enumerate(zip(writes, items, strict=True)):
+        wrong = fault(step, number, recorded=False)
+        if wrong is not None:
+            line = at.start_mark.line + 1
+            for key, value in at.value if isinstance(at, yaml.MappingNode) else ():
+                if key.value == wrong.key:
+                    line = value.start_mark.line + 1
+            raise RecordingError(f"{path}:{line}: write {number}: {wrong.words}")
+        yield step
+
+
+def _print_report(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sim.evidence.conformance import ASPECTS, OPERATIONS
+
+    console = Console(highlight=False, soft_wrap=True)
+    steps, passed = report.steps.total(), report.steps_passed.total()
+    verdict = f"{report.sequences_passed} of {report.sequences} sequences agree, {passed} of {steps} steps"
+    console.print(verdict, style="bold green" if report.agrees else "bold red")
+    console.print()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("operation", "steps", "agree"):
+        table.add_column(name, justify="left" if name == "operation" else "right")
+    for operation in OPERATIONS:
+        if report.steps[operation]:
+            table.add_row(operation, str(report.steps[operation]), str(report.steps_passed[operation]))
+    console.print(table)
+    if report.agrees:
+        return
+    console.print()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("disagrees in")
+    table.add_column("steps", justify="right")
+    for aspect in ASPECTS:
+        if report.disagreements[aspect]:
+            table.add_row(aspect, str(report.disagreements[aspect]))
+    console.print(table)
+    console.print("\nThe first ones (- recorded, + found here):")
+    for name, step in report.first:
+        console.print(f"\n{name}, step {step.number}: {_sent(step)}", style="bold", markup=False)
+        _print_differences(console, step)
+
+
+def _print_differences(console: Console, step: Step) -> None:
+    for aspect in step.differs:
+        for line in differences(aspect, step.found[aspect], step.expected[aspect]):
+            console.print(f"  {line}", style="red" if line.startswith("-") else "green", markup=False)
+
+
+def _show(sequence: Sequence) -> bool:
+    """Print a recorded sequence step by step; whether all of it agrees."""
+    from rich.console import Console
+
+    from sim.evidence.conformance import Replay
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(sequence.id, style="bold", markup=False)
+    before: Object | None = None
+    agrees = True
+    for step in Replay(sequence).run():
+        _print_step(console, step, sequence.steps[step.number], before)
+        before = step.stored
+        agrees = agrees and not step.differs
+        if step.differs:
+            console.print("  Disagrees with the recording (- recorded, + found here):", style="red")
+            _print_differences(console, step)
+        else:
+            console.print("  Agrees with the recording.", style="green")
+    _print_outcome(console, before)
+    return agrees
+
+
+def _sent(step: Step) -> str:
+    write = step.write
+    verb = f"{'forced ' if write.force else ''}{write.verb}"
+    return f"{verb}{' of /status' if write.subresource else ''} by {write.manager or 'nobody in particular'}"
+
+
+def _print_step(console: Console, step: Step, sent: dict[str, Any], before: Object | None) -> None:
+    write, answer = step.write, step.response
+    console.print(f"\n{step.number}  {_sent(step)}", style="bold", markup=False)
+    content = sent.get("change", sent.get("body"))
+    if content is not None:
+        text = json.dumps(content, ensure_ascii=False)
+        console.print(f"  {'changes' if write.verb == 'update' else 'sends'} {text}", markup=False)
+    style = "green" if answer.code < 400 else "yellow"
+    console.print(f"  {answer.code} {answer.reason}".rstrip(), style=style, markup=False)
+    for line in _in_words(step, before):
+        console.print(f"  {line}", markup=False)
+    if answer.written and step.stored is not None:
+        _print_fields(console, before, step.stored)
+
+
+def _in_words(step: Step, before: Object | None) -> Iterator[str]:
+    """What happened, for somebody who meets these rules for the first time."""
+    write, answer, stored = step.write, step.response, step.stored
+    version = before.resource_version if before is not None else 0
+    if answer.field_conflict:
+        yield "Refused: the write wants other values in fields that belong to other managers."
+        for cause in answer.causes:
+            yield f"  {cause.field}: {cause.message}"
+        yield "With force: true it would take these fields over. Without these fields, or with equal values,"
+        yield "it would be accepted as it is."
+    elif answer.code == 409 and write.resource_version not in {None, version}:
+        yield f"Refused: the write was built from version {write.resource_version}, and the object is at {version} now:"
+        yield "somebody wrote in between. Nothing is stored; a client reads again, and repeats its change."
+    elif answer.code >= 400:
+        yield f"Refused: {answer.message}"
+    elif stored is None:
+        yield "The object is gone."
+    elif not answer.written:
+        yield f"Nothing changes, so nothing is stored: it stays at version {version}, and no watcher is told."
+    else:
+        yield f"{'Stored' if before is not None else 'Created'} as version {stored.resource_version}."
+        yield from _ownership_in_words(step, before, stored)
+
+
+def _ownership_in_words(step: Step, before: Object | None, after: Object) -> Iterator[str]:
+    writer = step.write.manager
+    was, now = _owners(before), _owners(after)
+    for path, owners in was.items():
+        lost = [owner for owner in owners if owner not in now.get(path, [])]
+        if path not in now:
+            if step.write.verb == "apply" and any(owner.startswith(f"{writer} (Apply") for owner in lost):
+                yield f"{path} is deleted: {writer} applies it no more, and nobody else owns it."
+        elif lost and not any(owner.startswith(f"{writer} (") for owner in lost):
+            yield f"{path} now belongs to {', '.join(now[path])} and no longer to {', '.join(lost)}."
+    for path, owners in now.items():
+        gained = [owner for owner in owners if owner not in was.get(path, [])]
+        if gained and len(owners) > len(gained) and path in was:
+            yield f"{path} is owned together by {', '.join(owners)}: the value is the same."
+
+
+def _owners(item: Object | None) -> dict[str, list[str]]:
+    """The owners of each field that has one, such as ``kubectl (Update)``."""
+    from sim.cluster.render import managed_fields
+
+    owners: dict[str, list[str]] = {}
+    for entry in managed_fields(item) if item is not None else ():
+        name = f"{entry['manager']} ({entry['operation']}{' of /status' if 'subresource' in entry else ''})"
+        for path in owned_paths(entry["fieldsV1"]):
+            owners.setdefault(path, []).append(name)
+    return owners
+
+
+def _print_fields(console: Console, before: Object | None, item: Object) -> None:
+    """The object with the owners of each field; what is new in either is marked."""
+    from rich.table import Table
+
+    was, owned_before = _fields(before), _owners(before)
+    owners = _owners(item)
+    table = Table(box=None, padding=(0, 2, 0, 2))
+    for name in ("field", "value", "owners"):
+        table.add_column(name, overflow="fold")
+    for path, value in _fields(item).items():
+        mine = owners.get(path, [])
+        style = "" if path in was and was[path] == value and owned_before.get(path, []) == mine else "bold"
+        shown = json.dumps(value, ensure_ascii=False, default=repr)
+        table.add_row(path, shown, ", ".join(mine) or "nobody", style=style)
+    console.print(table, markup=False)
+
+
+def _fields(item: Object | None) -> dict[str, Any]:
+    """The values of all fields that can have an owner of their own, by path."""
+    if item is None:
+        return {}
+    whole = {"metadata": {"labels": item.labels, "annotations": item.annotations}}
+    parts = {"spec": item.spec, "status": item.status}
+    present = {key: part for key, part in parts.items() if part is not None}
+    metadata = {key: part for key, part in whole["metadata"].items() if part}
+    return dict(_leaves({"metadata": metadata, **present} if metadata else present, ""))
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}")
+    elif path == ".status.conditions" and value:
+        for item in value:
+            yield from _leaves(item, f"{path}[type={item['type']}]")
+    else:
+        yield path, value
+
+
+def _print_outcome(console: Console, item: Object | None) -> None:
+    import yaml
+
+    from sim.cluster.render import as_kubernetes
+
+    if item is None:
+        console.print("\nThere is no object in the end.")
+        return
+    console.print("\nThe object in the end", style="bold")
+    whole = as_kubernetes(item)
+    metadata = whole["metadata"]
+    for key in ("managedFields", "creationTimestamp", "uid"):
+        metadata.pop(key, None)
+    console.print(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).rstrip(), markup=False)
+    console.print("\nA manager owns what it applied (Apply), or what it was the last to change (Update).")
+    console.print("An apply that leaves out a field of its own deletes it, unless somebody else owns it too.")
+
+
+def differences(aspect: str, found: Any, expected: Any) -> list[str]:
+    """Where two values of an aspect differ, one line a field: ``- expected``, ``+ found``."""
+    if aspect == "managedFields":
+        before, after = _owned(expected), _owned(found)
+    else:
+        before, after = _flat(aspect, expected), _flat(aspect, found)
+    missing = [f"- {line}" for line in before if line not in after]
+    return missing + [f"+ {line}" for line in after if line not in before]
+
+
+def _flat(path: str, value: Any) -> list[str]:
+    if isinstance(value, dict) and value:
+        return [line for key in sorted(value) for line in _flat(f"{path}.{key}", value[key])]
+    if isinstance(value, list) and value:
+        return [line for i, item in enumerate(value) for line in _flat(f"{path}[{i}]", item)]
+    return [f"{path}: {json.dumps(value, ensure_ascii=False, default=repr)}"]
+
+
+def _owned(entries: list[dict[str, Any]] | None) -> list[str]:
+    lines = []
+    for entry in entries or ():
+        owner = (
+            f"{entry['manager']} ({entry['operation']}{' of /status' if entry.get('subresource') else ''})"
+        )
+        lines += [f"{owner} owns {path}" for path in owned_paths(entry["fieldsV1"])]
+    return lines
+
+
+def owned_paths(fields: dict[str, Any], prefix: str = "") -> list[str]:
+    """The paths in a ``fieldsV1`` tree, such as ``.status.conditions[type=Ready].reason``."""
+    paths = []
+    for element, below in fields.items():
+        if element == ".":
+            paths.append(prefix)
+            continue
+        if element.startswith("k:"):
+            keys = json.loads(element[2:])
+            name = "[" + ",".join(f"{key}={value}" for key, value in keys.items()) + "]"
+        else:
+            name = f".{element[2:]}"
+        paths += owned_paths(below, prefix + name) if below else [prefix + name]
+    return paths

@@ -1,0 +1,195 @@
+"""``requeue validate``: predict recorded clusters, and say how far off."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.output import BadInput, bad_input, emit, emit_json, portable
+from sim.cli.run import Jobs
+
+if TYPE_CHECKING:
+    from sim.evidence.validate import Validation
+    from sim.scenario.profile import Profile
+
+SHIPPED = "recorded-2-cores"
+"""The profile that comes with the project."""
+
+
+def validate(
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RECORDING...",
+            help="Folders with a run.json: a recording, a case's folder with its repetitions r1, r2, ..., or "
+            "a folder of cases.",
+            show_default=False,
+        ),
+    ],
+    *,
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile", "-p", metavar="P", help="A profile's file, or its name in scenarios/profiles."
+        ),
+    ] = SHIPPED,
+    replications: Annotated[int, typer.Option(metavar="N", min=2, help="Simulated runs of each case.")] = 20,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a key of every scenario, such as cpu.cores=8."
+        ),
+    ] = None,
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="Also say what the errors become without each mechanism.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write validation.json and validation.md into this folder."),
+    ] = None,
+    update: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Bring the generated part of a Markdown document up to date."),
+    ] = None,
+    jobs: Jobs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Predict what was recorded of a real cluster, from what was asked of it, and say how far off.
+
+    Each case is simulated from what its run.json says was asked, and ended by the rule that ended the
+    recording. Predicted figures have a 95% prediction interval for the mean of the recorded repetitions.
+
+    \b
+    Examples:
+      requeue validate recordings/burst-50-update
+      requeue validate recordings --profile recorded-2-cores --json | jq .summary
+      requeue validate recordings --ablations --out results/validation
+    """
+    with bad_input():
+        if update is not None and not update.is_file():
+            raise BadInput(f"--update {update}: no such file")
+        if out is not None and out.exists() and not out.is_dir():
+            raise BadInput(f"--out {out}: this is a file; name a folder")
+        chosen, provenance, named = _profile(profile)
+        command = _command(recordings, profile, replications, settings or [], ablations)
+        document = _validate(
+            recordings, chosen, provenance, named, replications, settings or [], ablations, jobs, command
+        )
+
+        from sim.report.validation import SectionError, markdown, replaced, report
+
+        if out is not None:
+            from sim.recording.results import write_json
+
+            out.mkdir(parents=True, exist_ok=True)
+            write_json(out / "validation.json", document)
+            (out / "validation.md").write_text(markdown(document), encoding="utf-8")
+        if update is not None:
+            try:
+                text = replaced(update.read_text(encoding="utf-8"), markdown(document))
+            except SectionError as error:
+                raise BadInput(f"--update {update}: {error}") from None
+            update.write_text(text, encoding="utf-8")
+    if as_json:
+        emit_json(document)
+    else:
+        emit(report(document, terminal=sys.stdout.isatty()))
+
+
+def _command(
+    recordings: list[Path], profile: str, replications: int, settings: list[str], ablations: bool
+) -> str:
+    from shlex import join
+
+    words = [
+        "requeue",
+        "validate",
+        *(portable(str(path)) for path in recordings),
+        "--profile",
+        portable(profile),
+    ]
+    if replications != 20:
+        words += ["--replications", str(replications)]
+    words += [word for setting in settings for word in ("--set", setting)]
+    return join(words + ["--ablations"] * ablations)
+
+
+def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:
+    """Return the profile, where its figures come from, and what to call it."""
+    import yaml
+
+    from sim.scenario.catalogue import scenario_folders
+    from sim.scenario.profile_file import load_profile
+
+    candidates = [Path(name), *(folder / "profiles" / f"{name}.yaml" for folder in scenario_folders())]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        known = sorted(
+            {path.stem for folder in scenario_folders() for path in folder.glob("profiles/*.yaml")}
+        )
+        hint = f"; in scenarios/profiles: {', '.join(known)}" if known else ""
+        raise BadInput(f"--profile {name}: no such file or profile{hint}")
+    profile = load_profile(found)
+    written = yaml.safe_load(found.read_text("utf-8")) or {}
+    provenance = written.get("provenance")
+    return profile, provenance if isinstance(provenance, dict) else {}, found.stem
+
+
+def _validate(
+    recordings: list[Path],
+    profile: Profile,
+    provenance: dict[str, Any],
+    named: str,
+    replications: int,
+    settings: list[str],
+    ablations: bool,
+    jobs: int | None,
+    command: str,
+) -> dict[str, Any]:
+    from sim.evidence import validate as evidence
+    from sim.evidence.ablation import ablate
+    from sim.evidence.asked import AskedError
+    from sim.evidence.cases import CaseError, find_cases
+    from sim.experiment.executor import choose
+    from sim.report.progress import progress_bar
+
+    try:
+        cases = find_cases(recordings, settings)
+        with progress_bar("validate") as progress:
+            found = evidence.validate(
+                cases, profile, executor=choose(jobs), replications=replications, progress=progress
+            )
+    except (AskedError, CaseError) as error:
+        raise BadInput(str(error)) from None
+    document = _document(found, provenance, named, command)
+    if ablations:
+        with progress_bar("ablations") as progress:
+            outcomes = ablate(
+                found.cases,
+                profile,
+                executor=choose(jobs),
+                replications=replications,
+                progress=lambda _: progress,
+            )
+        document["ablations"] = [outcome.as_dict() for outcome in outcomes]
+    return document
+
+
+def _document(found: Validation, provenance: dict[str, Any], named: str, command: str) -> dict[str, Any]:
+    from sim.evidence.ladder import as_list, ladder
+    from sim.evidence.validate import as_dict, calibrated_on, summarise
+
+    summary = summarise(found.cases)
+    used = calibrated_on(provenance)
+    unseen = [case for case in found.cases if case.name not in used]
+    document: dict[str, Any] = {"runs": [as_dict(case) for case in found.cases], "summary": summary}
+    document["predictions"] = summarise(unseen) if unseen else None
+    document["calibrated_on"] = sorted(used)
+    document["profile"] = named
+    document["replications"] = found.replications
+    document["ladder"] = as_list(ladder(summary))
+    document["command"] = command
+    return document
