@@ -48,7 +48,7 @@ def _writers() -> SearchStrategy[list[dict[str, Any]]]:
         {
             "rate": st.sampled_from([0.5, 5.0]),
             "action": st.sampled_from(["patch", "update", "apply"]),
-            "target": st.sampled_from(["annotation", "dnsNames", "readyCondition"]),
+            "target": st.sampled_from(["annotation", "dnsNames"]),
             "start": st.sampled_from(["after-creation", 0]),
         }
     )

@@ -262,8 +262,8 @@ def _in_words(step: Step, before: Object | None) -> Iterator[str]:
         yield "With force: true it would take these fields over. Without these fields, or with equal values,"
         yield "it would be accepted as it is."
     elif answer.code == 409 and write.resource_version not in {None, version}:
-        yield f"Refused: the write was built from version {write.resource_version}, and the object is at {version} now:"
-        yield "somebody wrote in between. Nothing is stored; a client reads again, and repeats its change."
+        yield f"Refused: the write was built from version {write.resource_version}, and the object is now at"
+        yield f"{version}: somebody wrote in between. A client reads it again, and repeats its change."
     elif answer.code >= 400:
         yield f"Refused: {answer.message}"
     elif stored is None:
@@ -310,8 +310,9 @@ def _print_fields(console: Console, before: Object | None, item: Object) -> None
     was, owned_before = _fields(before), _owners(before)
     owners = _owners(item)
     table = Table(box=None, padding=(0, 2, 0, 2))
-    for name in ("field", "value", "owners"):
-        table.add_column(name, overflow="fold")
+    table.add_column("field", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("owners", overflow="fold")
     for path, value in _fields(item).items():
         mine = owners.get(path, [])
         style = "" if path in was and was[path] == value and owned_before.get(path, []) == mine else "bold"

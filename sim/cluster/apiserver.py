@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.cluster import messages
 from sim.cluster.apply import apply
-from sim.cluster.changes import Values, added, compared, settle, unfit, untyped
+from sim.cluster.changes import Values, added, compared, immutable, settle, unfit, untyped
 from sim.cluster.kinds import KINDS, Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
@@ -18,7 +18,7 @@ from sim.cluster.ownership import Managers, same_but_time, updated
 from sim.cluster.render import given_managers
 from sim.cluster.schema import IrregularError
 from sim.cluster.store import Store
-from sim.cluster.validation import Cause, typed_message, whole_numbers
+from sim.cluster.validation import typed_message, whole_numbers
 from sim.cluster.versions import NOTHING, blank, merged_patch, string_maps, successor
 
 __all__ = ["ApiServer", "Response", "Store", "Write"]
@@ -225,7 +225,7 @@ class ApiServer:
             except IrregularError:  # valid, and yet not typed: no managedFields are left
                 changed = removed = 0
                 managers = ()
-        fixed = _immutable(write, kind, live, values)
+        fixed = immutable(write, kind, live, values)
         if fixed:
             return Response(422, "Invalid", live, False, messages.invalid, kind, name, fixed)
         if managers and untyped(kind, live, whole, values):
@@ -284,16 +284,3 @@ class ApiServer:
                 text = typed_message(errors)
                 return Response(500, "", live, False, messages.untyped, kind, write.name, text)
             return apply(self.store, live, write._replace(body=body), kind, now, lenient=True)
-
-
-def _immutable(write: Write, kind: Kind, live: Object, values: Values) -> list[Cause]:
-    """Fields that the write changes and that never change: the uid, a Secret's type."""
-    causes = []
-    if write.uid is not None and write.uid != live.uid and not write.subresource:
-        message = f'Invalid value: "{write.uid}": field is immutable'
-        causes += [Cause("FieldValueInvalid", message, "metadata.uid")] * (2 if kind.status else 1)
-    for part in kind.defaults:
-        if values[part] != getattr(live, part):
-            message = f'Invalid value: "{values[part]}": field is immutable'
-            causes.append(Cause("FieldValueInvalid", message, part))
-    return causes

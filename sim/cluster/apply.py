@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.cluster import messages
-from sim.cluster.changes import Values, faults, regular, unfit
+from sim.cluster.changes import Values, faults, immutable, regular, unfit
 from sim.cluster.kinds import KINDS, MAPS, Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import ManagerEntry, Object, Write
@@ -84,6 +84,9 @@ def apply(
         return _create(store, base, draft, write, managers)
     if write.resource_version is not None and write.resource_version != live.resource_version:
         return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
+    fixed = immutable(write, kind, live, draft.values) if write.uid is not None or kind.defaults else []
+    if fixed:
+        return Response(422, "Invalid", live, False, messages.invalid, kind, write.name, fixed)
     if lenient or (draft.removed and not regular(kind, draft.values)):
         # a null status where there was none is unchanged, and what is unchanged is not validated again
         kept_null = live.status is None and draft.values.get("status", ABSENT) is None

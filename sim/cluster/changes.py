@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.cluster.kinds import MAPS, Kind
-from sim.cluster.objects import Object
+from sim.cluster.objects import Object, Write
 from sim.cluster.schema import ABSENT, IrregularError
 from sim.cluster.validation import Cause, cleaned, invalid, typed_errors
 
@@ -93,6 +93,20 @@ def faults(kind: Kind, values: Values) -> list[Cause]:
         for slot in kind.required
         if slot in values and values[slot] is ABSENT
     ]
+    return causes
+
+
+def immutable(write: Write, kind: Kind, live: Object, values: Values) -> list[Cause]:
+    """Fields that a write changes and that never change: the uid, a Secret's type."""
+    causes = []
+    if write.uid is not None and write.uid != live.uid and not write.subresource:
+        message = f'Invalid value: "{write.uid}": field is immutable'
+        # custom resources are checked twice
+        causes += [Cause("FieldValueInvalid", message, "metadata.uid")] * (2 if kind.status else 1)
+    for part in kind.defaults:
+        if part in values and values[part] != getattr(live, part):
+            message = f'Invalid value: "{values[part]}": field is immutable'
+            causes.append(Cause("FieldValueInvalid", message, part))
     return causes
 
 

@@ -23,12 +23,13 @@ from sim.evidence.estimate import (
     lognormal,
     lost_race,
     mean_of,
+    message_time,
     quantile_of,
     service_times,
     watch_lag,
 )
 from sim.evidence.fit import Lognormal, ShiftedGamma
-from sim.evidence.replay import stretch
+from sim.evidence.replay import contention, stretch
 from sim.evidence.trace import Trace
 from sim.scenario.profile import Profile
 from sim.scenario.units import MS, US
@@ -74,12 +75,21 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
     stretched = stretch(traces, profile, cores)
     if stretched is not None:
         measured["server.cpu_share"] = Measured(
-            stretched.share,
+            stretched.value,
             "audit log, arrivals served again on shared cores, against the times of requests that overlapped",
             stretched.samples,
             stretched.interval,
             None,
         )
+        contended = contention(traces, _profile(measured), cores)
+        if contended is not None:
+            measured["server.contended_cores"] = Measured(
+                contended.value,
+                "audit log, the same while keys are generated on all cores, given cpu_share",
+                contended.samples,
+                contended.interval,
+                None,
+            )
     found = {path: value for path, value in measured.items() if value is not None}
     if not found:
         raise CalibrationError(
@@ -118,15 +128,14 @@ def _client(traces: list[Trace]) -> dict[str, Measured | None]:
     if request is not None and response is not None:
         assert isinstance(request.value, float)
         assert isinstance(response.value, float)
-        slack = [time - response.value for time in answers] + [time - request.value for time in sends]
-        found["server.delivery"] = quantile_of(
-            slack, 0.5, "audit and controller log, idle: a message's median time, less the computing"
+        found["server.delivery"] = message_time(
+            [time - request.value for time in sends], [time - response.value for time in answers]
         )
     return found
 
 
 def _steps(traces: list[Trace], answers: list[int], sends: list[int]) -> dict[str, Measured | None]:
-    """Core time of the client's steps: from its pace while keys are generated, else from its fastest steps."""
+    """Core time of the client's steps: its pace while keys are generated, else its fastest steps."""
     busy = [hops.steps(trace, busy=True) for trace in traces]
     passes = [step for found in busy for step in found.passes]
     decisions = [step for found in busy for step in found.decisions]
@@ -152,7 +161,7 @@ def _steps(traces: list[Trace], answers: list[int], sends: list[int]) -> dict[st
         response = quantile_of(
             answers,
             FASTEST,
-            "audit and controller log, idle: end of service to code that waited, 10th percentile",
+            "audit and controller log, idle: answer to code that waited, 10th percentile",
         )
     return {
         "controllers.reconcile_cpu": one,
@@ -178,7 +187,9 @@ def _large_keys(traces: list[Trace], small: Measured | None, plain: list[int]) -
 
 
 def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
-    working = profile.server.delivery + profile.watch.decode_cpu + profile.controllers.reconcile_cpu.p50
+    delivery = profile.server.delivery
+    working = profile.watch.decode_cpu + profile.controllers.reconcile_cpu.p50
+    working += delivery.p50 if delivery is not None else 0
     return watch_lag(traces, profile.server.commit_share, working)
 
 
@@ -214,6 +225,7 @@ _WITHOUT_UNIT = {
     "server.commit_share",
     "server.cpu_share",
     "server.cold_factor",
+    "server.contended_cores",
     "controllers.rsa4096_factor",
 }
 

@@ -13,6 +13,7 @@ from sim.evidence import hops
 from sim.evidence.fit import (
     Fitted,
     Interval,
+    Lognormal,
     ShiftedGamma,
     bootstrap,
     bootstrap_difference,
@@ -214,38 +215,38 @@ def watch_lag(traces: list[Trace], share: float, working_ns: float) -> Measured 
         max(reaction.reaction_ns - share * reaction.service_ns - working_ns, 10 * US)
         for trace in traces
         for reaction in hops.reactions(trace)
-        if reaction.kind != "secret"  # its first sign comes after a certificate was parsed
     ]
-    return lognormal(
-        lags, "audit and controller log, from the commit to the first sign of a woken controller"
-    )
+    return lognormal(lags, "audit and controller log, from the commit to each woken controller's first sign")
+
+
+def message_time(there: list[float], back: list[float]) -> Measured | None:
+    """Estimate a message's way from process to process, from the ways there and back in equal parts."""
+    import numpy as np
+
+    if len(there) < ENOUGH or len(back) < ENOUGH:
+        return None
+    ways = [np.maximum(np.array(way), 10 * US) for way in (there, back)]
+    p50, p90 = (float(np.mean([np.quantile(way, q) for way in ways])) for q in (0.5, 0.9))
+    ends = [bootstrap(way, _median) for way in ways]
+    interval = (sum(end[0] for end in ends) / 2, sum(end[1] for end in ends) / 2)
+    fitted = Lognormal(p50, p90)
+    source = "audit and controller log, idle: messages there and back (means), less the computing"
+    return Measured(fitted, source, len(there) + len(back), interval, None)
 
 
 def lost_race(traces: list[Trace]) -> Measured | None:
     """Estimate what reading again costs: a refusal that met the winner in the server, against the winner."""
-    losers: list[int] = []
-    winners: list[int] = []
-    for trace in traces:
-        for event in trace.events:
-            if event.reason != "Conflict" or event.resource != "certificates":
-                continue
-            if not trace.calm(event.received_ns):
-                continue
-            met = [
-                other
-                for i in trace.by_object.get((event.resource, event.name), ())
-                if (other := trace.events[i]).succeeded
-                and other.received_ns < event.answered_ns
-                and event.received_ns < other.answered_ns
-            ]
-            if met:
-                losers.append(event.service_ns)
-                winners.append(met[0].service_ns)
-    if len(losers) < ENOUGH:
+    pairs = [
+        (trace.events[loser].service_ns, trace.events[winner].service_ns)
+        for trace in traces
+        for loser, winner in trace.lost_races.items()
+        if trace.calm(trace.events[loser].received_ns)
+    ]
+    if len(pairs) < ENOUGH:
         return None
-    value, interval = bootstrap_difference(losers, winners)
+    value, interval = bootstrap_difference([loser for loser, _ in pairs], [winner for _, winner in pairs])
     source = "audit log, refusals that overlapped the winning write, against the winners (medians)"
-    return Measured(max(value, 0.0), source, len(losers), interval, None)
+    return Measured(max(value, 0.0), source, len(pairs), interval, None)
 
 
 def computing(longer: list[int], plain: list[int], source: str) -> Measured | None:

@@ -25,7 +25,7 @@ STEP_LONGEST = 1 * MS
 
 
 class Reaction(NamedTuple):
-    """How long after a write's arrival the first controller that it wakes is seen at work."""
+    """How long after a write's arrival a controller that it wakes is first seen at work."""
 
     kind: str  # certificate, request, secret: each has its own watch and its own work before the first sign
     service_ns: int
@@ -39,44 +39,46 @@ def _first_after(trace: Trace, what: str, name: str, time: int, condition: str =
     return None
 
 
-def _recorded_after(trace: Trace, name: str, time: int, actor: str = "", but: str = "") -> int | None:
-    """When an Event about ``name`` was first recorded after a time, by the controller's clock."""
+def _recorded_after(trace: Trace, name: str, time: int, actor: str) -> int | None:
+    """When an actor first recorded an Event about ``name`` after a time, by the controller's clock."""
     times = [
         event.recorded_ns
         for i in trace.by_object.get((EVENTS, name), ())
-        if (event := trace.events[i]).recorded_ns > time
-        and (not actor or event.actor == actor)
-        and event.actor != but
+        if (event := trace.events[i]).recorded_ns > time and event.actor == actor
     ]
     first = min(times, default=None)
     return first if first is not None and first < time + LONGEST else None
 
 
 def reactions(trace: Trace) -> list[Reaction]:
-    """Return first signs of life after a Certificate's or request's creation and a Secret's first apply."""
+    """Return each woken controller's first sign of life after a write that it does not have to wait for.
+
+    After a Certificate's creation trigger and readiness show one, after a request's the approver and the
+    issuers, after the target Secret's first apply readiness. Each is a sample: the first of several is lucky.
+    """
     found = []
     seen = _requests_seen(trace)
     for event in trace.events:
         if not event.succeeded or not trace.calm(event.received_ns):
             continue
         start = event.received_ns
-        signs: list[int | None] = []
+        signs: list[int] = []
         kind = ""
         if event.resource == CERTIFICATES and event.verb == "create" and event.name:
             kind = "certificate"
-            for what in (REISSUE, TRANSITION):
-                line = _first_after(trace, what, event.name, start)
-                signs.append(line.time_ns if line else None)
+            lines = (
+                _first_after(trace, REISSUE, event.name, start),
+                _first_after(trace, TRANSITION, event.name, start, "Ready"),
+            )
+            signs = [line.time_ns for line in lines if line is not None]
         elif event.resource == REQUESTS and event.verb == "create":
             kind = "request"
-            signs.append(seen.get(start))
+            signs = seen.get(start, [])
         elif event.resource == SECRETS and event.verb == "apply" and event.code == 201:
             kind = "secret"
             line = _first_after(trace, TRANSITION, _certificate_of(trace, event), start, "Ready")
-            signs.append(line.time_ns if line else None)
-        times = [time for time in signs if time is not None]
-        if times:
-            found.append(Reaction(kind, event.service_ns, min(times) - start))
+            signs = [line.time_ns] if line is not None else []
+        found += [Reaction(kind, event.service_ns, sign - start) for sign in signs]
     return found
 
 
@@ -89,43 +91,49 @@ def _certificate_of(trace: Trace, applied: AuditEvent) -> str:
     return ""
 
 
-def _requests_seen(trace: Trace) -> dict[int, int]:
-    """When a controller first did anything about a new CertificateRequest, by the arrival of its creation.
+def _requests_seen(trace: Trace) -> dict[int, list[int]]:
+    """When each controller first did anything about a new CertificateRequest, by the arrival of its creation.
 
     The server chooses the name, so the log of a creation may not have it: a name first seen within LONGEST of
     one creation and of no other is that one's.
     """
-    first: dict[str, int] = {}
+    first: dict[str, dict[str, int]] = {}
     for (resource, name), indices in trace.by_object.items():
-        if resource == EVENTS:
-            times = [
-                event.recorded_ns
-                for i in indices
-                if (event := trace.events[i]).actor.startswith("certificaterequests-") and event.recorded_ns
-            ]
-            if times:
-                first[name] = min(times)
+        for event in (trace.events[i] for i in indices if resource == EVENTS):
+            if event.recorded_ns and event.actor.startswith("certificaterequests-issuer-"):
+                signs = first.setdefault(name, {})
+                signs[event.actor] = min(signs.get(event.actor, event.recorded_ns), event.recorded_ns)
     for (what, name), lines in trace.lines_about.items():
-        if what == TRANSITION and lines[0].resource == "CertificateRequest":
-            first[name] = min(first.get(name, lines[0].time_ns), lines[0].time_ns)
+        if (
+            what == TRANSITION
+            and lines[0].resource == "CertificateRequest"
+            and lines[0].condition == "Approved"
+        ):
+            first.setdefault(name, {})["certificaterequests-approver"] = lines[0].time_ns
     created = [
         event.received_ns
         for event in trace.events
         if event.resource == REQUESTS and event.verb == "create" and event.succeeded
     ]
-    seen: dict[int, int] = {}
-    for time in first.values():
+    seen: dict[int, list[int]] = {}
+    for signs in first.values():
+        time = min(signs.values())
         end = bisect_left(created, time)
         if end and created[end - 1] > time - LONGEST and (end == 1 or created[end - 2] < time - LONGEST):
-            seen[created[end - 1]] = min(time, seen.get(created[end - 1], time))
+            seen.setdefault(created[end - 1], []).extend(
+                sign for sign in signs.values() if sign < created[end - 1] + LONGEST
+            )
     return seen
 
 
 def answers(trace: Trace) -> list[int]:
-    """Return times from the end of service until the code that waited for the answer runs."""
+    """Return times from the end of service until the code that waited for the answer runs.
+
+    Only of requests that were alone in the server: next to others the answer would wait for a core as well.
+    """
     found = []
-    for event in trace.events:
-        if not event.ours or event.resource == EVENTS or not trace.calm(event.answered_ns):
+    for event, alone in zip(trace.events, trace.alone, strict=True):
+        if not alone or not event.ours or event.resource == EVENTS or not trace.calm(event.answered_ns):
             continue
         seen: int | None = None
         if event.reason == "Conflict":
@@ -147,13 +155,16 @@ _DECIDES = {
 
 
 def sends(trace: Trace) -> list[int]:
-    """Return times from the log line that a status is about to change to the request's arrival."""
+    """Return times from the log line that a status is about to change to the request's arrival.
+
+    Only of requests that were alone in the server, as for ``answers``.
+    """
     found = []
     for i, event in enumerate(trace.events):
         decides = _DECIDES.get(event.actor)
         if decides is None or event.resource != decides[0] or event.subresource != "status":
             continue
-        if trace.throttled[i] or not trace.calm(event.received_ns):
+        if not trace.alone[i] or trace.throttled[i] or not trace.calm(event.received_ns):
             continue
         before = [
             line.time_ns
@@ -166,7 +177,7 @@ def sends(trace: Trace) -> list[int]:
 
 
 class Steps(NamedTuple):
-    """Times from one sign of the client to the next, where the next step was at hand and nothing waited for."""
+    """Times from one sign of the client to the next, where the next step was at hand."""
 
     passes: list[int]  # a refusal's line to the next decision: a pass up to its decision
     decisions: list[int]  # a decision to another one: sending a request, and a pass
@@ -244,12 +255,8 @@ def _hops(trace: Trace, writer: str, following: tuple[str, str, str]) -> list[in
 
 
 def first_line_hops(trace: Trace) -> list[int]:
-    """Return times from the end of a Certificate's creation to the first line about it."""
-    return [
-        reaction.reaction_ns - reaction.service_ns
-        for reaction in reactions(trace)
-        if reaction.kind == "certificate"
-    ]
+    """Return times from the end of a Certificate's creation to the first line of a controller it wakes."""
+    return [one.reaction_ns - one.service_ns for one in reactions(trace) if one.kind == "certificate"]
 
 
 def signing_hops(trace: Trace) -> list[int]:

@@ -131,7 +131,7 @@ class Trace:
         return float(SECOND / np.median(gaps)) if len(gaps) > enough else None
 
     @cached_property
-    def _key_steps(self) -> tuple[list[int], list[int]]:
+    def key_steps(self) -> tuple[list[int], list[int]]:
         """When the number of keys being generated changes, and to what."""
         changes = []
         for event in self.events:
@@ -147,12 +147,32 @@ class Trace:
 
     def generating(self, time_ns: int) -> int:
         """Return how many keys were wanted and not yet sent just before a time: they keep cores busy."""
-        times, counts = self._key_steps
+        times, counts = self.key_steps
         return counts[max(bisect_left(times, time_ns) - 1, 0)]
 
     def calm(self, time_ns: int) -> bool:
         """Whether no key was being generated just before a time."""
         return self.generating(time_ns) == 0
+
+    @cached_property
+    def lost_races(self) -> dict[int, int]:
+        """Refused writes of Certificates that met the winner in the server: its index by theirs.
+
+        They were fresh on arrival and lost in the store; all others were stale when they came.
+        """
+        found: dict[int, int] = {}
+        for indices in self.by_object.values():
+            for i in indices:
+                event = self.events[i]
+                if event.reason != "Conflict" or event.resource != CERTIFICATES:
+                    continue
+                for j in indices:
+                    other = self.events[j]
+                    met = other.received_ns < event.answered_ns and event.received_ns < other.answered_ns
+                    if met and other.succeeded:
+                        found[i] = j
+                        break
+        return found
 
     @cached_property
     def by_object(self) -> dict[tuple[str, str], list[int]]:

@@ -7,7 +7,6 @@ downstream can tell which one ran. Another one (a cluster's) needs that one meth
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +57,7 @@ class Processes:
         parallel = Parallel(n_jobs=self.jobs, backend="loky", return_as="generator", batch_size=1)
         finished = False
         try:
-            with _interrupts_ignored():
+            with _interrupts_held():
                 results = parallel(delayed(function)(item) for item in items)
             yield from results
             finished = True
@@ -69,20 +68,22 @@ class Processes:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C while workers start, some hundredths of a second: they inherit that and keep it.
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while workers start: they inherit that, and leave it to this process to end them.
 
-    A terminal sends the signal to the workers as well, and each would print where it was interrupted; it is
-    for this process to end them. Blocking the signal would lose none, but loky unblocks it while it starts.
+    A terminal sends the signal to the workers as well, and each would print where it was interrupted.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say, and only it is interrupted
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # starting it would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Adaptive:

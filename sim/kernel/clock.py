@@ -7,7 +7,7 @@ from functools import lru_cache
 from time import gmtime, strftime, strptime
 
 EPOCH = 1_795_000_000
-"""Unix time, in seconds, at which every simulation starts: 2026-11-18T10:26:40Z."""
+"""Unix time, in seconds, at which every simulation starts: 2026-11-18T11:06:40Z."""
 
 _NS = 1_000_000_000
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -15,7 +15,7 @@ _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 @lru_cache(maxsize=65536)
 def rfc3339(seconds: int) -> str:
-    """Whole Unix seconds as Kubernetes writes a time, such as ``2026-11-18T10:26:40Z``."""
+    """Whole Unix seconds as Kubernetes writes a time, such as ``2026-11-18T11:06:40Z``."""
     return strftime(_FORMAT, gmtime(seconds))
 
 

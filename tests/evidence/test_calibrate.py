@@ -29,7 +29,7 @@ from sim.evidence.fit import (
     ks_distance,
 )
 from sim.evidence.profile_yaml import to_yaml
-from sim.evidence.replay import serve, stretch
+from sim.evidence.replay import Held, contention, serve, stretch
 from sim.evidence.sources import find_recordings
 from sim.evidence.trace import Trace, read_trace
 from sim.scenario.errors import ScenarioError
@@ -109,7 +109,7 @@ def test_the_client_s_own_steps(known):
     median = issuances.FAST + issuances.SLACK * np.log(2)
     assert costs.request_cpu / MS == pytest.approx(tenth, abs=0.02)
     assert costs.response_cpu / MS == pytest.approx(tenth, abs=0.02)
-    assert known.profile.server.delivery / MS == pytest.approx(median - tenth, abs=0.04)
+    assert known.profile.server.delivery.p50 / MS == pytest.approx(median - tenth, abs=0.04)
     assert costs.csr_cpu / MS == pytest.approx(issuances.CSR, abs=0.1)
     assert costs.sign_cpu / MS == pytest.approx(issuances.SIGN, abs=0.15)
 
@@ -171,8 +171,62 @@ def test_the_share_of_core_time_is_found_again_from_how_requests_stretch(share):
     ]
     found = stretch([trace_of(*requests)], profile, cores=2)
     # The answers are received on the same cores too, which the recording above leaves out.
-    assert found.share == pytest.approx(share, abs=0.06)
-    assert found.interval[0] - 0.02 <= found.share <= found.interval[1] + 0.02
+    assert found.value == pytest.approx(share, abs=0.06)
+    assert found.interval[0] - 0.02 <= found.value <= found.interval[1] + 0.02
+
+
+@pytest.mark.parametrize("given", [0.7, 1.2])
+def test_the_cores_left_while_keys_are_generated_are_found_again(given):
+    random = np.random.default_rng(6)
+    second = 1000 * MS
+    arrivals = np.sort(random.uniform(0.1, 3, 250)) * second
+    profile = Profile.model_validate({"server": {"cpu_share": 0.5}})
+    held = Held((0.0, 3.2 * second), (3, 0), given)
+    took = serve(arrivals, [float(profile.server.times.event.p50)] * len(arrivals), 0.5, 2, [], held)
+    issuing = {"conditions": [{"type": "Issuing", "status": "True"}]}
+    made_up = [event("certificates-trigger", at=i, took=1000, name=f"c{i}", status=issuing) for i in range(3)]
+    made_up += [
+        event(
+            "certificates-key-manager",
+            at=int(3.2 * second) + i,
+            verb="create",
+            resource="secrets",
+            sub="",
+            code=201,
+        )
+        for i in range(3)
+    ]
+    made_up += [
+        event(
+            "x", at=int(at), took=int(t), resource="events", sub="", verb="create", name=f"c{i}.x", code=201
+        )
+        for i, (at, t) in enumerate(zip(arrivals, took, strict=True))
+    ]
+    found = contention([trace_of(*made_up)], profile, cores=2)
+    assert found.value == pytest.approx(given, rel=0.08)
+    assert found.interval[0] - 0.05 <= given <= found.interval[1] + 0.05
+
+
+def test_held_cores_in_closed_form():
+    always = Held((0.0,), (2,), 1.0)
+    # Alone it is not held up; two together get one core of the two.
+    assert serve([0], [10], 1.0, 2, [], always) == pytest.approx([10])
+    assert serve([0, 0], [10, 10], 1.0, 2, [], always) == pytest.approx([20, 20])
+    # One thread holds half as much; on four cores "one of two" is two.
+    assert serve([0, 0], [10, 10], 1.0, 2, [], Held((0.0,), (1,), 1.0)) == pytest.approx([40 / 3, 40 / 3])
+    assert serve([0] * 4, [10] * 4, 1.0, 4, [], Held((0.0,), (4,), 1.0)) == pytest.approx([20] * 4)
+    # Held from 5 to 10 only: both have 5 left then, get 5 / 2 each, and the rest at full speed.
+    assert serve([0, 0], [10, 10], 1.0, 2, [], Held((5.0, 10.0), (2, 0), 1.0)) == pytest.approx([12.5, 12.5])
+
+
+def test_who_lost_a_race_is_told_from_who_was_stale():
+    trace = trace_of(
+        event("certificates-readiness", at=0, took=4 * MS),
+        event("certificates-trigger", at=1 * MS, took=6 * MS, code=409),
+        event("certificates-issuing", at=9 * MS, took=3 * MS, code=409),
+        event("certificates-trigger", at=3 * MS, took=4 * MS, code=409, name="another"),
+    )
+    assert trace.lost_races == {1: 0}
 
 
 def test_shared_cores_in_closed_form():
@@ -265,7 +319,7 @@ def test_the_shipped_profile_is_what_these_recordings_show(recorded):
 
 def _reaction(profile: Profile) -> float:
     server = profile.server
-    working = server.delivery + profile.watch.decode_cpu + profile.controllers.reconcile_cpu.p50
+    working = server.delivery.p50 + profile.watch.decode_cpu + profile.controllers.reconcile_cpu.p50
     return server.commit_share * server.times.request_create.p50 + profile.watch.lag.p50 + working
 
 

@@ -165,7 +165,6 @@ def test_simpys_own_run_works_with_calls():
     assert seen == [1, 2, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="SimPy's events come before every call of their instant, against the docstring")
 def test_a_process_and_a_call_at_one_instant_come_in_either_order():
     first = Counter()
     for seed in range(100):

@@ -1,0 +1,79 @@
+"""The Kubernetes form of objects, the size of managedFields, and names of changed status fields."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+
+from sim.cluster.objects import Write
+from sim.cluster.render import as_kubernetes, managed_fields, managed_fields_bytes
+from sim.cluster.status_fields import status_field_names, status_fields
+from tests.cluster.test_properties import histories, played
+from tests.cluster.writes import NAME, cluster, current, statuses
+
+
+@given(histories)
+def test_the_size_of_managed_fields_is_that_of_their_json(history: list) -> None:
+    item = current(played(history).store)
+    text = json.dumps(managed_fields(item), separators=(",", ":"), ensure_ascii=False)
+    assert managed_fields_bytes(item) == len(text.encode())
+
+
+def test_an_object_as_clients_see_it() -> None:
+    store, api = cluster()
+    body = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    api.handle(Write("apply", "Certificate", NAME, body, "readiness", "status", True), 60)
+    item = current(store)
+    seen = as_kubernetes(item)
+    assert seen["apiVersion"] == "cert-manager.io/v1"
+    assert seen["metadata"]["resourceVersion"] == str(item.resource_version)
+    assert seen["metadata"]["generation"] == 1
+    assert seen["spec"] is item.spec
+    assert seen["metadata"]["managedFields"][0] == {
+        "manager": "readiness",
+        "operation": "Apply",
+        "apiVersion": "cert-manager.io/v1",
+        "time": "1970-01-01T00:01:00Z",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {
+            "f:status": {"f:conditions": {'k:{"type":"Ready"}': {".": {}, "f:status": {}, "f:type": {}}}}
+        },
+        "subresource": "status",
+    }
+
+
+def test_nothing_to_render() -> None:
+    store, api = cluster()
+    api.handle(Write("create", "Event", "e", {"data": {}}), 1)
+    event = store.get("Event", "e")
+    assert event is not None
+    assert managed_fields_bytes(event) == 0
+    assert "managedFields" not in as_kubernetes(event)["metadata"]
+
+
+def test_changed_status_fields_by_name() -> None:
+    ready = {"type": "Ready", "status": "True"}
+    old = {"revision": 1, "conditions": [ready], "notAfter": "t"}
+    new = {
+        "conditions": [{**ready, "status": "False"}, {"type": "Issuing", "status": "True"}],
+        "notAfter": "t",
+    }
+    mask = status_fields(old, new)
+    assert set(status_field_names(mask)) == {"revision", "conditions[Ready]", "conditions[Issuing]"}
+    assert status_fields(new, old) == mask
+    assert status_fields(old, dict(old)) == 0
+    assert status_fields(None, None) == 0
+    assert set(status_field_names(status_fields(None, old))) == {"revision", "conditions[Ready]", "notAfter"}
+    other = status_fields(None, {"conditions": [{"type": "Odd", "status": "True"}]}, "CertificateRequest")
+    assert status_field_names(other, "CertificateRequest") == ("conditions[Odd]",)
+
+
+@given(statuses(), statuses(), statuses())
+def test_masks_of_changes_obey_the_triangle(a: dict, b: dict, c: dict) -> None:
+    assert status_fields(a, c) & ~(status_fields(a, b) | status_fields(b, c)) == 0
+    assert (status_fields(a, b) == 0) == (_by_type(a) == _by_type(b))
+
+
+def _by_type(status: dict) -> dict:
+    return {**status, "conditions": {one["type"]: one for one in status.get("conditions", [])}}

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from sim.experiment.invariants import violations
+from sim.experiment.replicate import Cluster, replicate
+from sim.recording.columns import RECONCILES, REQUESTS
+from sim.recording.recorder import Recorder
+from sim.scenario.model import Scenario
+from sim.scenario.profile import Profile
+from sim.scenario.units import MINUTE, SECOND
+from tests.strategies import small_scenarios
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_scenarios())
+def test_random_small_clusters_are_sound(scenario: Scenario):
+    assert replicate(scenario, 0).violations == []
+
+
+# Each invariant, shown to catch a recording that breaks it.
+
+
+def recorded(**scenario: Any) -> tuple[Scenario, Recorder, int]:
+    given_ = {"name": "sound", "workload": {"certificates": 2}, "certificate": {"private_key": {"algorithm": "ECDSA"}}}
+    model = Scenario.model_validate({**given_, **scenario})
+    cluster = Cluster(model, Profile(), 0)
+    cluster.run()
+    return model, cluster.recorder, cluster.sim.now
+
+
+def doctor(rows: list[tuple[Any, ...]], columns: tuple[str, ...], which: Callable[[dict[str, Any]], bool], **new: Any) -> None:
+    """Change the first row that fits."""
+    for number, row in enumerate(rows):
+        named = dict(zip(columns, row, strict=True))
+        if which(named):
+            rows[number] = tuple({**named, **new}.values())
+            return
+    raise AssertionError("no row fits")
+
+
+def test_a_sound_recording_breaks_nothing():
+    model, recorder, end = recorded()
+    assert violations(model, recorder, end) == []
+    assert violations(model, recorder, end + 3600 * SECOND) == []
+
+
+def accepted_certificate(row: dict[str, Any]) -> bool:
+    return bool(row["resource"] == "certificates" and row["verb"] == "update" and row["written_version"])
+
+
+def test_a_version_that_goes_back_is_seen():
+    model, recorder, end = recorded()
+    rows = [dict(zip(REQUESTS, row, strict=True)) for row in recorder.requests]
+    last = max(row["written_version"] for row in rows if row["object"] == "c0001")
+    doctor(
+        recorder.requests, REQUESTS, lambda row: row["object"] == "c0001" and row["written_version"] == last, written_version=3
+    )
+    (found,) = violations(model, recorder, end)
+    assert "certificates/c0001 went back from version" in found
+    assert found.endswith("to 3")
+
+
+def test_a_version_given_twice_is_seen():
+    model, recorder, end = recorded()
+    first = next(row for row in recorder.requests if accepted_certificate(dict(zip(REQUESTS, row, strict=True))))
+    recorder.requests.append(first)
+    assert len(violations(model, recorder, end)) == 1
+
+
+def test_a_stale_write_that_was_accepted_is_seen():
+    model, recorder, end = recorded()
+    doctor(recorder.requests, REQUESTS, accepted_certificate, read_version=1)
+    (found,) = violations(model, recorder, end)
+    assert "a write made from 1 was accepted on" in found
+
+
+def test_an_unconditional_write_may_be_accepted_on_any_version():
+    model, recorder, end = recorded(strategy="apply")
+    doctor(recorder.requests, REQUESTS, lambda row: row["verb"] == "apply" and row["written_version"] > 0, read_version=1)
+    assert violations(model, recorder, end) == []
+
+
+def test_a_conflict_that_is_never_tried_again_is_seen():
+    model, recorder, end = recorded()
+    last: dict[tuple[str, str], int] = {}
+    for row in recorder.reconciles:
+        named = dict(zip(RECONCILES, row, strict=True))
+        last[named["controller"], named["key"]] = named["reconcile"]
+    number = last["certificates-readiness", "c0000"]
+    doctor(recorder.reconciles, RECONCILES, lambda row: row["reconcile"] == number, outcome="conflict")
+    # As long as its back-off may still be running there is nothing to say.
+    assert violations(model, recorder, end) == []
+    (found,) = violations(model, recorder, end + 3600 * SECOND)
+    assert found == "certificates-readiness never tried c0000 again after a conflict"
+
+
+def test_a_certificate_that_nobody_works_on_is_seen():
+    model, recorder, end = recorded()
+    recorder.lives["c0001"].ready_ns = -1
+    assert violations(model, recorder, end) == []  # requests for it were sent within the last minute
+    (found,) = violations(model, recorder, end + 2 * MINUTE)
+    assert found == "c0001 never became Ready, and nobody works on it any more"
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"issuer": {"type": "ca", "failure_rate": 0.1}},
+        {"retry": {"limit": 3}},
+        {"writers": [{"rate": 1.0}]},
+    ],
+    ids=["failing issuer", "limited retries", "other writers"],
+)
+def test_where_it_may_fail_no_certificate_has_to_become_ready(faults: dict[str, Any]):
+    model, recorder, end = recorded(**faults)
+    recorder.lives["c0001"].ready_ns = -1
+    assert violations(model, recorder, end + 2 * MINUTE) == []
+
+
+def test_a_revision_that_falls_is_seen():
+    model, recorder, end = recorded()
+    recorder.violations.append("c0000: status.revision fell from 2 to 1")
+    assert violations(model, recorder, end) == ["c0000: status.revision fell from 2 to 1"]
+
+
+def test_the_recorder_notices_a_falling_revision():
+    # Another writer resets it.
+    from sim.client.effects import Send
+    from sim.cluster.objects import Write
+    from sim.controllers.outside import Outside
+
+    model = Scenario.model_validate(
+        {
+            "name": "falls",
+            "workload": {"certificates": 1},
+            "certificate": {"private_key": {"algorithm": "ECDSA"}},
+            "until": {"at_least": 10 * SECOND},
+        }
+    )
+    cluster = Cluster(model, Profile(), 0)
+    write = Write("merge-patch", "Certificate", "c0000", {"status": {"revision": None}}, "user", "status")
+    cluster.sim.call_in(5 * SECOND, Outside(cluster.sim, cluster.server).submit, Send(write, "c0000"))
+    cluster.run()
+    assert "c0000: status.revision fell from 1 to 0" in violations(model, cluster.recorder, cluster.sim.now)
