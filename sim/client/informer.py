@@ -1,80 +1,76 @@
 """Shared informers: one cache for each kind of object, for all controllers of the process.
 
-The reflector's goroutine reads watch events in order, updates the cache, and only then do the handlers run
-(client-go tools/cache, model.md section 2). Each handler has a goroutine of its own, so their order differs
-from event to event; it is drawn from a random stream. A reader that is woken late drains everything that has
-arrived by then.
+A watch event passes through a chain of goroutines (client-go tools/cache, model.md section 2): the decoder hands
+it to the reflector, event by event; the reflector puts it into a queue; ``processLoop`` takes it from there,
+updates the cache and only then tells the listeners, each of which calls its handler in a goroutine of its own.
+An answer passes through none of them. While keys are generated on all cores each of these hand-overs decides who
+runs next: a worker whose write has just succeeded may run its key again before its own write is in the cache,
+as the recordings show.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 
+from sim.client.cache import Cache
 from sim.client.process import Process
 from sim.cluster.objects import Object
 from sim.cluster.watch import WatchEvent
 from sim.kernel.go import Burst
 from sim.kernel.go import Compute as GoCompute
+from sim.kernel.go import GoProcess
 
 Handler = Callable[[Object], None]
 """Called with the object that was added or changed, or as it was before its deletion."""
 
+BUCKET = 8
+"""Places in a bucket of Go's maps."""
 
-class Cache:
-    """The objects of one kind as this process has seen them, by name and by controlling owner's uid."""
 
-    __slots__ = ("_by_name", "_by_owner", "kind")
+class Listener:
+    """One registered handler and its goroutine (processorListener)."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self._by_name: dict[str, Object] = {}
-        self._by_owner: defaultdict[str, dict[str, Object]] = defaultdict(dict)
+    __slots__ = ("_go", "_handler", "_pending", "_running")
 
-    def get(self, name: str) -> Object | None:
-        """The cached version, or None."""
-        return self._by_name.get(name)
+    def __init__(self, go: GoProcess, handler: Handler) -> None:
+        self._go = go
+        self._handler = handler
+        self._pending: deque[Object] = deque()
+        self._running = False
 
-    def owned_by(self, uid: str) -> list[Object]:
-        """Objects whose controlling owner has this uid, in order of name (listers have none; this is stable)."""
-        owned = self._by_owner.get(uid)
-        return [owned[name] for name in sorted(owned)] if owned else []
+    def add(self, obj: Object) -> None:
+        """Queue a notification."""
+        self._pending.append(obj)
+        if not self._running:
+            self._running = True
+            self._go.ready(self._run)
 
-    def values(self) -> Iterable[Object]:
-        """All cached objects."""
-        return self._by_name.values()
-
-    def __len__(self) -> int:
-        return len(self._by_name)
-
-    def put(self, obj: Object) -> None:
-        """Take a version over."""
-        self._by_name[obj.name] = obj
-        if obj.owner:
-            self._by_owner[obj.owner][obj.name] = obj
-
-    def remove(self, name: str) -> None:
-        """Forget an object."""
-        obj = self._by_name.pop(name, None)
-        if obj is not None and obj.owner:
-            owned = self._by_owner[obj.owner]
-            owned.pop(name, None)
-            if not owned:
-                del self._by_owner[obj.owner]
+    def _run(self) -> None:
+        while self._pending:
+            self._handler(self._pending.popleft())
+        self._running = False
 
 
 class Informer:
-    """The reflector, cache and handlers of one kind."""
+    """The goroutines and the cache of one kind."""
 
     def __init__(self, process: Process, kind: str) -> None:
         self._process = process
+        self._go = process.go
         self.cache = Cache(kind)
         self._handlers: list[Handler] = []
         self._before: list[Callable[[Object, bool], None]] = []
-        self._arrived: deque[WatchEvent] = deque()
-        self._reading = False
-        self._shuffle = process.streams.uniform(f"informer/{kind}", "handlers")
-        self._decode = process.profile.watch.decode_cpu
+        self._buckets: list[list[Listener | None]] = []
+        self._luck = process.streams.uniform(f"informer/{kind}", "handlers")
+        self._decode_cpu = process.profile.watch.decode_cpu
+        self._read: deque[WatchEvent] = deque()
+        self._decoding = False
+        self._blocked: WatchEvent | None = None  # decoded, and the reflector is not receiving
+        self._handed: WatchEvent | None = None
+        self._receiving = True
+        self._queued: deque[WatchEvent] = deque()
+        self._processing = False
 
     def add_handler(self, handler: Handler) -> None:
         """Call ``handler`` for each event, after the cache has it."""
@@ -99,28 +95,52 @@ class Informer:
 
     def arrive(self, event: WatchEvent) -> None:
         """A watch event reaches the socket."""
-        if self._process.stopped:
-            return
-        self._arrived.append(event)
-        if not self._reading:
-            self._reading = True
-            self._process.go.network_ready(self._read)
+        if not self._process.stopped:
+            self._process.connection.arrive(lambda: self._frame(event))
 
-    def _read(self) -> Burst | None:
-        """The reader gets a processor: it decodes all that has arrived."""
-        events = list(self._arrived)
-        self._arrived.clear()
+    def _frame(self, event: WatchEvent) -> None:
+        self._read.append(event)
+        if not self._decoding:
+            self._decoding = True
+            self._go.ready(self._decode)
 
-        def handle() -> Burst | None:
-            for event in events:
-                self._store(event.object, event.deleted)
-                self._tell(event.object)
-            if self._arrived:
-                return self._read()
-            self._reading = False
+    def _decode(self) -> Burst | None:
+        """The decoder (StreamWatcher.receive): one event after the other."""
+        if not self._read:
+            self._decoding = False
             return None
+        return GoCompute(self._decode_cpu, self._decoded)
 
-        return GoCompute(self._decode * len(events), handle)
+    def _decoded(self) -> Burst | None:
+        event = self._read.popleft()
+        if not self._receiving:
+            self._blocked = event
+            return None
+        self._receiving = False
+        self._handed = event
+        self._go.ready(self._reflect)
+        return self._decode()
+
+    def _reflect(self) -> None:
+        """The reflector (watchHandler): from an unbuffered channel into the DeltaFIFO."""
+        event = self._handed
+        while event is not None:
+            self._queued.append(event)
+            if not self._processing:
+                self._processing = True
+                self._go.ready(self._process_queue)
+            event, self._blocked = self._blocked, None
+            if event is not None:
+                self._go.ready(self._decode)
+        self._receiving = True
+
+    def _process_queue(self) -> None:
+        """``processLoop``: the cache first, then the listeners."""
+        while self._queued:
+            event = self._queued.popleft()
+            self._store(event.object, event.deleted)
+            self._tell(event.object)
+        self._processing = False
 
     def _store(self, obj: Object, deleted: bool) -> None:
         if deleted:
@@ -131,15 +151,33 @@ class Informer:
             update(obj, deleted)
 
     def _tell(self, obj: Object) -> None:
-        handlers = self._handlers
-        n = len(handlers)
-        if not n:
-            return
-        # A rotation and a direction give each handler an equal chance to be first, second, ... without
-        # drawing a whole permutation at each of many events.
-        draw = int(self._shuffle() * 2 * n)
-        order = handlers[draw % n :] + handlers[: draw % n]
-        if draw >= n:
-            order.reverse()
-        for handler in order:
-            handler(obj)
+        """Notify the listeners in the order of Go's map iteration.
+
+        ``sharedProcessor.listeners`` is a map (client-go 0.26 and later). Within a bucket of eight a range
+        visits the places in order, from an offset that is drawn anew each time.
+        """
+        if not self._buckets:
+            self._register()
+        buckets = self._buckets
+        count = len(buckets)
+        offset = int(self._luck() * BUCKET)
+        first = int(self._luck() * count) if count > 1 else 0
+        for number in range(count):
+            bucket = buckets[(first + number) % count]
+            for place in range(BUCKET):
+                listener = bucket[(place + offset) % BUCKET]
+                if listener is not None:
+                    listener.add(obj)
+
+    def _register(self) -> None:
+        """Put the listeners into the map, in the random order in which a process registers its controllers."""
+        left = [Listener(self._go, handler) for handler in self._handlers]
+        order = [left.pop(int(self._luck() * len(left))) for _ in range(len(left))]
+        # Up to eight fit into one bucket; beyond, hashing spreads them over as many as are needed.
+        buckets: list[list[Listener | None]] = [[] for _ in range(max(-(-len(order) // BUCKET), 1))]
+        for listener in order:
+            open_ones = [bucket for bucket in buckets if len(bucket) < BUCKET]
+            open_ones[int(self._luck() * len(open_ones))].append(listener)
+        for bucket in buckets:
+            bucket.extend([None] * (BUCKET - len(bucket)))
+        self._buckets = buckets

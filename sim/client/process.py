@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.client.connection import Connection
 from sim.client.throttle import TokenBucket
 from sim.cluster.server import Server
 from sim.kernel.go import GoProcess
@@ -41,6 +42,7 @@ class Process:
         )
         self.request_cpu = profile.controllers.request_cpu
         self.response_cpu = profile.controllers.response_cpu
+        self.connection = Connection(self.go)
         self.stopped = False
 
     def message(self) -> int:

@@ -87,8 +87,9 @@ class Request:
 
     def arrive(self, response: Response) -> None:
         """The answer reaches the client's socket."""
-        if not self.process.stopped:
-            self.process.go.network_ready(lambda: self._received(response))
+        process = self.process
+        if not process.stopped:
+            process.connection.arrive(lambda: process.go.ready(lambda: self._received(response)))
 
     def _received(self, response: Response) -> Burst:
         answered = self.answered

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.client.effects import Failure, Reconcile, Send
 from sim.client.events import EventRecorder
-from sim.client.informer import Cache
+from sim.client.cache import Cache
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write

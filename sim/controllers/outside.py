@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.client.effects import Get, Send
-from sim.client.informer import Cache
+from sim.client.cache import Cache
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.cluster.server import Server

@@ -35,7 +35,8 @@ class Cluster:
         self.release: Release = release_of(scenario.preset)
         self.sim = Simulation(Streams(scenario.seed, index))
         self.recorder = Recorder()
-        self.machine = Machine(self.sim, scenario.cpu.cores)
+        contended = profile.server.contended_cores
+        self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
         self.api = ApiServer(Store())
         self.server = Server(self.sim, self.machine, self.api, self.recorder, scenario, profile)
         issuer = Write("create", "Issuer", scenario.issuer.type, {"spec": {}}, "lab")

@@ -2,10 +2,11 @@
 
 Linux gives runnable threads equal shares of the cores, and lets a thread that mostly sleeps run before one that
 computes for long (its fair scheduler gives the core to whoever has had least). So there are two classes here:
-*prompt* threads, such as the server's while it handles a request, share the cores equally among themselves;
-*long* ones, which compute for a whole time slice, share what is left. The recordings show it: while keys are
-generated on both cores, requests that arrive alone are served as fast as before, but in a batch they slow each
-other down (model.md section 6).
+a *prompt* thread, such as the server's while it handles a request, comes first where it is alone; *long* ones, which
+compute for whole time slices, get what is left. Several prompt threads have used up a sleeper's credit: together
+they get a share of the cores that long ones hold, and each of them an equal part of it. The recordings show both:
+while keys are generated on both cores, a request that arrives alone is served as fast as before, and a batch slows
+down several times over.
 
 While there are no more threads than cores, each has a timer of its own, which costs one kernel event a thread;
 only beyond that are finishing times kept in virtual time and re-armed when the load changes.
@@ -51,7 +52,10 @@ class Machine:
     was overtaken by a change of load is not cancelled.
     """
 
-    def __init__(self, simulation: Simulation, cores: int | None) -> None:
+    def __init__(
+        self, simulation: Simulation, cores: int | None, contended_share: float | None = None
+    ) -> None:
+        self._contended_share = contended_share
         self._sim = simulation
         self.cores = cores if cores is not None else 1 << 30
         self._ends: dict[Any, tuple[int, bool, _Done]] = {}  # threads with a timer of their own
@@ -130,10 +134,14 @@ class Machine:
     def _rearm(self) -> None:
         """Set both classes' rates and the alarms for who ends next."""
         prompt, long = self._prompt, self._long
-        waiting = len(prompt.heap)
-        prompt.rate = min(_SCALE, self.cores * _SCALE // waiting) if waiting else 0
-        left = max(self.cores - waiting, 0)
-        long.rate = min(_SCALE, left * _SCALE // len(long.heap)) if long.heap else 0
+        waiting, computing = len(prompt.heap), len(long.heap)
+        total = min(waiting, self.cores) * _SCALE
+        if waiting > 1 and computing and self._contended_share is not None:
+            # The long threads hold as many cores as they are; what they hold is shared with the others.
+            held = min(computing, self.cores) * _SCALE
+            total = min(total, self.cores * _SCALE - int(held * (1 - self._contended_share)))
+        prompt.rate = min(_SCALE, total // waiting) if waiting else 0
+        long.rate = min(_SCALE, (self.cores * _SCALE - total) // computing) if computing else 0
         for share in (prompt, long):
             if share.alarm is not None:
                 share.alarm.cancel()

@@ -1,0 +1,36 @@
+"""The connection: answers and watch events of all clients of a process come through one socket.
+
+client-go's clients share one HTTP/2 connection (their transports are cached by configuration, and only the user
+agent differs), so one goroutine reads it, frame by frame, and wakes whoever each frame is for: the worker that
+waits for an answer, or the decoder of a watch (golang.org/x/net/http2, clientConnReadLoop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.kernel.go import GoProcess
+
+
+class Connection:
+    """The socket of a process and the goroutine that reads it. Reading a frame costs no time of its own."""
+
+    __slots__ = ("_frames", "_go", "_reading")
+
+    def __init__(self, go: GoProcess) -> None:
+        self._go = go
+        self._frames: list[Callable[[], object]] = []
+        self._reading = False
+
+    def arrive(self, deliver: Callable[[], object]) -> None:
+        """A frame reaches the socket; ``deliver()`` is called when it is read, and wakes its goroutine."""
+        self._frames.append(deliver)
+        if not self._reading:
+            self._reading = True
+            self._go.network_ready(self._read)
+
+    def _read(self) -> None:
+        self._reading = False
+        frames, self._frames = self._frames, []
+        for deliver in frames:
+            deliver()
