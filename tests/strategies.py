@@ -66,8 +66,8 @@ def _options() -> SearchStrategy[dict[str, Any]]:
 def small_scenarios(draw: DrawFn, *, faults: bool = True) -> Scenario:
     """A cluster with up to five Certificates, at most a minute long.
 
-    Without ``faults`` nothing keeps a Certificate from becoming Ready: no other writers, no failing issuer, no
-    limit to the retries, no restart.
+    Without ``faults`` nothing keeps a Certificate from becoming Ready: no other writers, no failing issuer,
+    no limit to the retries, no restart.
     """
     base = draw(st.sampled_from([100 * MS, SECOND, 20 * SECOND]))
     issuer: dict[str, Any] = {"type": draw(st.sampled_from(["selfsigned", "ca", "external"]))}

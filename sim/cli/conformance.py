@@ -202,6 +202,8 @@ def _print_report(report: Report) -> None:
 
 
 def _print_differences(console: Console, step: Step) -> None:
+    from sim.evidence.conformance import differences
+
     for aspect in step.differs:
         for line in differences(aspect, step.found[aspect], step.expected[aspect]):
             console.print(f"  {line}", style="red" if line.startswith("-") else "green", markup=False)
@@ -294,6 +296,7 @@ def _ownership_in_words(step: Step, before: Object | None, after: Object) -> Ite
 def _owners(item: Object | None) -> dict[str, list[str]]:
     """The owners of each field that has one, such as ``kubectl (Update)``."""
     from sim.cluster.render import managed_fields
+    from sim.evidence.conformance import owned_paths
 
     owners: dict[str, list[str]] = {}
     for entry in managed_fields(item) if item is not None else ():
@@ -359,47 +362,3 @@ def _print_outcome(console: Console, item: Object | None) -> None:
     console.print(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).rstrip(), markup=False)
     console.print("\nA manager owns what it applied (Apply), or what it was the last to change (Update).")
     console.print("An apply that leaves out a field of its own deletes it, unless somebody else owns it too.")
-
-
-def differences(aspect: str, found: Any, expected: Any) -> list[str]:
-    """Where two values of an aspect differ, one line a field: ``- expected``, ``+ found``."""
-    if aspect == "managedFields":
-        before, after = _owned(expected), _owned(found)
-    else:
-        before, after = _flat(aspect, expected), _flat(aspect, found)
-    missing = [f"- {line}" for line in before if line not in after]
-    return missing + [f"+ {line}" for line in after if line not in before]
-
-
-def _flat(path: str, value: Any) -> list[str]:
-    if isinstance(value, dict) and value:
-        return [line for key in sorted(value) for line in _flat(f"{path}.{key}", value[key])]
-    if isinstance(value, list) and value:
-        return [line for i, item in enumerate(value) for line in _flat(f"{path}[{i}]", item)]
-    return [f"{path}: {json.dumps(value, ensure_ascii=False, default=repr)}"]
-
-
-def _owned(entries: list[dict[str, Any]] | None) -> list[str]:
-    lines = []
-    for entry in entries or ():
-        owner = (
-            f"{entry['manager']} ({entry['operation']}{' of /status' if entry.get('subresource') else ''})"
-        )
-        lines += [f"{owner} owns {path}" for path in owned_paths(entry["fieldsV1"])]
-    return lines
-
-
-def owned_paths(fields: dict[str, Any], prefix: str = "") -> list[str]:
-    """The paths in a ``fieldsV1`` tree, such as ``.status.conditions[type=Ready].reason``."""
-    paths = []
-    for element, below in fields.items():
-        if element == ".":
-            paths.append(prefix)
-            continue
-        if element.startswith("k:"):
-            keys = json.loads(element[2:])
-            name = "[" + ",".join(f"{key}={value}" for key, value in keys.items()) + "]"
-        else:
-            name = f".{element[2:]}"
-        paths += owned_paths(below, prefix + name) if below else [prefix + name]
-    return paths

@@ -25,7 +25,11 @@ class Cache:
     def owned_by(self, uid: str) -> list[Object]:
         """Objects whose controlling owner has this uid, in order of name (listers have none; this is stable)."""
         owned = self._by_owner.get(uid)
-        return [owned[name] for name in sorted(owned)] if owned else []
+        if not owned:
+            return []
+        if len(owned) == 1:
+            return list(owned.values())
+        return [owned[name] for name in sorted(owned)]
 
     def values(self) -> Iterable[Object]:
         """All cached objects."""

@@ -8,8 +8,13 @@ waits for an answer, or the decoder of a watch (golang.org/x/net/http2, clientCo
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from sim.kernel.go import GoProcess
+from sim.kernel.go import Burst, GoProcess
+
+
+Deliver = Callable[[Any, bool], "Burst | None"]
+"""Takes a frame: wakes its goroutine or, where the second argument allows it, is that goroutine and returns its burst."""
 
 
 class Connection:
@@ -19,18 +24,23 @@ class Connection:
 
     def __init__(self, go: GoProcess) -> None:
         self._go = go
-        self._frames: list[Callable[[], object]] = []
+        self._frames: list[tuple[Deliver, Any]] = []
         self._reading = False
 
-    def arrive(self, deliver: Callable[[], object]) -> None:
-        """A frame reaches the socket; ``deliver()`` is called when it is read, and wakes its goroutine."""
-        self._frames.append(deliver)
+    def arrive(self, deliver: Deliver, frame: Any) -> None:
+        """A frame reaches the socket; ``deliver`` is called when it is read."""
+        self._frames.append((deliver, frame))
         if not self._reading:
             self._reading = True
             self._go.network_ready(self._read)
 
-    def _read(self) -> None:
+    def _read(self) -> Burst | None:
         self._reading = False
-        frames, self._frames = self._frames, []
-        for deliver in frames:
-            deliver()
+        frames = self._frames
+        if len(frames) == 1 and self._go.quiet():
+            deliver, frame = frames.pop()
+            return deliver(frame, True)
+        self._frames = []
+        for deliver, frame in frames:
+            deliver(frame, False)
+        return None

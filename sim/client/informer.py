@@ -31,25 +31,25 @@ BUCKET = 8
 class Listener:
     """One registered handler and its goroutine (processorListener)."""
 
-    __slots__ = ("_go", "_handler", "_pending", "_running")
+    __slots__ = ("_go", "_pending", "handler", "running")
 
     def __init__(self, go: GoProcess, handler: Handler) -> None:
         self._go = go
-        self._handler = handler
+        self.handler = handler
         self._pending: deque[Object] = deque()
-        self._running = False
+        self.running = False
 
     def add(self, obj: Object) -> None:
         """Queue a notification."""
         self._pending.append(obj)
-        if not self._running:
-            self._running = True
+        if not self.running:
+            self.running = True
             self._go.ready(self._run)
 
     def _run(self) -> None:
         while self._pending:
-            self._handler(self._pending.popleft())
-        self._running = False
+            self.handler(self._pending.popleft())
+        self.running = False
 
 
 class Informer:
@@ -59,11 +59,12 @@ class Informer:
         self._process = process
         self._go = process.go
         self.cache = Cache(kind)
-        self._handlers: list[Handler] = []
+        self._handlers: list[Handler | None] = []
         self._before: list[Callable[[Object, bool], None]] = []
         self._buckets: list[list[Listener | None]] = []
         self._luck = process.streams.uniform(f"informer/{kind}", "handlers")
         self._decode_cpu = process.profile.watch.decode_cpu
+        self._decoding_burst = GoCompute(self._decode_cpu, self._decoded)  # one at a time
         self._read: deque[WatchEvent] = deque()
         self._decoding = False
         self._blocked: WatchEvent | None = None  # decoded, and the reflector is not receiving
@@ -75,6 +76,10 @@ class Informer:
     def add_handler(self, handler: Handler) -> None:
         """Call ``handler`` for each event, after the cache has it."""
         self._handlers.append(handler)
+
+    def reserve_place(self) -> None:
+        """Account for a listener that does nothing: it only takes a place in the order of the others."""
+        self._handlers.append(None)
 
     def add_index(self, update: Callable[[Object, bool], None]) -> None:
         """Call ``update(object, deleted)`` whenever the cache changes, before any handler."""
@@ -96,23 +101,33 @@ class Informer:
     def arrive(self, event: WatchEvent) -> None:
         """A watch event reaches the socket."""
         if not self._process.stopped:
-            self._process.connection.arrive(lambda: self._frame(event))
+            self._process.connection.arrive(self._frame, event)
 
-    def _frame(self, event: WatchEvent) -> None:
+    def _frame(self, event: WatchEvent, at_once: bool) -> Burst | None:
         self._read.append(event)
         if not self._decoding:
             self._decoding = True
+            if at_once:
+                return self._decode()
             self._go.ready(self._decode)
+        return None
 
     def _decode(self) -> Burst | None:
         """The decoder (StreamWatcher.receive): one event after the other."""
         if not self._read:
             self._decoding = False
             return None
-        return GoCompute(self._decode_cpu, self._decoded)
+        burst = self._decoding_burst
+        burst.demand = self._decode_cpu
+        return burst
 
     def _decoded(self) -> Burst | None:
         event = self._read.popleft()
+        if not self._read and self._receiving and not self._queued and self._go.quiet():
+            self._decoding = False
+            self._store(event.object, event.deleted)
+            self._tell(event.object)
+            return None
         if not self._receiving:
             self._blocked = event
             return None
@@ -162,16 +177,20 @@ class Informer:
         count = len(buckets)
         offset = int(self._luck() * BUCKET)
         first = int(self._luck() * count) if count > 1 else 0
+        quiet = self._go.quiet()
         for number in range(count):
             bucket = buckets[(first + number) % count]
-            for place in range(BUCKET):
-                listener = bucket[(place + offset) % BUCKET]
-                if listener is not None:
+            for listener in bucket[offset:] + bucket[:offset]:
+                if listener is None:
+                    continue
+                if quiet and not listener.running:
+                    listener.handler(obj)
+                else:
                     listener.add(obj)
 
     def _register(self) -> None:
         """Put the listeners into the map, in the random order in which a process registers its controllers."""
-        left = [Listener(self._go, handler) for handler in self._handlers]
+        left = [Listener(self._go, handler) if handler is not None else None for handler in self._handlers]
         order = [left.pop(int(self._luck() * len(left))) for _ in range(len(left))]
         # Up to eight fit into one bucket; beyond, hashing spreads them over as many as are needed.
         buckets: list[list[Listener | None]] = [[] for _ in range(max(-(-len(order) // BUCKET), 1))]

@@ -12,7 +12,6 @@ from sim.client.effects import Get, Send
 from sim.client.process import Process
 from sim.cluster.messages import Response
 from sim.kernel.go import Burst
-from sim.kernel.go import Compute as GoCompute
 
 Answered = Callable[[Response], "Burst | None"]
 """Continues the goroutine that waits: returns its next burst, or None."""
@@ -23,8 +22,11 @@ THROTTLED_LOG_NS = 1_000_000_000
 """client-go logs waits for a token that last longer than this (rest/request.go, longThrottleLatency)."""
 
 
-class Request:
-    """One request under way; the times are those of ``sim.recording.columns.REQUESTS``."""
+class Request(Burst):
+    """One request under way, and the burst that takes its answer.
+
+    The times are those of ``sim.recording.columns.REQUESTS``.
+    """
 
     __slots__ = (
         "actor",
@@ -35,6 +37,7 @@ class Request:
         "process",
         "read_ns",
         "reconcile",
+        "response",
         "send",
         "sent_ns",
         "verb",
@@ -89,9 +92,20 @@ class Request:
         """The answer reaches the client's socket."""
         process = self.process
         if not process.stopped:
-            process.connection.arrive(lambda: process.go.ready(lambda: self._received(response)))
+            process.connection.arrive(self._frame, response)
 
-    def _received(self, response: Response) -> Burst:
-        answered = self.answered
-        assert answered is not None
-        return GoCompute(self.process.response_cpu, lambda: answered(response))
+    def _frame(self, response: Response, at_once: bool) -> Burst | None:
+        self.response = response
+        if at_once:
+            return self._received()
+        self.process.go.ready(self._received)
+        return None
+
+    def _received(self) -> Burst:
+        self.demand = self.process.response_cpu
+        return self
+
+    def then(self) -> Burst | None:
+        """The answer is decoded: the goroutine that waited goes on."""
+        assert self.answered is not None
+        return self.answered(self.response)

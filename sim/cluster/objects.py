@@ -27,8 +27,8 @@ class ManagerEntry(NamedTuple):
 class Object:
     """One version of an object.
 
-    ``owner`` is the uid of the controlling owner, or ``""``. ``lossy`` says that an apply stored nulls or empty
-    maps that decoding drops, so that even a write that changes nothing is stored.
+    ``owner`` is the uid of the controlling owner, or ``""``. ``lossy`` says that an apply stored nulls or
+    empty maps that decoding drops, so that even a write that changes nothing is stored.
     """
 
     __slots__ = (

@@ -43,10 +43,6 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Characters of generated names (apimachinery's util/rand)."""
 
 
-def _ingress_shim(_: Object) -> None:
-    """The eighth listener on Certificates: finds no Ingress that owns them, and does nothing."""
-
-
 class Manager:
     """Informers, controllers, and the questions that several controllers ask of the caches."""
 
@@ -66,7 +62,7 @@ class Manager:
         self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
         self._letters: dict[tuple[str, str], Callable[[], float]] = {}
         self.certificates.add_index(self._index_certificate)
-        self.certificates.add_handler(_ingress_shim)
+        self.certificates.reserve_place()  # ingress-shim listens too, and finds nothing to do
         self.controllers: list[Controller] = [kind(self) for kind in CERTIFICATE_CONTROLLERS]
         self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
         self._watches: list[Watch] = []

@@ -27,15 +27,14 @@ def violations(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
 
 def _versions(recorder: Recorder) -> list[str]:
     found = list(recorder.violations)
-    kind, name, base, read, written, conditional, code, decided = (
+    kind, name, base, read, written, conditional, code = (
         _R[column]
         for column in (
             "resource", "object", "base_version", "read_version", "written_version", "conditional", "code",
-            "decided_ns",
         )
     )  # fmt: skip
     last: dict[tuple[str, str], int] = {}
-    for row in sorted(recorder.requests, key=lambda row: (row[decided], row[written])):
+    for row in recorder.requests:  # in the order of the server's decisions
         if row[written]:
             key = (row[kind], row[name])
             if row[written] <= last.get(key, 0):
@@ -52,18 +51,20 @@ def _retries(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
     controllers = scenario.controllers
     if controllers.restarts:
         return []  # a killed process forgets what it meant to try again; the next one looks at everything
-    last: dict[tuple[str, str], tuple[str, int]] = {}
-    for row in recorder.reconciles:
-        key = (row[_C["controller"]], row[_C["key"]])
-        started = row[_C["started_ns"]]
-        if key not in last or started > last[key][1]:
-            last[key] = (row[_C["outcome"]], started)
     # The longest back-off of any queue, and as long again for a throttled queue to get there.
     longest = 2 * max(scenario.retry.max, 300 * SECOND)
+    outcome, started = _C["outcome"], _C["started_ns"]
+    old = [row for row in recorder.reconciles if row[outcome] == "conflict" and row[started] + longest < end]
+    if not old:
+        return []
+    last: dict[tuple[str, str], tuple[int, str]] = {}
+    for row in recorder.reconciles:
+        key = (row[_C["controller"]], row[_C["key"]])
+        last[key] = max(last.get(key, (0, "")), (row[started], row[outcome]))
     return [
         f"{controller} never tried {name} again after a conflict"
-        for (controller, name), (outcome, started) in last.items()
-        if outcome == "conflict" and started + longest < end
+        for (controller, name), (at, how) in last.items()
+        if how == "conflict" and at + longest < end
     ]
 
 

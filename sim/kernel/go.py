@@ -116,10 +116,13 @@ class GoProcess:
     def ready(self, goroutine: Goroutine) -> None:
         """Make a goroutine runnable, by the one that runs now if there is one."""
         processor = self._current
-        if processor is None or not self._fair:
-            self._global.append(goroutine)
+        if processor is not None and self._fair:
+            self._waiting += 1
+            if processor.runnext is not None:
+                processor.queue.append(processor.runnext)
+            processor.runnext = goroutine
         else:
-            self._put_next(processor, goroutine)
+            self._global.append(goroutine)
         if not self._filling:
             self._fill()
 
@@ -151,6 +154,14 @@ class GoProcess:
             self._network.append(goroutine)
             self._look_later()
 
+    def quiet(self) -> bool:
+        """Whether nobody waits for a processor and nobody computes for long.
+
+        Then a chain of goroutines that only hand something on runs through at once, in the order in which they
+        wake each other, and a caller may take the short cut of calling the last of them.
+        """
+        return not (self._global or self._waiting or self._looking or self._network)
+
     def owe(self, demand: int) -> None:
         """Let the goroutine that runs compute for ``demand`` nanoseconds with nothing to follow.
 
@@ -177,14 +188,20 @@ class GoProcess:
 
     def _start(self, processor: _Processor, work: Goroutine | None) -> None:
         """Run goroutines on the processor until one computes, or nothing is left to run."""
+        self._current = processor
         while work is not None:
-            self._current = processor
             burst = work()
             if burst is not None:
                 self._current = None
                 self._compute(processor, burst)
                 return
-            work = self._next(processor)
+            # The next one: most often runnext, which inherits the slice (see _next).
+            work = processor.runnext
+            if work is not None and not processor.due and (processor.turn % GLOBAL_EVERY or not self._global):
+                processor.runnext = None
+                self._waiting -= 1
+            else:
+                work = self._next(processor)
         self._current = None
         if processor.debt:
             self._compute(processor, Compute(0, _nothing))

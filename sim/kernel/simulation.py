@@ -11,16 +11,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simpy import Environment, Event
 from simpy.core import EmptySchedule
 from simpy.events import NORMAL
 
-from sim.kernel.streams import Streams
+from sim.kernel.streams import Fill, Streams
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TIE_RANGE = 1 << 30
-_TIES = 1024
+
+
+def _ties() -> Fill:
+    """Numbers whose upper half is drawn and decides; the lower half counts, so that all are different."""
+    drawn = 0
+
+    def fill(rng: np.random.Generator, count: int) -> Any:
+        nonlocal drawn
+        import numpy as np
+
+        numbers = (rng.integers(1, TIE_RANGE, count) << 32) + np.arange(drawn, drawn + count)
+        drawn += count
+        return numbers
+
+    return fill
 
 
 class Timer:
@@ -55,9 +72,7 @@ class Simulation(Environment):
     def __init__(self, streams: Streams) -> None:
         super().__init__(0)
         self.streams = streams
-        self._tie_numbers = streams.generator("kernel", "ties")
-        self._ties: list[int] = []
-        self._drawn = 0
+        self._tie = streams.sampler("kernel", "ties", _ties())
         self._calls: list[Any] = self._queue  # the same list, of more kinds of items than SimPy says
 
     @property
@@ -72,31 +87,18 @@ class Simulation(Environment):
         """Schedule a SimPy event; like a call, it takes its place among those of its instant by lot."""
         place: Any = (self.now + int(delay), priority, next(self._eid), event)
         if priority == NORMAL:
-            if not self._ties:
-                self._draw_ties()
-            place = (place[0], self._ties.pop(), 0, event)
+            place = (place[0], self._tie(), 0, event)
         heappush(self._calls, place)
 
     def call_in(self, delay: int, function: Callable[..., object], *args: Any) -> None:
         """Call ``function(*args)`` after ``delay`` nanoseconds."""
-        ties = self._ties
-        if not ties:
-            self._draw_ties()
-        heappush(self._calls, (self.now + delay, ties.pop(), function, args))
+        heappush(self._calls, (self.now + delay, self._tie(), function, args))
 
     def timer(self, delay: int, function: Callable[..., object], *args: Any) -> Timer:
         """Like ``call_in``, but the call can be cancelled."""
         timer = Timer(function, args)
         self.call_in(delay, timer.fire)
         return timer
-
-    def _draw_ties(self) -> None:
-        # The random part decides, the count makes each different, so that functions are never compared.
-        import numpy as np
-
-        drawn = self._tie_numbers.integers(1, TIE_RANGE, _TIES) << 32
-        self._ties += (drawn + np.arange(self._drawn, self._drawn + _TIES)).tolist()
-        self._drawn += _TIES
 
     def step(self) -> None:
         """Process the next event or call."""

@@ -7,7 +7,7 @@ batches, because one at a time costs ten times as much.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import log
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -48,24 +48,16 @@ class Streams:
         known = self._samplers.get((actor, purpose))
         if known is not None:
             return known
-        buffer: list[Any] = []
-        pop = buffer.pop
-        generator: np.random.Generator | None = None
-        batch = _FIRST_BATCH
-
-        def draw() -> Any:
-            nonlocal generator, batch
-            if not buffer:
-                if generator is None:
-                    generator = self.generator(actor, purpose)
-                # Reversed, so that popping from the end gives the numbers in the order in which they were
-                # drawn, whatever the batch's size.
-                buffer.extend(fill(generator, batch)[::-1].tolist())
-                batch = min(batch * 4, _LARGEST_BATCH)
-            return pop()
-
+        draw: Callable[[], Any] = self._numbers(actor, purpose, fill).__next__
         self._samplers[actor, purpose] = draw
         return draw
+
+    def _numbers(self, actor: str, purpose: str, fill: Fill) -> Iterator[Any]:
+        generator = self.generator(actor, purpose)
+        batch = _FIRST_BATCH
+        while True:
+            yield from fill(generator, batch).tolist()
+            batch = min(batch * 4, _LARGEST_BATCH)
 
     def latency(self, actor: str, purpose: str, latency: Latency) -> Callable[[], int]:
         """Lognormal times in nanoseconds with the given median and 90th percentile."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -31,9 +32,9 @@ def test_an_event_is_a_post_of_its_component_and_belongs_to_no_reconcile():
     recorder.event("Certificate", "c0000", "c0000", "Issuing", "because")
     toy.sim.run()
     (row,) = toy.requests()
-    assert (row["actor"], row["verb"], row["resource"], row["certificate"], row["code"], row["reconcile"]) == (
+    assert [row[name] for name in ("actor", "verb", "resource", "certificate", "code", "reconcile")] == [
         "toy-component", "create", "events", "c0000", 201, -1,
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_a_repetition_is_a_patch_of_the_first():
@@ -84,8 +85,12 @@ def test_ten_minutes_of_silence_end_an_aggregation():
         toy.sim.call_in(k * SECOND, recorder.event, "Certificate", "c0000", "c0000", "Issuing", f"reason {k}")
     late = 10 * MINUTE + 9 * SECOND
     # The interval counts from the last similar one: at its end still aggregated, a minute later no more.
-    toy.sim.call_in(late - SECOND, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "still similar")
-    toy.sim.call_in(2 * late + MINUTE, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "on its own")
+    toy.sim.call_in(
+        late - SECOND, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "still similar"
+    )
+    toy.sim.call_in(
+        2 * late + MINUTE, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "on its own"
+    )
     toy.sim.run()
     assert [verb for verb, _ in sent(toy)] == ["create"] * 10 + ["patch", "create"]
 
@@ -95,12 +100,18 @@ def test_a_source_may_send_25_about_one_object():
     for k in range(40):
         # Different reasons, so that nothing is aggregated.
         toy.sim.call_in(k * SECOND, recorder.event, "Certificate", "c0000", "c0000", f"Reason{k}", "message")
-        toy.sim.call_in(k * SECOND, recorder.event, "Certificate", "c0001", "c0001", f"Reason{k % 20}", "message")
+        toy.sim.call_in(
+            k * SECOND, recorder.event, "Certificate", "c0001", "c0001", f"Reason{k % 20}", "message"
+        )
     other = EventRecorder(toy.process, "other-component")
     toy.sim.call_in(60 * SECOND, other.event, "Certificate", "c0000", "c0000", "Reason", "message")
     toy.sim.run()
     counted = Counter((row["actor"], row["certificate"]) for row in toy.requests())
-    assert counted == {("toy-component", "c0000"): 25, ("toy-component", "c0001"): 25, ("other-component", "c0000"): 1}
+    assert counted == {
+        ("toy-component", "c0000"): 25,
+        ("toy-component", "c0001"): 25,
+        ("other-component", "c0000"): 1,
+    }
     assert recorder.dropped == 30
 
 
@@ -109,7 +120,9 @@ def test_one_more_is_allowed_every_five_minutes():
     for k in range(30):
         recorder.event("Certificate", "c0000", "c0000", f"Reason{k}", "message")
     for k, minute in enumerate((4, 6, 7, 11, 26, 26, 26, 26)):
-        toy.sim.call_in(minute * MINUTE, recorder.event, "Certificate", "c0000", "c0000", f"Later{k}", "message")
+        toy.sim.call_in(
+            minute * MINUTE, recorder.event, "Certificate", "c0000", "c0000", f"Later{k}", "message"
+        )
     toy.sim.run()
     late = [row["asked_ns"] // MINUTE for row in toy.requests()][25:]
     assert late == [6, 11, 26, 26, 26]
@@ -149,7 +162,7 @@ def test_a_component_sends_one_at_a_time_and_components_send_side_by_side():
     for actor in ("toy-component", "other-component"):
         rows = toy.requests(actor=actor)
         assert len(rows) == 10
-        assert all(a["answered_ns"] <= b["asked_ns"] for a, b in zip(rows, rows[1:], strict=False))
+        assert all(a["answered_ns"] <= b["asked_ns"] for a, b in itertools.pairwise(rows))
     assert toy.sim.now < 20 * MS
 
 

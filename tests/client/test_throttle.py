@@ -12,7 +12,9 @@ from sim.client.throttle import TokenBucket
 from sim.scenario.units import SECOND
 
 
-@pytest.mark.parametrize(("rate", "burst", "n"), [(20, 50, 51), (20, 50, 500), (4, 1, 30), (250, 300, 1000), (0.5, 3, 20)])
+@pytest.mark.parametrize(
+    ("rate", "burst", "n"), [(20, 50, 51), (20, 50, 500), (4, 1, 30), (250, 300, 1000), (0.5, 3, 20)]
+)
 def test_mean_wait_of_simultaneous_calls(rate: float, burst: int, n: int):
     bucket = TokenBucket(rate, burst)
     waits = [bucket.reserve(0) for _ in range(n)]
@@ -51,7 +53,7 @@ def test_waits_of_poisson_arrivals_are_the_workload_of_md1(burst: int):
 
 
 class Limiter:
-    """golang.org/x/time/rate by its own description: tokens grow with time, and reservations make them negative."""
+    """golang.org/x/time/rate by its own description: tokens grow with time, reservations take them."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self.rate, self.burst = rate, burst
@@ -68,7 +70,9 @@ class Limiter:
 
 
 calls = st.lists(
-    st.tuples(st.sampled_from([0, 0, 1]) | st.integers(0, 2 * SECOND), st.none() | st.integers(0, 3 * SECOND)),
+    st.tuples(
+        st.sampled_from([0, 0, 1]) | st.integers(0, 2 * SECOND), st.none() | st.integers(0, 3 * SECOND)
+    ),
     min_size=1,
     max_size=60,
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,9 @@ class Controller:
 
     name = "toy-controller"
 
-    def __init__(self, toy: Toy, plan: list[Callable[[Object], Reconcile | None]], deadline: int | None = None) -> None:
+    def __init__(
+        self, toy: Toy, plan: list[Callable[[Object], Reconcile | None]], deadline: int | None = None
+    ) -> None:
         self.toy = toy
         self.plan = deque(plan)
         self.deadline = deadline
@@ -110,7 +113,11 @@ def test_nothing_cancels_a_waiting_retry():
     toy.sim.call_in(SECOND // 2, pool.add, "c0000")
     toy.sim.run()
     conflict, retry, ghost = outcomes(toy)
-    assert (conflict[:2], retry, ghost[:2]) == (("watch", "conflict"), ("watch", "ok", 0.5), ("backoff", "ok"))
+    assert (conflict[:2], retry, ghost[:2]) == (
+        ("watch", "conflict"),
+        ("watch", "ok", 0.5),
+        ("backoff", "ok"),
+    )
     # The wait begins when the answer is there.
     assert ghost[2] == pytest.approx(1 + toy.reconciles()[0]["ended_ns"] / SECOND)
     assert [row["requests"] for row in toy.reconciles()] == [1, 0, 0]
@@ -129,8 +136,8 @@ def test_a_later_retry_is_brought_forward():
     for at in (0, 3.5, 4):
         toy.sim.call_in(round(at * SECOND), pool.add, "c0000")
     toy.sim.run()
-    # It fails at 0 (due 1), 1 (due 3) and 3 (due 7); success at 3.5 resets the counter, so that the failure at 4
-    # is due at 5: one retry, and none at 7.
+    # It fails at 0 (due 1), 1 (due 3) and 3 (due 7); success at 3.5 resets the counter, so that the failure
+    # at 4 is due at 5: one retry, and none at 7.
     assert [when for _, _, when in outcomes(toy)] == [0, 1, 3, 3.5, 4, 5]
 
 
@@ -177,7 +184,9 @@ def test_a_key_whose_object_is_gone_is_done():
     pool.add("gone")
     toy.sim.run()
     assert controller.started == []
-    assert [(row["key"], row["outcome"], row["read_version"]) for row in toy.reconciles()] == [("gone", "ok", 0)]
+    assert [(row["key"], row["outcome"], row["read_version"]) for row in toy.reconciles()] == [
+        ("gone", "ok", 0)
+    ]
 
 
 def test_a_token_that_comes_after_the_deadline_fails_the_pass():
@@ -190,7 +199,9 @@ def test_a_token_that_comes_after_the_deadline_fails_the_pass():
                 return response
         return None
 
-    toy, controller, pool = bench([two_writes], deadline=10 * SECOND, scenario=throttled, retry=Retry(limit=0))
+    toy, controller, pool = bench(
+        [two_writes], deadline=10 * SECOND, scenario=throttled, retry=Retry(limit=0)
+    )
     pool.add("c0000")
     toy.sim.run()
     # The second token comes after 20 s: refused at once, nothing sent, none taken.
@@ -215,7 +226,11 @@ def test_a_killed_process_forgets_its_retries_and_waits():
 plans = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc")), max_size=25)
 
 
-@given(plans, st.lists(st.sampled_from([succeed, fail, write_stale, hold(3 * SECOND)]), max_size=40), st.integers(1, 4))
+@given(
+    plans,
+    st.lists(st.sampled_from([succeed, fail, write_stale, hold(3 * SECOND)]), max_size=40),
+    st.integers(1, 4),
+)
 def test_no_key_is_ever_processed_twice_at_once_and_none_is_lost(
     adds: list[tuple[int, str]], steps: list[Callable[[Object], Reconcile | None]], workers: int
 ):
@@ -226,7 +241,7 @@ def test_no_key_is_ever_processed_twice_at_once_and_none_is_lost(
     rows = toy.reconciles()
     for key in "abc":
         passes = sorted((row["started_ns"], row["ended_ns"]) for row in rows if row["key"] == key)
-        assert all(ended <= started for (_, ended), (started, _) in zip(passes, passes[1:], strict=False))
+        assert all(ended <= started for (_, ended), (started, _) in itertools.pairwise(passes))
         # Whatever was added is looked at afterwards.
         for at, added in adds:
             assert added != key or any(started >= at * SECOND // 2 for started, _ in passes)

@@ -19,7 +19,11 @@ from sim.recording.recorder import Recorder
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile, ServiceTimes
 
-SPEC = {"secretName": "c0000-tls", "issuerRef": {"name": "ca", "kind": "Issuer"}, "dnsNames": ["a.example.test"]}
+SPEC = {
+    "secretName": "c0000-tls",
+    "issuerRef": {"name": "ca", "kind": "Issuer"},
+    "dnsNames": ["a.example.test"],
+}
 
 
 def constant(ns: int) -> dict[str, int]:

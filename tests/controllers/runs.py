@@ -22,7 +22,7 @@ HOURLY = {"duration": 3600 * SECOND, "renew_before": 3540 * SECOND}
 
 
 class Run:
-    """One cluster, its scenario written as keyword arguments; by default a Certificate alone, with a cheap key."""
+    """One cluster, its scenario written as keyword arguments; by default one Certificate with a cheap key."""
 
     def __init__(self, *, seed: int = 1, profile: dict[str, Any] | None = None, **scenario: Any) -> None:
         scenario = {"workload": {"certificates": 1}, "certificate": ECDSA, **scenario}
@@ -81,7 +81,7 @@ class Run:
         return found
 
     def reasons(self) -> list[str]:
-        """Reasons of the Events in the store, a repetition as often as it is counted, in order of creation."""
+        """Reasons of the Events in the store, a repetition as often as it is counted, the oldest first."""
         found = []
         for event in self.stored("Event"):
             assert event.data is not None

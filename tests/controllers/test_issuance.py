@@ -30,8 +30,14 @@ def expected(write: str, request_write: str, signer: str) -> list[list[tuple[str
     status = "certificates"
     return [
         [("lab", "create", status, [])],
-        [("trigger", write, status, ["conditions[Issuing]"]), ("readiness", write, status, ["conditions[Ready]"])],
-        [("key-manager", "create", "secrets", []), ("key-manager", write, status, ["nextPrivateKeySecretName"])],
+        [
+            ("trigger", write, status, ["conditions[Issuing]"]),
+            ("readiness", write, status, ["conditions[Ready]"]),
+        ],
+        [
+            ("key-manager", "create", "secrets", []),
+            ("key-manager", write, status, ["nextPrivateKeySecretName"]),
+        ],
         [("request-manager", "create", "certificaterequests", [])],
         [("approver", request_write, "certificaterequests", [])],
         [(signer, "update" if signer == "external-issuer" else request_write, "certificaterequests", [])],
@@ -57,8 +63,8 @@ def test_one_issuance_is_this_sequence_of_writes(strategy: str, issuer: str):
         run = alone(seed, strategy, issuer={"type": issuer})
         found = effective(run)
         assert found[0][0] == "lab"
-        # The whole list as a multiset, and places in it where one thing causes the other. readiness's first write
-        # causes nothing; it may lose against all others until the end.
+        # The whole list as a multiset, and places in it where one thing causes the other. readiness's first
+        # write causes nothing; it may lose against all others until the end.
         rows = expected(*VERBS[strategy], signer)
         assert Counter(map(repr, found)) == Counter(repr(each) for row in rows for each in row)
         trigger = found.index(rows[1][0])
@@ -112,8 +118,8 @@ def test_eleven_of_the_requests_of_one_issuance_are_events():
     run = alone(1, "update")
     rows = run.requests(resource="events")
     assert Counter(short(row["actor"]) for row in rows) == {
-        "trigger": 1, "key-manager": 1, "request-manager": 1, "approver": 1, "issuing": 1, "issuer-selfsigned": 2,
-        "issuer-acme": 1, "issuer-ca": 1, "issuer-vault": 1, "issuer-venafi": 1,
+        "trigger": 1, "key-manager": 1, "request-manager": 1, "approver": 1, "issuing": 1,
+        "issuer-selfsigned": 2, "issuer-acme": 1, "issuer-ca": 1, "issuer-vault": 1, "issuer-venafi": 1,
     }  # fmt: skip
     assert Counter(run.reasons()) == {
         "Issuing": 2, "Generated": 1, "Requested": 1, "WaitingForApproval": 5, "cert-manager.io": 1,
@@ -123,7 +129,9 @@ def test_eleven_of_the_requests_of_one_issuance_are_events():
 
 
 def test_an_external_issuers_requests_are_nothing_to_the_built_in_ones():
-    run = alone(1, "update", issuer={"type": "external", "latency": {"p50": 3 * SECOND, "p90": 3 * SECOND + 1}})
+    run = alone(
+        1, "update", issuer={"type": "external", "latency": {"p50": 3 * SECOND, "p90": 3 * SECOND + 1}}
+    )
     assert "WaitingForApproval" not in run.reasons()
     approved, signed = run.writes(resource="certificaterequests", verb="update")
     assert (short(approved["actor"]), signed["actor"]) == ("approver", "external-issuer")
@@ -153,7 +161,10 @@ def test_at_the_end_issuing_is_gone(strategy: str):
 
 def test_under_apply_issuing_stays_as_false():
     run = alone(1, "apply")
-    assert {each["type"]: each["status"] for each in run.status()["conditions"]} == {"Ready": "True", "Issuing": "False"}
+    assert {each["type"]: each["status"] for each in run.status()["conditions"]} == {
+        "Ready": "True",
+        "Issuing": "False",
+    }
     issuing = condition(run.status(), "Issuing")
     assert issuing is not None
     assert issuing["reason"] == "Issued"
@@ -221,18 +232,33 @@ def test_a_settled_certificate_costs_nothing():
 
 
 def test_keys_cost_core_time():
-    cheap, dear = alone(1, "update"), Run(certificate={"private_key": {"algorithm": "RSA", "size": 4096}}).run()
+    cheap, dear = (
+        alone(1, "update"),
+        Run(certificate={"private_key": {"algorithm": "RSA", "size": 4096}}).run(),
+    )
     rest, large = cheap.cluster.machine.busy_ns, dear.cluster.machine.busy_ns
     assert large - rest > 9 * 10 * MS  # nine times at least the shift of RSA-2048's distribution
-    (secret,) = [row for row in dear.writes(verb="create", resource="secrets")]
-    (first,) = [row for row in dear.reconciles(controller="certificates-key-manager") if row["reconcile"] == secret["reconcile"]]
+    (secret,) = list(dear.writes(verb="create", resource="secrets"))
+    (first,) = [
+        row
+        for row in dear.reconciles(controller="certificates-key-manager")
+        if row["reconcile"] == secret["reconcile"]
+    ]
     assert secret["asked_ns"] - first["started_ns"] > 90 * MS
 
 
 def test_one_controller_alone_may_write_differently():
     run = Run(controllers={"readiness": {"strategy": "apply"}, "issuing": {"strategy": "merge-patch"}}).run()
-    verbs = {(short(row["actor"]), row["verb"]) for row in run.writes(resource="certificates", subresource="status")}
-    assert verbs == {("trigger", "update"), ("key-manager", "update"), ("readiness", "apply"), ("issuing", "patch")}
+    verbs = {
+        (short(row["actor"]), row["verb"])
+        for row in run.writes(resource="certificates", subresource="status")
+    }
+    assert verbs == {
+        ("trigger", "update"),
+        ("key-manager", "update"),
+        ("readiness", "apply"),
+        ("issuing", "patch"),
+    }
 
 
 def test_answers_are_those_of_the_request():

@@ -19,7 +19,7 @@ def test_key_manager_looks_at_the_live_certificate_before_it_creates_the_secret(
     ]
     assert rows[0]["reconcile"] == rows[1]["reconcile"]
     assert rows[0]["answered_ns"] <= rows[1]["asked_ns"]
-    assert [row for row in Run(preset=OLD).run().writes(verb="get")] == []
+    assert list(Run(preset=OLD).run().writes(verb="get")) == []
 
 
 def test_the_request_is_named_after_its_revision_and_not_waited_for():
@@ -35,7 +35,10 @@ def test_the_request_is_named_after_its_revision_and_not_waited_for():
 
 
 def test_clients_are_not_throttled_unless_asked():
-    crowd: dict[str, Any] = {"workload": {"certificates": 20, "arrival": "at-once"}, "client": {"qps": 1.0, "burst": 1}}
+    crowd: dict[str, Any] = {
+        "workload": {"certificates": 20, "arrival": "at-once"},
+        "client": {"qps": 1.0, "burst": 1},
+    }
     new = Run(preset=NEW, **crowd).run()
     assert all(row["sent_ns"] == row["asked_ns"] for row in new.requests())
     for preset, client in ((OLD, {}), (NEW, {"throttle": True})):
@@ -46,13 +49,24 @@ def test_clients_are_not_throttled_unless_asked():
 
 def test_four_built_in_issuers_see_each_request():
     assert Run(preset=NEW).run().reasons().count("WaitingForApproval") <= 4
-    issuers = {row["controller"] for row in Run(preset=NEW).run().reconciles() if "-issuer-" in row["controller"]}
-    assert {short(name) for name in issuers} == {"issuer-acme", "issuer-ca", "issuer-selfsigned", "issuer-vault"}
+    issuers = {
+        row["controller"] for row in Run(preset=NEW).run().reconciles() if "-issuer-" in row["controller"]
+    }
+    assert {short(name) for name in issuers} == {
+        "issuer-acme",
+        "issuer-ca",
+        "issuer-selfsigned",
+        "issuer-vault",
+    }
 
 
 @pytest.mark.parametrize(("preset", "names"), [(OLD, True), (NEW, False)])
 def test_the_conflict_line_names_controller_and_key_in_1_12_only(preset: str, names: bool):
-    lines = [line["message"] for line in Run(preset=preset).run().lines() if "optimistic locking" in line["message"]]
+    lines = [
+        line["message"]
+        for line in Run(preset=preset).run().lines()
+        if "optimistic locking" in line["message"]
+    ]
     assert lines
     for line in lines:
         assert ("cert-manager/certificates-" in line, 'key="default/c0000"' in line) == (names, names)
@@ -88,7 +102,7 @@ def test_a_certificate_whose_secret_another_one_uses_is_not_issued():
 
 def test_trigger_looks_again_after_three_minutes():
     run = twins(NEW, 4 * MINUTE).run()
-    passes = [row for row in run.reconciles(controller="certificates-trigger", key="twin")]
+    passes = list(run.reconciles(controller="certificates-trigger", key="twin"))
     assert [row["cause"] for row in passes][-1] == "schedule"
     # Each look starts the three minutes anew.
     assert passes[-1]["started_ns"] - passes[-2]["started_ns"] == pytest.approx(3 * MINUTE, abs=50 * MS)
@@ -99,7 +113,7 @@ def test_the_twin_is_issued_when_the_first_one_is_gone():
     run.send(20 * SECOND, Write("delete", "Certificate", "c0000", {}, "user"))
     run.run()
     assert run.status("twin")["revision"] == 1
-    (create,) = [row for row in run.writes(verb="create", resource="certificaterequests", certificate="twin")]
+    (create,) = list(run.writes(verb="create", resource="certificaterequests", certificate="twin"))
     assert create["sent_ns"] > 3 * MINUTE
 
 
@@ -127,38 +141,48 @@ def test_the_certificate_that_the_secret_names_is_its_owner():
     run.send(15 * SECOND, Write("merge-patch", "Certificate", "older", body, "user"))
     run.run()
     assert run.secret().annotations["cert-manager.io/certificate-name"] == "c0000"
-    late = [row for row in run.writes(actor="certificates-issuing", resource="secrets") if row["sent_ns"] > 15 * SECOND]
+    late = [
+        row
+        for row in run.writes(actor="certificates-issuing", resource="secrets")
+        if row["sent_ns"] > 15 * SECOND
+    ]
     assert late == []
 
 
-def test_of_several_next_keys_the_named_one_stays():
-    # Another owned Secret with the label appears during the issuance; 1.12 deletes all, 1.21 all but the named.
-    for preset in (NEW, OLD):
-        run = Run(preset=preset, issuer={"type": "external", "latency": {"p50": 3 * SECOND, "p90": 3 * SECOND + 1}})
-        body = {
-            "metadata": {"labels": {"cert-manager.io/next-private-key": "true"}},
-            "data": {"tls.key": "not looked at"},
-        }
-        run.sim.call_in(
-            SECOND,
-            lambda run=run: run.send(0, Write("create", "Secret", "extra", body, "user", owner=run.certificate().uid)),
-        )
-        run.run()
-        deleted = [row["object"] for row in run.writes(verb="delete", resource="secrets") if row["sent_ns"] < 2 * SECOND]
-        first = run.writes(verb="create", resource="secrets", actor="certificates-key-manager")[0]["object"]
-        assert set(deleted) == ({"extra"} if preset == NEW else {"extra", first})
-        assert run.cluster.settled
+@pytest.mark.parametrize(("preset", "named_stays"), [(OLD, False), (NEW, True)])
+def test_of_several_next_keys_the_named_one_stays_in_1_21_only(preset: str, named_stays: bool):
+    external = {"type": "external", "latency": {"p50": 3 * SECOND, "p90": 3 * SECOND + 1}}
+    run = Run(preset=preset, issuer=external)
+    labels = {"cert-manager.io/next-private-key": "true"}
+
+    def another() -> None:
+        body = {"metadata": {"labels": labels}, "data": {"tls.key": "not looked at"}}
+        run.send(0, Write("create", "Secret", "extra", body, "user", owner=run.certificate().uid))
+
+    run.sim.call_in(SECOND, another)
+    run.run()
+    deletes = run.writes(verb="delete", resource="secrets")
+    deleted = {row["object"] for row in deletes if row["sent_ns"] < 2 * SECOND}
+    first = run.writes(verb="create", resource="secrets", actor="certificates-key-manager")[0]["object"]
+    assert deleted == ({"extra"} if named_stays else {"extra", first})
+    assert run.cluster.settled
 
 
 def test_an_expired_certificate_fails_the_issuance():
     short_lived = {**ECDSA, "duration": 2 * SECOND, "renew_before": SECOND}
     slow = {"type": "ca"}
-    profile = {"server": {"times": {"request_status": {"p50": 5 * SECOND, "p90": 5 * SECOND + 1}}, "cpu_share": 1e-9}}
-    new = Run(preset=NEW, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}).run()
+    profile = {
+        "server": {"times": {"request_status": {"p50": 5 * SECOND, "p90": 5 * SECOND + 1}}, "cpu_share": 1e-9}
+    }
+    new = Run(
+        preset=NEW, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}
+    ).run()
     issuing = condition(new.status(), "Issuing")
     assert issuing is not None
     assert (issuing["status"], issuing["reason"]) == ("False", "InvalidCertificate")
     assert "expired" in issuing["message"]
     assert new.stored("Secret") == []
-    old = Run(preset=OLD, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}).run()
+    old = Run(
+        preset=OLD, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}
+    ).run()
     assert old.status()["revision"] >= 1

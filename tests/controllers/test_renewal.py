@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -30,7 +31,7 @@ def test_a_certificate_is_renewed_when_it_is_time(strategy: str, preset: str):
         if row["written_version"] and row["fields"]
     ]
     assert len(issuing) == 3
-    for earlier, later in zip(issuing, issuing[1:], strict=False):
+    for earlier, later in itertools.pairwise(issuing):
         # A minute after notBefore, which is the second in which the issuance before was signed.
         assert 58 * SECOND < later["decided_ns"] - earlier["decided_ns"] < 61 * SECOND
     assert {each["type"]: each["status"] for each in run.status()["conditions"]}["Ready"] == "True"
@@ -39,9 +40,9 @@ def test_a_certificate_is_renewed_when_it_is_time(strategy: str, preset: str):
 def test_what_wakes_trigger_is_its_own_schedule_at_renewal_time():
     run = Run(certificate={**ECDSA, **HOURLY}, until={"at_least": 70 * SECOND}).run()
     first = next(row for row in run.writes(actor="certificates-readiness", code=200) if row["fields"] > 2)
-    renewal = [
+    renewal = next(
         row for row in run.reconciles(controller="certificates-trigger") if row["started_ns"] > 30 * SECOND
-    ][0]
+    )
     assert renewal["cause"] == "schedule"
     # The first renewalTime is one minute after the first notBefore, to the second.
     second = first["decided_ns"] // SECOND * SECOND
@@ -53,7 +54,11 @@ def test_by_default_a_renewal_reuses_the_stored_key_in_1_12():
     run = renewed()
     assert Counter(run.reasons())["Reused"] == 2
     assert Counter(run.reasons())["Generated"] == 1
-    keys = {request.spec["request"].key for request in run.stored("CertificateRequest") if request.spec is not None}
+    keys = {
+        request.spec["request"].key
+        for request in run.stored("CertificateRequest")
+        if request.spec is not None
+    }
     assert len(keys) == 1
 
 
@@ -61,7 +66,11 @@ def test_with_rotation_policy_always_every_issuance_has_a_new_key():
     run = renewed("Always")
     assert Counter(run.reasons())["Generated"] == 3
     assert "Reused" not in run.reasons()
-    keys = {request.spec["request"].key for request in run.stored("CertificateRequest") if request.spec is not None}
+    keys = {
+        request.spec["request"].key
+        for request in run.stored("CertificateRequest")
+        if request.spec is not None
+    }
     assert len(keys) == 3
     assert run.secret().data is not None
     assert run.secret().data["tls.key"] in keys
@@ -83,7 +92,7 @@ def test_reusing_a_key_costs_no_key_generation():
 
 def test_renewals_repeat_their_events_as_patches():
     run = renewed()
-    issued = [row for row in run.requests(actor="certificates-issuing", resource="events")]
+    issued = list(run.requests(actor="certificates-issuing", resource="events"))
     assert [row["verb"] for row in issued] == ["create", "patch", "patch"]
     assert {row["code"] for row in run.requests(resource="events")} <= {200, 201}
 
@@ -91,7 +100,10 @@ def test_renewals_repeat_their_events_as_patches():
 def test_old_requests_are_kept_in_1_12_unless_a_limit_is_set():
     assert len(renewed().stored("CertificateRequest")) == 3
     limited = Run(certificate={**ECDSA, **HOURLY, "revision_history_limit": 2}, until=TWICE).run()
-    left = [request.annotations["cert-manager.io/certificate-revision"] for request in limited.stored("CertificateRequest")]
+    left = [
+        request.annotations["cert-manager.io/certificate-revision"]
+        for request in limited.stored("CertificateRequest")
+    ]
     assert sorted(left) == ["2", "3"]
     deletes = limited.writes(verb="delete", resource="certificaterequests")
     assert [short(row["actor"]) for row in deletes] == ["revision-manager"]
@@ -107,7 +119,9 @@ def test_1_21_keeps_one_request_by_default():
 
 
 def test_revision_manager_waits_until_the_certificate_is_ready():
-    run = Run(certificate={**ECDSA, "revision_history_limit": 1}, issuer={"type": "ca", "failure_rate": 1.0}).run()
+    run = Run(
+        certificate={**ECDSA, "revision_history_limit": 1}, issuer={"type": "ca", "failure_rate": 1.0}
+    ).run()
     assert run.writes(actor="certificates-revision-manager") == []
 
 
@@ -121,7 +135,9 @@ def test_a_changed_spec_is_issued_again(strategy: str):
     assert run.certificate().generation == 2
     assert run.secret().data is not None
     assert run.secret().data["tls.crt"].dns_names == tuple(names)
-    assert {each["observedGeneration"] for each in run.status()["conditions"] if each["type"] == "Ready"} == {2}
+    assert {each["observedGeneration"] for each in run.status()["conditions"] if each["type"] == "Ready"} == {
+        2
+    }
 
 
 def test_a_deleted_secret_is_issued_again():
@@ -131,7 +147,9 @@ def test_a_deleted_secret_is_issued_again():
     assert run.status()["revision"] == 2
     assert run.secret().resource_version > 0
     # readiness said so meanwhile.
-    times = [row for row in run.writes(actor="certificates-readiness", code=200) if row["decided_ns"] > 20 * SECOND]
+    times = [
+        row for row in run.writes(actor="certificates-readiness", code=200) if row["decided_ns"] > 20 * SECOND
+    ]
     assert len(times) == 2
 
 
@@ -149,12 +167,18 @@ def test_a_secret_that_lost_its_label_is_applied_again_without_an_issuance():
 @pytest.mark.parametrize(("preset", "seen"), [("cert-manager-1.12.9", False), ("cert-manager-1.21", True)])
 def test_in_1_21_a_renewal_with_a_new_key_is_not_ready_until_its_revision_is_written(preset: str, seen: bool):
     # The Secret has the new key before status.revision names the new request (1.21's policy
-    # SecretPublicKeyDiffersFromCurrentCertificateRequest); with one old request kept there is nothing to compare.
+    # SecretPublicKeyDiffersFromCurrentCertificateRequest). With one request kept there is nothing to compare.
     key = {"private_key": {"algorithm": "ECDSA", "rotation_policy": "Always"}, "revision_history_limit": 3}
     between = 0
     for seed in range(10):
-        run = Run(seed=seed, preset=preset, certificate={**HOURLY, **key}, until={"at_least": 90 * SECOND}).run()
-        writes = [row for row in run.writes(actor="certificates-readiness", code=200) if row["sent_ns"] > 30 * SECOND]
+        run = Run(
+            seed=seed, preset=preset, certificate={**HOURLY, **key}, until={"at_least": 90 * SECOND}
+        ).run()
+        writes = [
+            row
+            for row in run.writes(actor="certificates-readiness", code=200)
+            if row["sent_ns"] > 30 * SECOND
+        ]
         between += any("conditions[Ready]" in changed(row) for row in writes)
         assert run.status()["revision"] == 2
         assert {each["type"]: each["status"] for each in run.status()["conditions"]}["Ready"] == "True"

@@ -22,7 +22,9 @@ def test_an_issuance_survives_a_restart_at_any_moment(when: int, strategy: str):
 
 
 def test_nothing_runs_between_the_kill_and_the_restart():
-    run = Run(workload={"certificates": 5}, controllers={"restarts": [40 * MS], "restart_takes": 2 * SECOND}).run()
+    run = Run(
+        workload={"certificates": 5}, controllers={"restarts": [40 * MS], "restart_takes": 2 * SECOND}
+    ).run()
     between = [row for row in run.reconciles() if 40 * MS < row["started_ns"] < 2040 * MS]
     assert between == []
     sent = [row for row in run.requests() if 40 * MS < row["sent_ns"] < 2040 * MS and row["actor"] != "lab"]
@@ -35,7 +37,10 @@ def test_nothing_runs_between_the_kill_and_the_restart():
 def test_a_restart_looks_at_everything_and_changes_nothing():
     for seed in range(8):
         run = Run(
-            seed=seed, workload={"certificates": 4}, controllers={"restarts": [20 * SECOND]}, until={"at_least": MINUTE}
+            seed=seed,
+            workload={"certificates": 4},
+            controllers={"restarts": [20 * SECOND]},
+            until={"at_least": MINUTE},
         ).run()
         assert [brief(row) for row in run.requests() if row["sent_ns"] > 20 * SECOND] == []
         # Every controller of Certificates looks at each of them again, when the process is there again.
@@ -47,10 +52,12 @@ def test_a_restart_looks_at_everything_and_changes_nothing():
 
 def test_renewals_go_on_after_a_restart():
     run = Run(
-        certificate={**ECDSA, **HOURLY}, controllers={"restarts": [30 * SECOND]}, until={"at_least": 90 * SECOND}
+        certificate={**ECDSA, **HOURLY},
+        controllers={"restarts": [30 * SECOND]},
+        until={"at_least": 90 * SECOND},
     ).run()
     assert run.status()["revision"] == 2
-    # Refused writes are the Certificate's alone: names of Events and requests don't collide with earlier ones.
+    # Only Certificates are refused: names of Events and requests don't collide with earlier ones.
     assert {row["reason"] for row in run.requests() if row["code"] >= 400} <= {"Conflict"}
 
 

@@ -7,8 +7,8 @@ from sim.scenario.profile import Profile
 from sim.scenario.units import MS, SECOND
 from tests.controllers.runs import condition
 
-# The Secrets' cache lags the Certificates' by more than it did where it was recorded, so that what happens there
-# to one Certificate in a hundred happens here in a few replications.
+# The Secrets' cache lags the Certificates' by more than where it was recorded, so that what happens there to
+# one Certificate in a hundred happens here in a few replications.
 LAGGING = Profile.model_validate({"watch": {"lag": {"p50": 5 * MS, "p90": 60 * MS}}})
 
 
@@ -50,9 +50,13 @@ def test_a_lagging_secret_strands_certificates_under_update_as_recorded():
         assert ready is not None
         # Issuing for good, while the certificate of the issuance before is there and Ready.
         assert ready["status"] == "True"
-        requests = [each for each in cluster.api.store.list("CertificateRequest") if each.owner == certificate.uid]
+        requests = [
+            each for each in cluster.api.store.list("CertificateRequest") if each.owner == certificate.uid
+        ]
         following = str(status["revision"] + 1)
-        again = [each for each in requests if each.annotations["cert-manager.io/certificate-revision"] == following]
+        again = [
+            each for each in requests if each.annotations["cert-manager.io/certificate-revision"] == following
+        ]
         for request in again:
             why = condition(request.status or {}, "Ready")
             pending += why is not None and why["reason"] == "Pending" and "not found" in why["message"]

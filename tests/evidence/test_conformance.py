@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from sim.cli.conformance import differences, owned_paths
-from sim.evidence.conformance import ASPECTS, RecordingError, Replay, Report, Sequence, fault, read
+from sim.evidence.conformance import (
+    ASPECTS,
+    RecordingError,
+    Replay,
+    Report,
+    Sequence,
+    differences,
+    fault,
+    owned_paths,
+    read,
+)
 from tests.cli.command import requeue
 
 DATA = Path(__file__).parent.parent / "data" / "conformance"

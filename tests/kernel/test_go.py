@@ -29,9 +29,14 @@ class Bench:
         self.ended: dict[str, float] = {}
 
     def goroutine(
-        self, name: str, ms: float, then: Callable[[], Burst | None] | None = None, *, first: Callable[[], object] = bool
+        self,
+        name: str,
+        ms: float,
+        then: Callable[[], Burst | None] | None = None,
+        *,
+        first: Callable[[], object] = bool,
     ) -> Goroutine:
-        """One that calls ``first`` when it gets a processor, computes for ``ms``, and goes on with ``then``."""
+        """One that calls ``first`` when it gets a processor, computes, and goes on with ``then``."""
 
         def ended() -> Burst | None:
             self.ended[name] = self.sim.now / MS
@@ -165,7 +170,9 @@ def test_what_a_long_burst_has_woken_waits_for_its_slice_and_no_longer():
     assert bench.began["woken"] <= 20
 
 
-@pytest.mark.xfail(strict=True, reason="short bursts are never preempted, however long they follow each other")
+@pytest.mark.xfail(
+    strict=True, reason="short bursts are never preempted, however long they follow each other"
+)
 def test_a_pair_that_wakes_each_other_does_not_starve_the_queue():
     bench = Bench()
 
@@ -345,11 +352,13 @@ def test_every_goroutine_runs_once_and_no_core_time_is_lost(
     for k, (at, tenths, _) in enumerate(plan):
         assert at <= bench.began[str(k)]
         assert bench.began[str(k)] + tenths / 10 <= bench.ended[str(k)] + 1e-9
-    # As busy as can be until all is done: when the last has come, no more than what all have to do, shared by the
-    # processors, and the longest of them alone at the end.
+    # As busy as can be until all is done: when the last has come, no more than what all have to do, shared by
+    # the processors, and the longest of them alone at the end.
     total = sum(tenths for _, tenths, _ in plan) / 10
     last = max(at for at, _, _ in plan)
-    assert max(bench.ended.values()) <= last + total / procs + max(tenths for _, tenths, _ in plan) / 10 + 1e-6
+    assert (
+        max(bench.ended.values()) <= last + total / procs + max(tenths for _, tenths, _ in plan) / 10 + 1e-6
+    )
     # And no faster than the processors are.
     for start in {at for at, _, _ in plan}:
         later = [(k, tenths / 10) for k, (at, tenths, _) in enumerate(plan) if at >= start]

@@ -41,7 +41,7 @@ def ends_of(cores: int | None, work: Sequence[Job], seed: int = 1) -> list[int]:
 def shared(cores: int, work: Sequence[Job]) -> list[float]:
     """When each job ends if prompt ones share the cores equally and long ones what those leave.
 
-    Written from the definition: rates are constant between arrivals and ends, and no job gets more than a core.
+    Written from the definition: rates change where jobs come and end, and no job gets more than a core.
     """
     left = [float(demand) for _, demand, _ in work]
     ends = [math.nan] * len(work)
@@ -154,7 +154,7 @@ def test_ties_do_not_change_who_gets_how_much(work: list[Job], cores: int, seed:
 
 
 def mean_sojourns(cores: int, load: float, law: str, mean: int) -> np.ndarray:
-    """Mean sojourn times of Poisson arrivals at ``load`` of the cores, one for each of 16 independent runs."""
+    """Mean sojourn times of Poisson arrivals at ``load`` of the cores, for each of 16 runs."""
     found = []
     for run in range(16):
         rng = np.random.default_rng([run, cores])

@@ -36,7 +36,9 @@ def test_the_same_seed_and_replication_give_the_same_numbers():
         (2**62, 10_000, "", ""),
     ],
 )
-def test_another_seed_replication_actor_or_purpose_gives_independent_numbers(other: tuple[int, int, str, str]):
+def test_another_seed_replication_actor_or_purpose_gives_independent_numbers(
+    other: tuple[int, int, str, str],
+):
     mine, theirs = np.log(numbers(*BASE, n=4000)), np.log(numbers(*other, n=4000))
     assert not set(mine[:50]) & set(theirs[:50])
     assert abs(np.corrcoef(mine, theirs)[0, 1]) < 5 / math.sqrt(4000)

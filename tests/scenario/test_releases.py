@@ -20,6 +20,7 @@ ROWS = {
     "trigger_checks_duplicates": (False, True),
     "conflict_line_names_key": (True, False),
     "issuing_checks_certificate": (False, True),
+    "policies_check_request_key": (False, True),
     "secrets_cache": ("all", "labelled"),
 }
 

@@ -46,12 +46,20 @@ def test_the_same_seed_gives_the_same_digest_in_another_process(hash_seed: str):
 
 
 def test_another_seed_or_replication_gives_another_digest():
-    found = {digest(), digest("seed=2"), digest(index=1), digest("workload.certificates=7"), digest("strategy=update")}
+    found = {
+        digest(),
+        digest("seed=2"),
+        digest(index=1),
+        digest("workload.certificates=7"),
+        digest("strategy=update"),
+    }
     assert len(found) == 5
     assert digest() in found
 
 
-@pytest.mark.parametrize("unused", ["expect.conflicts_total=< 1", "description=other words", "replications=99", "log.verbosity=5"])
+@pytest.mark.parametrize(
+    "unused", ["expect.conflicts_total=< 1", "description=other words", "replications=99", "log.verbosity=5"]
+)
 def test_what_is_not_simulated_changes_nothing(unused: str):
     assert digest(unused) == digest()
 

@@ -26,14 +26,20 @@ def test_random_small_clusters_are_sound(scenario: Scenario):
 
 
 def recorded(**scenario: Any) -> tuple[Scenario, Recorder, int]:
-    given_ = {"name": "sound", "workload": {"certificates": 2}, "certificate": {"private_key": {"algorithm": "ECDSA"}}}
+    given_ = {
+        "name": "sound",
+        "workload": {"certificates": 2},
+        "certificate": {"private_key": {"algorithm": "ECDSA"}},
+    }
     model = Scenario.model_validate({**given_, **scenario})
     cluster = Cluster(model, Profile(), 0)
     cluster.run()
     return model, cluster.recorder, cluster.sim.now
 
 
-def doctor(rows: list[tuple[Any, ...]], columns: tuple[str, ...], which: Callable[[dict[str, Any]], bool], **new: Any) -> None:
+def doctor(
+    rows: list[tuple[Any, ...]], columns: tuple[str, ...], which: Callable[[dict[str, Any]], bool], **new: Any
+) -> None:
     """Change the first row that fits."""
     for number, row in enumerate(rows):
         named = dict(zip(columns, row, strict=True))
@@ -58,7 +64,10 @@ def test_a_version_that_goes_back_is_seen():
     rows = [dict(zip(REQUESTS, row, strict=True)) for row in recorder.requests]
     last = max(row["written_version"] for row in rows if row["object"] == "c0001")
     doctor(
-        recorder.requests, REQUESTS, lambda row: row["object"] == "c0001" and row["written_version"] == last, written_version=3
+        recorder.requests,
+        REQUESTS,
+        lambda row: row["object"] == "c0001" and row["written_version"] == last,
+        written_version=3,
     )
     (found,) = violations(model, recorder, end)
     assert "certificates/c0001 went back from version" in found
@@ -67,7 +76,9 @@ def test_a_version_that_goes_back_is_seen():
 
 def test_a_version_given_twice_is_seen():
     model, recorder, end = recorded()
-    first = next(row for row in recorder.requests if accepted_certificate(dict(zip(REQUESTS, row, strict=True))))
+    first = next(
+        row for row in recorder.requests if accepted_certificate(dict(zip(REQUESTS, row, strict=True)))
+    )
     recorder.requests.append(first)
     assert len(violations(model, recorder, end)) == 1
 
@@ -81,7 +92,12 @@ def test_a_stale_write_that_was_accepted_is_seen():
 
 def test_an_unconditional_write_may_be_accepted_on_any_version():
     model, recorder, end = recorded(strategy="apply")
-    doctor(recorder.requests, REQUESTS, lambda row: row["verb"] == "apply" and row["written_version"] > 0, read_version=1)
+    doctor(
+        recorder.requests,
+        REQUESTS,
+        lambda row: row["verb"] == "apply" and row["written_version"] > 0,
+        read_version=1,
+    )
     assert violations(model, recorder, end) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -37,7 +38,11 @@ def check_times(scenario: Scenario, rows: list[dict[str, Any]]) -> None:
 
 
 def check_versions(rows: list[dict[str, Any]]) -> None:
-    written = [row["written_version"] for row in sorted(rows, key=lambda row: row["decided_ns"]) if row["written_version"]]
+    written = [
+        row["written_version"]
+        for row in sorted(rows, key=lambda row: row["decided_ns"])
+        if row["written_version"]
+    ]
     assert len(written) == len(set(written))
     # One revision for the whole store: within an instant anything goes, otherwise it grows.
     last: dict[tuple[str, str], int] = {}
@@ -73,13 +78,13 @@ def check_reconciles(scenario: Scenario, passes: list[dict[str, Any]], rows: lis
         assert each["queued_ns"] <= each["started_ns"] <= each["ended_ns"]
         assert each["requests"] == sent.get(each["reconcile"], 0)
         by_key[each["controller"], each["key"]].append(each)
-        if each["ended_ns"] > each["started_ns"]:
+        # A pass that finds nothing to do is recorded with core time that its worker makes up for later.
+        if each["requests"]:
             running[each["controller"]] += [(each["started_ns"], 1), (each["ended_ns"], -1)]
     for key, mine in by_key.items():
         if not scenario.controllers.restarts:
             mine.sort(key=lambda each: each["started_ns"])
-            for earlier, later in zip(mine, mine[1:], strict=False):
-                # What finds nothing to do is recorded with the core time that it will have used.
+            for earlier, later in itertools.pairwise(mine):
                 assert earlier["ended_ns"] <= later["started_ns"] or not earlier["requests"], key
     for controller, changes in running.items():
         options = getattr(scenario.controllers, OPTIONS.get(controller, ""), None)
@@ -110,8 +115,8 @@ def check_tokens(scenario: Scenario, rows: list[dict[str, Any]]) -> None:
         return
     if scenario.controllers.restarts:
         return
-    # A goroutine that has its token may be sent later, for want of a processor, so that tokens are compared: the
-    # first burst at once, then one each 1/qps.
+    # Requests may be sent later than their tokens came, for want of a processor, but not earlier: the first
+    # burst at once, then one each 1/qps.
     sent = sorted(row["sent_ns"] for row in mine)
     for k, at in enumerate(sent):
         assert k + 1 <= scenario.client.burst + (at - sent[0] + 1000) * scenario.client.qps / SECOND + 1
@@ -145,12 +150,20 @@ def check_certificates(found: list[dict[str, Any]], rows: list[dict[str, Any]]) 
 def check_log(scenario: Scenario, recorded: Replication, rows: list[dict[str, Any]]) -> None:
     if scenario.controllers.restarts:
         return  # an answer to a killed process is logged by nobody
+    # Of a CertificateRequest that was deleted and created again the uid is refused, which is another error.
     refused = [
         row
         for row in rows
-        if row["reason"] == "Conflict" and row["actor"].startswith("certif") and row["answered_ns"] < recorded.ended_ns
+        if row["reason"] == "Conflict"
+        and row["resource"] == "certificates"
+        and row["actor"].startswith("certificates-")
+        and row["answered_ns"] < recorded.ended_ns
     ]
-    found = [line for line in lines(recorded) if "optimistic locking" in line["message"]]
+    found = [
+        line
+        for line in lines(recorded)
+        if "optimistic locking" in line["message"] and line["controller"].startswith("certificates-")
+    ]
     counted = Counter(row["actor"] for row in refused)
     for controller in counted | Counter(line["controller"] for line in found):
         # The last ones may not have been logged yet when the replication ended.
@@ -199,7 +212,9 @@ def test_without_faults_everything_becomes_ready_and_stays_so(scenario: Scenario
             assert secret.data["tls.crt"].key == secret.data["tls.key"]
     if scenario.certificate.renew_before is None and not slow:
         assert cluster.settled
-        assert {secret.name for secret in store.list("Secret")} == {f"{name}-tls" for name in cluster.recorder.lives}
+        assert {secret.name for secret in store.list("Secret")} == {
+            f"{name}-tls" for name in cluster.recorder.lives
+        }
 
 
 @pytest.mark.parametrize(
@@ -236,3 +251,27 @@ def test_a_replication_that_never_settles_ends_at_most_then():
     recorded = replicate(scenario, 0)
     assert not recorded.settled
     assert recorded.ended_ns == pytest.approx(126 * SECOND, rel=0.01)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=KeyError,
+    reason="a condition without lastTransitionTime ends the simulation with KeyError",
+)
+@pytest.mark.parametrize("action", ["patch", "update"])
+def test_others_may_write_the_ready_condition(action: str):
+    scenario = Scenario.model_validate(
+        {
+            "name": "edited",
+            "workload": {"certificates": 2},
+            "certificate": {"private_key": {"algorithm": "ECDSA"}},
+            "issuer": {"type": "external", "latency": {"p50": 3 * SECOND, "p90": 3 * SECOND + 1}},
+            "writers": [{"target": "readyCondition", "action": action, "rate": 5.0, "start": 0}],
+            "until": {"at_most": 20 * SECOND, "at_least": 20 * SECOND},
+        }
+    )
+    recorded = replicate(scenario, 0)
+    edited = [row for row in requests(recorded) if row["actor"] == "gitops" and row["written_version"]]
+    assert len(edited) > 10
+    # readiness mends what they break.
+    assert all(row["ready_ns"] > 0 for row in certificates(recorded))

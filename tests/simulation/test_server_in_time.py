@@ -24,7 +24,15 @@ NO_CPU = 1e-9
 
 def bench(times: dict[str, Any], seed: int = 1, cores: int | None = None, **server: Any) -> Toy:
     options = {name: server.pop(name) for name in ("max_in_flight", "network_one_way") if name in server}
-    profile = {"server": {"times": times, "cpu_share": NO_CPU, "commit_share": 0.75, "hidden_retry": 2 * MS, **server}}
+    profile = {
+        "server": {
+            "times": times,
+            "cpu_share": NO_CPU,
+            "commit_share": 0.75,
+            "hidden_retry": 2 * MS,
+            **server,
+        }
+    }
     toy = Toy({"server": options, "cpu": {"cores": cores}}, profile, seed)
     toy.certificate()
     return toy
@@ -61,12 +69,18 @@ def test_an_idle_server_takes_as_long_as_the_profile_says():
 
 KINDS: list[tuple[Write, str]] = [
     (Write("create", "Certificate", "new", {"spec": SPEC}, "m"), "certificate_create"),
-    (Write("apply", "Certificate", "c0000", {"status": {"revision": 1}}, "m", "status", True), "certificate_status"),
+    (
+        Write("apply", "Certificate", "c0000", {"status": {"revision": 1}}, "m", "status", True),
+        "certificate_status",
+    ),
     (annotate("c0000", "x"), "certificate_main"),
     (Write("create", "Secret", "s", {"data": {}}, "m"), "secret_create"),
     (Write("apply", "Secret", "s", {"data": {}}, "m", "", True), "secret_apply"),
     (Write("delete", "Secret", "s", {}, "m"), "secret_delete"),
-    (Write("create", "CertificateRequest", "r", {"spec": {"issuerRef": {"name": "ca"}}}, "m"), "request_create"),
+    (
+        Write("create", "CertificateRequest", "r", {"spec": {"issuerRef": {"name": "ca"}}}, "m"),
+        "request_create",
+    ),
     (Write("merge-patch", "CertificateRequest", "r", {"status": {}}, "m", "status"), "request_status"),
     (Write("delete", "CertificateRequest", "r", {}, "m"), "request_delete"),
     (Write("create", "Event", "e", {"data": {}}), "event"),
@@ -109,11 +123,16 @@ def test_a_get_answers_what_is_stored():
     toy = bench(service(MS))
     answers: list[Response] = []
     for at, name in enumerate(("c0000", "missing")):
-        toy.sim.call_in(at, toy.outside.submit, Get(Write("get", "Certificate", name, {}), name), answers.append)
+        toy.sim.call_in(
+            at, toy.outside.submit, Get(Write("get", "Certificate", name, {}), name), answers.append
+        )
     toy.sim.run()
     assert [answer.code for answer in answers] == [200, 404]
     assert answers[0].object is toy.api.store.get("Certificate", "c0000")
-    assert [(row["verb"], row["code"], row["written_version"]) for row in toy.requests()] == [("get", 200, 0), ("get", 404, 0)]
+    assert [(row["verb"], row["code"], row["written_version"]) for row in toy.requests()] == [
+        ("get", 200, 0),
+        ("get", 404, 0),
+    ]
 
 
 # Queues
@@ -162,7 +181,10 @@ def test_at_most_max_in_flight_are_served_at_once_first_come_first_served(places
 
 
 def test_computing_requests_share_the_cores():
-    toy = Toy({"cpu": {"cores": 2}}, {"server": {"times": service(10 * MS), "cpu_share": 0.5, "commit_share": 0.5, "procs": 100}})
+    toy = Toy(
+        {"cpu": {"cores": 2}},
+        {"server": {"times": service(10 * MS), "cpu_share": 0.5, "commit_share": 0.5, "procs": 100}},
+    )
     for _ in range(8):
         get(toy, 0)
     toy.sim.run()
@@ -172,7 +194,10 @@ def test_computing_requests_share_the_cores():
 
 
 def test_no_more_requests_compute_at_once_than_the_server_has_processors():
-    toy = Toy({"cpu": {"cores": 8}}, {"server": {"times": service(10 * MS), "cpu_share": 1, "commit_share": 1, "procs": 2}})
+    toy = Toy(
+        {"cpu": {"cores": 8}},
+        {"server": {"times": service(10 * MS), "cpu_share": 1, "commit_share": 1, "procs": 2}},
+    )
     for _ in range(6):
         get(toy, 0)
     toy.sim.run()
@@ -210,10 +235,12 @@ def test_each_lost_race_is_counted():
     for k in range(5):
         submit(toy, k * MS // 100, annotate("c0000", str(k)))
     toy.sim.run()
-    # All five read the same version. The first wins at 6 ms; the others read again, and one of them wins each time.
+    # All five read the same version. The first wins at 6 ms; the others read again, and one wins each time.
     assert sorted(row["hidden_retries"] for row in toy.requests()) == [0, 1, 2, 3, 4]
     assert {row["code"] for row in toy.requests()} == {200}
-    assert [row["written_version"] for row in toy.requests()] == sorted(row["written_version"] for row in toy.requests())
+    assert [row["written_version"] for row in toy.requests()] == sorted(
+        row["written_version"] for row in toy.requests()
+    )
 
 
 def test_others_objects_do_not_matter():
@@ -305,7 +332,9 @@ def test_only_what_was_stored_is_published_and_at_its_commit():
 
 
 bursts = st.lists(
-    st.tuples(st.integers(0, 30), st.sampled_from(["patch", "stale", "fresh", "get", "create"]), st.integers(0, 1)),
+    st.tuples(
+        st.integers(0, 30), st.sampled_from(["patch", "stale", "fresh", "get", "create"]), st.integers(0, 1)
+    ),
     min_size=1,
     max_size=30,
 )
@@ -322,7 +351,9 @@ def test_every_request_is_answered_once_and_versions_only_grow(
     for k, (at, what, which) in enumerate(plan):
         name = f"c000{which}"
         if what == "get":
-            toy.sim.call_in(at * MS, toy.outside.submit, Get(Write("get", "Certificate", name, {}), name), answers.append)
+            toy.sim.call_in(
+                at * MS, toy.outside.submit, Get(Write("get", "Certificate", name, {}), name), answers.append
+            )
         elif what == "create":
             submit(toy, at * MS, Write("create", "Secret", f"s{which}", {"data": {}}, "m"), answers)
         else:
