@@ -55,7 +55,11 @@ class Workers:
         work: Callable[[], int],
     ) -> None:
         self.process = process
+        self.sim = process.sim
+        self._go = process.go
+        self.recorder = process.recorder
         self.reconciler = reconciler
+        self._reconcile = reconciler.reconcile
         self.queue = Workqueue()
         self.limiter = ExponentialLimiter(retry.base, retry.max)
         self._limit = retry.limit
@@ -67,10 +71,9 @@ class Workers:
 
     def add(self, key: str, cause: str = "watch") -> None:
         """Add a key now."""
-        process = self.process
-        if self.queue.add(key, cause, process.sim.now) and self._parked:
+        if self.queue.add(key, cause, self.sim.now) and self._parked:
             self._parked -= 1
-            process.go.ready(self.take)
+            self._go.ready(self.take)
 
     def schedule(self, key: str, delay: int) -> None:
         """Add a key after ``delay``, in place of what was scheduled for it (cert-manager's pkg/scheduler)."""
@@ -86,27 +89,23 @@ class Workers:
 
     def take(self) -> Burst | None:
         """A worker takes the next key and begins its pass, or parks."""
-        queue = self.queue
         while True:
-            item = queue.get()
+            item = self.queue.get()
             if item is None:
                 self._parked += 1
                 return None
             obj = self._read(item[0])
-            if obj is None:
-                return _Pass(self, item, obj, self._work())
             # The decision is made from the cache as it is now; the work that it costs comes before its first
             # effect.
-            generator = self.reconciler.reconcile(obj)
-            if generator is None:
-                return _Pass(self, item, obj, self._work())
+            generator = self._reconcile(obj) if obj is not None else None
             if generator is not NEVER:
-                return self._act(_Pass(self, item, obj, self._work()), generator)
+                pass_ = _Pass(self, item, obj, self._work())
+                return pass_ if generator is None else self._act(pass_, generator)
             demand = self._work()
-            queue.done(item[0])
-            now = self.process.sim.now
-            self.record(item, obj, self.process.recorder.new_reconcile(), now, now + demand, 0, "ok")
-            self.process.go.owe(demand)
+            self.queue.done(item[0])
+            now = self.sim.now
+            self.record(item, obj, self.recorder.new_reconcile(), now, now + demand, 0, "ok")
+            self._go.owe(demand)
 
     def _act(self, pass_: _Pass, generator: Reconcile) -> Burst:
         try:
@@ -131,15 +130,16 @@ class Workers:
         outcome: str,
     ) -> None:
         """Record a pass that has ended."""
+        key, cause, queued = item
         reconciler = self.reconciler
-        self.process.recorder.reconciles.append(
+        self.recorder.reconciles.append(
             (
                 number,
                 reconciler.name,
-                item[0],
+                key,
                 reconciler.certificate(obj) if obj is not None else "",
-                item[1],
-                item[2],
+                cause,
+                queued,
                 started,
                 ended,
                 obj.resource_version if obj is not None else 0,
@@ -209,9 +209,8 @@ class _Pass(Burst):
         self.generator: Reconcile | None = None
         self.effect: Effect | None = None
         self.result: Response | Failure | None = None
-        process = workers.process
-        self._number = process.recorder.new_reconcile()
-        self._started = process.sim.now
+        self._number = workers.recorder.new_reconcile()
+        self._started = workers.sim.now
 
     def then(self) -> Burst | None:
         """The core time is used: go on with the effect, or end."""
@@ -254,6 +253,6 @@ class _Pass(Burst):
         item = self._item
         outcome = workers.settle(item[0], result)
         workers.record(
-            item, self._obj, self._number, self._started, workers.process.sim.now, self._requests, outcome
+            item, self._obj, self._number, self._started, workers.sim.now, self._requests, outcome
         )
         return workers.take()

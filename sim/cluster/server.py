@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Protocol
 
 from sim.cluster import messages
@@ -43,9 +44,10 @@ def service_class(write: Write) -> str:
 
 
 class InFlight(Recorded, Protocol):
-    """A request under way; ``out`` is how long it takes to the server, in nanoseconds."""
+    """A request under way; ``out`` and ``back`` are how long it and its answer travel, in nanoseconds."""
 
     out: int
+    back: int
 
     def arrive(self, response: Response) -> None:
         """The answer reaches the client."""
@@ -91,6 +93,8 @@ class Server:
         self._last_taken = -profile.server.cold_after
         self._places = scenario.server.max_in_flight
         self._waiting: deque[_Job] = deque()
+        self._answers: list[int] = []  # when requests that still hold a place will be answered; a heap
+        self._waking = False
         self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
         self._runnable: deque[tuple[_Job, int]] = deque()
         self._watches: dict[str, list[Watch]] = {}
@@ -108,11 +112,35 @@ class Server:
 
     def _admit(self, request: InFlight, get: bool) -> None:
         job = _Job(request, get, self._sim.now)
-        if self._places:
+        if self._places or self._reclaim():
             self._places -= 1
             self._serve(job)
         else:
             self._waiting.append(job)
+            self._wake_later()
+
+    def _reclaim(self) -> int:
+        """Places that answered requests have left; looked at only where none is known to be free."""
+        now = self._sim.now
+        answers = self._answers
+        while answers and answers[0] <= now:
+            heappop(answers)
+            self._places += 1
+        return self._places
+
+    def _wake_later(self) -> None:
+        if self._answers and not self._waking:
+            self._waking = True
+            self._sim.call_in(self._answers[0] - self._sim.now, self._place_left)
+
+    def _place_left(self) -> None:
+        self._waking = False
+        self._reclaim()
+        while self._waiting and self._places:
+            self._places -= 1
+            self._serve(self._waiting.popleft())
+        if self._waiting:
+            self._wake_later()
 
     def _serve(self, job: _Job) -> None:
         write = job.request.send.write
@@ -134,9 +162,10 @@ class Server:
             service = round(service * self._costs.cold_factor)
         self._last_taken = job.received
         cpu = round(service * self._costs.cpu_share)
-        decided = max(round(service * self._costs.commit_share), cpu)
-        job.before = decided - cpu
-        job.after = service - decided
+        before = round(service * self._costs.commit_share) - cpu
+        # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
+        job.before = before if before * 20 > service else 0
+        job.after = service - cpu - job.before
         if self._procs:
             self._procs -= 1
             self._machine.run(cpu, False, self._computed, job)
@@ -184,14 +213,7 @@ class Server:
                     watch.publish(WatchEvent(response.object, write.verb == "delete"))
         # Recorded now, in the order of decisions: two writes may be answered in another order.
         self._recorder.request(request, response, current, job.received, now, now + job.after, job.retries)
-        self._sim.call_in(job.after, self._answer, job, response)
-
-    def _answer(self, job: _Job, response: Response) -> None:
+        heappush(self._answers, now + job.after)
         if self._waiting:
-            self._serve(self._waiting.popleft())
-        else:
-            self._places += 1
-        if job.request.back:
-            self._sim.call_in(job.request.back, job.request.arrive, response)
-        else:
-            job.request.arrive(response)
+            self._wake_later()
+        self._sim.call_in(job.after + request.back, request.arrive, response)
