@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sim.client.connection import Connection
 from sim.client.throttle import TokenBucket
 from sim.cluster.server import Server
@@ -36,18 +38,16 @@ class Process:
         self.go = GoProcess(simulation, machine, profile.go)
         self.bucket = TokenBucket(scenario.client.qps, scenario.client.burst) if throttled else None
         self.network = scenario.server.network_one_way
-        delivery = profile.server.delivery
-        self.delivery = (
-            self.streams.latency("network", "delivery", delivery) if delivery is not None else None
-        )
+        network, delivery = self.network, profile.server.delivery
+        self.message: Callable[[], int] = lambda: network
+        """Nanoseconds that one message takes between this process and the server."""
+        if delivery is not None:
+            draw = self.streams.latency("network", "delivery", delivery)
+            self.message = (lambda: network + draw()) if network else draw
         self.request_cpu = profile.controllers.request_cpu
         self.response_cpu = profile.controllers.response_cpu
         self.connection = Connection(self.go)
         self.stopped = False
-
-    def message(self) -> int:
-        """Nanoseconds that one message takes between this process and the server."""
-        return self.network + self.delivery() if self.delivery is not None else self.network
 
     def stop(self) -> None:
         """Kill the process: caches, queues, waits and unsent requests are gone; what the server has goes on."""

@@ -167,7 +167,7 @@ class Workers:
         """Forget the key or add it again, as the result asks; returns the outcome's name."""
         if result is None:
             outcome = "ok"
-            if key in self.limiter:
+            if key in self.limiter.failing:
                 self.limiter.forget(key)
         else:
             stale = isinstance(result, Response) and result.stale

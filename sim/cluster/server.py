@@ -29,13 +29,16 @@ from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 
 
-def service_class(write: Write) -> str:
-    """The field of ``ServiceTimes`` that a write's time is drawn from."""
-    kind, verb = write.kind, write.verb
+def service_class(verb: str, kind: str, subresource: str) -> str:
+    """The field of ``ServiceTimes`` that the time of a request is drawn from; ``refused`` is a stale write."""
+    if verb == "get":
+        return "get"
+    if verb == "refused":
+        return "certificate_refused"
     if kind == "Certificate":
         if verb == "create":
             return "certificate_create"
-        return "certificate_status" if write.subresource else "certificate_main"
+        return "certificate_status" if subresource else "certificate_main"
     if kind == "Event":
         return "event"
     if kind == "Secret":
@@ -89,7 +92,7 @@ class Server:
         self.api = api
         self._recorder = recorder
         self._costs = profile.server
-        self._times: dict[tuple[str, str], Callable[[], int]] = {}
+        self._times: dict[tuple[str, str, str, str], Callable[[], int]] = {}
         self._last_taken = -profile.server.cold_after
         self._places = scenario.server.max_in_flight
         self._waiting: deque[_Job] = deque()
@@ -147,17 +150,13 @@ class Server:
         current = self.api.store.get(write.kind, write.name)
         job.base = current.resource_version if current is not None else 0
         if job.get:
-            name = "get"
+            key = (job.request.actor, "get", "", "")
         elif write.resource_version is not None and job.base != write.resource_version:
-            name = "certificate_refused"
+            key = (job.request.actor, "refused", "", "")
         else:
-            name = service_class(write)
-        key = (job.request.actor, name)
+            key = (job.request.actor, write.verb, write.kind, write.subresource)
         draw = self._times.get(key)
-        if draw is None:
-            latency = getattr(self._costs.times, name)
-            draw = self._times[key] = self._sim.streams.latency(job.request.actor, f"service/{name}", latency)
-        service = draw()
+        service = draw() if draw is not None else self._new_times(key)()
         if job.received - self._last_taken > self._costs.cold_after:
             service = round(service * self._costs.cold_factor)
         self._last_taken = job.received
@@ -171,6 +170,13 @@ class Server:
             self._machine.run(cpu, False, self._computed, job)
         else:
             self._runnable.append((job, cpu))
+
+    def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
+        actor, verb, kind, subresource = key
+        name = service_class(verb, kind, subresource)
+        latency = getattr(self._costs.times, name)
+        draw = self._times[key] = self._sim.streams.latency(actor, f"service/{name}", latency)
+        return draw
 
     def _computed(self, job: _Job) -> None:
         if not self._machine.finished(job):

@@ -1,8 +1,8 @@
 """From what a recorded cluster was asked to the scenario that asks the simulator for the same.
 
-A recording's ``run.json`` says under ``asked`` what the cluster was asked to do. A prediction may use that and
-nothing else of it. What is not understood is never dropped in silence: an unknown key is noted, an unknown
-value is an error, because another workload would be predicted in its place.
+A recording's ``run.json`` says under ``asked`` what the cluster was asked to do. A prediction may use that
+and nothing else of it. What is not understood is never dropped in silence: an unknown key is noted, an
+unknown value is an error, because another workload would be predicted in its place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DEFAULTS: dict[str, Any] = {
     "issuer": "selfsigned",
     "private_key": {"algorithm": "RSA", "size": 2048},
 }
-"""cert-manager's defaults, and the recordings' for the rest: taken, and noted, where a recording is silent."""
+"""cert-manager's defaults, and the recordings' for the rest: taken, and noted, where a run is silent."""
 
 _KNOWN: dict[str, tuple[type, ...]] = {
     "cert_manager": (str,),
@@ -79,8 +79,8 @@ def scenario_from(
 
     The recordings' rule goes by the case's name and workload (``recorded.scenario_of``): at most 400 s after
     the last creation, 500 s, 240 s, 75 s or 60 s for some. ``lengths_s`` are, for the repetitions that ended
-    without coming to rest, the seconds from the last creation to the end: where the rule would have gone on for
-    longer, somebody stopped these, so the simulation stops there too. ``settings`` are overrides such as
+    without coming to rest, the seconds from the last creation to the end: where the rule would have gone on
+    for longer, somebody stopped these, so the simulation stops there too. ``settings`` are overrides such as
     ``cpu.cores=8``, for what was not asked but is known of the machine.
 
     Raises ``AskedError`` for what is missing, wrong or unknown, ``ScenarioError`` for a wrong setting.

@@ -1,7 +1,7 @@
 """Finds the recorded runs to validate against: folders with a ``run.json``, grouped into cases.
 
-A case is what one cluster was asked to do; its repetitions are folders ``CASE/r1``, ``CASE/r2``, ... A path may
-name a repetition, a case, or a folder of cases.
+A case is what one cluster was asked to do; its repetitions are folders ``CASE/r1``, ``CASE/r2``, ... A path
+may name a repetition, a case, or a folder of cases.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def find_cases(paths: Iterable[Path], settings: Iterable[str] = ()) -> list[Case
         folders = list(_folders(path))
         if not folders:
             raise CaseError(
-                f"{path}: no {RUN} in it, in its folders or theirs; name a recording, a case's folder with its "
-                "repetitions, or a folder of cases"
+                f"{path}: no {RUN} in it, in its folders or theirs; name a recording, a case's folder with "
+                "its repetitions, or a folder of cases"
             )
         for folder in folders:
             if folder.resolve() in seen:
@@ -72,7 +72,7 @@ def find_cases(paths: Iterable[Path], settings: Iterable[str] = ()) -> list[Case
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    """The folders with a run.json at ``path``, in it, and in those, without going on below one that has it."""
+    """The folders with a run.json at ``path``, in it, and in those, but not below one that has it."""
     if path.name == RUN and path.is_file():
         path = path.parent
     if not path.is_dir():
@@ -95,7 +95,7 @@ def _order(folder: Path) -> tuple[str, int, str]:
 
 
 def _read(folder: Path) -> tuple[str, Run]:
-    """Return the case's name and the run: ``CASE/rN`` as the folders are called, else as the run calls itself."""
+    """Return the run and its case, called as the folder of ``CASE/rN``, else as the run calls itself."""
     file = folder / RUN
     try:
         if file.stat().st_size > _LARGEST:

@@ -3,7 +3,7 @@
 =============================  ========================================================================
 conflicts, conflicts.C         409 Conflict on Certificates, by cert-manager's controllers; of controller C
 phase.P                        the same in phase P of an issuance, see ``Phases``
-status_writes, status_writes.C successful writes of a Certificate's status by the controllers
+status_writes, ...C            successful writes of a Certificate's status by the controllers
 requests, requests.K           requests of cert-manager; all requests by "actor verb resource code"
 reconciles.C                   passes of controller C; after a restart since the last one
 time_to_ready.p50, .p95, .max  seconds from the creation's answer to the first Ready=True, ``recorded_quantile``

@@ -282,8 +282,10 @@ class GoProcess:
         self._current = None
         if following is not None:
             self._compute(processor, following)
-        else:
+        elif self._waiting or self._global or self._network or processor.due:
             self._start(processor, self._next(processor))
+        else:
+            self._start(processor, None)
         self._filling = False
         if (self._global or self._waiting) and (self._idle or self._spare):
             self._fill()

@@ -7,7 +7,9 @@ was recorded and not of any controller's view.
 from __future__ import annotations
 
 import marshal
+from collections.abc import Callable
 from hashlib import blake2b
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.recording.columns import RECONCILES
@@ -84,12 +86,8 @@ class Recorder:
         self.lives: dict[str, Life] = {}
         self.unsettled: set[str] = set()
         self.violations: list[str] = []
-        self._reconcile_ids = 0
-
-    def new_reconcile(self) -> int:
+        self.new_reconcile: Callable[[], int] = count(1).__next__
         """The number of a reconcile that starts now."""
-        self._reconcile_ids += 1
-        return self._reconcile_ids
 
     def request(  # one row has as many parts as a request has
         self,

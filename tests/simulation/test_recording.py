@@ -193,8 +193,8 @@ def test_without_faults_everything_becomes_ready_and_stays_so(scenario: Scenario
     cluster = Cluster(scenario, Profile(), 0)
     cluster.run()
     store = cluster.api.store
-    # Whether all have settled: not where tokens are too few, where there is always a renewal under way, or where
-    # an unconditional patch may put back what others have removed.
+    # Whether all have settled: not where tokens are too few, where there is always a renewal under way, or
+    # where an unconditional patch may put back what others have removed.
     slow = scenario.client.qps < 10 and (scenario.client.throttle is not False)
     overwrites = "merge-patch-unconditional" in (
         scenario.strategy,
