@@ -79,7 +79,8 @@ def validate(
             recordings, chosen, provenance, named, replications, settings or [], ablations, jobs, command
         )
 
-        from sim.report.validation import SectionError, markdown, replaced, report
+        from sim.report.validation import report
+        from sim.report.validation_markdown import SectionError, markdown, replaced
 
         if out is not None:
             from sim.recording.results import write_json
@@ -121,17 +122,9 @@ def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:
     """Return the profile, where its figures come from, and what to call it."""
     import yaml
 
-    from sim.scenario.catalogue import scenario_folders
-    from sim.scenario.profile_file import load_profile
+    from sim.scenario.profile_file import load_profile, resolve_profile
 
-    candidates = [Path(name), *(folder / "profiles" / f"{name}.yaml" for folder in scenario_folders())]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        known = sorted(
-            {path.stem for folder in scenario_folders() for path in folder.glob("profiles/*.yaml")}
-        )
-        hint = f"; in scenarios/profiles: {', '.join(known)}" if known else ""
-        raise BadInput(f"--profile {name}: no such file or profile{hint}")
+    found = resolve_profile(name)
     profile = load_profile(found)
     written = yaml.safe_load(found.read_text("utf-8")) or {}
     provenance = written.get("provenance")

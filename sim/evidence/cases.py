@@ -171,7 +171,7 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
 
 def _unsettled(run: Run) -> bool:
     unfinished = run.recorded.get("unfinished_at_end")
-    return _is_number(unfinished) and unfinished > 0
+    return isinstance(unfinished, int) and unfinished > 0
 
 
 __all__ = ["AskedError", "Case", "CaseError", "Run", "find_cases"]

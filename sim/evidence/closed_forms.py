@@ -102,7 +102,7 @@ def shared_cores(cores: int = 2, load: float = 0.7, jobs: int = 40_000) -> Check
 
 
 def against_writers(rate: float = 20, window: int = 50 * MS, attempts: int = 8_000) -> Check:
-    """A write from a copy read a fixed window before, among Poisson patches: refused 1 - exp(-rate * window)."""
+    """A write from a copy of a fixed age, among Poisson patches: refused 1 - exp(-rate * window)."""
     sim, api = _with_certificate()
     draw = sim.streams.exponential("writer", "times", SECOND / rate)
     over = sim.event()

@@ -6,7 +6,7 @@ phase.P                        the same in phase P of an issuance, see ``Phases`
 status_writes, ...C            successful writes of a Certificate's status by the controllers
 requests, requests.K           requests of cert-manager; all requests by "actor verb resource code"
 reconciles.C                   passes of controller C; after a restart since the last one
-time_to_ready.p50, .p95, .max  seconds from the creation's answer to the first Ready=True, ``recorded_quantile``
+time_to_ready.p50, .p95, .max  seconds from the creation's answer to the first Ready=True
 unfinished                     Certificates not Ready, still Issuing, or with a next private key at the end
 =============================  ========================================================================
 
@@ -49,10 +49,10 @@ class Phases:
     """Tells in which phase of its issuance a conflict of one Certificate falls.
 
     Between two runs of one case the loser of a race is not the same controller (trigger and readiness pass
-    through the token queue in a fixed order, so whoever is ahead keeps winning), but the race is: conflicts by
-    phase spread less than by controller. *Creation* is from trigger's write to the key's name in the status:
-    trigger against readiness. *Key set* is key-manager's writing of that name. *Completion* is what follows:
-    readiness, issuing, and key-manager's taking the name away.
+    through the token queue in a fixed order, so whoever is ahead keeps winning), but the race is: conflicts
+    by phase spread less than by controller. *Creation* is from trigger's write to the key's name in the
+    status: trigger against readiness. *Key set* is key-manager's writing of that name. *Completion* is what
+    follows: readiness, issuing, and key-manager's taking the name away.
     """
 
     def __init__(self) -> None:

@@ -18,9 +18,9 @@ _QUANTILES = ("p50", "p95", "max")
 def observe_run(run: Run) -> Observation:
     """Return the figures of a recorded run.
 
-    Where there is an audit log the conflicts by phase and each Certificate's time to Ready come from it, and so
-    does whatever ``run.json`` does not say. Where both have a figure ``run.json``'s is taken, and a difference
-    in the conflicts is noted. Raises ``CaseError`` where neither tells the conflicts.
+    Where there is an audit log the conflicts by phase and each Certificate's time to Ready come from it, and
+    so does whatever ``run.json`` does not say. Where both have a figure ``run.json``'s is taken, and a
+    difference in the conflicts is noted. Raises ``CaseError`` where neither tells the conflicts.
     """
     figures = _told(run)
     times: list[float] = []
@@ -31,8 +31,8 @@ def observe_run(run: Run) -> Observation:
         times = seen.times
         if seen.figures["conflicts"] != figures.get("conflicts", seen.figures["conflicts"]):
             notes.append(
-                f"the audit log has {seen.figures['conflicts']:g} conflicts and run.json {figures['conflicts']:g}: "
-                "the log is cut off, or holds something else"
+                f"the audit log has {seen.figures['conflicts']:g} conflicts and run.json "
+                f"{figures['conflicts']:g}: the log is cut off, or holds something else"
             )
         figures = {**seen.figures, **figures}
     if "conflicts" not in figures:

@@ -1,4 +1,4 @@
-"""One simulated run in the figures of a recording: computed where the replication ran, and all that travels."""
+"""One simulated run in the figures of a recording, computed where it ran: they are all that travels."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     phases = _phases(replication.requests)
     figures.update({f"phase.{phase}": count for phase, count in phases.counts.items()})
     since = max(scenario.controllers.restarts, default=0)
-    passes = Counter(
-        row[_C["controller"]] for row in replication.reconciles if row[_C["started_ns"]] >= since
-    )
+    reconciles: list[Row] = replication.reconciles
+    objects: list[Row] = replication.objects
+    passes = Counter(row[_C["controller"]] for row in reconciles if row[_C["started_ns"]] >= since)
     figures.update({f"reconciles.{name}": count for name, count in passes.items()})
     created, ready = _O["created_ns"], _O["ready_ns"]
-    times = [(row[ready] - row[created]) * 1e-9 for row in replication.objects if row[ready] >= 0]
+    times = [(row[ready] - row[created]) * 1e-9 for row in objects if row[ready] >= 0]
     figures.update(time_figures(times))
-    figures["unfinished"] = sum(_unfinished(row) for row in replication.objects)
+    figures["unfinished"] = sum(_unfinished(row) for row in objects)
     return Observation(figures, times, list(replication.violations))
 
 

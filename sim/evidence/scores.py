@@ -1,14 +1,14 @@
 """How good predictions are: intervals for what will be recorded, and scores of them.
 
 The simulated replications of a case are n independent draws of what one run of the cluster may come to. What
-was recorded is the mean of m runs. If simulation and cluster have one distribution, the recorded mean lies with
-probability 95% in
+was recorded is the mean of m runs. If simulation and cluster have one distribution, the recorded mean lies
+with probability 95% in
 
     mean +- t(n - 1, .975) * s * sqrt(1/m + 1/n)
 
 (the prediction interval for the mean of m further observations: Hahn and Meeker, *Statistical Intervals*,
-section 4.7), s being the standard deviation over the replications. Quantiles of the replications would need no
-normal distribution, but of 20 even the outermost ones leave out 10% of what comes next. Counts are not
+section 4.7), s being the standard deviation over the replications. Quantiles of the replications would need
+no normal distribution, but of 20 even the outermost ones leave out 10% of what comes next. Counts are not
 negative, so the interval ends at 0.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -161,7 +161,7 @@ def simulate(
 
 def perform_all(
     items: Sequence[Look | Job], executor: Executor, progress: Progress | None
-) -> Iterable[Observation]:
+) -> Iterator[Observation]:
     """Yield what comes of each item, in their order."""
     for done, outcome in enumerate(executor.map(perform, items), start=1):
         if progress is not None:
@@ -203,8 +203,8 @@ def _has_family(figures: Figures, family: str) -> bool:
     return any(key.startswith(family) for key in figures)
 
 
-# The summary, by the rules of the project's definition of accuracy: conflict errors, their maximum and rank cover
-# the update cases with enough recorded conflicts; apply cases must predict 0 and enter no median.
+# The summary. Conflict errors, their maximum and rank cover the update cases with enough recorded conflicts;
+# apply cases must predict 0 and enter no median.
 
 
 def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:

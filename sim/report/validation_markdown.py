@@ -1,0 +1,192 @@
+"""The generated part of docs/validation.md: tables over all recordings, as ``requeue validate`` found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sim.report.numbers import NONE, write
+from sim.report.validation import ABLATED, HEADS, Document, Part, ablated, inside, interval, row, verdict
+
+BEGIN = "<!-- generated: {command} -->"
+END = "<!-- end of what is generated -->"
+_MARK = BEGIN.split("{", maxsplit=1)[0]
+
+
+class SectionError(ValueError):
+    """A document has no place for what is generated."""
+
+
+def markdown(document: Document) -> str:
+    """Return the generated part, between its marks."""
+    runs = document["runs"]
+    lines = [BEGIN.format(command=document["command"]), "", *verdict(document), ""]
+    for title, part in (
+        ("The validation ladder", _ladder(document["ladder"])),
+        ("All recordings", _recordings(document)),
+        ("Summary", _summaries(document)),
+        ("Conflicts by controller and by phase", _splits(runs)),
+        ("Spread of single runs", _spreads(runs)),
+        ("Requests, passes and writes", _others(runs)),
+        ("What each mechanism is worth", _ablations(document.get("ablations", ()))),
+        ("Notes", [f"- {run['name']}: {note}" for run in runs for note in run["notes"]]),
+    ):
+        if part:
+            lines += [f"## {title}", "", *part, ""]
+    return "\n".join([*lines, END]) + "\n"
+
+
+def replaced(text: str, generated: str) -> str:
+    """Return ``text`` with the generated part in place of the one before.
+
+    Raises ``SectionError`` where it has no such part.
+    """
+    start = text.find(_MARK)
+    end = text.find(END, max(start, 0))
+    if start < 0 or end < 0:
+        raise SectionError(f"it has no part between '{_MARK}... -->' and '{END}'")
+    return text[:start] + generated.rstrip("\n") + text[end + len(END) :]
+
+
+def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(heads)} |",
+        f"|{'---|' * len(heads)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def _ladder(rungs: Sequence[Part]) -> list[str]:
+    lines = _grid(("rung", "figure"), [[rung["rung"], rung["figure"]] for rung in rungs])
+    checks = [
+        [check["name"], f"{check['expected']:.4g}", f"{check['found']:.4g}", f"{check['error']:.2g}"]
+        for rung in rungs
+        for check in rung.get("checks", ())
+    ]
+    return [*lines, "", *_grid(("closed form", "expected", "found", "standard error"), checks)]
+
+
+def _recordings(document: Document) -> list[str]:
+    runs = document["runs"]
+    used = set(document["calibrated_on"])
+    lines = [
+        f"Profile `{document['profile']}`, {document['replications']} simulated runs of each case. "
+        "In brackets the 95% prediction interval for the mean of the recorded runs; ! where that is outside. "
+        "*Unfinished* is the share of Certificates left so at the end, recorded / predicted.",
+        "",
+        *_grid(("case", *HEADS), [[_named(run, used), *row(run)] for run in runs]),
+    ]
+    if used & {run["name"] for run in runs}:
+        lines += ["", "(c): the profile was measured on this case; all others are predictions."]
+    return lines
+
+
+def _named(run: Part, used: set[str]) -> str:
+    return f"{run['name']} (c)" if run["name"] in used else str(run["name"])
+
+
+_SUMMARY = (
+    ("cases", "cases", "count"),
+    ("cases_with_enough_conflicts", "of them updates with at least 30 recorded conflicts", "count"),
+    ("median_abs_rel_error_conflicts", "conflicts: median absolute relative error", "share"),
+    ("max_abs_rel_error_conflicts", "conflicts: largest", "share"),
+    ("coverage", "conflicts by controller inside their interval", "share"),
+    ("median_interval_width", "median width of those intervals, over the recorded mean", "count"),
+    ("median_interval_score", "median interval score, over the recorded mean", "count"),
+    ("median_recorded_spread", "recorded spread of conflicts by controller, over the mean", "share"),
+    ("median_predicted_spread", "predicted spread of the same", "share"),
+    ("median_abs_rel_error_time_to_ready", "median time to Ready, updates: median error", "share"),
+    ("median_abs_rel_error_time_to_ready_apply", "median time to Ready, applies: median error", "share"),
+    ("median_abs_rel_error_requests", "requests: median error", "share"),
+    ("max_abs_rel_error_requests", "requests: largest", "share"),
+    ("median_abs_rel_error_status_writes_apply", "status writes under apply: median error", "share"),
+    ("rank_agreement_conflicts", "order of cases by conflicts per Certificate: Kendall's tau-b", "count"),
+    ("rank_agreement_time_to_ready", "order of cases by median time to Ready: Kendall's tau-b", "count"),
+)
+
+
+def _summaries(document: Document) -> list[str]:
+    columns = [("all", document["summary"])]
+    if document["predictions"] is not None:
+        columns.append(("predictions only", document["predictions"]))
+    rows = [[label, *(write(summary[key], kind) for _, summary in columns)] for key, label, kind in _SUMMARY]
+    return _grid(("", *(name for name, _ in columns)), rows)
+
+
+def _splits(runs: Sequence[Part]) -> list[str]:
+    updates = [run for run in runs if run["conflicts"]["recorded"]]
+    controllers = list(dict.fromkeys(name for run in updates for name in run["by_controller"]))
+    phases = list(dict.fromkeys(name for run in updates for name in run["by_phase"]))
+    rows = [
+        [
+            run["name"],
+            *(_pair(run["by_controller"].get(name)) for name in controllers),
+            *(_pair(run["by_phase"].get(name)) for name in phases),
+        ]
+        for run in updates
+    ]
+    heads = ("case", *(name.removeprefix("certificates-") for name in controllers), *phases)
+    return ["Recorded, predicted [95% prediction interval].", "", *_grid(heads, rows)] if rows else []
+
+
+def _pair(each: Part | None, kind: str = "count") -> str:
+    return NONE if each is None else f"{write(each['recorded'], kind)}, {interval(each, kind)}"
+
+
+_SPREADS = (
+    ("conflicts", "conflicts", "count"),
+    ("requests", "requests", "count"),
+    ("time_to_ready.p50", "Ready p50", "seconds"),
+)
+
+
+def _spreads(runs: Sequence[Part]) -> list[str]:
+    rows = []
+    for run in runs:
+        cells = [run["name"]]
+        for key, _, kind in _SPREADS:
+            both = run["spread"][key]
+            cells.append(f"{write(both['recorded'], kind)} / {write(both['predicted'], kind)}")
+        rows.append([*cells, write(run["time_to_ready_wasserstein_s"], "seconds")])
+    heads = ("case", *(label for _, label, _ in _SPREADS), "Wasserstein distance of times to Ready")
+    return ["Standard deviation of single runs, recorded / predicted.", "", *_grid(heads, rows)]
+
+
+def _others(runs: Sequence[Part]) -> list[str]:
+    rows = []
+    for run in runs:
+        kinds = [each for each in run["requests_by_kind"].values() if each["recorded"] is not None]
+        passes = list(run["reconciles"].values())
+        rows.append(
+            [
+                run["name"],
+                _pair(run["requests"]),
+                f"{sum(map(inside, kinds))} of {len(kinds)}",
+                _pair(run["status_writes"]),
+                _total_off(passes),
+                f"{sum(map(inside, passes))} of {len(passes)}",
+                _pair(run["time_to_ready_p95"], "seconds"),
+            ]
+        )
+    heads = (
+        "case",
+        "requests",
+        "kinds of request inside",
+        "status writes",
+        "passes off",
+        "controllers' passes inside",
+        "Ready p95",
+    )
+    return _grid(heads, rows)
+
+
+def _total_off(parts: Sequence[Part]) -> str:
+    recorded = sum(each["recorded"] for each in parts)
+    predicted = sum(each["predicted"] for each in parts)
+    return write(predicted / recorded - 1, "share", signed=True) if recorded else NONE
+
+
+def _ablations(outcomes: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not outcomes:
+        return []
+    return _grid(("without", *ABLATED), [[outcome["without"], *ablated(outcome)] for outcome in outcomes])
