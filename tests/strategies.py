@@ -12,9 +12,6 @@ from sim.scenario.units import HOUR, MS, SECOND
 
 STRATEGIES = ("update", "apply", "merge-patch", "merge-patch-unconditional")
 
-durations = st.integers(0, 30 * MS)
-"""Nanoseconds, up to a few time slices; 0 included."""
-
 
 @st.composite
 def jobs(draw: DrawFn, longest: int = 30 * MS) -> tuple[int, int, bool]:
@@ -37,9 +34,7 @@ def _certificates(draw: DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _workloads(draw: DrawFn) -> dict[str, Any]:
-    arrival = draw(
-        st.sampled_from(["one-after-the-other", "at-once", {"rate": 2.0}, {"rate": 5.0, "poisson": True}])
-    )
+    arrival = draw(st.sampled_from(["one-after-the-other", "at-once", {"rate": 2.0}, {"rate": 5.0, "poisson": True}]))
     return {"certificates": draw(st.integers(1, 5)), "arrival": arrival}
 
 
@@ -48,6 +43,7 @@ def _writers() -> SearchStrategy[list[dict[str, Any]]]:
         {
             "rate": st.sampled_from([0.5, 5.0]),
             "action": st.sampled_from(["patch", "update", "apply"]),
+            # Not readyCondition, which ends the simulation (tests/simulation/test_recording.py).
             "target": st.sampled_from(["annotation", "dnsNames"]),
             "start": st.sampled_from(["after-creation", 0]),
         }
@@ -57,9 +53,7 @@ def _writers() -> SearchStrategy[list[dict[str, Any]]]:
 
 def _options() -> SearchStrategy[dict[str, Any]]:
     alone = st.fixed_dictionaries({"strategy": st.sampled_from([None, *STRATEGIES])})
-    return st.fixed_dictionaries(
-        {"workers": st.sampled_from([1, 2, 5, 20]), "readiness": alone, "issuing": alone}
-    )
+    return st.fixed_dictionaries({"workers": st.sampled_from([1, 2, 5, 20]), "readiness": alone, "issuing": alone})
 
 
 @st.composite

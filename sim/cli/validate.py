@@ -105,17 +105,17 @@ def _command(
 ) -> str:
     from shlex import join
 
-    words = [
-        "requeue",
-        "validate",
-        *(portable(str(path)) for path in recordings),
-        "--profile",
-        portable(profile),
-    ]
+    words = ["requeue", "validate", *map(_shown, recordings), "--profile", _shown(Path(profile))]
     if replications != 20:
         words += ["--replications", str(replications)]
     words += [word for setting in settings for word in ("--set", setting)]
     return join(words + ["--ablations"] * ablations)
+
+
+def _shown(path: Path) -> str:
+    """What a document calls a path: elsewhere than below the current folder it means nothing to others."""
+    named = Path(portable(str(path)))
+    return named.name if named.is_absolute() or ".." in named.parts else str(named)
 
 
 def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:

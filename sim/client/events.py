@@ -12,7 +12,6 @@ still sends Events when the last Certificate is Ready. The correlator decides wh
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 from sim.client.effects import Send
 from sim.client.process import Process
@@ -21,7 +20,6 @@ from sim.client.throttle import TokenBucket
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
 from sim.kernel.go import Burst
-from sim.kernel.go import Compute as GoCompute
 from sim.scenario.units import SECOND
 
 MAX_QUEUED = 1000
@@ -30,24 +28,31 @@ AGGREGATE_WITHIN = 600 * SECOND
 SPAM_BURST = 25
 SPAM_QPS = 1 / 300
 
-
-class _Event(NamedTuple):
-    kind: str
-    name: str
-    certificate: str
-    type: str
-    reason: str
-    message: str
+_Event = tuple[str, str, str, str, str, str]
+"""What is recorded: kind and name of the object, its Certificate, type, reason, message."""
 
 
-class EventRecorder:
-    """The recorder and sender of one component."""
+class EventRecorder(Burst):
+    """The recorder of one component, and its sender: a goroutine, of whose first event this is the burst."""
+
+    __slots__ = (
+        "_component",
+        "_event",
+        "_process",
+        "_queue",
+        "_seen",
+        "_sending",
+        "_similar",
+        "_spam",
+        "dropped",
+    )
 
     def __init__(self, process: Process, component: str) -> None:
         self._process = process
         self._component = component
         self._queue: deque[_Event] = deque()
         self._sending = False
+        self._event: _Event  # the one that is being sent
         self._seen: dict[tuple[str, ...], tuple[str, int]] = {}  # event key -> name and count
         self._similar: dict[tuple[str, ...], tuple[int, dict[str, None]]] = {}
         self._spam: dict[tuple[str, str], TokenBucket] = {}
@@ -60,67 +65,65 @@ class EventRecorder:
         if len(self._queue) >= MAX_QUEUED:
             self.dropped += 1
             return
-        self._queue.append(_Event(kind, name, certificate, type_, reason, message))
+        self._queue.append((kind, name, certificate, type_, reason, message))
         if not self._sending:
             self._sending = True
             self._process.go.ready(self._woken)
 
     def _woken(self) -> Burst:
-        return GoCompute(self._process.request_cpu, self._next)
+        self.demand = self._process.request_cpu
+        return self
 
-    def _next(self) -> Burst | None:
-        """The sender's goroutine: send the next event that passes the correlator, or park."""
+    def then(self) -> Burst | None:
+        """The sender goes on: it sends the next event that passes the correlator, or parks."""
         while self._queue:
-            event = self._queue.popleft()
+            self._event = event = self._queue.popleft()
             write = self._correlate(event)
-            if write is None:
-                self.dropped += 1
-                continue
-            self._send(write, event)
-            return None
+            if write is not None:
+                self._send(write)
+                return None
+            self.dropped += 1
         self._sending = False
         return None
 
-    def _send(self, write: Write, event: _Event) -> None:
-        now = self._process.sim.now
-        request = Request(self._process, self._component, Send(write, event.certificate), now, -1)
-        request.start(lambda answer: self._sent(answer, event))
+    def _send(self, write: Write) -> None:
+        process = self._process
+        send = Send(write, self._event[2])
+        Request(process, self._component, send, process.sim.now, -1).start(self._sent)
 
-    def _sent(self, answer: Response, event: _Event) -> Burst | None:
+    def _sent(self, answer: Response) -> Burst | None:
         if answer.code == 404:
             # The first of a repetition was dropped by the spam filter, so there is nothing to patch: it is
             # created now (client-go's recordEvent).
-            name = f"{event.name}.{self._component}.{self._process.sim.now:x}"
-            self._seen[event.kind, event.name, event.type, event.reason, event.message] = (name, 1)
-            self._send(Write("create", "Event", name, {"data": {"reason": event.reason, "count": 1}}), event)
+            kind, about, _, type_, reason, message = self._event
+            name = f"{about}.{self._component}.{self._process.sim.now:x}"
+            self._seen[kind, about, type_, reason, message] = (name, 1)
+            self._send(Write("create", "Event", name, {"data": {"reason": reason, "count": 1}}))
             return None
         # Encoding the next event is part of what the burst that took the answer costs: the sender does one
         # right after the other.
-        return self._next()
+        return self.then()
 
     def _correlate(self, event: _Event) -> Write | None:
         now: int = self._process.sim.now
-        group = (event.kind, event.name, event.type, event.reason)
-        key: tuple[str, ...] = (*group, event.message)
-        since, messages = self._similar.get(group, (now, {}))
-        if now - since > AGGREGATE_WITHIN:
-            messages = {}
-        messages[event.message] = None
+        kind, about, _, type_, reason, message = event
+        group = (kind, about, type_, reason)
+        key: tuple[str, ...] = (kind, about, type_, reason, message)
+        similar = self._similar.get(group)
+        messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else {}
+        messages[message] = None
         self._similar[group] = (now, messages)
         if len(messages) >= AGGREGATE_FROM:
             messages.pop(next(iter(messages)))  # client-go removes any one; here the oldest
             key = group
         seen = self._seen.get(key)
-        if seen is None:
-            name = f"{event.name}.{self._component}.{now:x}"
-            self._seen[key] = (name, 1)
-        else:
-            self._seen[key] = (seen[0], seen[1] + 1)
-        bucket = self._spam.get((event.kind, event.name))
+        name, count = seen if seen is not None else (f"{about}.{self._component}.{now:x}", 0)
+        self._seen[key] = (name, count + 1)
+        bucket = self._spam.get((kind, about))
         if bucket is None:
-            bucket = self._spam[event.kind, event.name] = TokenBucket(SPAM_QPS, SPAM_BURST)
+            bucket = self._spam[kind, about] = TokenBucket(SPAM_QPS, SPAM_BURST)
         if bucket.reserve(now, 0) is None:
             return None
-        if seen is None:
-            return Write("create", "Event", name, {"data": {"reason": event.reason, "count": 1}})
-        return Write("merge-patch", "Event", seen[0], {"data": {"count": seen[1] + 1}})
+        if not count:
+            return Write("create", "Event", name, {"data": {"reason": reason, "count": 1}})
+        return Write("merge-patch", "Event", name, {"data": {"count": count + 1}})

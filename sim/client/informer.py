@@ -17,9 +17,8 @@ from sim.client.cache import Cache
 from sim.client.process import Process
 from sim.cluster.objects import Object
 from sim.cluster.watch import WatchEvent
-from sim.kernel.go import Burst
+from sim.kernel.go import Burst, GoProcess
 from sim.kernel.go import Compute as GoCompute
-from sim.kernel.go import GoProcess
 
 Handler = Callable[[Object], None]
 """Called with the object that was added or changed, or as it was before its deletion."""

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.client.effects import Get, Send
+from sim.client.effects import Send
 from sim.client.process import Process
 from sim.cluster.messages import Response
 from sim.kernel.go import Burst
 
 Answered = Callable[[Response], "Burst | None"]
 """Continues the goroutine that waits: returns its next burst, or None."""
-
-_VERBS = {"merge-patch": "patch"}
 
 THROTTLED_LOG_NS = 1_000_000_000
 """client-go logs waits for a token that last longer than this (rest/request.go, longThrottleLatency)."""
@@ -40,7 +38,6 @@ class Request(Burst):
         "response",
         "send",
         "sent_ns",
-        "verb",
     )
 
     def __init__(self, process: Process, actor: str, send: Send, read_ns: int, reconcile: int) -> None:
@@ -49,7 +46,6 @@ class Request(Burst):
         self.send = send
         self.read_ns = read_ns
         self.reconcile = reconcile
-        self.verb = _VERBS.get(send.write.verb, send.write.verb) if type(send) is not Get else "get"
         self.out = process.message()
         self.back = process.message()
         self.asked_ns = 0
@@ -86,7 +82,7 @@ class Request(Burst):
     def _send(self) -> None:
         process = self.process
         self.sent_ns = process.sim.now
-        process.server.receive(self, type(self.send) is Get)
+        process.server.receive(self)
 
     def arrive(self, response: Response) -> None:
         """The answer reaches the client's socket."""

@@ -57,105 +57,41 @@ class Workers:
         self.process = process
         self.sim = process.sim
         self._go = process.go
-        self.recorder = process.recorder
         self.reconciler = reconciler
-        self._reconcile = reconciler.reconcile
         self.queue = Workqueue()
         self.limiter = ExponentialLimiter(retry.base, retry.max)
         self._limit = retry.limit
-        self._parked = workers
-        self._read = read
-        self._work = work
+        self.read = read
+        self.work = work
+        self.parked = [Worker(self) for _ in range(workers)]
         self._waiting: dict[str, int] = {}  # keys whose re-adding is due, and when
         self._scheduled: dict[str, Timer] = {}
 
     def add(self, key: str, cause: str = "watch") -> None:
         """Add a key now."""
-        if self.queue.add(key, cause, self.sim.now) and self._parked:
-            self._parked -= 1
-            self._go.ready(self.take)
+        if self.queue.add(key, cause, self.sim.now) and self.parked:
+            self._go.ready(self.parked.pop().take)
 
     def schedule(self, key: str, delay: int) -> None:
         """Add a key after ``delay``, in place of what was scheduled for it (cert-manager's pkg/scheduler)."""
         previous = self._scheduled.get(key)
         if previous is not None:
             previous.cancel()
-        self._scheduled[key] = self.process.sim.timer(delay, self._due, key)
+        self._scheduled[key] = self.sim.timer(delay, self._due, key)
 
     def _due(self, key: str) -> None:
         del self._scheduled[key]
         if not self.process.stopped:
             self.add(key, "schedule")
 
-    def take(self) -> Burst | None:
-        """A worker takes the next key and begins its pass, or parks."""
-        while True:
-            item = self.queue.get()
-            if item is None:
-                self._parked += 1
-                return None
-            obj = self._read(item[0])
-            # The decision is made from the cache as it is now; the work that it costs comes before its first
-            # effect.
-            generator = self._reconcile(obj) if obj is not None else None
-            if generator is not NEVER:
-                pass_ = _Pass(self, item, obj, self._work())
-                return pass_ if generator is None else self._act(pass_, generator)
-            demand = self._work()
-            self.queue.done(item[0])
-            now = self.sim.now
-            self.record(item, obj, self.recorder.new_reconcile(), now, now + demand, 0, "ok")
-            self._go.owe(demand)
-
-    def _act(self, pass_: _Pass, generator: Reconcile) -> Burst:
-        try:
-            effect = next(generator)
-        except StopIteration as stop:
-            pass_.result = stop.value
-        else:
-            pass_.generator = generator
-            pass_.effect = effect
-            if isinstance(effect, Send):
-                pass_.demand += self.process.request_cpu
-        return pass_
-
-    def record(
-        self,
-        item: Item,
-        obj: Object | None,
-        number: int,
-        started: int,
-        ended: int,
-        requests: int,
-        outcome: str,
-    ) -> None:
-        """Record a pass that has ended."""
-        key, cause, queued = item
-        reconciler = self.reconciler
-        self.recorder.reconciles.append(
-            (
-                number,
-                reconciler.name,
-                key,
-                reconciler.certificate(obj) if obj is not None else "",
-                cause,
-                queued,
-                started,
-                ended,
-                obj.resource_version if obj is not None else 0,
-                requests,
-                outcome,
-            )
-        )
-
     def add_later(self, key: str) -> None:
         """client-go's AddRateLimited: one waiting entry a key, the earlier one stays."""
-        now = self.process.sim.now
+        now = self.sim.now
         due = now + self.limiter.when(key)
         if key in self._waiting and self._waiting[key] <= due:
             return
         self._waiting[key] = due
-        self.process.sim.call_in(due - now, self._add_again, key, due)
+        self.sim.call_in(due - now, self._add_again, key, due)
 
     def _add_again(self, key: str, due: int) -> None:
         if self._waiting.get(key) == due:
@@ -178,53 +114,92 @@ class Workers:
                 outcome = "gave-up"
             else:
                 self.add_later(key)
-        if self.queue.done(key) and self._parked:
+        if self.queue.done(key) and self.parked:
             # client-go signals a parked worker even though this one may be faster.
-            self._parked -= 1
-            self.process.go.ready(self.take)
+            self._go.ready(self.parked.pop().take)
         return outcome
 
 
-class _Pass(Burst):
-    """One worker's pass over one key: a chain of bursts, each of which it is itself."""
+class Worker(Burst):
+    """One worker: a goroutine that makes one pass after the other, and the burst of the pass that it makes.
+
+    A pass first uses the core time of its decision and of encoding its first request; then it follows the
+    reconcile's effects, if there are any.
+    """
 
     __slots__ = (
+        "_effect",
+        "_generator",
         "_item",
         "_number",
         "_obj",
+        "_process",
+        "_recorder",
         "_requests",
+        "_result",
         "_started",
         "_workers",
-        "effect",
-        "generator",
-        "result",
     )
 
-    def __init__(self, workers: Workers, item: Item, obj: Object | None, demand: int) -> None:
-        self.demand = demand
+    def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._item = item
-        self._obj = obj
-        self._requests = 0
-        self.generator: Reconcile | None = None
-        self.effect: Effect | None = None
-        self.result: Response | Failure | None = None
-        self._number = workers.recorder.new_reconcile()
-        self._started = workers.sim.now
+        self._process = workers.process
+        self._recorder = workers.process.recorder
+
+    def take(self) -> Burst | None:
+        """Take the next key and begin its pass, or park."""
+        workers = self._workers
+        queue = workers.queue
+        while True:
+            item = queue.get()
+            if item is None:
+                workers.parked.append(self)
+                return None
+            self._item = item
+            self._obj = obj = workers.read(item[0])
+            # The decision is made from the cache as it is now; the work that it costs comes before its first
+            # effect.
+            generator = workers.reconciler.reconcile(obj) if obj is not None else None
+            self.demand = workers.work()
+            self._number = self._recorder.new_reconcile()
+            self._started = now = workers.sim.now
+            self._requests = 0
+            self._generator = generator
+            if generator is None:
+                self._result = None
+                return self
+            if generator is not NEVER:
+                self._begin(generator)
+                return self
+            queue.done(item[0])
+            self._record(now + self.demand, "ok")
+            self._process.go.owe(self.demand)
+
+    def _begin(self, generator: Reconcile) -> None:
+        """Find the first effect of a reconcile, if it has any."""
+        try:
+            self._effect: Effect = next(generator)
+        except StopIteration as stop:
+            self._generator = None
+            self._result = stop.value
+        else:
+            if isinstance(self._effect, Send):
+                self.demand += self._process.request_cpu
 
     def then(self) -> Burst | None:
         """The core time is used: go on with the effect, or end."""
-        if self.generator is None:
-            return self._finish(self.result)
+        if self._generator is None:
+            return self._finish(self._result)
         return self._perform()
 
     def _perform(self) -> Burst | None:
-        effect = self.effect
-        process = self._workers.process
+        effect = self._effect
+        process = self._process
         if isinstance(effect, Send):
-            deadline = self._workers.reconciler.deadline
+            reconciler = self._workers.reconciler
+            deadline = reconciler.deadline
             longest = None if deadline is None else self._started + deadline - process.sim.now
-            request = Request(process, self._workers.reconciler.name, effect, self._started, self._number)
+            request = Request(process, reconciler.name, effect, self._started, self._number)
             if not request.start(self._resume, longest):
                 return self._resume(Failure("client rate limiter Wait returned an error: context deadline"))
             self._requests += 1
@@ -239,20 +214,38 @@ class _Pass(Burst):
         return self._resume(None)
 
     def _resume(self, value: Response | Failure | None) -> Burst | None:
-        assert self.generator is not None
+        assert self._generator is not None
         try:
-            self.effect = self.generator.send(value)  # type: ignore[arg-type] # see Reconcile
+            self._effect = effect = self._generator.send(value)  # type: ignore[arg-type] # see Reconcile
         except StopIteration as stop:
             return self._finish(stop.value)
-        if isinstance(self.effect, Send):
-            return GoCompute(self._workers.process.request_cpu, self._perform)
+        if isinstance(effect, Send):
+            self.demand = self._process.request_cpu
+            return self
         return self._perform()
 
     def _finish(self, result: Response | Failure | None) -> Burst | None:
-        workers = self._workers
-        item = self._item
-        outcome = workers.settle(item[0], result)
-        workers.record(
-            item, self._obj, self._number, self._started, workers.sim.now, self._requests, outcome
+        outcome = self._workers.settle(self._item[0], result)
+        self._record(self._process.sim.now, outcome)
+        return self.take()
+
+    def _record(self, ended: int, outcome: str) -> None:
+        """Record the pass, in the order of ``sim.recording.columns.RECONCILES``."""
+        key, cause, queued = self._item
+        obj = self._obj
+        reconciler = self._workers.reconciler
+        self._recorder.reconciles.append(
+            (
+                self._number,
+                reconciler.name,
+                key,
+                reconciler.certificate(obj) if obj is not None else "",
+                cause,
+                queued,
+                self._started,
+                ended,
+                obj.resource_version if obj is not None else 0,
+                self._requests,
+                outcome,
+            )
         )
-        return workers.take()

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Protocol
 
-from sim.cluster import messages
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import KINDS
 from sim.cluster.messages import Response
@@ -63,13 +62,13 @@ _GUARANTEED = {"update", "merge-patch", "apply"}
 class _Job:
     """A request inside the server."""
 
-    __slots__ = ("after", "base", "before", "get", "received", "request", "retries")
+    __slots__ = ("after", "base", "before", "received", "request", "retries", "write")
 
-    def __init__(self, request: InFlight, get: bool, received: int) -> None:
+    def __init__(self, request: InFlight, received: int) -> None:
         self.request = request
-        self.get = get
+        self.write = request.send.write
         self.received = received
-        self.base = 0
+        self.base = 0  # the version that the server read
         self.before = 0  # nanoseconds from the end of computing to deciding
         self.after = 0  # nanoseconds from deciding to answering
         self.retries = 0
@@ -90,6 +89,7 @@ class Server:
         self._sim = simulation
         self._machine = machine
         self.api = api
+        self._objects = api.store.objects
         self._recorder = recorder
         self._costs = profile.server
         self._times: dict[tuple[str, str, str, str], Callable[[], int]] = {}
@@ -100,21 +100,21 @@ class Server:
         self._waking = False
         self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
         self._runnable: deque[tuple[_Job, int]] = deque()
-        self._watches: dict[str, list[Watch]] = {}
+        self._watches: dict[str, list[Watch]] = {kind: [] for kind in KINDS}
 
     def watch(self, kind: str, watch: Watch) -> None:
         """Send events of ``kind`` to ``watch`` from now on."""
-        self._watches.setdefault(kind, []).append(watch)
+        self._watches[kind].append(watch)
 
-    def receive(self, request: InFlight, get: bool = False) -> None:
+    def receive(self, request: InFlight) -> None:
         """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
         if request.out:
-            self._sim.call_in(request.out, self._admit, request, get)
+            self._sim.after(request.out, self._admit, request)
         else:
-            self._admit(request, get)
+            self._admit(request)
 
-    def _admit(self, request: InFlight, get: bool) -> None:
-        job = _Job(request, get, self._sim.now)
+    def _admit(self, request: InFlight) -> None:
+        job = _Job(request, self._sim.now)
         if self._places or self._reclaim():
             self._places -= 1
             self._serve(job)
@@ -134,7 +134,7 @@ class Server:
     def _wake_later(self) -> None:
         if self._answers and not self._waking:
             self._waking = True
-            self._sim.call_in(self._answers[0] - self._sim.now, self._place_left)
+            self._sim.after(self._answers[0] - self._sim.now, Server._place_left, self)
 
     def _place_left(self) -> None:
         self._waking = False
@@ -146,22 +146,22 @@ class Server:
             self._wake_later()
 
     def _serve(self, job: _Job) -> None:
-        write = job.request.send.write
-        current = self.api.store.get(write.kind, write.name)
-        job.base = current.resource_version if current is not None else 0
-        if job.get:
-            key = (job.request.actor, "get", "", "")
-        elif write.resource_version is not None and job.base != write.resource_version:
-            key = (job.request.actor, "refused", "", "")
+        write = job.write
+        actor = job.request.actor
+        current = self._objects[write.kind].get(write.name)
+        job.base = version = current.resource_version if current is not None else 0
+        if write.resource_version is None or write.resource_version == version:
+            key = (actor, write.verb, write.kind, write.subresource)
         else:
-            key = (job.request.actor, write.verb, write.kind, write.subresource)
-        draw = self._times.get(key)
-        service = draw() if draw is not None else self._new_times(key)()
-        if job.received - self._last_taken > self._costs.cold_after:
-            service = round(service * self._costs.cold_factor)
+            key = (actor, "refused", "", "")
+        draw = self._times.get(key) or self._new_times(key)
+        service = draw()
+        costs = self._costs
+        if job.received - self._last_taken > costs.cold_after:
+            service = round(service * costs.cold_factor)
         self._last_taken = job.received
-        cpu = round(service * self._costs.cpu_share)
-        before = round(service * self._costs.commit_share) - cpu
+        cpu = round(service * costs.cpu_share)
+        before = round(service * costs.commit_share) - cpu
         # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
         job.before = before if before * 20 > service else 0
         job.after = service - cpu - job.before
@@ -187,39 +187,37 @@ class Server:
         else:
             self._procs += 1
         if job.before:
-            self._sim.call_in(job.before, self._decide, job)
+            self._sim.after(job.before, self._decide, job)
         else:
             self._decide(job)
 
     def _decide(self, job: _Job) -> None:
-        request = job.request
-        write = request.send.write
+        write = job.write
+        verb = write.verb
         now: int = self._sim.now
-        current = self.api.store.get(write.kind, write.name)
-        version = current.resource_version if current is not None else 0
-        if job.get:
-            if current is not None:
-                response = Response(200, "", current, False)
-            else:
-                kind = KINDS[write.kind]
-                response = Response(404, "NotFound", None, False, messages.not_found, (kind, write.name))
+        current = self._objects[write.kind].get(write.name)
+        if verb == "get":
+            response = self.api.read(write.kind, write.name)
         else:
-            if version != job.base and write.verb in _GUARANTEED:
+            version = current.resource_version if current is not None else 0
+            if version != job.base and verb in _GUARANTEED:
                 # Another write came in between: the transaction in etcd fails, the server reads again and, if
                 # the write may not be refused for being stale, tries again.
                 job.base = version
                 if write.resource_version is None:
                     job.retries += 1
-                self._sim.call_in(self._costs.hidden_retry, self._decide, job)
+                self._sim.after(self._costs.hidden_retry, self._decide, job)
                 return
             response = self.api.handle(write, seconds_at(now))
             if response.written:
-                for watch in self._watches.get(write.kind, ()):
-                    assert response.object is not None
-                    watch.publish(WatchEvent(response.object, write.verb == "delete"))
+                assert response.object is not None
+                for watch in self._watches[write.kind]:
+                    watch.publish(WatchEvent(response.object, verb == "delete"))
+        answered = now + job.after
         # Recorded now, in the order of decisions: two writes may be answered in another order.
-        self._recorder.request(request, response, current, job.received, now, now + job.after, job.retries)
-        heappush(self._answers, now + job.after)
+        request = job.request
+        self._recorder.request(request, response, current, job.received, now, answered, job.retries)
+        heappush(self._answers, answered)
         if self._waiting:
             self._wake_later()
-        self._sim.call_in(job.after + request.back, request.arrive, response)
+        self._sim.after(job.after + request.back, request.arrive, response)

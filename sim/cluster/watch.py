@@ -44,7 +44,7 @@ class Watch:
         now: int = self._sim.now
         # One nanosecond apart, so that the drawing of ties can't reorder a stream.
         self._last = max(self._last + 1, now + self._lag() + self._network)
-        self._sim.call_in(self._last - now, self._arrive, event)
+        self._sim.after(self._last - now, self._arrive, event)
 
     def _arrive(self, event: WatchEvent) -> None:
         if not self.stopped:

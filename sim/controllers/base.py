@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sim.client.cache import Cache
 from sim.client.effects import Failure, Reconcile, Send
 from sim.client.events import EventRecorder
-from sim.client.cache import Cache
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write

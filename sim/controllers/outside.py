@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim.client.effects import Get, Send
 from sim.client.cache import Cache
+from sim.client.effects import Get, Send
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.cluster.server import Server
@@ -39,7 +39,6 @@ class OutsideRequest:
         "reconcile",
         "send",
         "sent_ns",
-        "verb",
     )
 
     def __init__(
@@ -56,8 +55,6 @@ class OutsideRequest:
         self.asked_ns = self.sent_ns = now
         self.out = self.back = 0  # on the API server's machine, or near it
         self.reconcile = -1
-        verb = send.write.verb
-        self.verb = "get" if type(send) is Get else {"merge-patch": "patch"}.get(verb, verb)
         self._answered = answered
 
     def arrive(self, response: Response) -> None:
@@ -87,8 +84,7 @@ class Outside:
         self, send: Send, answered: Callable[[Response], object] = _nothing, read_ns: int | None = None
     ) -> None:
         """Send now."""
-        request = OutsideRequest(self.actor, send, self.now, answered, read_ns)
-        self.server.receive(request, type(send) is Get)
+        self.server.receive(OutsideRequest(self.actor, send, self.now, answered, read_ns))
 
 
 class Creator(Outside):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.client.effects import Send
 from sim.client.cache import Cache
+from sim.client.effects import Send
 from sim.cluster.objects import Object, Write
 from sim.controllers.base import Controller
 from sim.controllers.conditions import Status

@@ -37,7 +37,7 @@ ABLATIONS = (
     Ablation(
         "no watch latency",
         {},
-        {"watch": {"lag": {"p50": 1, "p90": 2}, "decode_cpu": 0}, "server": {"delivery": 0}},
+        {"watch": {"lag": {"p50": 1, "p90": 2}, "decode_cpu": 0}, "server": {"delivery": None}},
     ),
 )
 """What can be left out, after the whole model itself."""

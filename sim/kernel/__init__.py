@@ -1,1 +1,1 @@
-
+"""Simulated time, random streams, shared cores, and Go's scheduler."""

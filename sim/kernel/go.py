@@ -103,7 +103,6 @@ class GoProcess:
         self._waiting = 0  # goroutines in processors' own queues and runnext places
         self._looking = False  # whether sysmon's next look is arranged
         self._current: _Processor | None = None
-        self._filling = False
         self.stopped = False
 
     def stop(self) -> None:
@@ -116,15 +115,15 @@ class GoProcess:
     def ready(self, goroutine: Goroutine) -> None:
         """Make a goroutine runnable, by the one that runs now if there is one."""
         processor = self._current
-        if processor is not None and self._fair:
+        if processor is None:
+            self._hand_out(goroutine)
+        elif self._fair:  # what _put_next does: the most frequent of all
             self._waiting += 1
             if processor.runnext is not None:
                 processor.queue.append(processor.runnext)
             processor.runnext = goroutine
         else:
             self._global.append(goroutine)
-        if not self._filling:
-            self._fill()
 
     def _put_next(self, processor: _Processor, goroutine: Goroutine) -> None:
         self._waiting += 1
@@ -134,22 +133,19 @@ class GoProcess:
 
     def wake_in(self, delay: int, goroutine: Goroutine) -> None:
         """Make a goroutine runnable after ``delay`` nanoseconds: a timer of the processor that runs now."""
-        self._sim.call_in(delay, self._timer, self._current, goroutine)
+        self._sim.after(delay, self._timer, (self._current, goroutine))
 
-    def _timer(self, processor: _Processor | None, goroutine: Goroutine) -> None:
-        if self.stopped:
-            return
+    def _timer(self, timer: tuple[_Processor | None, Goroutine]) -> None:
+        processor, goroutine = timer
         if processor is None or self._idle or self._spare or not self._fair:
-            self._global.append(goroutine)
-            self._fill()
+            self._hand_out(goroutine)
         else:
             processor.due.append(goroutine)
 
     def network_ready(self, goroutine: Goroutine) -> None:
         """Make a goroutine runnable whose answer or watch event has arrived at the socket."""
-        if not self._fair or self._idle or self._spare:
-            self._global.append(goroutine)
-            self._fill()
+        if self._idle or self._spare or not self._fair:
+            self._hand_out(goroutine)
         else:
             self._network.append(goroutine)
             self._look_later()
@@ -171,46 +167,65 @@ class GoProcess:
         assert self._current is not None
         self._current.debt += demand
 
-    def _fill(self) -> None:
-        """Give work to idle processors, unless a caller further up is about to."""
+    def _hand_out(self, goroutine: Goroutine) -> None:
+        """Let an idle processor run a goroutine, or queue it globally: what no goroutine has woken.
+
+        Nothing else waits while a processor is idle.
+        """
         if self.stopped:
             return
-        self._filling = True
-        while (self._global or self._waiting) and (self._idle or self._spare):
-            if self._idle:
-                processor = self._idle.pop()
-            else:
-                self._spare -= 1
-                processor = _Processor()
-                self._all.append(processor)
-            self._start(processor, self._next(processor))
-        self._filling = False
-
-    def _start(self, processor: _Processor, work: Goroutine | None) -> None:
-        """Run goroutines on the processor until one computes, or nothing is left to run."""
-        self._current = processor
-        while work is not None:
-            burst = work()
-            if burst is not None:
-                self._current = None
-                self._compute(processor, burst)
-                return
-            # The next one: most often runnext, which inherits the slice (see _next).
-            work = processor.runnext
-            if work is not None and not processor.due and (processor.turn % GLOBAL_EVERY or not self._global):
-                processor.runnext = None
-                self._waiting -= 1
-            else:
-                work = self._next(processor)
-        self._current = None
-        if processor.debt:
-            self._compute(processor, Compute(0, _nothing))
+        processor = self._idle_processor()
+        if processor is None:
+            self._global.append(goroutine)
         else:
-            processor.burst = None
-            self._idle.append(processor)
+            processor.turn += 1
+            self._run(processor, goroutine)
+            if self._waiting or self._global:
+                self._fill()
 
-    def _next(self, processor: _Processor) -> Goroutine | None:
-        """What the processor runs next (schedule, findRunnable)."""
+    def _idle_processor(self) -> _Processor | None:
+        if self._idle:
+            return self._idle.pop()
+        if not self._spare:
+            return None
+        self._spare -= 1
+        processor = _Processor()
+        self._all.append(processor)
+        return processor
+
+    def _fill(self) -> None:
+        """Give what waits to idle processors."""
+        while self._waiting or self._global:
+            processor = self._idle_processor()
+            if processor is None:
+                return
+            self._run(processor, self._next(processor))
+
+    def _run(self, processor: _Processor, work: Goroutine) -> None:
+        """Run a goroutine on the processor, and others after it, until one computes or nothing is left to run."""
+        self._current = processor
+        burst = work()
+        while burst is None and (self._waiting or self._global or self._network or processor.due):
+            burst = self._next(processor)()
+        self._current = None
+        if burst is None:
+            if not processor.debt:
+                processor.burst = None
+                self._idle.append(processor)
+                return
+            burst = Compute(0, _nothing)
+        demand = burst.demand
+        if processor.debt:
+            demand = burst.demand = demand + processor.debt
+            processor.debt = 0
+        processor.burst = burst
+        long = demand >= LONG_BURST
+        if long:
+            self._look_later()
+        self._machine.run(demand, long, self._computed, processor)
+
+    def _next(self, processor: _Processor) -> Goroutine:
+        """What the processor runs next where anything waits (schedule, findRunnable)."""
         if processor.due:
             for goroutine in processor.due:
                 self._put_next(processor, goroutine)
@@ -241,9 +256,9 @@ class GoProcess:
                 self._waiting += 1
             self._network.clear()
             return work
-        return self._steal(processor) if self._waiting else None
+        return self._steal(processor)
 
-    def _steal(self, thief: _Processor) -> Goroutine | None:
+    def _steal(self, thief: _Processor) -> Goroutine:
         """Half of another processor's queue, or else its runnext."""
         for other in self._all:
             queue = other.queue
@@ -258,37 +273,15 @@ class GoProcess:
                 work, other.runnext = other.runnext, None
                 self._waiting -= 1
                 return work
-        return None
-
-    def _compute(self, processor: _Processor, burst: Burst) -> None:
-        if processor.debt:
-            burst.demand += processor.debt
-            processor.debt = 0
-        processor.burst = burst
-        demand = burst.demand
-        long = demand >= LONG_BURST
-        if long:
-            self._look_later()
-        self._machine.run(demand, long, self._computed, processor)
+        raise AssertionError("nothing to steal")
 
     def _computed(self, processor: _Processor) -> None:
-        if not self._machine.finished(processor) or self.stopped:
-            return
-        burst = processor.burst
-        assert burst is not None
-        self._filling = True  # what wakes below is given out at the end, this processor included
-        self._current = processor
-        following = burst.then()
-        self._current = None
-        if following is not None:
-            self._compute(processor, following)
-        elif self._waiting or self._global or self._network or processor.due:
-            self._start(processor, self._next(processor))
-        else:
-            self._start(processor, None)
-        self._filling = False
-        if (self._global or self._waiting) and (self._idle or self._spare):
-            self._fill()
+        if self._machine.finished(processor) and not self.stopped:
+            assert processor.burst is not None
+            # What this wakes is given out at the end, this processor included.
+            self._run(processor, processor.burst.then)
+            if self._waiting or self._global:
+                self._fill()
 
     # sysmon
 
@@ -296,7 +289,7 @@ class GoProcess:
         if not self._looking:
             self._looking = True
             every = self._look_every
-            self._sim.call_in(every - self._sim.now % every, self._look)
+            self._sim.after(every - self._sim.now % every, GoProcess._look, self)
 
     def _look(self) -> None:
         """sysmon: visit the poller, and preempt who has run for too long."""
@@ -306,7 +299,6 @@ class GoProcess:
         now = self._sim.now
         self._global.extend(self._network)
         self._network.clear()
-        self._filling = True
         for processor in self._all:
             burst = processor.burst
             if burst is None or burst.demand < LONG_BURST:
@@ -319,10 +311,9 @@ class GoProcess:
                 self._global or processor.due or processor.queue
             ):
                 self._preempt(processor, burst)
-        self._filling = False
         self._fill()
 
     def _preempt(self, processor: _Processor, burst: Burst) -> None:
         burst.demand = self._machine.stop(processor)
         self._global.append(lambda: burst)
-        self._start(processor, self._next(processor))
+        self._run(processor, self._next(processor))

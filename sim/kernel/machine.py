@@ -76,8 +76,9 @@ class Machine:
             ends = self._ends
             if len(ends) < self.cores:
                 sim = self._sim
-                ends[thread] = (sim.now + demand, long, function)
-                sim.call_in(demand, function, thread)
+                end = sim.now + demand
+                ends[thread] = (end, long, function)
+                heappush(sim.calls, (end, sim.next_tie(), function, thread))
                 return
             self._share_out()
         self._catch_up()
@@ -177,5 +178,5 @@ class Machine:
             for end, _, function, thread in share.heap:
                 wait = max(-((share.virtual - end) // _SCALE), 0)
                 self._ends[thread] = (now + wait, long, function)
-                self._sim.call_in(wait, function, thread)
+                self._sim.after(wait, function, thread)
             share.heap.clear()

@@ -1,10 +1,10 @@
-"""Simulated time: SimPy's environment in integer nanoseconds, with cheap callbacks and fair ties.
+"""Simulated time: SimPy's environment in integer nanoseconds, with cheap calls and fair ties.
 
 Most of what a simulated cluster does is "call this then". A SimPy process for each would cost several kernel
-events, so the hot paths schedule a ``Call`` directly; a SimPy process still works beside them.
+events, so the hot paths schedule a call directly; a SimPy process still works beside them.
 
-Events of one instant run in an order drawn from the random stream ``kernel/ties``: first come first served
-would favour whoever was scheduled first, which is exactly what is measured here.
+What happens at one instant runs in an order drawn from the random stream ``kernel/ties``: first come first
+served would favour whoever was scheduled first, which is exactly what is measured here.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TIE_RANGE = 1 << 30
+_FIRST = -1  # before every other place in a tie
 
 
 def _ties() -> Fill:
@@ -60,11 +61,7 @@ class Timer:
 
 
 class Simulation(Environment):
-    """A SimPy environment whose time is an integer number of nanoseconds.
-
-    Calls stand in SimPy's own queue as (time, tie, function, arguments), where SimPy's events stand as (time,
-    priority, number, event); ``step`` tells them apart. Ties are above SimPy's urgent priority and all different.
-    """
+    """A SimPy environment whose time is an integer number of nanoseconds."""
 
     now: int = 0
     """Nanoseconds since the start: a plain attribute, because it is read hundreds of times an issuance."""
@@ -72,8 +69,11 @@ class Simulation(Environment):
     def __init__(self, streams: Streams) -> None:
         super().__init__(0)
         self.streams = streams
-        self._tie = streams.sampler("kernel", "ties", _ties())
-        self._calls: list[Any] = self._queue  # the same list, of more kinds of items than SimPy says
+        self.next_tie: Callable[[], int] = streams.sampler("kernel", "ties", _ties())
+        """Draws the place of a call among those of its instant."""
+        self.calls: list[Any] = self._queue
+        """What is to come: a heap of (time, tie, function, argument). It is SimPy's own queue, whose events are
+        calls of ``_happen`` here."""
 
     @property
     def _now(self) -> int:
@@ -84,47 +84,52 @@ class Simulation(Environment):
         self.now = now
 
     def schedule(self, event: Event, priority: int = NORMAL, delay: float = 0) -> None:
-        """Schedule a SimPy event; like a call, it takes its place among those of its instant by lot."""
-        place: Any = (self.now + int(delay), priority, next(self._eid), event)
-        if priority == NORMAL:
-            place = (place[0], self._tie(), 0, event)
-        heappush(self._calls, place)
+        """Schedule a SimPy event; like a call, it takes its place among those of its instant by lot.
+
+        SimPy's urgent ones come before all others of their instant, in their order: counted, they stay below ties.
+        """
+        place = self.next_tie() if priority == NORMAL else next(self._eid)
+        heappush(self.calls, (self.now + int(delay), place, self._happen, event))
+
+    def after(self, delay: int, function: Callable[[Any], object], argument: Any) -> None:
+        """Call ``function(argument)`` after ``delay`` nanoseconds: the form that costs least."""
+        heappush(self.calls, (self.now + delay, self.next_tie(), function, argument))
 
     def call_in(self, delay: int, function: Callable[..., object], *args: Any) -> None:
         """Call ``function(*args)`` after ``delay`` nanoseconds."""
-        heappush(self._calls, (self.now + delay, self._tie(), function, args))
+        heappush(self.calls, (self.now + delay, self.next_tie(), _call, (function, args)))
 
     def timer(self, delay: int, function: Callable[..., object], *args: Any) -> Timer:
         """Like ``call_in``, but the call can be cancelled."""
         timer = Timer(function, args)
-        self.call_in(delay, timer.fire)
+        self.after(delay, Timer.fire, timer)
         return timer
 
+    def _happen(self, event: Event) -> None:
+        """Let SimPy process an event of its own, which it takes from the head of the queue."""
+        heappush(self.calls, (self.now, _FIRST, 0, event))
+        super().step()
+
     def step(self) -> None:
-        """Process the next event or call."""
-        item = heappop(self._calls) if self._calls else None
-        if item is None or item[3].__class__ is not tuple:
-            if item is not None:
-                heappush(self._calls, item)
-            super().step()
-            return
-        self.now = item[0]
-        item[2](*item[3])
+        """Process the next event or call; raises ``simpy.core.EmptySchedule`` where there is none."""
+        if not self.calls:
+            raise EmptySchedule
+        self.now, _, function, argument = heappop(self.calls)
+        function(argument)
 
     def run_until(self, over: Event) -> None:
-        """Run until ``over`` has happened: SimPy's own loop, with a short cut for calls.
+        """Run until ``over`` has happened: SimPy's own loop without its detours.
 
         Raises ``simpy.core.EmptySchedule`` where nothing is left to happen before.
         """
-        queue = self._calls
+        calls = self.calls
         while over.callbacks is not None:
-            if not queue:
+            if not calls:
                 raise EmptySchedule
-            item = heappop(queue)
-            args = item[3]
-            if args.__class__ is tuple:
-                self.now = item[0]
-                item[2](*args)
-            else:
-                heappush(queue, item)
-                super().step()
+            self.now, _, function, argument = heappop(calls)
+            function(argument)
+
+
+def _call(call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
+    function, args = call
+    function(*args)

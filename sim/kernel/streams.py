@@ -8,6 +8,7 @@ batches, because one at a time costs ten times as much.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from math import log
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -45,19 +46,20 @@ class Streams:
 
         Asked again for the same actor and purpose, as after a restart, the stream goes on where it was.
         """
-        known = self._samplers.get((actor, purpose))
-        if known is not None:
-            return known
-        draw: Callable[[], Any] = self._numbers(actor, purpose, fill).__next__
-        self._samplers[actor, purpose] = draw
+        draw = self._samplers.get((actor, purpose))
+        if draw is None:
+            # An iterator over batches that are drawn when needed: no Python runs for a single number.
+            draw = chain.from_iterable(self._batches(actor, purpose, fill)).__next__
+            self._samplers[actor, purpose] = draw
         return draw
 
-    def _numbers(self, actor: str, purpose: str, fill: Fill) -> Iterator[Any]:
+    def _batches(self, actor: str, purpose: str, fill: Fill) -> Iterator[list[Any]]:
+        """Numbers in batches that grow: most streams give a few, some give thousands."""
         generator = self.generator(actor, purpose)
-        batch = _FIRST_BATCH
+        size = _FIRST_BATCH
         while True:
-            yield from fill(generator, batch).tolist()
-            batch = min(batch * 4, _LARGEST_BATCH)
+            yield fill(generator, size).tolist()
+            size = min(size * 4, _LARGEST_BATCH)
 
     def latency(self, actor: str, purpose: str, latency: Latency) -> Callable[[], int]:
         """Lognormal times in nanoseconds with the given median and 90th percentile."""

@@ -1,1 +1,1 @@
-
+"""What a replication leaves behind: rows, frames, results folders, logs."""

@@ -17,7 +17,7 @@ from sim.recording.fields import changed_fields
 
 if TYPE_CHECKING:
     from sim.cluster.messages import Response
-    from sim.cluster.objects import Object
+    from sim.cluster.objects import Object, Write
 
 _RESOURCES = {
     "Certificate": "certificates",
@@ -35,7 +35,6 @@ class Request(Protocol):
     """
 
     actor: str
-    verb: str
     send: Any
     read_ns: int
     asked_ns: int
@@ -102,39 +101,26 @@ class Recorder:
         """The server has decided: ``before`` is the object as it was then, ``answered`` when it will answer."""
         send = request.send
         write = send.write
+        verb = write.verb
         stored = response.object if response.written else None
         fields = 0
-        if write.kind == "Certificate" and stored is not None:
-            if write.verb == "create":
-                self.lives[write.name] = Life(answered)
-                self.unsettled.add(write.name)
-            elif before is not None:
-                fields = changed_fields(before, stored)
-                self._certificate_changed(write.name, stored, answered)
-        elif write.kind == "Secret":
-            if write.verb == "apply" and response.code < 300:
-                life = self.lives.get(send.certificate)
-                if life is not None:
-                    life.secret_applies += 1
-        elif write.kind == "CertificateRequest" and write.verb == "create" and stored is not None:
-            life = self.lives.get(send.certificate)
-            if life is not None:
-                life.requests += 1
+        if write.kind != "Event" and response.code < 300:
+            fields = self._accepted(write, send.certificate, before, stored, answered)
         self.requests.append(
             (
                 len(self.requests),
                 request.actor,
-                request.verb,
+                "patch" if verb == "merge-patch" else verb,
                 _RESOURCES[write.kind],
                 write.subresource,
                 write.name,
                 send.certificate,
                 response.code,
-                "FieldConflict" if response.field_conflict else response.reason,
+                "FieldConflict" if response.code == 409 and response.field_conflict else response.reason,
                 write.resource_version is not None,
                 send.read.resource_version if send.read is not None else 0,
                 before.resource_version if before is not None else 0,
-                stored.resource_version if stored is not None and write.verb != "delete" else 0,
+                stored.resource_version if stored is not None and verb != "delete" else 0,
                 fields,
                 retries,
                 request.read_ns,
@@ -146,6 +132,28 @@ class Recorder:
                 request.reconcile,
             )
         )
+
+    def _accepted(
+        self, write: Write, certificate: str, before: Object | None, stored: Object | None, answered: int
+    ) -> int:
+        """Follow the life of the Certificate that an accepted write is about; returns the fields it changed."""
+        kind, verb = write.kind, write.verb
+        fields = 0
+        if kind == "Certificate":
+            if stored is not None and verb == "create":
+                self.lives[write.name] = Life(answered)
+                self.unsettled.add(write.name)
+            elif stored is not None and before is not None:
+                fields = changed_fields(before, stored)
+                self._certificate_changed(write.name, stored, answered)
+            return fields
+        life = self.lives.get(certificate)
+        if life is not None:
+            if kind == "Secret":
+                life.secret_applies += verb == "apply"
+            elif verb == "create":
+                life.requests += 1
+        return fields
 
     def _certificate_changed(self, name: str, obj: Object, now: int) -> None:
         life = self.lives.get(name)

@@ -152,7 +152,7 @@ _NARROW = ("conflicts", "predicted", "off", "Ready", "predicted", "off", "reques
 
 def _cases(runs: Sequence[Part], terminal: bool) -> Table:
     """The table over the cases: what fits a line of 120."""
-    title = "Recorded, predicted [95% prediction interval], ! outside; median time to Ready; error of requests"
+    title = "Recorded, predicted [95% prediction interval], ! outside; median time to Ready; off in requests"
     made = table(title, "case", *_NARROW, terminal=terminal)
     for column in made.columns:
         column.no_wrap = True

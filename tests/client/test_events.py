@@ -85,12 +85,8 @@ def test_ten_minutes_of_silence_end_an_aggregation():
         toy.sim.call_in(k * SECOND, recorder.event, "Certificate", "c0000", "c0000", "Issuing", f"reason {k}")
     late = 10 * MINUTE + 9 * SECOND
     # The interval counts from the last similar one: at its end still aggregated, a minute later no more.
-    toy.sim.call_in(
-        late - SECOND, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "still similar"
-    )
-    toy.sim.call_in(
-        2 * late + MINUTE, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "on its own"
-    )
+    toy.sim.call_in(late - SECOND, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "still similar")
+    toy.sim.call_in(2 * late + MINUTE, recorder.event, "Certificate", "c0000", "c0000", "Issuing", "on its own")
     toy.sim.run()
     assert [verb for verb, _ in sent(toy)] == ["create"] * 10 + ["patch", "create"]
 
@@ -100,9 +96,7 @@ def test_a_source_may_send_25_about_one_object():
     for k in range(40):
         # Different reasons, so that nothing is aggregated.
         toy.sim.call_in(k * SECOND, recorder.event, "Certificate", "c0000", "c0000", f"Reason{k}", "message")
-        toy.sim.call_in(
-            k * SECOND, recorder.event, "Certificate", "c0001", "c0001", f"Reason{k % 20}", "message"
-        )
+        toy.sim.call_in(k * SECOND, recorder.event, "Certificate", "c0001", "c0001", f"Reason{k % 20}", "message")
     other = EventRecorder(toy.process, "other-component")
     toy.sim.call_in(60 * SECOND, other.event, "Certificate", "c0000", "c0000", "Reason", "message")
     toy.sim.run()
@@ -120,9 +114,7 @@ def test_one_more_is_allowed_every_five_minutes():
     for k in range(30):
         recorder.event("Certificate", "c0000", "c0000", f"Reason{k}", "message")
     for k, minute in enumerate((4, 6, 7, 11, 26, 26, 26, 26)):
-        toy.sim.call_in(
-            minute * MINUTE, recorder.event, "Certificate", "c0000", "c0000", f"Later{k}", "message"
-        )
+        toy.sim.call_in(minute * MINUTE, recorder.event, "Certificate", "c0000", "c0000", f"Later{k}", "message")
     toy.sim.run()
     late = [row["asked_ns"] // MINUTE for row in toy.requests()][25:]
     assert late == [6, 11, 26, 26, 26]

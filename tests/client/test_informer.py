@@ -191,9 +191,7 @@ def test_a_watch_delivers_in_order_and_never_before_its_lag(plan: list[tuple[int
     sim = Simulation(Streams(1, 0))
     lags = iter([lag for _, lag in plan])
     seen: list[tuple[int, int]] = []
-    watch = Watch(
-        sim, lambda: next(lags), network, lambda event: seen.append((event.object.resource_version, sim.now))
-    )
+    watch = Watch(sim, lambda: next(lags), network, lambda event: seen.append((event.object.resource_version, sim.now)))
     at, earliest = 0, []
     for revision, (gap, lag) in enumerate(plan):
         at += gap + 1

@@ -70,9 +70,7 @@ class Limiter:
 
 
 calls = st.lists(
-    st.tuples(
-        st.sampled_from([0, 0, 1]) | st.integers(0, 2 * SECOND), st.none() | st.integers(0, 3 * SECOND)
-    ),
+    st.tuples(st.sampled_from([0, 0, 1]) | st.integers(0, 2 * SECOND), st.none() | st.integers(0, 3 * SECOND)),
     min_size=1,
     max_size=60,
 )

@@ -52,9 +52,7 @@ def test_update_counts_the_attempt_and_apply_leaves_it_out():
     assert "failedIssuanceAttempts" not in failing("apply").status()
     for strategy, more in (("update", ["failedIssuanceAttempts"]), ("apply", [])):
         run = failing(strategy)
-        (failed,) = [
-            row for row in run.writes(actor="certificates-issuing", code=200) if row["written_version"]
-        ]
+        (failed,) = [row for row in run.writes(actor="certificates-issuing", code=200) if row["written_version"]]
         assert changed(failed) == ["conditions[Issuing]", "lastFailureTime", *more]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sim.cluster.objects import Write
+from sim.controllers.pki import Key
 from sim.scenario.units import MINUTE, MS, SECOND
 from tests.controllers.runs import ECDSA, Run, brief, condition, short
 
@@ -49,9 +50,7 @@ def test_clients_are_not_throttled_unless_asked():
 
 def test_four_built_in_issuers_see_each_request():
     assert Run(preset=NEW).run().reasons().count("WaitingForApproval") <= 4
-    issuers = {
-        row["controller"] for row in Run(preset=NEW).run().reconciles() if "-issuer-" in row["controller"]
-    }
+    issuers = {row["controller"] for row in Run(preset=NEW).run().reconciles() if "-issuer-" in row["controller"]}
     assert {short(name) for name in issuers} == {
         "issuer-acme",
         "issuer-ca",
@@ -62,11 +61,7 @@ def test_four_built_in_issuers_see_each_request():
 
 @pytest.mark.parametrize(("preset", "names"), [(OLD, True), (NEW, False)])
 def test_the_conflict_line_names_controller_and_key_in_1_12_only(preset: str, names: bool):
-    lines = [
-        line["message"]
-        for line in Run(preset=preset).run().lines()
-        if "optimistic locking" in line["message"]
-    ]
+    lines = [line["message"] for line in Run(preset=preset).run().lines() if "optimistic locking" in line["message"]]
     assert lines
     for line in lines:
         assert ("cert-manager/certificates-" in line, 'key="default/c0000"' in line) == (names, names)
@@ -141,11 +136,7 @@ def test_the_certificate_that_the_secret_names_is_its_owner():
     run.send(15 * SECOND, Write("merge-patch", "Certificate", "older", body, "user"))
     run.run()
     assert run.secret().annotations["cert-manager.io/certificate-name"] == "c0000"
-    late = [
-        row
-        for row in run.writes(actor="certificates-issuing", resource="secrets")
-        if row["sent_ns"] > 15 * SECOND
-    ]
+    late = [row for row in run.writes(actor="certificates-issuing", resource="secrets") if row["sent_ns"] > 15 * SECOND]
     assert late == []
 
 
@@ -168,21 +159,44 @@ def test_of_several_next_keys_the_named_one_stays_in_1_21_only(preset: str, name
     assert run.cluster.settled
 
 
+@pytest.mark.parametrize(("preset", "revision"), [(OLD, 1), (NEW, 2)])
+def test_a_secret_whose_key_was_replaced_is_issued_again_in_1_21_only(preset: str, revision: int):
+    # A key pair that is sound in itself, but not the one that the current request asked for.
+    run = Run(preset=preset, until={"at_least": 30 * SECOND})
+    key = Key("another", "ECDSA", 256)
+
+    def replace() -> None:
+        signed = run.secret().data or {}
+        data = {"tls.key": key, "tls.crt": signed["tls.crt"]._replace(key=key)}
+        run.send(0, Write("merge-patch", "Secret", "c0000-tls", {"data": data}, "user"))
+
+    run.sim.call_in(15 * SECOND, replace)
+    run.run()
+    assert run.status()["revision"] == revision
+
+
+def test_an_external_issuer_tries_again_when_it_is_refused():
+    external = {"type": "external", "latency": {"p50": 2 * SECOND, "p90": 2 * SECOND + 1}}
+    run = Run(preset=NEW, issuer=external, until={"at_least": 10 * SECOND})
+    for k in range(200):
+        body = {"metadata": {"annotations": {"note": str(k)}}}
+        run.send(2 * SECOND + 2 * k * MS, Write("merge-patch", "CertificateRequest", "c0000-1", body, "user"))
+    run.run()
+    refused, signed = run.writes(actor="external-issuer")
+    assert (refused["reason"], signed["code"]) == ("Conflict", 200)
+    assert signed["sent_ns"] - refused["answered_ns"] == SECOND
+    assert run.status()["revision"] == 1
+
+
 def test_an_expired_certificate_fails_the_issuance():
     short_lived = {**ECDSA, "duration": 2 * SECOND, "renew_before": SECOND}
     slow = {"type": "ca"}
-    profile = {
-        "server": {"times": {"request_status": {"p50": 5 * SECOND, "p90": 5 * SECOND + 1}}, "cpu_share": 1e-9}
-    }
-    new = Run(
-        preset=NEW, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}
-    ).run()
+    profile = {"server": {"times": {"request_status": {"p50": 5 * SECOND, "p90": 5 * SECOND + 1}}, "cpu_share": 1e-9}}
+    new = Run(preset=NEW, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}).run()
     issuing = condition(new.status(), "Issuing")
     assert issuing is not None
     assert (issuing["status"], issuing["reason"]) == ("False", "InvalidCertificate")
     assert "expired" in issuing["message"]
     assert new.stored("Secret") == []
-    old = Run(
-        preset=OLD, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}
-    ).run()
+    old = Run(preset=OLD, certificate=short_lived, issuer=slow, profile=profile, until={"at_most": 30 * SECOND}).run()
     assert old.status()["revision"] >= 1

@@ -40,9 +40,7 @@ def test_a_certificate_is_renewed_when_it_is_time(strategy: str, preset: str):
 def test_what_wakes_trigger_is_its_own_schedule_at_renewal_time():
     run = Run(certificate={**ECDSA, **HOURLY}, until={"at_least": 70 * SECOND}).run()
     first = next(row for row in run.writes(actor="certificates-readiness", code=200) if row["fields"] > 2)
-    renewal = next(
-        row for row in run.reconciles(controller="certificates-trigger") if row["started_ns"] > 30 * SECOND
-    )
+    renewal = next(row for row in run.reconciles(controller="certificates-trigger") if row["started_ns"] > 30 * SECOND)
     assert renewal["cause"] == "schedule"
     # The first renewalTime is one minute after the first notBefore, to the second.
     second = first["decided_ns"] // SECOND * SECOND
@@ -54,11 +52,7 @@ def test_by_default_a_renewal_reuses_the_stored_key_in_1_12():
     run = renewed()
     assert Counter(run.reasons())["Reused"] == 2
     assert Counter(run.reasons())["Generated"] == 1
-    keys = {
-        request.spec["request"].key
-        for request in run.stored("CertificateRequest")
-        if request.spec is not None
-    }
+    keys = {request.spec["request"].key for request in run.stored("CertificateRequest") if request.spec is not None}
     assert len(keys) == 1
 
 
@@ -66,11 +60,7 @@ def test_with_rotation_policy_always_every_issuance_has_a_new_key():
     run = renewed("Always")
     assert Counter(run.reasons())["Generated"] == 3
     assert "Reused" not in run.reasons()
-    keys = {
-        request.spec["request"].key
-        for request in run.stored("CertificateRequest")
-        if request.spec is not None
-    }
+    keys = {request.spec["request"].key for request in run.stored("CertificateRequest") if request.spec is not None}
     assert len(keys) == 3
     assert run.secret().data is not None
     assert run.secret().data["tls.key"] in keys
@@ -101,8 +91,7 @@ def test_old_requests_are_kept_in_1_12_unless_a_limit_is_set():
     assert len(renewed().stored("CertificateRequest")) == 3
     limited = Run(certificate={**ECDSA, **HOURLY, "revision_history_limit": 2}, until=TWICE).run()
     left = [
-        request.annotations["cert-manager.io/certificate-revision"]
-        for request in limited.stored("CertificateRequest")
+        request.annotations["cert-manager.io/certificate-revision"] for request in limited.stored("CertificateRequest")
     ]
     assert sorted(left) == ["2", "3"]
     deletes = limited.writes(verb="delete", resource="certificaterequests")
@@ -119,10 +108,20 @@ def test_1_21_keeps_one_request_by_default():
 
 
 def test_revision_manager_waits_until_the_certificate_is_ready():
+    # The key takes long enough for readiness to have said that the Certificate is not Ready.
+    slow = {"algorithm": "RSA", "size": 4096, "rotation_policy": "Always"}
     run = Run(
-        certificate={**ECDSA, "revision_history_limit": 1}, issuer={"type": "ca", "failure_rate": 1.0}
-    ).run()
-    assert run.writes(actor="certificates-revision-manager") == []
+        certificate={"private_key": slow, "revision_history_limit": 1},
+        issuer={"type": "external", "latency": {"p50": 3 * SECOND, "p90": 3 * SECOND + 1}},
+        until={"at_least": 40 * SECOND},
+    )
+    run.send(20 * SECOND, Write("delete", "Secret", "c0000-tls", {}, "user"))
+    run.run()
+    # Two requests while it is issued again, and for three seconds it is not Ready.
+    _, second = run.writes(verb="create", resource="certificaterequests")
+    (delete,) = run.writes(actor="certificates-revision-manager")
+    assert delete["sent_ns"] - second["decided_ns"] > 3 * SECOND
+    assert len(run.stored("CertificateRequest")) == 1
 
 
 @pytest.mark.parametrize("strategy", ["update", "apply"])
@@ -135,9 +134,7 @@ def test_a_changed_spec_is_issued_again(strategy: str):
     assert run.certificate().generation == 2
     assert run.secret().data is not None
     assert run.secret().data["tls.crt"].dns_names == tuple(names)
-    assert {each["observedGeneration"] for each in run.status()["conditions"] if each["type"] == "Ready"} == {
-        2
-    }
+    assert {each["observedGeneration"] for each in run.status()["conditions"] if each["type"] == "Ready"} == {2}
 
 
 def test_a_deleted_secret_is_issued_again():
@@ -147,9 +144,7 @@ def test_a_deleted_secret_is_issued_again():
     assert run.status()["revision"] == 2
     assert run.secret().resource_version > 0
     # readiness said so meanwhile.
-    times = [
-        row for row in run.writes(actor="certificates-readiness", code=200) if row["decided_ns"] > 20 * SECOND
-    ]
+    times = [row for row in run.writes(actor="certificates-readiness", code=200) if row["decided_ns"] > 20 * SECOND]
     assert len(times) == 2
 
 
@@ -171,14 +166,8 @@ def test_in_1_21_a_renewal_with_a_new_key_is_not_ready_until_its_revision_is_wri
     key = {"private_key": {"algorithm": "ECDSA", "rotation_policy": "Always"}, "revision_history_limit": 3}
     between = 0
     for seed in range(10):
-        run = Run(
-            seed=seed, preset=preset, certificate={**HOURLY, **key}, until={"at_least": 90 * SECOND}
-        ).run()
-        writes = [
-            row
-            for row in run.writes(actor="certificates-readiness", code=200)
-            if row["sent_ns"] > 30 * SECOND
-        ]
+        run = Run(seed=seed, preset=preset, certificate={**HOURLY, **key}, until={"at_least": 90 * SECOND}).run()
+        writes = [row for row in run.writes(actor="certificates-readiness", code=200) if row["sent_ns"] > 30 * SECOND]
         between += any("conditions[Ready]" in changed(row) for row in writes)
         assert run.status()["revision"] == 2
         assert {each["type"]: each["status"] for each in run.status()["conditions"]}["Ready"] == "True"

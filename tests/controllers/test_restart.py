@@ -22,9 +22,7 @@ def test_an_issuance_survives_a_restart_at_any_moment(when: int, strategy: str):
 
 
 def test_nothing_runs_between_the_kill_and_the_restart():
-    run = Run(
-        workload={"certificates": 5}, controllers={"restarts": [40 * MS], "restart_takes": 2 * SECOND}
-    ).run()
+    run = Run(workload={"certificates": 5}, controllers={"restarts": [40 * MS], "restart_takes": 2 * SECOND}).run()
     between = [row for row in run.reconciles() if 40 * MS < row["started_ns"] < 2040 * MS]
     assert between == []
     sent = [row for row in run.requests() if 40 * MS < row["sent_ns"] < 2040 * MS and row["actor"] != "lab"]

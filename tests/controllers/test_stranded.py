@@ -50,13 +50,9 @@ def test_a_lagging_secret_strands_certificates_under_update_as_recorded():
         assert ready is not None
         # Issuing for good, while the certificate of the issuance before is there and Ready.
         assert ready["status"] == "True"
-        requests = [
-            each for each in cluster.api.store.list("CertificateRequest") if each.owner == certificate.uid
-        ]
+        requests = [each for each in cluster.api.store.list("CertificateRequest") if each.owner == certificate.uid]
         following = str(status["revision"] + 1)
-        again = [
-            each for each in requests if each.annotations["cert-manager.io/certificate-revision"] == following
-        ]
+        again = [each for each in requests if each.annotations["cert-manager.io/certificate-revision"] == following]
         for request in again:
             why = condition(request.status or {}, "Ready")
             pending += why is not None and why["reason"] == "Pending" and "not found" in why["message"]

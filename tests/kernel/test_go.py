@@ -170,9 +170,7 @@ def test_what_a_long_burst_has_woken_waits_for_its_slice_and_no_longer():
     assert bench.began["woken"] <= 20
 
 
-@pytest.mark.xfail(
-    strict=True, reason="short bursts are never preempted, however long they follow each other"
-)
+@pytest.mark.xfail(strict=True, reason="short bursts are never preempted, however long they follow each other")
 def test_a_pair_that_wakes_each_other_does_not_starve_the_queue():
     bench = Bench()
 
@@ -246,10 +244,11 @@ def test_the_poller_is_visited_again_and_again():
     bench = Bench()
     bench.ready(0.5, "busy", 150)
     for k in range(1, 6):
-        bench.network(25 * k, f"answer{k}", 0.1)
+        bench.network(25 * k + 1, f"answer{k}", 0.1)
     bench.run()
     for k in range(1, 6):
-        assert 0 < bench.began[f"answer{k}"] - 25 * k <= 21
+        # Seen within 10 ms, and given a processor within two slices.
+        assert 0 < bench.began[f"answer{k}"] - (25 * k + 1) <= 30
 
 
 def test_while_keys_are_made_on_every_processor_answers_wait_and_come_in_batches():
@@ -356,9 +355,7 @@ def test_every_goroutine_runs_once_and_no_core_time_is_lost(
     # the processors, and the longest of them alone at the end.
     total = sum(tenths for _, tenths, _ in plan) / 10
     last = max(at for at, _, _ in plan)
-    assert (
-        max(bench.ended.values()) <= last + total / procs + max(tenths for _, tenths, _ in plan) / 10 + 1e-6
-    )
+    assert max(bench.ended.values()) <= last + total / procs + max(tenths for _, tenths, _ in plan) / 10 + 1e-6
     # And no faster than the processors are.
     for start in {at for at, _, _ in plan}:
         later = [(k, tenths / 10) for k, (at, tenths, _) in enumerate(plan) if at >= start]

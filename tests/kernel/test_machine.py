@@ -20,10 +20,10 @@ Job = tuple[int, int, bool]
 ROUNDING = 5e-5
 
 
-def ends_of(cores: int | None, work: Sequence[Job], seed: int = 1) -> list[int]:
+def ends_of(cores: int | None, work: Sequence[Job], seed: int = 1, contended_share: float | None = None) -> list[int]:
     """When each job (arrival, demand, long) has got its time."""
     sim = Simulation(Streams(seed, 0))
-    machine = Machine(sim, cores)
+    machine = Machine(sim, cores, contended_share)
     ends = [-1] * len(work)
 
     def done(job: int) -> None:
@@ -129,9 +129,23 @@ def test_every_job_ends_when_processor_sharing_says(work: list[Job], cores: int)
         assert end == pytest.approx(expected, rel=ROUNDING, abs=len(work) + 5)
 
 
-@given(st.lists(jobs(), min_size=1, max_size=25), st.integers(1, 5))
-def test_no_core_time_is_lost_or_invented(work: list[Job], cores: int):
-    ends = ends_of(cores, work)
+def test_several_prompt_threads_share_with_long_ones_where_asked():
+    # One core: while two are prompt they have .4 of it together, and the long one has .6.
+    work = [(0, 90 * MS, True), (0, 10 * MS, False), (0, 10 * MS, False)]
+    assert ends_of(1, work, contended_share=0.4) == pytest.approx([110 * MS, 50 * MS, 50 * MS], rel=ROUNDING)
+    # Of two cores one long thread holds no more than one, and keeps half of it.
+    ends = ends_of(2, [(0, 90 * MS, True), (0, 15 * MS, False), (0, 15 * MS, False)], contended_share=0.5)
+    assert ends == pytest.approx([100 * MS, 20 * MS, 20 * MS], rel=ROUNDING)
+    # A single prompt one has the core to itself, whatever share is asked.
+    assert ends_of(1, work[:2], contended_share=0.4) == pytest.approx([100 * MS, 10 * MS], rel=ROUNDING)
+
+
+shares = st.sampled_from([None, 0.0, 0.3, 1.0])
+
+
+@given(st.lists(jobs(), min_size=1, max_size=25), st.integers(1, 5), shares)
+def test_no_core_time_is_lost_or_invented(work: list[Job], cores: int, contended_share: float | None):
+    ends = ends_of(cores, work, contended_share=contended_share)
     for (arrival, demand, _), end in zip(work, ends, strict=True):
         assert end >= arrival + demand  # never faster than one core
     # Whatever is shared how, one core's work ends when the last of a busy period's demands is used up.
@@ -160,10 +174,9 @@ def mean_sojourns(cores: int, load: float, law: str, mean: int) -> np.ndarray:
         rng = np.random.default_rng([run, cores])
         n = 2500
         arrivals = np.cumsum(rng.exponential(mean / (load * cores), n)).astype(int)
-        if law == "exponential":
-            sizes = rng.exponential(mean, n)
-        else:  # many short jobs and a few that are 21 times as long
-            sizes = np.where(rng.random(n) < 0.9, mean / 3, 7 * mean)
+        # Two points: many short jobs, and a few that are 21 times as long.
+        two_points = np.where(rng.random(n) < 0.9, mean / 3, 7 * mean)
+        sizes = two_points if law == "two-point" else rng.exponential(mean, n)
         work = [(int(a), max(int(d), 1), False) for a, d in zip(arrivals, sizes, strict=True)]
         ends = np.array(ends_of(cores, work, run))
         found.append((ends - arrivals)[500:].mean())

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 -- messages are compared as they are printed, and those are long lines
+
 """The YAML tree: places, aliases, tags, and everything that a document must not be."""
 
 import pytest

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 -- messages are compared as they are printed, and those are long lines
+
 import math
 
 import pytest

@@ -22,6 +22,7 @@ def test_the_budget_that_is_too_small_is_the_large_one_but_for_its_limit():
     small, large = (
         sim.load(CLAIMS[0].parent / f"retry-budget-{which}.yaml") for which in ("too-small", "large-enough")
     )
-    assert small.model_copy(
-        update={name: getattr(large, name) for name in ("name", "description", "retry", "expect")}
-    ) == large
+    assert (
+        small.model_copy(update={name: getattr(large, name) for name in ("name", "description", "retry", "expect")})
+        == large
+    )

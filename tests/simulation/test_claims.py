@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sim.experiment.replicate import Cluster
 from sim.recording.klog import lines as klog
 from sim.recording.replication import Replication
+from sim.scenario.loader import load
+from sim.scenario.profile import Profile
 from sim.scenario.units import MS, SECOND
 from tests.simulation.recorded import (
     FOLDER,
@@ -37,9 +40,7 @@ def status_writes(recorded: Replication) -> list[dict[str, Any]]:
     return [
         row
         for row in requests(recorded)
-        if row["resource"] == "certificates"
-        and row["subresource"]
-        and row["actor"].startswith("certificates-")
+        if row["resource"] == "certificates" and row["subresource"] and row["actor"].startswith("certificates-")
     ]
 
 
@@ -157,9 +158,7 @@ def test_a_longer_backoff_hardly_changes_the_time_to_ready():
     case = "retry-20s-steady-40-update"
     n = 8
     slow = np.array([time_to_ready(replication(case, index)) for index in range(n)])
-    quick = np.array(
-        [time_to_ready(replication(case, index, "retry.base=1s", "retry.max=30s")) for index in range(n)]
-    )
+    quick = np.array([time_to_ready(replication(case, index, "retry.base=1s", "retry.max=30s")) for index in range(n)])
     difference = slow - quick
     reach = stats.t.ppf(0.975, n - 1) * stats.sem(difference)
     covers_zero = abs(difference.mean()) <= reach
@@ -195,16 +194,12 @@ def test_apply_sends_at_least_as_many_successful_status_writes_as_update():
 
 
 def test_under_apply_a_stale_copy_writes_again_without_effect():
-    rows = status_writes(replication("burst-50-ssa"))
-    assert sum(not row["written_version"] for row in rows) > 5
+    rows = status_writes(replication("steady-60-ssa"))
+    assert sum(not row["written_version"] for row in rows) > 20
     assert all(row["written_version"] for row in status_writes(burst(0)) if row["code"] == 200)
 
 
 def test_under_apply_issuing_stays_as_false_and_under_update_it_is_removed():
-    from sim.experiment.replicate import Cluster
-    from sim.scenario.loader import load
-    from sim.scenario.profile import Profile
-
     for case, left in (("burst-50-ssa", {"Ready": "True", "Issuing": "False"}), (BURST, {"Ready": "True"})):
         cluster = Cluster(load(FOLDER / f"{case}.yaml"), Profile(), 0)
         cluster.run()
@@ -230,16 +225,12 @@ def test_a_saturated_client_sends_at_its_rate():
 # The log
 
 
-@pytest.mark.parametrize(
-    "case", [BURST, "steady-60-update", "gitops-update-50-update", "1.21-burst-50-update"]
-)
+@pytest.mark.parametrize("case", [BURST, "steady-60-update", "gitops-update-50-update", "1.21-burst-50-update"])
 def test_there_is_one_line_for_each_conflict(case: str):
     recorded = replication(case)
     found = Counter(line["controller"] for line in lines(recorded) if "optimistic locking" in line["message"])
     refused = Counter(
-        row["actor"]
-        for row in requests(recorded)
-        if row["reason"] == "Conflict" and row["actor"].startswith("certif")
+        row["actor"] for row in requests(recorded) if row["reason"] == "Conflict" and row["actor"].startswith("certif")
     )
     assert found == refused
     assert sum(found.values()) == sum(each["outcome"] == "conflict" for each in reconciles(recorded))
@@ -247,9 +238,7 @@ def test_there_is_one_line_for_each_conflict(case: str):
 
 
 def test_there_are_no_such_lines_under_apply():
-    assert not [
-        line for line in lines(replication("burst-50-ssa")) if "optimistic locking" in line["message"]
-    ]
+    assert not [line for line in lines(replication("burst-50-ssa")) if "optimistic locking" in line["message"]]
 
 
 def test_the_line_is_written_at_its_level():

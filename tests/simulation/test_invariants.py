@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from sim.client.effects import Send
+from sim.cluster.objects import Write
+from sim.controllers.outside import Outside
 from sim.experiment.invariants import violations
 from sim.experiment.replicate import Cluster, replicate
 from sim.recording.columns import RECONCILES, REQUESTS
@@ -76,10 +79,12 @@ def test_a_version_that_goes_back_is_seen():
 
 def test_a_version_given_twice_is_seen():
     model, recorder, end = recorded()
-    first = next(
-        row for row in recorder.requests if accepted_certificate(dict(zip(REQUESTS, row, strict=True)))
+    number, row = next(
+        (number, row)
+        for number, row in enumerate(recorder.requests)
+        if accepted_certificate(dict(zip(REQUESTS, row, strict=True)))
     )
-    recorder.requests.append(first)
+    recorder.requests.insert(number, row)
     assert len(violations(model, recorder, end)) == 1
 
 
@@ -146,10 +151,6 @@ def test_a_revision_that_falls_is_seen():
 
 def test_the_recorder_notices_a_falling_revision():
     # Another writer resets it.
-    from sim.client.effects import Send
-    from sim.cluster.objects import Write
-    from sim.controllers.outside import Outside
-
     model = Scenario.model_validate(
         {
             "name": "falls",

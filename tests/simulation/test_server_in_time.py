@@ -123,9 +123,7 @@ def test_a_get_answers_what_is_stored():
     toy = bench(service(MS))
     answers: list[Response] = []
     for at, name in enumerate(("c0000", "missing")):
-        toy.sim.call_in(
-            at, toy.outside.submit, Get(Write("get", "Certificate", name, {}), name), answers.append
-        )
+        toy.sim.call_in(at, toy.outside.submit, Get(Write("get", "Certificate", name, {}), name), answers.append)
     toy.sim.run()
     assert [answer.code for answer in answers] == [200, 404]
     assert answers[0].object is toy.api.store.get("Certificate", "c0000")
@@ -332,9 +330,7 @@ def test_only_what_was_stored_is_published_and_at_its_commit():
 
 
 bursts = st.lists(
-    st.tuples(
-        st.integers(0, 30), st.sampled_from(["patch", "stale", "fresh", "get", "create"]), st.integers(0, 1)
-    ),
+    st.tuples(st.integers(0, 30), st.sampled_from(["patch", "stale", "fresh", "get", "create"]), st.integers(0, 1)),
     min_size=1,
     max_size=30,
 )

@@ -1,0 +1,122 @@
+"""``requeue validate`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import requeue
+from tests.evidence.test_validate_asked import ASKED
+
+PROFILE = "create_gap: {p50: 1.7ms, p90: 4ms}\nprovenance: {observed: {recordings: [used/r1]}}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Two cases of three Certificates each, one of them used for the profile."""
+    (tmp_path / "p.yaml").write_text(PROFILE)
+    for name, apply, conflicts in (("used", False, 40), ("other", True, 0)):
+        folder = tmp_path / "recordings" / name / "r1"
+        folder.mkdir(parents=True)
+        run = {
+            "name": f"{name}/r1",
+            "asked": {**ASKED, "certificates": 3, "server_side_apply": apply, "colour": "blue"},
+            "recorded": {
+                "conflicts": conflicts,
+                "conflicts_by_controller": {"certificates-readiness": conflicts},
+                "requests_by_controllers": 80,
+                "time_to_ready_s": {"p50": 1.0, "p95": 2.0, "max": 2.0},
+                "unfinished_at_end": 0,
+            },
+        }
+        (folder / "run.json").write_text(json.dumps(run))
+    return tmp_path
+
+
+def validate(project: Path, *words: str):
+    options = ("--profile", "p.yaml", "--replications", "2", "--jobs", "1")
+    return requeue("validate", *words, *options, at=project)
+
+
+def test_json(project):
+    done = validate(project, "recordings", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    other, used = sorted(found["runs"], key=lambda run: run["name"])
+    assert (other["name"], used["name"]) == ("other", "used")
+    assert used["conflicts"]["recorded"] == 40
+    assert other["conflicts"] == {"recorded": 0, "predicted": 0, "low": 0, "high": 0}
+    assert used["notes"] == ["asked.colour is unknown and not simulated: 'blue'"]
+    assert found["summary"]["cases"] == 2
+    assert found["summary"]["cases_with_enough_conflicts"] == 1
+    assert found["predictions"]["cases"] == 1
+    assert found["calibrated_on"] == ["used"]
+    assert found["replications"] == 2
+    assert [rung["rung"] for rung in found["ladder"]] == ["closed form", "recorded answers", "recorded runs"]
+    assert found["ladder"][0]["hold"] == 5
+
+
+def test_words_files_and_a_document(project):
+    document = project / "validation.md"
+    document.write_text(
+        "Before.\n\n<!-- generated: x -->\nof before\n<!-- end of what is generated -->\n\nAfter.\n"
+    )
+    done = validate(project, "recordings", "--out", "results", "--update", "validation.md", "--ablations")
+    assert done.returncode == 0, done.stderr
+    assert "Conflicts off by" in done.stdout
+    assert "3. recorded runs: 2 cases" in done.stdout
+    assert "note: used: asked.colour" in done.stdout
+    assert "no client throttle" in done.stdout
+    written = json.loads((project / "results" / "validation.json").read_text())
+    assert written["ablations"][0]["without"] == "everything"
+    text = document.read_text()
+    assert text.startswith("Before.\n\n<!-- generated: requeue validate recordings --profile p.yaml")
+    assert text.endswith("<!-- end of what is generated -->\n\nAfter.\n")
+    assert "of before" not in text
+    assert "| used (c) |" in text
+    assert "## What each mechanism is worth" in text
+    assert (project / "results" / "validation.md").read_text().strip() in text
+
+
+def test_the_same_command_gives_the_same_numbers(project):
+    first, second = (json.loads(validate(project, "recordings", "--json").stdout) for _ in range(2))
+    assert first == second
+
+
+def test_bad_input_is_one_message_and_status_2(project):
+    (project / "empty").mkdir()
+    broken = project / "broken"
+    shutil.copytree(project / "recordings" / "used" / "r1", broken)
+    (broken / "run.json").write_text("{")
+    unknown = project / "unknown"
+    unknown.mkdir()
+    (unknown / "run.json").write_text(json.dumps({"asked": {**ASKED, "cert_manager": "2.0"}, "recorded": {}}))
+    for words, said in (
+        (["missing"], "missing: no such folder"),
+        (["empty"], "no run.json in it"),
+        (["broken"], "not JSON"),
+        (["unknown"], "cert-manager 2.0 is not modelled"),
+        (["recordings", "--update", "none.md"], "--update none.md: no such file"),
+        (["recordings", "--out", "p.yaml"], "this is a file"),
+        (["recordings", "--set", "cpu.core=3"], "cpu.core"),
+        (["recordings", "--profile", "none-such"], "none-such"),
+    ):
+        done = (
+            validate(project, *words) if "--profile" not in words else requeue("validate", *words, at=project)
+        )
+        assert done.returncode == 2, words
+        assert done.stdout == ""
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_document_without_a_place_for_it_is_left_alone(project):
+    document = project / "validation.md"
+    document.write_text("Mine.\n")
+    done = validate(project, "recordings/other", "--update", "validation.md")
+    assert done.returncode == 2
+    assert "no part between" in done.stderr
+    assert document.read_text() == "Mine.\n"
