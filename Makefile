@@ -41,6 +41,9 @@ docs: $(STAMP) ## write the generated reference again
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.evidence.bench
 
+validate: $(STAMP) ## predict recorded clusters and write docs/validation.md: RECORDINGS=path
+	$(BIN)/requeue validate $(RECORDINGS) --profile scenarios/profiles/recorded-2-cores.yaml --ablations --update docs/validation.md
+
 notebook: $(STAMP) ## open the notebooks
 	$(BIN)/jupyter lab notebooks
 

@@ -126,9 +126,7 @@ def random_replication(scenario: Any, index: int) -> Replication:
             lost = shared.random() < 0.3
             number = len(requests)
             write = conflict if lost and update else request
-            versions = {"base_version": number + 1} | (
-                {} if lost and update else {"written_version": number + 2}
-            )
+            versions = {"base_version": number + 1} | ({} if lost and update else {"written_version": number + 2})
             numbers = {"request": number, "reconcile": number + 1, "conditional": update}
             requests.append(write(actor=actor, **versions, **numbers, **about))
             reconciles.append(reconcile(reconcile=number + 1, controller=actor, key=f"default/c{name:04}"))
@@ -138,9 +136,7 @@ def random_replication(scenario: Any, index: int) -> Replication:
         certificate(certificate=f"c{name:04}", ready_ns=round(shared.uniform(1, 3) * 1000) * MS)
         for name in range(scenario.workload.certificates)
     ]
-    return replication(
-        index, seed=scenario.seed, requests=requests, reconciles=reconciles, objects=objects, logs=logs
-    )
+    return replication(index, seed=scenario.seed, requests=requests, reconciles=reconciles, objects=objects, logs=logs)
 
 
 def _row(columns: tuple[str, ...], defaults: dict[str, Any], values: dict[str, Any]) -> tuple[Any, ...]:

@@ -53,8 +53,7 @@ DEFAULT_METRIC = "conflicts_per_certificate"
 def estimates(replications: Sequence[Measured]) -> dict[str, Estimate]:
     """Return every metric of one variant with its interval."""
     return {
-        name: rate(replications) if name == "rate" else mean_interval(_values(replications, name))
-        for name in METRICS
+        name: rate(replications) if name == "rate" else mean_interval(_values(replications, name)) for name in METRICS
     }
 
 

@@ -50,9 +50,7 @@ def totals(replications: Sequence[Measured], key: str) -> list[float]:
 def parts(replications: Sequence[Measured], name: str) -> list[str]:
     """Return the parts of the figure ``name`` that any replication has: the N of ``requests.code.N``."""
     prefix = f"{name}."
-    return sorted(
-        {key[len(prefix) :] for each in replications for key in each.metrics if key.startswith(prefix)}
-    )
+    return sorted({key[len(prefix) :] for each in replications for key in each.metrics if key.startswith(prefix)})
 
 
 def estimate(replications: Sequence[Measured], key: str) -> Estimate:
@@ -80,8 +78,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
     """Return the summary of a run as plain data, ready for JSON: no NaN and no infinity in it."""
     first = replications[0].metrics
     times = {
-        name: quantile_interval([each.times_to_ready for each in replications], q)
-        for name, q in QUANTILES.items()
+        name: quantile_interval([each.times_to_ready for each in replications], q) for name, q in QUANTILES.items()
     }
     events = ratio_interval(totals(replications, "events"), totals(replications, "requests"))
     return {

@@ -23,15 +23,11 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "run": Command("sim.cli.run", "run", "Simulate a scenario and say who conflicted with whom."),
-    "compare": Command(
-        "sim.cli.compare", "compare", "Compare strategies or settings on the same random numbers."
-    ),
+    "compare": Command("sim.cli.compare", "compare", "Compare strategies or settings on the same random numbers."),
     "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
     "schema": Command("sim.cli.scenarios", "schema", "Print the JSON Schema of scenario files, for editors."),
     "log": Command("sim.cli.log", "log", "Say what a real cluster's log tells about conflicts."),
-    "calibrate": Command(
-        "sim.cli.calibrate", "calibrate", "Measure a profile from recordings of a real cluster."
-    ),
+    "calibrate": Command("sim.cli.calibrate", "calibrate", "Measure a profile from recordings of a real cluster."),
     "validate": Command("sim.cli.validate", "validate", "Predict recorded clusters, and say how far off."),
     "conformance": Command(
         "sim.cli.conformance", "conformance", "Check the simulated API server against recorded answers."

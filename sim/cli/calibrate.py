@@ -24,9 +24,7 @@ def calibrate(
         ),
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the profile there.")] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="Write quantile-quantile plots into this folder.")
-    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write quantile-quantile plots into this folder.")] = None,
     cores: Annotated[int, typer.Option(min=1, max=1024, help="Cores of the recorded machine.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print profile and provenance as JSON.")] = False,
 ) -> None:

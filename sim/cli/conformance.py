@@ -152,9 +152,7 @@ def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
         raise RecordingError(f"{path}: not YAML: {error}") from error
     if not isinstance(writes, list) or not writes:
         found = {list: "an empty list", dict: "a map", type(None): "nothing"}.get(type(writes), repr(writes))
-        raise RecordingError(
-            f"{path}:1: found {found}; expected is a list of writes, each with op and manager"
-        )
+        raise RecordingError(f"{path}:1: found {found}; expected is a list of writes, each with op and manager")
     items = node.value if isinstance(node, yaml.SequenceNode) else []
     for number, (step, at) in enumerate(zip(writes, items, strict=True)):
         wrong = fault(step, number, recorded=False)

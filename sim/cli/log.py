@@ -94,9 +94,7 @@ def _print(report: LogReport) -> None:
         worst = report.certificates.most_common(_SHOWN)
         console.print(f"most conflicts: {', '.join(f'{key} {count}' for key, count in worst)}", markup=False)
     for one in (report.stuck or [])[:_SHOWN]:
-        console.print(
-            f"stuck: {one.certificate}: {one.why}, quiet for {span_in_words(one.quiet_s)}", markup=False
-        )
+        console.print(f"stuck: {one.certificate}: {one.why}, quiet for {span_in_words(one.quiet_s)}", markup=False)
     if report.seen:
         console.print(f"Certificates seen: {report.seen}, Ready and not Issuing at the end: {report.ready}")
     for what, count in report.elsewhere.most_common(_SHOWN):

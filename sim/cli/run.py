@@ -16,19 +16,13 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the scenario; may be repeated."),
 ]
-Seed = Annotated[
-    int | None, typer.Option(metavar="N", help="Seed of all random numbers; default the scenario's.")
-]
-Replications = Annotated[
-    int | None, typer.Option(metavar="N", help="Independent repetitions; default the scenario's.")
-]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; default the scenario's.")]
+Replications = Annotated[int | None, typer.Option(metavar="N", help="Independent repetitions; default the scenario's.")]
 Jobs = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Processes; default as many as pay off. The results are the same."),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 
 
 def run(
@@ -111,8 +105,6 @@ def run(
 def _check_writable(file: Path) -> None:
     """Refuse a log file that cannot be written before the run, not after it."""
     if file.is_dir() or not file.parent.is_dir():
-        raise BadInput(
-            f"--log {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}"
-        )
+        raise BadInput(f"--log {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise BadInput(f"--log {file} cannot be written: permission denied")

@@ -32,16 +32,12 @@ def validate(
     *,
     profile: Annotated[
         str,
-        typer.Option(
-            "--profile", "-p", metavar="P", help="A profile's file, or its name in scenarios/profiles."
-        ),
+        typer.Option("--profile", "-p", metavar="P", help="A profile's file, or its name in scenarios/profiles."),
     ] = SHIPPED,
     replications: Annotated[int, typer.Option(metavar="N", min=2, help="Simulated runs of each case.")] = 20,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change a key of every scenario, such as cpu.cores=8."
-        ),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every scenario, such as cpu.cores=8."),
     ] = None,
     ablations: Annotated[
         bool, typer.Option("--ablations", help="Also say what the errors become without each mechanism.")
@@ -100,9 +96,7 @@ def validate(
         emit(report(document, terminal=sys.stdout.isatty()))
 
 
-def _command(
-    recordings: list[Path], profile: str, replications: int, settings: list[str], ablations: bool
-) -> str:
+def _command(recordings: list[Path], profile: str, replications: int, settings: list[str], ablations: bool) -> str:
     from shlex import join
 
     words = ["requeue", "validate", *map(_shown, recordings), "--profile", _shown(Path(profile))]

@@ -13,7 +13,7 @@ from typing import Any
 from sim.kernel.go import Burst, GoProcess
 
 Deliver = Callable[[Any, bool], "Burst | None"]
-"""Takes a frame: wakes its goroutine or, where the second argument allows it, is that goroutine and returns its burst."""
+"""Takes a frame: wakes its goroutine or, where the second argument allows, is that goroutine and returns its burst."""
 
 
 class Connection:

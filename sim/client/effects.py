@@ -23,9 +23,7 @@ class Send:
 
     __slots__ = ("certificate", "read", "rebuild", "write")
 
-    def __init__(
-        self, write: Write, certificate: str, read: Object | None = None, rebuild: Any = None
-    ) -> None:
+    def __init__(self, write: Write, certificate: str, read: Object | None = None, rebuild: Any = None) -> None:
         self.write = write
         self.certificate = certificate
         self.read = read

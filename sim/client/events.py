@@ -58,9 +58,7 @@ class EventRecorder(Burst):
         self._spam: dict[tuple[str, str], TokenBucket] = {}
         self.dropped = 0
 
-    def event(
-        self, kind: str, name: str, certificate: str, reason: str, message: str, type_: str = "Normal"
-    ) -> None:
+    def event(self, kind: str, name: str, certificate: str, reason: str, message: str, type_: str = "Normal") -> None:
         """Record an event about an object; it is sent in the background."""
         if len(self._queue) >= MAX_QUEUED:
             self.dropped += 1

@@ -92,8 +92,9 @@ class Request(Burst):
 
     def _frame(self, response: Response, at_once: bool) -> Burst | None:
         self.response = response
-        if at_once:
-            return self._received()
+        if at_once:  # nobody waits: what the answer costs may as well be owed
+            self.process.go.owe(self.process.response_cpu)
+            return self.then()
         self.process.go.ready(self._received)
         return None
 

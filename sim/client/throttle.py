@@ -25,8 +25,7 @@ class TokenBucket:
         as it is where the deadline has passed already (a negative ``longest_wait``)."""
         full_at = (self._full_at if self._full_at > now else now) + self._interval
         wait = full_at - self._saved - now
-        if wait < 0:
-            wait = 0
+        wait = max(wait, 0)
         if longest_wait is not None and wait > longest_wait:
             return None
         self._full_at = full_at

@@ -14,7 +14,7 @@ from sim.client.effects import NEVER, Compute, Effect, Failure, Reconcile, Send,
 from sim.client.limiter import ExponentialLimiter
 from sim.client.process import Process
 from sim.client.rest import Request
-from sim.client.workqueue import Item, Workqueue
+from sim.client.workqueue import Workqueue
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.kernel.go import Burst

@@ -190,9 +190,7 @@ class ApiServer:
         self.store.put(item)
         return Response(200, "", item, True)
 
-    def _write_parts(
-        self, live: Object, write: Write, kind: Kind, whole: dict[str, Any], now: int
-    ) -> Response:
+    def _write_parts(self, live: Object, write: Write, kind: Kind, whole: dict[str, Any], now: int) -> Response:
         """Store the parts of ``whole`` that the write may change, as update and patch do.
 
         A write to the status without metadata leaves labels and annotations as they are. With them it owns

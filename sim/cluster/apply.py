@@ -43,9 +43,7 @@ class _Draft:
         self.differs = differs
 
 
-def apply(
-    store: Store, live: Object | None, write: Write, kind: Kind, now: int, *, lenient: bool
-) -> Response:
+def apply(store: Store, live: Object | None, write: Write, kind: Kind, now: int, *, lenient: bool) -> Response:
     """Apply ``write`` to ``live``, or create the object.
 
     Raises ``IrregularError`` unless ``lenient``, where the configuration has something that needs a closer
@@ -204,9 +202,7 @@ def _create(store: Store, item: Object, draft: _Draft, write: Write, managers: M
     """Store the object that an apply creates."""
     kind = KINDS[write.kind]
     if write.uid is not None:
-        return Response(
-            409, "Conflict", None, False, messages.no_object_with_uid, kind, write.name, write.uid
-        )
+        return Response(409, "Conflict", None, False, messages.no_object_with_uid, kind, write.name, write.uid)
     values = draft.values
     causes = faults(kind, {part: values.get(part, ABSENT) for part, _ in kind.parts})
     if causes:

@@ -252,9 +252,7 @@ class Kind:
         assert isinstance(metadata, Struct)
         self.fields: dict[str, Node] = {part: shape(self._place(part)) for part, shape in parts.items()}
         self.status = self.fields.get("status") if status else None
-        self.parts = tuple(
-            (part, node) for part, node in self.fields.items() if not (status and part == "status")
-        )
+        self.parts = tuple((part, node) for part, node in self.fields.items() if not (status and part == "status"))
         self.root: dict[str, Node] = {"metadata": metadata, **self.fields}
         self.nodes: dict[str, Node] = {**metadata.fields, **self.fields}
 

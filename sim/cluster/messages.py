@@ -125,9 +125,7 @@ def already_exists(kind: Kind, name: str) -> _Text:
 
 def no_version(kind: Kind, name: str) -> _Text:
     """422: an update without a resourceVersion of a kind that wants one."""
-    cause = Cause(
-        "FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion"
-    )
+    cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")
     return f'{kind.resource} "{name}" is invalid: {cause.field}: {cause.message}', (cause,)
 
 
@@ -186,19 +184,13 @@ def manager_text(entry: ManagerEntry) -> str:
 def apply_conflict(kind: Kind, name: str, conflicts: list[tuple[ManagerEntry, int]]) -> _Text:
     """409: an apply without force of values that others own."""
     ordered = sorted(conflicts, key=lambda conflict: identifier(*conflict[0][:4]))
-    found = [
-        (manager_text(entry), [path.name() for path in kind.paths.sorted(mask)]) for entry, mask in ordered
-    ]
+    found = [(manager_text(entry), [path.name() for path in kind.paths.sorted(mask)]) for entry, mask in ordered]
     causes = tuple(
-        Cause("FieldManagerConflict", f"conflict with {text}", field)
-        for text, fields in found
-        for field in fields
+        Cause("FieldManagerConflict", f"conflict with {text}", field) for text, fields in found for field in fields
     )
     if len(causes) == 1:
         return f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", causes
     lines = [
-        line
-        for text, fields in found
-        for line in (f"conflicts with {text}:", *(f"- {field}" for field in fields))
+        line for text, fields in found for line in (f"conflicts with {text}:", *(f"- {field}" for field in fields))
     ]
     return f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines), causes

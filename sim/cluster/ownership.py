@@ -121,9 +121,7 @@ def _capped(entries: list[ManagerEntry]) -> Managers:
         into = by_id.get(bucket)
         if into is None:
             into = by_id.pop(identifier(*first[:4]))
-        by_id[bucket] = ManagerEntry(
-            ANCIENT, "Update", entry.api_version, "", into.fields | entry.fields, entry.time
-        )
+        by_id[bucket] = ManagerEntry(ANCIENT, "Update", entry.api_version, "", into.fields | entry.fields, entry.time)
         by_id.pop(identifier(*entry[:4]))  # as in the source, even where it is the bucket itself
         length -= 1
     return tuple(sorted(by_id.values(), key=STORED_ORDER))

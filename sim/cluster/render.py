@@ -53,11 +53,7 @@ def given_managers(kind: Kind, metadata: Any, managers: Managers) -> Managers:
 
 
 def _decoded(kind: Kind, entry: dict[str, Any]) -> ManagerEntry:
-    if (
-        entry["operation"] not in {"Apply", "Update"}
-        or not entry["apiVersion"]
-        or entry["fieldsType"] != "FieldsV1"
-    ):
+    if entry["operation"] not in {"Apply", "Update"} or not entry["apiVersion"] or entry["fieldsType"] != "FieldsV1":
         raise ValueError
     fields = kind.paths.mask_of(entry["fieldsV1"], None)
     time = int(datetime.fromisoformat(entry["time"]).timestamp()) if entry.get("time") else NO_TIME

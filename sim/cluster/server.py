@@ -17,7 +17,6 @@ from typing import Protocol
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import KINDS
 from sim.cluster.messages import Response
-from sim.cluster.objects import Write
 from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.clock import seconds_at
 from sim.kernel.machine import Machine

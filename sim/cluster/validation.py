@@ -124,11 +124,7 @@ def _typed_leaf(node: Leaf, value: Any, path: str) -> list[str]:
     if fits(kind, value):
         return []
     if _untyped(node):
-        return (
-            []
-            if isinstance(value, str | int | float)
-            else [f"{path}: expected any scalar, got &{{{_go(value)}}}"]
-        )
+        return [] if isinstance(value, str | int | float) else [f"{path}: expected any scalar, got &{{{_go(value)}}}"]
     if kind is int:
         found = _go_type(value)
     elif kind is str:
@@ -239,9 +235,7 @@ def _invalid_leaf(node: Leaf, value: Any, name: str, prefix: str) -> list[Cause]
         return causes
     if rule.item is not None and isinstance(value, list):
         item = rule.item
-        causes += [
-            cause for i, one in enumerate(value) for cause in _invalid(item, one, f"{name}[{i}]", prefix)
-        ]
+        causes += [cause for i, one in enumerate(value) for cause in _invalid(item, one, f"{name}[{i}]", prefix)]
     if rule.name == "date-time" and isinstance(value, str) and not rule.regular(value):
         causes.append(_wrong_type(prefix, name, "date-time", value))
     if rule.values and value not in rule.values:

@@ -151,9 +151,7 @@ class Controller:
                 )
             if strategy == "apply":
                 body = {"status": own(status)}
-                return Write(
-                    "apply", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", True
-                )
+                return Write("apply", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", True)
             version = read.resource_version if strategy == "merge-patch" else None
             body = {"status": merge_patch(read.status or {}, status)}
             return Write(

@@ -64,9 +64,7 @@ class BuiltInIssuer(RequestController):
             secret_name = request.annotations[PRIVATE_KEY]
             secret = self.secrets.get(secret_name)
             if secret is None or not secret.data:
-                reason = (
-                    f'Referenced secret default/{secret_name} not found: secret "{secret_name}" not found'
-                )
+                reason = f'Referenced secret default/{secret_name} not found: secret "{secret_name}" not found'
                 return (yield from self._pending(request, about, "MissingSecret", reason))
             if secret.data["tls.key"] != csr.key:
                 reason = "Error generating certificate template: CSR not signed by referenced private key"
@@ -110,9 +108,7 @@ class BuiltInIssuer(RequestController):
 
 def sign(csr: pki.SigningRequest, serial: str, now: int, lifetime: int) -> pki.SignedCertificate:
     """Sign a request; ``now`` in Unix seconds, ``lifetime`` in nanoseconds."""
-    return pki.SignedCertificate(
-        serial, csr.key, csr.common_name, csr.dns_names, now, now + lifetime // SECOND
-    )
+    return pki.SignedCertificate(serial, csr.key, csr.common_name, csr.dns_names, now, now + lifetime // SECOND)
 
 
 def failed_status(status: Status | None, message: str, now: int) -> Status:

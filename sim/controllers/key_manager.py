@@ -33,9 +33,7 @@ class KeyManager(Controller):
 
     def reconcile(self, certificate: Object) -> Reconcile | None:
         """ProcessItem of keymanager_controller.go."""
-        secrets = [
-            s for s in self.secrets.owned_by(certificate.uid) if s.labels.get(NEXT_KEY_LABEL) == "true"
-        ]
+        secrets = [s for s in self.secrets.owned_by(certificate.uid) if s.labels.get(NEXT_KEY_LABEL) == "true"]
         named = (certificate.status or {}).get("nextPrivateKeySecretName")
         if not is_true(certificate.status, "Issuing"):
             if not secrets and named is None:
@@ -66,9 +64,7 @@ class KeyManager(Controller):
 
     def _delete(self, certificate: Object, secrets: list[Object]) -> Reconcile:
         for secret in secrets:
-            response = yield self.manager.send(
-                Write("delete", "Secret", secret.name, {}), certificate, secret
-            )
+            response = yield self.manager.send(Write("delete", "Secret", secret.name, {}), certificate, secret)
             if response.code >= 400:
                 return response
         return None
@@ -76,9 +72,7 @@ class KeyManager(Controller):
     def _create(self, certificate: Object) -> Reconcile:
         """Create the key's Secret, from the stored key (rotationPolicy Never) or a new one, and name it."""
         assert certificate.spec is not None
-        policy = (certificate.spec.get("privateKey") or {}).get(
-            "rotationPolicy"
-        ) or self.release.rotation_policy
+        policy = (certificate.spec.get("privateKey") or {}).get("rotationPolicy") or self.release.rotation_policy
         stored = self.secrets.get(certificate.spec["secretName"]) if policy == "Never" else None
         reused = stored.data.get("tls.key") if stored is not None and stored.data else None
         if reused is not None:
@@ -97,22 +91,16 @@ class KeyManager(Controller):
         assert response.object is not None
         name = response.object.name
         if reused is not None:
-            message = (
-                f'Reusing private key stored in existing Secret resource "{certificate.spec["secretName"]}"'
-            )
+            message = f'Reusing private key stored in existing Secret resource "{certificate.spec["secretName"]}"'
             self._event(certificate, "Reused", message)
         else:
-            self._event(
-                certificate, "Generated", f'Stored new private key in temporary Secret resource "{name}"'
-            )
+            self._event(certificate, "Generated", f'Stored new private key in temporary Secret resource "{name}"')
         return (yield from self._set_name(certificate, name))
 
     def _create_secret(self, certificate: Object, private_key: pki.Key) -> Generator[Effect, Any, Response]:
         read = certificate
         if self.release.key_manager_live_get:
-            response: Response = yield Get(
-                Write("get", "Certificate", certificate.name, {}), certificate.name
-            )
+            response: Response = yield Get(Write("get", "Certificate", certificate.name, {}), certificate.name)
             if response.code >= 400:
                 return response
             assert response.object is not None

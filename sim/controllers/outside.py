@@ -80,9 +80,7 @@ class Outside:
         """Simulated time in nanoseconds."""
         return self.sim.now
 
-    def submit(
-        self, send: Send, answered: Callable[[Response], object] = _nothing, read_ns: int | None = None
-    ) -> None:
+    def submit(self, send: Send, answered: Callable[[Response], object] = _nothing, read_ns: int | None = None) -> None:
         """Send now."""
         self.server.receive(OutsideRequest(self.actor, send, self.now, answered, read_ns))
 
@@ -209,9 +207,7 @@ class OtherWriter(Outside):
             return {"spec": {"dnsNames": [f"{name}.example.test", f"{value}.example.test"]}}
         return {
             "status": {
-                "conditions": [
-                    {"type": "Ready", "status": "False", "reason": "Edited", "message": f"edited {value}"}
-                ]
+                "conditions": [{"type": "Ready", "status": "False", "reason": "Edited", "message": f"edited {value}"}]
             }
         }
 
@@ -264,9 +260,7 @@ class ExternalIssuer(Outside):
         self._taken: set[str] = set()
         self._cache = Cache("CertificateRequest")
         lag = simulation.streams.latency(self.actor, "watch", profile.watch.lag)
-        server.watch(
-            "CertificateRequest", Watch(simulation, lag, scenario.server.network_one_way, self._arrive)
-        )
+        server.watch("CertificateRequest", Watch(simulation, lag, scenario.server.network_one_way, self._arrive))
 
     def _arrive(self, event: WatchEvent) -> None:
         request = event.object

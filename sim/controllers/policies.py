@@ -39,8 +39,7 @@ def _secret_unusable(given: Input) -> Violation | None:
         return "MissingData", "Issuing certificate as Secret does not contain a certificate"
     if data["tls.crt"].key != data["tls.key"]:
         return "InvalidKeyPair", (
-            "Issuing certificate as Secret contains an invalid key-pair: "
-            "tls: private key does not match public key"
+            "Issuing certificate as Secret contains an invalid key-pair: tls: private key does not match public key"
         )
     return None
 
@@ -50,9 +49,7 @@ def _request_outdated(given: Input, spec: dict[str, Any]) -> Violation | None:
     if given.current is not None:
         assert given.current.spec is not None
         if not pki.request_matches_spec(given.current.spec, spec):
-            return "RequestChanged", (
-                "Fields on existing CertificateRequest resource not up to date: [spec.dnsNames]"
-            )
+            return "RequestChanged", ("Fields on existing CertificateRequest resource not up to date: [spec.dnsNames]")
         return None
     assert given.secret is not None
     assert given.secret.data is not None
@@ -97,9 +94,7 @@ def _request_key_differs(given: Input) -> Violation | None:
     assert given.secret is not None
     assert given.secret.data is not None
     if given.current.spec["request"].key != given.secret.data["tls.key"]:
-        return "SecretMismatch", (
-            "Secret contains a private key that does not match the current CertificateRequest"
-        )
+        return "SecretMismatch", ("Secret contains a private key that does not match the current CertificateRequest")
     return None
 
 
@@ -135,9 +130,7 @@ def readiness(given: Input, now_ns: int, check_request_key: bool) -> Violation |
     spec = given.certificate.spec
     assert spec is not None
     if check_request_key:
-        violation = (
-            _not_of_this_certificate(given, spec) or _key_mismatch(given, spec) or _request_key_differs(given)
-        )
+        violation = _not_of_this_certificate(given, spec) or _key_mismatch(given, spec) or _request_key_differs(given)
     violation = violation or _request_outdated(given, spec)
     if violation is not None:
         return violation

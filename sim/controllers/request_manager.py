@@ -110,9 +110,7 @@ class RequestManager(Controller):
             },
             "spec": {"issuerRef": spec["issuerRef"], "request": csr, **_kept(spec, "duration")},
         }
-        create = Write(
-            "create", "CertificateRequest", name, body, f"cert-manager-{self.name}", owner=certificate.uid
-        )
+        create = Write("create", "CertificateRequest", name, body, f"cert-manager-{self.name}", owner=certificate.uid)
         response = yield self.manager.send(create, certificate)
         if response.code >= 400:
             message = f"Failed to create CertificateRequest: {response.message}"

@@ -101,13 +101,9 @@ def scenario_from(
     stopped = [length - _COUNTING_S for length in lengths_s if length > _COUNTING_S]
     if stopped and min(stopped) < _seconds(until["at_most"]) - 2:
         until["at_most"] = f"{max(math.floor(min(stopped)), 1)}s"
-        notes.append(
-            f"a recording was stopped before it came to rest, so the simulation is, after {until['at_most']}"
-        )
+        notes.append(f"a recording was stopped before it came to rest, so the simulation is, after {until['at_most']}")
     if "at_least" in until and _seconds(until["at_least"]) > _seconds(until["at_most"]):
-        notes.append(
-            f"observed for {until['at_least']}, but recordings end after {until['at_most']} at the latest"
-        )
+        notes.append(f"observed for {until['at_least']}, but recordings end after {until['at_most']} at the latest")
         until["at_least"] = until["at_most"]
     try:
         load(json.dumps(written))

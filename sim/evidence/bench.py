@@ -94,13 +94,9 @@ def main() -> None:
     """Print the figures, and as the last line the same as JSON."""
     figures = measure()
     print(f"bare SimPy timeouts        {figures['timeouts_per_s']:>12,} per CPU second")
-    print(
-        f"issuances                  {figures['issuances_per_s']:>12,} per CPU second (recorded/burst-150-update)"
-    )
+    print(f"issuances                  {figures['issuances_per_s']:>12,} per CPU second (recorded/burst-150-update)")
     print(f"cost of an issuance        {figures['timeouts_per_issuance']:>12,} timeouts")
-    print(
-        f"5,000 Certificates         {figures['growth_5000_over_500']:>12} times the cost per issuance of 500"
-    )
+    print(f"5,000 Certificates         {figures['growth_5000_over_500']:>12} times the cost per issuance of 500")
     print(f"peak memory                {figures['bytes_per_certificate']:>12,} bytes per Certificate")
     print(json.dumps(figures))
 

@@ -59,9 +59,7 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
     Raises ``CalibrationError`` where not one parameter can be estimated.
     """
     service = service_times(traces)
-    measured: dict[str, Measured | None] = {
-        f"server.times.{name}": value for name, value in service.times.items()
-    }
+    measured: dict[str, Measured | None] = {f"server.times.{name}": value for name, value in service.times.items()}
     measured["server.cold_factor"] = service.cold
     measured["server.commit_share"] = commit_share(traces)
     measured["server.hidden_retry"] = lost_race(traces)
@@ -141,9 +139,7 @@ def _steps(traces: list[Trace], answers: list[int], sends: list[int]) -> dict[st
     decisions = [step for found in busy for step in found.decisions]
     refusals = [step for found in busy for step in found.refusals]
     one = lognormal(passes, "controller log while keys are generated, a refusal's line to the next decision")
-    request = computing(
-        decisions, passes, "controller log while keys are generated, decision to decision, less a pass"
-    )
+    request = computing(decisions, passes, "controller log while keys are generated, decision to decision, less a pass")
     response = None
     if request is not None and len(refusals) >= ENOUGH:
         assert isinstance(request.value, float)
@@ -155,9 +151,7 @@ def _steps(traces: list[Trace], answers: list[int], sends: list[int]) -> dict[st
         idle = [step for trace in traces for step in hops.steps(trace, busy=False).passes]
         one = lognormal(idle, "controller log, idle: a refusal's line to the next decision")
     if request is None or response is None:
-        request = quantile_of(
-            sends, FASTEST, "audit and controller log, idle: decision to arrival, 10th percentile"
-        )
+        request = quantile_of(sends, FASTEST, "audit and controller log, idle: decision to arrival, 10th percentile")
         response = quantile_of(
             answers,
             FASTEST,

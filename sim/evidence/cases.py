@@ -126,9 +126,7 @@ def _read(folder: Path) -> tuple[str, Run]:
         recorded,
         _number(file, data, "t0"),
         _number(file, data, "ended_after_s"),
-        {name: float(at) for name, at in created.items() if _is_number(at)}
-        if isinstance(created, dict)
-        else {},
+        {name: float(at) for name, at in created.items() if _is_number(at)} if isinstance(created, dict) else {},
     )
 
 
@@ -163,9 +161,7 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
     ]
     # The recordings' rule goes by the case's name; a folder may be called otherwise than its run was.
     known_as = next((own for own in sorted(names) if own != name), name)
-    asked = scenario_from(
-        known_as, first.asked, lengths_s=lengths, settings=[*settings, f"name={json.dumps(name)}"]
-    )
+    asked = scenario_from(known_as, first.asked, lengths_s=lengths, settings=[*settings, f"name={json.dumps(name)}"])
     return Case(name, tuple(runs), asked)
 
 

@@ -125,9 +125,7 @@ def against_writers(rate: float = 20, window: int = 50 * MS, attempts: int = 8_0
     sim.call_in(draw(), patch, 0)
     read()
     sim.run_until(over)
-    return _share(
-        "one writer among Poisson patches: share refused", 1 - math.exp(-rate * window / SECOND), outcomes
-    )
+    return _share("one writer among Poisson patches: share refused", 1 - math.exp(-rate * window / SECOND), outcomes)
 
 
 def closed_loop(clients: int = 10, commits: int = 4_000) -> Check:

@@ -196,9 +196,7 @@ def _in_any_order(causes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _by_name(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Entries without what a recording leaves out, in its order."""
-    bare = [
-        {key: value for key, value in entry.items() if key not in {"fieldsType", "time"}} for entry in entries
-    ]
+    bare = [{key: value for key, value in entry.items() if key not in {"fieldsType", "time"}} for entry in entries]
     keys = ("manager", "operation", "subresource", "apiVersion")
     return sorted(bare, key=lambda entry: tuple(entry.get(key, "") for key in keys))
 
@@ -278,11 +276,7 @@ def _sequence(where: str, line: str) -> Sequence:
         data = json.loads(line)
     except json.JSONDecodeError as error:
         raise RecordingError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
-    if (
-        not isinstance(data, dict)
-        or not isinstance(data.get("id"), str)
-        or not isinstance(data.get("steps"), list)
-    ):
+    if not isinstance(data, dict) or not isinstance(data.get("id"), str) or not isinstance(data.get("steps"), list):
         raise RecordingError(f"{where}: a sequence is an object with an id (a string) and steps (a list)")
     for number, step in enumerate(data["steps"]):
         found = fault(step, number, recorded=True)
@@ -308,9 +302,7 @@ def fault(step: Any, number: int, recorded: bool) -> Fault | None:
         found = f"op: {step['op']!r}" if "op" in step else "no op"
         return Fault("op", f"found {found}; allowed are {', '.join(OPERATIONS)}")
     if step.get("subresource", "") not in {"", "status"}:
-        return Fault(
-            "subresource", f"found subresource: {step['subresource']!r}; allowed are '' and 'status'"
-        )
+        return Fault("subresource", f"found subresource: {step['subresource']!r}; allowed are '' and 'status'")
     for key in sorted(_FOR_UPDATE & step.keys()):
         if step["op"] != "update":
             return Fault(key, f"found {key} in a step with op: {step['op']}; only update has it")
@@ -319,9 +311,7 @@ def fault(step: Any, number: int, recorded: bool) -> Fault | None:
     for key, words in (("read_at", ("latest",)), ("resource_version", ("latest", "omit"))):
         value = step.get(key, "latest")
         if value not in words and not (isinstance(value, int) and 0 <= value < number):
-            allowed = " or ".join(
-                [*words, f"the number of an earlier step (0 to {number - 1})" if number else ""]
-            )
+            allowed = " or ".join([*words, f"the number of an earlier step (0 to {number - 1})" if number else ""])
             return Fault(key, f"found {key}: {value!r}; allowed is {allowed.removesuffix(' or ')}")
     if recorded:
         return _recording_fault(step)
@@ -359,9 +349,7 @@ def _flat(path: str, value: Any) -> list[str]:
 def _owned(entries: list[dict[str, Any]] | None) -> list[str]:
     lines = []
     for entry in entries or ():
-        owner = (
-            f"{entry['manager']} ({entry['operation']}{' of /status' if entry.get('subresource') else ''})"
-        )
+        owner = f"{entry['manager']} ({entry['operation']}{' of /status' if entry.get('subresource') else ''})"
         lines += [f"{owner} owns {path}" for path in owned_paths(entry["fieldsV1"])]
     return lines
 

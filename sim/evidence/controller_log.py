@@ -129,9 +129,7 @@ def _classified(time: int, level: str, source: str, message: str) -> LogLine:
         resource = refused[1].split(".", 1)[0]
         return LogLine(time, level, source, CONFLICT, controller, resource, key[1] if key else refused[2], "")
     if "Certificate must be re-issued" in message:
-        return LogLine(
-            time, level, source, REISSUE, "certificates-trigger", "certificates", key[1] if key else "", ""
-        )
+        return LogLine(time, level, source, REISSUE, "certificates-trigger", "certificates", key[1] if key else "", "")
     moved = _TRANSITION.search(message) or _TRANSITION_121.search(message)
     if moved:
         return LogLine(time, level, source, TRANSITION, controller, moved[1], moved[2], moved[3])

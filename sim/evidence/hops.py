@@ -104,11 +104,7 @@ def _requests_seen(trace: Trace) -> dict[int, list[int]]:
                 signs = first.setdefault(name, {})
                 signs[event.actor] = min(signs.get(event.actor, event.recorded_ns), event.recorded_ns)
     for (what, name), lines in trace.lines_about.items():
-        if (
-            what == TRANSITION
-            and lines[0].resource == "CertificateRequest"
-            and lines[0].condition == "Approved"
-        ):
+        if what == TRANSITION and lines[0].resource == "CertificateRequest" and lines[0].condition == "Approved":
             first.setdefault(name, {})["certificaterequests-approver"] = lines[0].time_ns
     created = [
         event.received_ns

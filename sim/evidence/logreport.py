@@ -100,9 +100,7 @@ class ConflictTally:
     _written: dict[tuple[str, str], int] = field(default_factory=dict)
     _waits: array[float] = field(default_factory=lambda: array("d"))
     _certificates: dict[str, _Certificate] = field(default_factory=dict)
-    _first: dict[str, int] = field(
-        default_factory=dict
-    )  # first refusal of each object, by the server's clock
+    _first: dict[str, int] = field(default_factory=dict)  # first refusal of each object, by the server's clock
     _log_first: dict[str, int] = field(default_factory=dict)  # the same by the controller's clock
 
     def add(self, item: AuditEvent | LogLine) -> None:
@@ -149,9 +147,7 @@ class ConflictTally:
         waiting = self._pending.get(which)
         if waiting:
             left = [time for time in waiting if time > event.answered_ns]
-            self._waits.extend(
-                (event.answered_ns - time) / SECOND for time in waiting if time <= event.answered_ns
-            )
+            self._waits.extend((event.answered_ns - time) / SECOND for time in waiting if time <= event.answered_ns)
             if left:
                 self._pending[which] = left
             else:
@@ -237,9 +233,7 @@ class ConflictTally:
 
     def _skew(self) -> int | None:
         """How far the controller's clock is ahead of the server's; None where no conflict is in both logs."""
-        both = sorted(
-            self._log_first[name] - self._first[name] for name in self._first if name in self._log_first
-        )
+        both = sorted(self._log_first[name] - self._first[name] for name in self._first if name in self._log_first)
         return both[len(both) // 2] if both else None
 
     def _end(self) -> int:
@@ -344,9 +338,7 @@ def verdict(report: LogReport) -> str:
             else f"No conflict in {span} of the controller's log."
         )
         return " ".join(said)
-    said.append(
-        f"{_count(report.total, 'conflict')} in {span} on {_count(len(report.certificates), 'Certificate')}."
-    )
+    said.append(f"{_count(report.total, 'conflict')} in {span} on {_count(len(report.certificates), 'Certificate')}.")
     outcome = report.resolution
     if outcome is None:
         said.append("Whether they resolved themselves this log does not tell.")

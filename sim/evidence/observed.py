@@ -65,9 +65,7 @@ def _told(run: Run) -> Figures:
     if isinstance(times, dict):
         for quantile in _QUANTILES:
             if times.get(quantile) is not None:
-                figures[f"time_to_ready.{quantile}"] = _count(
-                    run, f"time_to_ready_s.{quantile}", times[quantile]
-                )
+                figures[f"time_to_ready.{quantile}"] = _count(run, f"time_to_ready_s.{quantile}", times[quantile])
     return figures
 
 
@@ -109,9 +107,7 @@ def _from_audit(run: Run, logs: list[Path], notes: list[str]) -> Observation:
     times = [(at - created[name]) / SECOND for name, at in found.ready.items() if name in created]
     lost = {reason: count for reason, count in ignored.items() if "(get, list, watch)" not in reason}
     if lost:
-        notes.append(
-            "not used of the audit log: " + ", ".join(f"{why}: {count}" for why, count in lost.items())
-        )
+        notes.append("not used of the audit log: " + ", ".join(f"{why}: {count}" for why, count in lost.items()))
     return Observation({**found.figures(), **time_figures(times)}, times)
 
 
@@ -146,9 +142,7 @@ def follow(events: Iterable[AuditEvent], start: int | None, end: int | None) -> 
     found = Followed()
     for event in events:
         # The recording's clock was read just before its first request was sent.
-        if (start is not None and event.received_ns < start - MS) or (
-            end is not None and event.received_ns > end
-        ):
+        if (start is not None and event.received_ns < start - MS) or (end is not None and event.received_ns > end):
             continue
         _follow(found, event)
     return found
@@ -171,9 +165,7 @@ def _follow(found: Followed, event: AuditEvent) -> None:
         if event.answer is not None and event.answer.ready == "True":
             found.ready.setdefault(name, event.answered_ns)
         key_manager = event.actor == "certificates-key-manager"
-        found.phases.stored(
-            name, event.actor, key_manager and event.answer is not None and event.answer.next_key
-        )
+        found.phases.stored(name, event.actor, key_manager and event.answer is not None and event.answer.next_key)
     elif event.reason == "Conflict" and own:
         found.conflicts[event.actor] += 1
         # What key-manager sends differs from its copy in the name alone: it sets it, or takes it away.

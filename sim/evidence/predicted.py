@@ -107,9 +107,7 @@ def _phases(rows: Iterable[Row]) -> Phases:
     phases = Phases()
     named: defaultdict[str, bool] = defaultdict(bool)  # whether the newest version has a key's name
     versions: dict[int, bool] = {}
-    about = sorted(
-        (row for row in rows if row[resource] == "certificates"), key=lambda row: int(row[decided])
-    )
+    about = sorted((row for row in rows if row[resource] == "certificates"), key=lambda row: int(row[decided]))
     for row in about:
         certificate = row[name]
         if row[written]:

@@ -92,15 +92,11 @@ def collect(folder: Path) -> dict[str, dict[str, Any]]:
         case, repetition = run.parts[-3], run.parts[-2]
         data = json.loads(run.read_text("utf-8"))
         asked, recorded = data["asked"], data["recorded"]
-        found = cases.setdefault(
-            case, {"asked": asked, "certificates": asked["certificates"], "repetitions": []}
-        )
+        found = cases.setdefault(case, {"asked": asked, "certificates": asked["certificates"], "repetitions": []})
         if found["asked"] != asked:
             raise ValueError(f"{case}: {repetition} was asked something else than the repetitions before it")
         figures = {key: recorded[key] for key in FIGURES}
-        found["repetitions"].append(
-            {"repetition": repetition, "certificates": asked["certificates"], **figures}
-        )
+        found["repetitions"].append({"repetition": repetition, "certificates": asked["certificates"], **figures})
     if not cases:
         raise ValueError(f"{folder} has no recordings: no CASE/rN/run.json in it")
     return cases
@@ -154,9 +150,7 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         "writers": [_writer(writer) for writer in asked.get("other_writers", ())] or None,
         "until": {
             "settled_for": _seconds(_SETTLED_FOR_S),
-            "at_least": _seconds(asked["observed_for_at_least_s"])
-            if "observed_for_at_least_s" in asked
-            else None,
+            "at_least": _seconds(asked["observed_for_at_least_s"]) if "observed_for_at_least_s" in asked else None,
             "at_most": _seconds(_at_most(case, asked)),
         },
     }

@@ -28,9 +28,7 @@ _GRID = tuple(step / 20 for step in range(21))
 _GIVEN = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0)
 ENOUGH_OVERLAPPING = 50
 """Fewer overlapping requests than this say nothing about load."""
-_BLOCKS = (
-    6  # parts of a recording that are resampled as wholes, because neighbouring requests share their fate
-)
+_BLOCKS = 6  # parts of a recording that are resampled as wholes, because neighbouring requests share their fate
 
 
 class Stretch(NamedTuple):

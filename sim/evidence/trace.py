@@ -123,9 +123,7 @@ class Trace:
         """Tokens a second, from the spacing of throttled requests; None where none waited."""
         import numpy as np
 
-        times = np.array(
-            [self.received[i] for i, event in enumerate(self.events) if event.ours and self.throttled[i]]
-        )
+        times = np.array([self.received[i] for i, event in enumerate(self.events) if event.ours and self.throttled[i]])
         gaps = np.diff(times)
         enough = max(len(self.events) / 10, _WINDOW)
         return float(SECOND / np.median(gaps)) if len(gaps) > enough else None

@@ -92,9 +92,7 @@ class CaseResult:
     def family(self, name: str) -> dict[str, Prediction]:
         """The predictions of ``name.KEY``, by key."""
         start = f"{name}."
-        return {
-            key.removeprefix(start): value for key, value in self.predictions.items() if key.startswith(start)
-        }
+        return {key.removeprefix(start): value for key, value in self.predictions.items() if key.startswith(start)}
 
     def by_controller(self) -> dict[str, Prediction]:
         """Conflicts of each controller that may conflict or did."""
@@ -159,9 +157,7 @@ def simulate(
     return [[next(found) for _ in range(replications)] for _ in cases]
 
 
-def perform_all(
-    items: Sequence[Look | Job], executor: Executor, progress: Progress | None
-) -> Iterator[Observation]:
+def perform_all(items: Sequence[Look | Job], executor: Executor, progress: Progress | None) -> Iterator[Observation]:
     """Yield what comes of each item, in their order."""
     for done, outcome in enumerate(executor.map(perform, items), start=1):
         if progress is not None:
@@ -213,27 +209,21 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     updates = [case for case in cases if case.updates]
     errors = [abs(error) for case in counted if (error := case["conflicts"].error) is not None]
     times = [abs(error) for case in updates if (error := case[P50].error) is not None]
-    controllers = [
-        each for case in updates for each in case.by_controller().values() if each.inside is not None
-    ]
+    controllers = [each for case in updates for each in case.by_controller().values() if each.inside is not None]
     widths = [
         (each.high - each.low) / each.recorded
         for each in controllers
         if each.recorded and each.high is not None and each.low is not None
     ]
     scores = [
-        score / each.recorded
-        for each in controllers
-        if each.recorded and (score := interval_score(each)) is not None
+        score / each.recorded for each in controllers if each.recorded and (score := interval_score(each)) is not None
     ]
     applies = [case for case in cases if not case.updates]
     return {
         "cases": len(cases),
         "median_abs_rel_error_conflicts": median(errors),
         "max_abs_rel_error_conflicts": max(errors, default=None),
-        "coverage": sum(bool(each.inside) for each in controllers) / len(controllers)
-        if controllers
-        else None,
+        "coverage": sum(bool(each.inside) for each in controllers) / len(controllers) if controllers else None,
         "median_interval_width": median(widths),
         "median_abs_rel_error_time_to_ready": median(times),
         "rank_agreement_conflicts": _ranks(counted, "conflicts", lambda case: 1 / case.certificates),
@@ -294,9 +284,7 @@ def as_dict(case: CaseResult) -> dict[str, Any]:
         "time_to_ready_p95": case[P95].as_dict(),
         "strategy": case.case.asked.scenario.strategy,
         "certificates": case.certificates,
-        "by_phase": {
-            phase: _full(case[f"phase.{phase}"]) for phase in PHASES if f"phase.{phase}" in case.predictions
-        },
+        "by_phase": {phase: _full(case[f"phase.{phase}"]) for phase in PHASES if f"phase.{phase}" in case.predictions},
         "spread": {name: _spreads(case[name]) for name in ("conflicts", "requests", P50)},
         "status_writes": _full(case["status_writes"]),
         "reconciles": {

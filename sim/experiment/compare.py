@@ -60,9 +60,7 @@ class Comparison:
         base = self.results[self.baseline].measured
         self.estimates = {name: estimates(each.measured) for name, each in self.results.items()}
         self.differences = {
-            name: differences(each.measured, base)
-            for name, each in self.results.items()
-            if name != self.baseline
+            name: differences(each.measured, base) for name, each in self.results.items() if name != self.baseline
         }
         self.ranked = ranking(self.estimates, metric)
 
@@ -162,11 +160,7 @@ def execute(
 ) -> Comparison:
     """Run ``compared`` and publish ``folder``, if there is one, once everything is in it."""
     check_metric(metric)
-    jobs = [
-        Job(each.scenario, index, rows=True)
-        for each in compared
-        for index in range(each.scenario.replications)
-    ]
+    jobs = [Job(each.scenario, index, rows=True) for each in compared for index in range(each.scenario.replications)]
     with folder or nullcontext():
         collected = {}
         places = folder_names([each.name for each in compared])
@@ -185,9 +179,7 @@ def execute(
         for part in collected.values():
             part.finish()
         if folder is None:
-            return Comparison(
-                vary, metric, {name: each.result(None) for name, each in collected.items()}, None
-            )
+            return Comparison(vary, metric, {name: each.result(None) for name, each in collected.items()}, None)
         draft = Comparison(vary, metric, {name: each.result(each.folder) for name, each in collected.items()})
         written_down = draft.as_dict() | {"folders": places, **(origin or {})}
         results.write_json(folder.path / results.COMPARISON, written_down)
@@ -247,9 +239,7 @@ def parse_vary(text: str) -> tuple[str, list[str]]:
     """
     key, equals, rest = text.partition("=")
     if not equals or not key.strip():
-        raise ValueError(
-            f"{text!r} names no values; write --vary key=value,value, such as strategy=update,apply"
-        )
+        raise ValueError(f"{text!r} names no values; write --vary key=value,value, such as strategy=update,apply")
     values = [value.strip() for value in _split(rest, text)]
     if not all(values):
         raise ValueError(f"{text!r} has an empty value; write --vary key=value,value")

@@ -41,9 +41,7 @@ def _versions(recorder: Recorder) -> list[str]:
                 found.append(f"{row[kind]}/{row[name]} went back from version {last[key]} to {row[written]}")
             last[key] = row[written]
         if row[conditional] and row[code] < 300 and row[read] and row[base] != row[read]:
-            found.append(
-                f"{row[kind]}/{row[name]}: a write made from {row[read]} was accepted on {row[base]}"
-            )
+            found.append(f"{row[kind]}/{row[name]}: a write made from {row[read]} was accepted on {row[base]}")
     return found
 
 
@@ -77,6 +75,4 @@ def _ready(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
         return []
     about, answered = _R["certificate"], _R["answered_ns"]
     active = {row[about] for row in recorder.requests if row[answered] > end - QUIET}
-    return [
-        f"{name} never became Ready, and nobody works on it any more" for name in sorted(waiting - active)
-    ]
+    return [f"{name} never became Ready, and nobody works on it any more" for name in sorted(waiting - active)]

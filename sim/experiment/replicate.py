@@ -115,8 +115,7 @@ def replicate(scenario: Scenario, index: int, profile: Profile | None = None) ->
     cluster.run()
     recorder = cluster.recorder
     objects = [
-        _object_row(name, life, cluster.api.store.get("Certificate", name))
-        for name, life in recorder.lives.items()
+        _object_row(name, life, cluster.api.store.get("Certificate", name)) for name, life in recorder.lives.items()
     ]
     return Replication(
         index,

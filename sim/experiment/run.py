@@ -97,9 +97,7 @@ class Result:
         self._table = table
 
     def __repr__(self) -> str:
-        return (
-            f"<Result of {self.scenario.name}: {len(self.measured)} replications, digest {self.digest[:12]}>"
-        )
+        return f"<Result of {self.scenario.name}: {len(self.measured)} replications, digest {self.digest[:12]}>"
 
     @property
     def digest(self) -> str:
@@ -215,9 +213,7 @@ class Collected:
 
     def add(self, done: Done) -> None:
         """Take in the next replication."""
-        names = (
-            done.measured.metrics
-        )  # from another process they are strings of their own, the same each time
+        names = done.measured.metrics  # from another process they are strings of their own, the same each time
         self.measured.append(replace(done.measured, metrics={intern(key): names[key] for key in names}))
         self._tables.add(done.tables or {})
         if done.log is not None:
@@ -274,9 +270,7 @@ def write_run(
     results.write_json(folder / results.MANIFEST, manifest(scenario, summary, origin))
 
 
-def manifest(
-    scenario: Scenario, summary: Mapping[str, Any], origin: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def manifest(scenario: Scenario, summary: Mapping[str, Any], origin: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return what a reader needs to run it again: versions, seed, digest, and the command."""
     from importlib.metadata import version
 

@@ -65,14 +65,10 @@ Goroutine = Callable[[], "Burst | None"]
 """What a runnable goroutine does once it gets a processor: returns its burst, or None to park again."""
 
 
-def _nothing() -> None:
-    """What follows a debt."""
-
-
 class _Processor:
     """A processor (P); ``turn`` counts what it has run, as ``schedtick`` does."""
 
-    __slots__ = ("burst", "debt", "due", "queue", "runnext", "seen_at", "seen_turn", "turn")
+    __slots__ = ("burst", "debt", "due", "queue", "runnext", "seen_at", "seen_turn", "since", "turn")
 
     def __init__(self) -> None:
         self.burst: Burst | None = None
@@ -83,6 +79,7 @@ class _Processor:
         self.turn = 0
         self.seen_turn = -1
         self.seen_at = 0
+        self.since = 0  # when it became idle
 
 
 class GoProcess:
@@ -161,8 +158,9 @@ class GoProcess:
     def owe(self, demand: int) -> None:
         """Let the goroutine that runs compute for ``demand`` nanoseconds with nothing to follow.
 
-        The processor makes up for it before it ends what it does next. Cheaper than a burst, for work whose end
-        changes nothing.
+        The processor makes up for it before it ends what it does next, or while nothing else is to do. Cheaper
+        than a burst, for work whose end changes nothing; a core that is idle but for such a debt is not counted
+        as taken.
         """
         assert self._current is not None
         self._current.debt += demand
@@ -185,7 +183,10 @@ class GoProcess:
 
     def _idle_processor(self) -> _Processor | None:
         if self._idle:
-            return self._idle.pop()
+            processor = self._idle.pop()
+            if processor.debt:  # what it owed it has computed meanwhile, as far as there was time
+                processor.debt = max(processor.debt - (self._sim.now - processor.since), 0)
+            return processor
         if not self._spare:
             return None
         self._spare -= 1
@@ -209,11 +210,10 @@ class GoProcess:
             burst = self._next(processor)()
         self._current = None
         if burst is None:
-            if not processor.debt:
-                processor.burst = None
-                self._idle.append(processor)
-                return
-            burst = Compute(0, _nothing)
+            processor.burst = None
+            processor.since = self._sim.now
+            self._idle.append(processor)
+            return
         demand = burst.demand
         if processor.debt:
             demand = burst.demand = demand + processor.debt
@@ -307,9 +307,7 @@ class GoProcess:
             if processor.turn != processor.seen_turn:
                 processor.seen_turn = processor.turn
                 processor.seen_at = now
-            elif now - processor.seen_at >= self._slice and (
-                self._global or processor.due or processor.queue
-            ):
+            elif now - processor.seen_at >= self._slice and (self._global or processor.due or processor.queue):
                 self._preempt(processor, burst)
         self._fill()
 

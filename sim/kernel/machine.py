@@ -52,9 +52,7 @@ class Machine:
     was overtaken by a change of load is not cancelled.
     """
 
-    def __init__(
-        self, simulation: Simulation, cores: int | None, contended_share: float | None = None
-    ) -> None:
+    def __init__(self, simulation: Simulation, cores: int | None, contended_share: float | None = None) -> None:
         self._contended_share = contended_share
         self._sim = simulation
         self.cores = cores if cores is not None else 1 << 30

@@ -67,9 +67,7 @@ class Streams:
 
         mu = log(max(latency.p50, 1))
         sigma = (log(max(latency.p90, 1)) - mu) / _Z90
-        return self.sampler(
-            actor, purpose, lambda rng, n: np.exp(mu + sigma * rng.standard_normal(n)).astype(np.int64)
-        )
+        return self.sampler(actor, purpose, lambda rng, n: np.exp(mu + sigma * rng.standard_normal(n)).astype(np.int64))
 
     def gamma(self, actor: str, purpose: str, times: Gamma) -> Callable[[], int]:
         """Shifted gamma times in nanoseconds."""

@@ -184,9 +184,7 @@ def _waited(rows: pd.DataFrame, requests: pd.DataFrame) -> pd.Series[pd.Timedelt
     own = rows["sent_at"] - rows["asked_at"]
     keys = ["replication", "reconcile"]
     sent = requests.loc[requests["reconcile"] >= 0, [*keys, "request", "asked_at", "sent_at"]]
-    pairs = rows.reset_index()[["index", *keys, "request", "read_at"]].merge(
-        sent, on=keys, suffixes=("", "_before")
-    )
+    pairs = rows.reset_index()[["index", *keys, "request", "read_at"]].merge(sent, on=keys, suffixes=("", "_before"))
     before = pairs[(pairs["request_before"] < pairs["request"]) & (pairs["asked_at"] >= pairs["read_at"])]
     waits = (before["sent_at"] - before["asked_at"]).groupby(before["index"]).sum()
     return own + waits.reindex(own.index).fillna(pd.Timedelta(0))

@@ -17,9 +17,7 @@ from sim.recording.columns import LOGS
 
 PID = 1
 
-_TIME, _LINE, _MESSAGE, _VERBOSITY = (
-    LOGS.index(name) for name in ("time_ns", "line", "message", "verbosity")
-)
+_TIME, _LINE, _MESSAGE, _VERBOSITY = (LOGS.index(name) for name in ("time_ns", "line", "message", "verbosity"))
 
 
 def lines(rows: Iterable[tuple[Any, ...]], verbosity: int) -> Iterator[str]:

@@ -126,8 +126,7 @@ class TableFiles:
 
         self._waiting: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
         self._writers = {
-            name: pq.ParquetWriter(folder / f"{name}.parquet", schema(name), compression="zstd")
-            for name in TABLES
+            name: pq.ParquetWriter(folder / f"{name}.parquet", schema(name), compression="zstd") for name in TABLES
         }
 
     def add(self, tables: Mapping[str, pa.Table]) -> None:

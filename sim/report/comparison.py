@@ -121,17 +121,13 @@ def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
     made = table(f"{name} against {comparison.baseline}", "", "difference", "verdict", terminal=terminal)
     for metric, about in METRICS.items():
         difference = comparison.differences[name][metric]
-        made.add_row(
-            about.label, interval(difference.as_dict(), about.kind, signed=True), verdict(difference)
-        )
+        made.add_row(about.label, interval(difference.as_dict(), about.kind, signed=True), verdict(difference))
     return made
 
 
 def _controllers(comparison: Comparison, terminal: bool) -> Table:
     made = table("Conflicts and rate by controller", "controller", *comparison.ranked, terminal=terminal)
-    found = {
-        name: comparison.results[name].summary["conflicts"]["by_controller"] for name in comparison.ranked
-    }
+    found = {name: comparison.results[name].summary["conflicts"]["by_controller"] for name in comparison.ranked}
     for writer in dict.fromkeys(writer for each in found.values() for writer in each):
         cells = []
         for name in comparison.ranked:

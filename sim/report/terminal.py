@@ -100,9 +100,7 @@ def _conflicts(summary: Summary, terminal: bool) -> Table:
     if len(found["by_controller"]) > len(WRITING_CONTROLLERS):
         own = found["by_cert_manager"]
         rate = write(own["rate"], "share")
-        made.add_row(
-            "all of cert-manager", interval(own), rate, write(own["attempted"]), *cells, style="bold"
-        )
+        made.add_row("all of cert-manager", interval(own), rate, write(own["attempted"]), *cells, style="bold")
         cells = none
     rate = write(found["rate"] and found["rate"]["mean"], "share")
     made.add_row("all", interval(found["total"]), rate, write(found["attempted"]), *cells, style="bold")
@@ -149,9 +147,7 @@ def _expectation(outcome: Mapping[str, Any]) -> str:
 def _violations(summary: Summary) -> str:
     found = summary["violations"]
     lines = [f"{len(found)} INVARIANTS VIOLATED: do not trust the figures below."]
-    lines += [
-        f"  replication {each['replication']}: {each['violation']}" for each in found[:SHOWN_VIOLATIONS]
-    ]
+    lines += [f"  replication {each['replication']}: {each['violation']}" for each in found[:SHOWN_VIOLATIONS]]
     if len(found) > SHOWN_VIOLATIONS:
         lines.append(f"  ... and {len(found) - SHOWN_VIOLATIONS} more in summary.json")
     return "\n".join(lines)

@@ -70,9 +70,7 @@ def entries() -> list[Entry]:
             if name not in found:
                 found[name] = _entry(name, path)
     order = {group: rank for rank, group in enumerate(GROUPS)}
-    return sorted(
-        found.values(), key=lambda entry: (order.get(entry.group, len(order)), entry.group, entry.name)
-    )
+    return sorted(found.values(), key=lambda entry: (order.get(entry.group, len(order)), entry.group, entry.name))
 
 
 def _near(name: str) -> str | None:

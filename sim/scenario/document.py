@@ -240,9 +240,7 @@ class _Composer:
             self._refuse(place, _bad_tag(tag))
         value = self._resolve(text, place)
         if tag is not None and not isinstance(value, _SCALAR_TAGS[tag]):
-            self._refuse(
-                place, f"{quoted(text)} does not fit its tag !!{tag.removeprefix(_STANDARD)}; remove the tag"
-            )
+            self._refuse(place, f"{quoted(text)} does not fit its tag !!{tag.removeprefix(_STANDARD)}; remove the tag")
         return value
 
     def _resolve(self, text: str, place: Place) -> bool | int | float | str | None:

@@ -19,22 +19,16 @@ class Metric(NamedTuple):
 
 
 METRICS: Mapping[str, Metric] = {
-    "conflicts_total": Metric(
-        "count", "writes to Certificates refused as stale (409 Conflict), of all writers"
-    ),
+    "conflicts_total": Metric("count", "writes to Certificates refused as stale (409 Conflict), of all writers"),
     "conflicts_per_certificate": Metric("per Certificate", "conflicts_total by the number of Certificates"),
-    "conflict_rate": Metric(
-        "share", "share refused of the writes to Certificates that carried a resourceVersion"
-    ),
+    "conflict_rate": Metric("share", "share refused of the writes to Certificates that carried a resourceVersion"),
     "ready_share": Metric("share", "share of the Certificates that are Ready at the end"),
     "time_to_ready_p50": Metric("seconds", "from the creation to the first Ready=True, median"),
     "time_to_ready_p95": Metric("seconds", "the same, 95th percentile"),
     "time_to_ready_p99": Metric("seconds", "the same, 99th percentile"),
     "requests_total": Metric("count", "all requests, those for events and of other writers included"),
     "status_writes": Metric("count", "successful status writes to Certificates"),
-    "ghost_reconciles": Metric(
-        "count", "reconciles by the backoff after a conflict that found nothing to do"
-    ),
+    "ghost_reconciles": Metric("count", "reconciles by the backoff after a conflict that found nothing to do"),
     "log_lines": Metric("count", "lines of all kinds that the process logs at the scenario's verbosity"),
     "stranded": Metric("count", "Certificates not Ready, still Issuing or with a next key at the end"),
     "gave_up": Metric("count", "reconciles that failed with no retry left, so that the key was dropped"),
@@ -88,19 +82,13 @@ def parse_condition(text: str, metric: str) -> Condition:
             number = parse_duration(written) / SECOND
         except ValueError:
             what = "a number of seconds or a duration" if unit == "seconds" else "a number"
-            raise ValueError(
-                f"{quoted(text)} compares with no number; write {what}, such as {example}"
-            ) from None
+            raise ValueError(f"{quoted(text)} compares with no number; write {what}, such as {example}") from None
         if unit != "seconds":
-            raise ValueError(
-                f"{metric} is no time, so {quoted(text)} cannot hold; write a number, such as {example}"
-            )
+            raise ValueError(f"{metric} is no time, so {quoted(text)} cannot hold; write a number, such as {example}")
     if not math.isfinite(number):
         raise ValueError(f"{quoted(text)} compares with no finite number; {_HELP}, such as {example}")
     if unit == "share" and not 0 <= number <= 1:
-        raise ValueError(
-            f"{metric} is a share from 0 to 1, so {quoted(text)} decides nothing; write {example}"
-        )
+        raise ValueError(f"{metric} is a share from 0 to 1, so {quoted(text)} decides nothing; write {example}")
     return Condition(operator, number)
 
 
@@ -121,14 +109,10 @@ def check(expectations: Mapping[str, str], values: Mapping[str, float | None]) -
 def _check(metric: str, text: str, value: float | None) -> Result:
     condition = parse_condition(text, metric)
     if value is None or math.isnan(value):
-        return Result(
-            metric, text, None, False, f"{metric} has no value: nothing was observed that it is made of"
-        )
+        return Result(metric, text, None, False, f"{metric} has no value: nothing was observed that it is made of")
     if _holds(value, condition):
         return Result(metric, text, value, True, "")
-    return Result(
-        metric, text, value, False, f"{metric} is {_written(value, metric)}, expected {text.strip()}"
-    )
+    return Result(metric, text, value, False, f"{metric} is {_written(value, metric)}, expected {text.strip()}")
 
 
 def _holds(value: float, condition: Condition) -> bool:

@@ -88,17 +88,13 @@ def _read(source: Path | str | bytes) -> tuple[str, str]:
     else:
         data, file = _read_file(Path(source)), str(source)
     if len(data) > MAX_BYTES:
-        _refuse(
-            file, 0, 0, f"the file is larger than {MAX_BYTES // 1024} KiB, so it is hardly what was meant"
-        )
+        _refuse(file, 0, 0, f"the file is larger than {MAX_BYTES // 1024} KiB, so it is hardly what was meant")
     try:
         return data.decode("utf-8-sig"), file
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        _refuse(
-            file, line, column, f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        )
+        _refuse(file, line, column, f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8")
 
 
 def _read_file(path: Path) -> bytes:
@@ -113,9 +109,7 @@ def _read_file(path: Path) -> bytes:
     except PermissionError:
         _refuse(file, 0, 0, "the file cannot be read: permission denied")
     except (OSError, ValueError) as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) else "the name has a character that no path can have"
-        )
+        reason = error.strerror if isinstance(error, OSError) else "the name has a character that no path can have"
         _refuse(file, 0, 0, f"the file cannot be read: {str(reason).lower()}")
 
 

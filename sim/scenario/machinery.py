@@ -105,17 +105,14 @@ class Client(Part):
     """The token bucket that all of cert-manager's clients share."""
 
     qps: float = Field(default=20, gt=0, le=1e6, description="--kube-api-qps. Default: cert-manager's")
-    burst: int = Field(
-        default=50, ge=1, le=1_000_000, description="--kube-api-burst. Default: cert-manager's"
-    )
+    burst: int = Field(default=50, ge=1, le=1_000_000, description="--kube-api-burst. Default: cert-manager's")
     throttle: bool | None = Field(
         default=None,
         description="false: no limit. Default: as in the release; 1.21 leaves limiting to the server",
     )
     read_after_wait: bool = Field(
         default=False,
-        description="true: read the cached copy after the wait for a token. Default: before it, "
-        "as cert-manager does",
+        description="true: read the cached copy after the wait for a token. Default: before it, as cert-manager does",
     )
 
 

@@ -186,8 +186,6 @@ def _hint(node: Node | None, shape: Shape) -> str:
         plain = ", as decimal digits without leading 0, _, : or e"
         return hint + (plain if node.written == text else "")
     if shape.kind == "bool":
-        return hint + (
-            " (yes, no, on and off are text)" if text.lower() in {"yes", "no", "on", "off"} else ""
-        )
+        return hint + (" (yes, no, on and off are text)" if text.lower() in {"yes", "no", "on", "off"} else "")
     choices = [*shape.choices, *(choice for member in shape.members for choice in member.choices)]
     return hint + did_you_mean(text, choices)

@@ -61,9 +61,7 @@ class Until(Part):
         default=6 * SECOND,
         description="count on so long after all are Ready and none is Issuing. Default: as recorded",
     )
-    at_least: Duration = Field(
-        default=0, description="do not end before this time. Default: none, as recorded"
-    )
+    at_least: Duration = Field(default=0, description="do not end before this time. Default: none, as recorded")
     at_most: Duration = Field(
         default=400 * SECOND,
         gt=0,
@@ -114,9 +112,7 @@ class Scenario(Part):
     client: Client = Client()
     server: Server = Server()
     cpu: Cpu = Cpu()
-    writers: list[Writer] = Field(
-        default=[], description="others who write the Certificates. Default: nobody"
-    )
+    writers: list[Writer] = Field(default=[], description="others who write the Certificates. Default: nobody")
     log: Log = Log()
     until: Until = Until()
     expect: dict[str, str] = Field(
@@ -175,8 +171,7 @@ class Scenario(Part):
     def _happens_in_time(self) -> Scenario:
         end = self._created_by() + self.until.at_most
         moments: list[tuple[str, int, Path]] = [
-            ("the restart", when, ("controllers", "restarts", n))
-            for n, when in enumerate(self.controllers.restarts)
+            ("the restart", when, ("controllers", "restarts", n)) for n, when in enumerate(self.controllers.restarts)
         ]
         moments += [
             ("the start", writer.start, ("writers", n, "start"))

@@ -42,9 +42,7 @@ class _Override:
         if not steps:
             return self._value
         shape = shape_at(self._model, done)
-        if (shape is not None and shape.kind == "list") or (
-            node is not None and isinstance(node.value, list)
-        ):
+        if (shape is not None and shape.kind == "list") or (node is not None and isinstance(node.value, list)):
             return self._put_item(node, done, steps)
         step, *rest = steps
         known = node is not None and isinstance(node.value, dict)
@@ -55,9 +53,7 @@ class _Override:
         below[step] = self.put(below.get(step), (*done, step), rest)
         # A scalar in the way gives way: workload.arrival.rate=5/s replaces arrival: at-once.
         return (
-            replace(node, value=below, keys=keys)
-            if node is not None and known
-            else Node(self._place, below, keys=keys)
+            replace(node, value=below, keys=keys) if node is not None and known else Node(self._place, below, keys=keys)
         )
 
     def _put_item(self, node: Node | None, done: Path, steps: list[str]) -> Node:

@@ -39,9 +39,7 @@ class ServiceTimes(Part):
     request_status: Latency = Latency(p50=round(7.7 * MS), p90=16 * MS)
     request_delete: Latency = Latency(p50=round(4.9 * MS), p90=round(9.3 * MS))
     event: Latency = Latency(p50=round(4.8 * MS), p90=round(9.7 * MS))
-    get: Latency = Field(
-        Latency(p50=1 * MS, p90=2 * MS), description="not recorded: a read without etcd write"
-    )
+    get: Latency = Field(Latency(p50=1 * MS, p90=2 * MS), description="not recorded: a read without etcd write")
 
 
 class ServerCosts(Part):
@@ -74,18 +72,14 @@ class ServerCosts(Part):
         description="from one process to the other on the same machine, beyond the core time of either: loopback "
         "and waking a thread. Added to each message, as the network's latency is",
     )
-    procs: int = Field(
-        4, ge=1, description="requests that compute at once: GOMAXPROCS of API server and etcd together"
-    )
+    procs: int = Field(4, ge=1, description="requests that compute at once: GOMAXPROCS of API server and etcd together")
     contended_cores: float | None = Field(
         None,
         gt=0,
         description="of two cores, those that requests get together while more than one computes and the "
         "controllers compute on all cores; a request that is alone comes first. Null: all come first",
     )
-    hidden_retry: Duration = Field(
-        2 * MS, description="reading again and retrying inside after losing a race"
-    )
+    hidden_retry: Duration = Field(2 * MS, description="reading again and retrying inside after losing a race")
 
 
 class WatchCosts(Part):
@@ -101,9 +95,7 @@ class WatchCosts(Part):
 class ControllerCosts(Part):
     """Core time that the controllers' process spends."""
 
-    reconcile_cpu: Latency = Field(
-        Latency(p50=200 * US, p90=400 * US), description="one pass over a cached object"
-    )
+    reconcile_cpu: Latency = Field(Latency(p50=200 * US, p90=400 * US), description="one pass over a cached object")
     request_cpu: Duration = Field(200 * US, description="encoding and sending a request")
     response_cpu: Duration = Field(150 * US, description="receiving and decoding an answer")
     csr_cpu: Duration = Field(2 * MS, description="making and signing a certificate request with RSA-2048")
@@ -111,9 +103,7 @@ class ControllerCosts(Part):
     rsa2048: Gamma = Field(
         Gamma(shift=10 * MS, shape=2, scale=40 * MS), description="generating a key; mean 94 ms measured"
     )
-    rsa4096_factor: float = Field(
-        9, gt=0, description="RSA-4096 in RSA-2048s; other sizes by the power between"
-    )
+    rsa4096_factor: float = Field(9, gt=0, description="RSA-4096 in RSA-2048s; other sizes by the power between")
     ecdsa: Duration = Field(200 * US, description="generating an ECDSA or Ed25519 key")
 
 
@@ -122,9 +112,7 @@ class GoScheduler(Part):
 
     procs: int | None = Field(None, ge=1, description="GOMAXPROCS; default the number of cores")
     slice: Duration = Field(10 * MS, description="a running goroutine is preempted after this")
-    poll: Duration = Field(
-        10 * MS, description="how often the poller is visited when every processor is busy"
-    )
+    poll: Duration = Field(10 * MS, description="how often the poller is visited when every processor is busy")
     fair: bool = Field(True, description="false: plain round-robin, for showing what the scheduler does")
 
 

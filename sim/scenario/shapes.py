@@ -15,9 +15,7 @@ from pydantic import BaseModel
 
 from sim.scenario.units import format_duration
 
-Kind = Literal[
-    "duration", "rate", "int", "float", "bool", "text", "choice", "list", "table", "part", "either", "any"
-]
+Kind = Literal["duration", "rate", "int", "float", "bool", "text", "choice", "list", "table", "part", "either", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,7 @@ class Shape:
             case "list":
                 return f"a list, each item {self.item.wanted()}" if self.item else "a list"
             case "part":
-                return (
-                    f"a mapping with the keys {', '.join(self.part.model_fields)}"
-                    if self.part
-                    else "a mapping"
-                )
+                return f"a mapping with the keys {', '.join(self.part.model_fields)}" if self.part else "a mapping"
             case "either":
                 return ", or ".join(member.wanted() for member in self.members)
             case kind:

@@ -88,9 +88,7 @@ def _no_duration(text: str) -> str:
         if text.startswith("-") and _WHOLE.fullmatch(text[1:]):
             return "negative; a duration is 0 or longer"
         if re.fullmatch(_NUMBER, text):
-            return (
-                f"a number without a unit; write {text}s if seconds are meant (units: ns, us, ms, s, m, h, d)"
-            )
+            return f"a number without a unit; write {text}s if seconds are meant (units: ns, us, ms, s, m, h, d)"
         long = _LONG_UNIT.fullmatch(text)
         for name, unit in _LONG_NAMES:
             if long and long[2].lower().startswith(name):

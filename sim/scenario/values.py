@@ -111,9 +111,7 @@ class Latency(Part):
         if self.p50 <= 0:
             raise Impossible(Fault("the median of a lognormal distribution is more than 0", (("p50",),)))
         if self.p90 <= self.p50:
-            raise Impossible(
-                Fault(f"p90 must be more than p50, which is {format_duration(self.p50)}", (("p90",),))
-            )
+            raise Impossible(Fault(f"p90 must be more than p50, which is {format_duration(self.p50)}", (("p90",),)))
         return self
 
 

@@ -35,12 +35,8 @@ class PrivateKey(Part):
     def _size_fits(self) -> PrivateKey:
         sizes = _KEY_SIZES[self.algorithm]
         if self.size is not None and self.size not in sizes:
-            allowed = (
-                f"allowed: {', '.join(map(str, sizes))}" if sizes else "remove the key, it has one size only"
-            )
-            raise Impossible(
-                Fault(f"{self.size} is no size of an {self.algorithm} key; {allowed}", (("size",),))
-            )
+            allowed = f"allowed: {', '.join(map(str, sizes))}" if sizes else "remove the key, it has one size only"
+            raise Impossible(Fault(f"{self.size} is no size of an {self.algorithm} key; {allowed}", (("size",),)))
         return self
 
 
@@ -54,8 +50,7 @@ class CertificateSpec(Part):
     )
     renew_before: Duration | None = Field(
         default=None,
-        description="renew so long before expiry; shorter than duration. "
-        "Default: cert-manager's, a third of duration",
+        description="renew so long before expiry; shorter than duration. Default: cert-manager's, a third of duration",
     )
     private_key: PrivateKey = PrivateKey()
     revision_history_limit: int | None = Field(
@@ -137,9 +132,7 @@ class Workload(Part):
     def _count_schedule(cls, data: Any) -> Any:
         if isinstance(data, dict) and "certificates" not in data:
             arrival = data.get("arrival")
-            times = (
-                arrival.get("schedule") if isinstance(arrival, dict) else getattr(arrival, "schedule", None)
-            )
+            times = arrival.get("schedule") if isinstance(arrival, dict) else getattr(arrival, "schedule", None)
             if isinstance(times, list) and times:
                 return {**data, "certificates": len(times)}
         return data
@@ -202,9 +195,7 @@ class Issuer(Part):
 class Writer(Part):
     """Another writer: a GitOps controller, or a user who edits."""
 
-    name: str = Field(
-        default="gitops", description="its field manager, unlike all others. Default: as recorded"
-    )
+    name: str = Field(default="gitops", description="its field manager, unlike all others. Default: as recorded")
     rate: Rate = Field(
         default=1.0,
         description="Poisson rate; each time it picks a Certificate at random. Default: an assumption",

@@ -179,7 +179,5 @@ def test_log_lines_are_those_that_the_verbosity_shows():
 
 
 def test_how_it_ended():
-    found = metrics(
-        reconciles=[reconcile(outcome="gave-up")], violations=["a revision went back"], settled=False
-    )
+    found = metrics(reconciles=[reconcile(outcome="gave-up")], violations=["a revision went back"], settled=False)
     assert (found["gave_up"], found["violations"], found["settled"], found["ended_s"]) == (1, 1, 0, 10)

@@ -55,10 +55,7 @@ def test_a_manifest_names_no_place_of_this_machine(project: Path):
     elsewhere = project / "elsewhere"
     elsewhere.mkdir()
     requeue("run", str(project / "small.yaml"), "--out", "out", at=elsewhere)
-    assert (
-        json.loads((elsewhere / "out" / "manifest.json").read_text())["command"]
-        == "requeue run scenario.yaml"
-    )
+    assert json.loads((elsewhere / "out" / "manifest.json").read_text())["command"] == "requeue run scenario.yaml"
     assert str(project) not in (elsewhere / "out" / "manifest.json").read_text()
 
 
@@ -116,9 +113,7 @@ def test_the_same_twice_and_with_any_number_of_processes(project: Path):
 
 
 def test_an_expectation_that_is_not_met_is_exit_1(project: Path):
-    (project / "met.yaml").write_text(
-        (project / "small.yaml").read_text() + 'expect: {ready_share: "== 1"}\n'
-    )
+    (project / "met.yaml").write_text((project / "small.yaml").read_text() + 'expect: {ready_share: "== 1"}\n')
     (project / "not.yaml").write_text((project / "small.yaml").read_text() + 'expect: {ready_share: "< 1"}\n')
     assert requeue("run", "met.yaml", at=project).returncode == 0
     for words in ([], ["--json"]):
@@ -205,9 +200,7 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(project: Path):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_an_interrupted_run_leaves_nothing_behind(
-    project: Path, jobs: str, number: signal.Signals, status: int
-):
+def test_an_interrupted_run_leaves_nothing_behind(project: Path, jobs: str, number: signal.Signals, status: int):
     words = ["run", "small.yaml", "--replications", "5000", "--jobs", jobs]
     process = subprocess.Popen(
         [sys.executable, "-m", "sim.cli.main", *words],
@@ -271,9 +264,7 @@ def test_an_unexpected_error_is_not_hidden(project: Path):
         "from sim.cli.main import main\n"
         "main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode not in {0, 2}
     assert "RuntimeError: a bug" in done.stderr
     assert list((project / "results").iterdir()) == []

@@ -80,9 +80,7 @@ def issue(strategy: str) -> tuple[Store, ApiServer]:
             write = Write("apply", "Certificate", "c", {"status": own}, manager, "status", True)
         else:
             body = {"status": change(dict(read.status or {}))}
-            write = Write(
-                "update", "Certificate", "c", body, manager, "status", False, read.resource_version, read.uid
-            )
+            write = Write("update", "Certificate", "c", body, manager, "status", False, read.resource_version, read.uid)
         answer = api.handle(write, second)
         assert answer.written, answer
     return store, api

@@ -99,9 +99,7 @@ class TestOwnership:
             "fieldsV1": {"f:spec": {".": {}, "f:secretName": {}}},
             "time": "1970-01-01T00:00:03Z",
         }
-        api.handle(
-            Write("merge-patch", "Certificate", NAME, {"metadata": {"managedFields": [entry]}}, "x"), 2
-        )
+        api.handle(Write("merge-patch", "Certificate", NAME, {"metadata": {"managedFields": [entry]}}, "x"), 2)
         item = current(store)
         assert names(item) == ["zed"]
         assert item.managers[0].time == 3
@@ -137,9 +135,7 @@ class TestOwnership:
         body = {"metadata": {"labels": {"a": "1"}}}
         api.handle(Write("merge-patch", "Certificate", NAME, body, "x"), 2)
         api.handle(Write("apply", "Certificate", NAME, body, "y"), 3)
-        api.handle(
-            Write("apply", "Certificate", NAME, {"metadata": {"labels": {"a": "2"}}}, "y", "", True), 4
-        )
+        api.handle(Write("apply", "Certificate", NAME, {"metadata": {"labels": {"a": "2"}}}, "y", "", True), 4)
         api.handle(Write("apply", "Certificate", NAME, {"spec": {"commonName": "c"}}, "y"), 5)
         item = current(store)
         assert item.labels == {}
@@ -175,9 +171,7 @@ class TestSecrets:
         assert item is not None
         assert item.data == {"tls.key": Key(2048, 1), "tls.crt": Key(0, 2)}
         assert owned(item, "issuing") == {".data.tls.crt"}
-        assert not api.handle(
-            Write("apply", "Secret", "s", {"data": {"tls.crt": Key(0, 2)}}, "issuing"), 3
-        ).written
+        assert not api.handle(Write("apply", "Secret", "s", {"data": {"tls.crt": Key(0, 2)}}, "issuing"), 3).written
 
     def test_an_update_needs_no_version(self) -> None:
         store, api, item = self.create()
@@ -191,9 +185,7 @@ class TestSecrets:
         _, api, _ = self.create()
         answer = api.handle(Write("merge-patch", "Secret", "s", {"type": "kubernetes.io/tls"}, "x"), 2)
         assert answer.code == 422
-        assert answer.message == (
-            'Secret "s" is invalid: type: Invalid value: "kubernetes.io/tls": field is immutable'
-        )
+        assert answer.message == ('Secret "s" is invalid: type: Invalid value: "kubernetes.io/tls": field is immutable')
 
     def test_there_is_no_status_subresource(self) -> None:
         _, api, _ = self.create()
@@ -272,8 +264,7 @@ class TestPreconditions:
             answer = api.handle(Write(verb, "Certificate", NAME, {"spec": {}}, "x", uid="other"), 2)
             assert (answer.code, len(answer.causes)) == (422, 2)
             assert answer.message == (
-                'Certificate.cert-manager.io "c" is invalid: metadata.uid: Invalid value: "other": '
-                "field is immutable"
+                'Certificate.cert-manager.io "c" is invalid: metadata.uid: Invalid value: "other": field is immutable'
             )
             status = Write(verb, "Certificate", NAME, {"status": {}}, "x", "status", uid="other")
             assert api.handle(status, 2).code == 200  # as measured: metadata of a status write is ignored
@@ -287,8 +278,7 @@ class TestPreconditions:
         assert api.handle(create, 1).code == 500
         nameless = Write("apply", "Certificate", NAME, {"spec": {}})
         assert api.handle(nameless, 1).message == (
-            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: '
-            "is required for apply patch"
+            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
         )
 
     @pytest.mark.parametrize(
@@ -328,9 +318,7 @@ def test_one_revision_for_all_kinds_and_uids_that_repeat() -> None:
         store, api = cluster()
         api.handle(Write("create", "Secret", "s", {"data": {}}, "x"), 1)
         api.handle(Write("create", "Event", "e", {"data": {}}, "x"), 1)
-        found = [
-            store.get(kind, name) for kind, name in (("Certificate", NAME), ("Secret", "s"), ("Event", "e"))
-        ]
+        found = [store.get(kind, name) for kind, name in (("Certificate", NAME), ("Secret", "s"), ("Event", "e"))]
         assert [item.resource_version for item in found if item] == [2, 3, 4]
         assert [item.name for item in store.list("Secret")] == ["s"]
         uids.append([item.uid for item in found if item])
@@ -354,9 +342,7 @@ def test_paths_are_interned_once() -> None:
     api.handle(status("a", {"conditions": [{"type": "Ready", "status": "True"}]}), 1)
     known = len(paths.known)
     for second in range(3):
-        api.handle(
-            status("b", {"conditions": [{"type": "Ready", "status": ("True", "False")[second % 2]}]}), 1
-        )
+        api.handle(status("b", {"conditions": [{"type": "Ready", "status": ("True", "False")[second % 2]}]}), 1)
     assert len(paths.known) == known
     assert len({path.name() for path in paths.known}) == known
     assert current(store).managers[-1].fields.bit_length() <= known

@@ -46,9 +46,7 @@ def test_the_version_grows_exactly_when_something_is_stored(history: list[dict[s
         after = current(player.store)
         if answer.written:
             assert after.resource_version == player.store.revision == before.resource_version + 1
-            assert parts(after) != parts(before) or [e[:5] for e in after.managers] != [
-                e[:5] for e in before.managers
-            ]
+            assert parts(after) != parts(before) or [e[:5] for e in after.managers] != [e[:5] for e in before.managers]
         else:
             assert after is before
             assert player.store.revision == before.resource_version
@@ -88,17 +86,14 @@ def test_a_refused_apply_names_fields_of_others_that_it_would_change(
 ) -> None:
     player = played(history)
     before = current(player.store)
-    answer = player.api.handle(
-        Write("apply", "Certificate", NAME, {"status": status}, "eve", "status"), player.now
-    )
+    answer = player.api.handle(Write("apply", "Certificate", NAME, {"status": status}, "eve", "status"), player.now)
     if answer.code == 200:
         return
     assert answer.field_conflict
     assert current(player.store) is before
     for cause in answer.causes:
         assert any(
-            cause.field in owned(before, entry.manager, entry.operation, entry.subresource)
-            for entry in before.managers
+            cause.field in owned(before, entry.manager, entry.operation, entry.subresource) for entry in before.managers
         )
         if cause.field in (wanted := leaves({"status": status})):
             assert cause.field not in there(before) or value_at(before, cause.field) != wanted[cause.field]
@@ -132,9 +127,7 @@ def test_appliers_of_different_fields_commute(
 
 @settings(max_examples=100)
 @given(histories, st.sampled_from(["", "status"]), st.data())
-def test_a_stale_update_changes_nothing(
-    history: list[dict[str, Any]], subresource: str, data: st.DataObject
-) -> None:
+def test_a_stale_update_changes_nothing(history: list[dict[str, Any]], subresource: str, data: st.DataObject) -> None:
     player = played(history)
     before = current(player.store)
     version = data.draw(st.integers(0, before.resource_version - 1))
@@ -161,11 +154,7 @@ def test_what_an_applier_drops_goes_unless_somebody_owns_it(
         if player.api.handle(write, player.now).code != 200:
             return
     item = current(player.store)
-    kept = {
-        path
-        for entry in item.managers
-        for path in owned(item, entry.manager, entry.operation, entry.subresource)
-    }
+    kept = {path for entry in item.managers for path in owned(item, entry.manager, entry.operation, entry.subresource)}
     for path in had - owned(item, "eve", subresource="status"):
         whole = any(other.startswith(path) for other in kept)
         assert (path in there(item)) == whole

@@ -36,9 +36,7 @@ def test_an_object_as_clients_see_it() -> None:
         "apiVersion": "cert-manager.io/v1",
         "time": "1970-01-01T00:01:00Z",
         "fieldsType": "FieldsV1",
-        "fieldsV1": {
-            "f:status": {"f:conditions": {'k:{"type":"Ready"}': {".": {}, "f:status": {}, "f:type": {}}}}
-        },
+        "fieldsV1": {"f:status": {"f:conditions": {'k:{"type":"Ready"}': {".": {}, "f:status": {}, "f:type": {}}}}},
         "subresource": "status",
     }
 

@@ -50,9 +50,7 @@ def test_a_merge_has_all_of_the_configuration_and_the_rest_of_the_live_value(
     assert again is merged
     assert nothing == 0
     if changed == 0 and _sorted(live) == _sorted(merged):
-        assert merged is live or [c["type"] for c in merged["conditions"]] != [
-            c["type"] for c in live["conditions"]
-        ]
+        assert merged is live or [c["type"] for c in merged["conditions"]] != [c["type"] for c in live["conditions"]]
 
 
 @given(statuses(empty=False))

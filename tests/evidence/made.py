@@ -15,9 +15,7 @@ _serial = count(1)
 
 
 def stamp(ns: int) -> str:
-    return (
-        datetime.fromtimestamp(ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ns % 10**9 // 1000:06d}Z"
-    )
+    return datetime.fromtimestamp(ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ns % 10**9 // 1000:06d}Z"
 
 
 def event(

@@ -197,9 +197,7 @@ def test_the_cores_left_while_keys_are_generated_are_found_again(given):
         for i in range(3)
     ]
     made_up += [
-        event(
-            "x", at=int(at), took=int(t), resource="events", sub="", verb="create", name=f"c{i}.x", code=201
-        )
+        event("x", at=int(at), took=int(t), resource="events", sub="", verb="create", name=f"c{i}.x", code=201)
         for i, (at, t) in enumerate(zip(arrivals, took, strict=True))
     ]
     found = contention([trace_of(*made_up)], profile, cores=2)
@@ -341,9 +339,7 @@ def test_nothing_is_measured_while_tokens_are_waited_for():
 def test_a_key_waits_for_nobody_in_the_steady_recording():
     (steady,) = read(DATA / "steady-60-update")
     assert len(hops.key_times(steady)) == 60
-    assert all(
-        not steady.calm(start) for start in [steady.events[i].answered_ns + 1 for i in _issuing(steady)]
-    )
+    assert all(not steady.calm(start) for start in [steady.events[i].answered_ns + 1 for i in _issuing(steady)])
 
 
 def _issuing(trace: Trace) -> list[int]:

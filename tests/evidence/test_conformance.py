@@ -77,9 +77,7 @@ def test_a_disagreement_in_any_aspect_is_counted(aspect: str, value: Any) -> Non
     report.add(targeted("apply-creates"))
     assert not report.agrees
     assert report.disagreements == {aspect: 1}
-    assert [(name, step.number, step.differs) for name, step in report.first] == [
-        ("atomic-dns-names", 2, (aspect,))
-    ]
+    assert [(name, step.number, step.differs) for name, step in report.first] == [("atomic-dns-names", 2, (aspect,))]
     counted = report.as_json()
     assert counted["sequences"] == {"total": 2, "passed": 1}
     assert counted["steps"]["total"] == counted["steps"]["passed"] + 1 == counted["steps"][aspect] + 1

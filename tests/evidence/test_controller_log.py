@@ -55,9 +55,7 @@ def test_what_a_line_says():
     lines, _ = parse(
         conflict_line(name="x", at=1_000_000),
         klog('"cert-manager/certificates-trigger: Certificate must be re-issued" key="a/b" reason="X"'),
-        klog(
-            'Found status change for Certificate "b" condition "Ready": "False" -> "True"; setting lastTrans'
-        ),
+        klog('Found status change for Certificate "b" condition "Ready": "False" -> "True"; setting lastTrans'),
         klog('"cert-manager/controller/certificates-issuing: something else" key="a/b"'),
     )
     assert [(line.what, line.controller, line.key) for line in lines] == [
@@ -105,9 +103,7 @@ def test_the_year_turns_with_december():
 
 
 def test_what_is_no_log_line_is_counted():
-    lines, ignored = parse(
-        b"goroutine 1 [running]:", b"I1399 25:61:00.000000 1 a.go:1] x", b"", b"{}", b"\xff\xfe"
-    )
+    lines, ignored = parse(b"goroutine 1 [running]:", b"I1399 25:61:00.000000 1 a.go:1] x", b"", b"{}", b"\xff\xfe")
     assert lines == []
     assert ignored == {NOT_KLOG: 3, BAD_TIME: 1}
 

@@ -132,9 +132,7 @@ def test_why_a_certificate_is_stuck(status, why):
     report = report_of(event("certificates-readiness", status=status), later)
     assert report.stuck[0].why.startswith(why)
     assert report.stuck[0].quiet_s == pytest.approx(120)
-    assert (
-        report_of(event("certificates-readiness", status=status), later, stuck_after=3 * MINUTE).stuck == []
-    )
+    assert report_of(event("certificates-readiness", status=status), later, stuck_after=3 * MINUTE).stuck == []
 
 
 def test_a_deleted_certificate_is_not_stuck():

@@ -61,9 +61,7 @@ def test_json(project):
 
 def test_words_files_and_a_document(project):
     document = project / "validation.md"
-    document.write_text(
-        "Before.\n\n<!-- generated: x -->\nof before\n<!-- end of what is generated -->\n\nAfter.\n"
-    )
+    document.write_text("Before.\n\n<!-- generated: x -->\nof before\n<!-- end of what is generated -->\n\nAfter.\n")
     done = validate(project, "recordings", "--out", "results", "--update", "validation.md", "--ablations")
     assert done.returncode == 0, done.stderr
     assert "Conflicts off by" in done.stdout
@@ -104,9 +102,7 @@ def test_bad_input_is_one_message_and_status_2(project):
         (["recordings", "--set", "cpu.core=3"], "cpu.core"),
         (["recordings", "--profile", "none-such"], "none-such"),
     ):
-        done = (
-            validate(project, *words) if "--profile" not in words else requeue("validate", *words, at=project)
-        )
+        done = validate(project, *words) if "--profile" not in words else requeue("validate", *words, at=project)
         assert done.returncode == 2, words
         assert done.stdout == ""
         assert said in done.stderr

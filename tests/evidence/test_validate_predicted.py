@@ -125,9 +125,7 @@ def test_a_simulated_run_hangs_together():
     figures = found.figures
     assert len(found.times) == 4
     assert figures["unfinished"] == 0
-    assert figures["conflicts"] == sum(
-        figures[f"phase.{name}"] for name in ("creation", "key set", "completion")
-    )
+    assert figures["conflicts"] == sum(figures[f"phase.{name}"] for name in ("creation", "key set", "completion"))
     kinds = [value for key, value in figures.items() if key.startswith("requests.") and "lab" not in key]
     assert sum(kinds) == figures["requests"]
     assert figures["status_writes"] >= 5 * 4

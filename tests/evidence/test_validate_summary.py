@@ -93,9 +93,7 @@ def test_times_are_judged_in_updates_and_ranked_in_all():
         case(f"c{n}", [observation(50, p50=p50)], [observation(50, p50=predicted)] * 2)
         for n, (p50, predicted) in enumerate([(10, 11), (20, 20), (30, 15)])
     ]
-    cases.append(
-        case("apply", [observation(0, p50=40)], [observation(0, p50=400)] * 2, server_side_apply=True)
-    )
+    cases.append(case("apply", [observation(0, p50=40)], [observation(0, p50=400)] * 2, server_side_apply=True))
     found = summarise(cases)
     assert found["median_abs_rel_error_time_to_ready"] == pytest.approx(0.1)
     assert found["median_abs_rel_error_time_to_ready_apply"] == pytest.approx(9)

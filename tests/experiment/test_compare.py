@@ -35,9 +35,7 @@ def test_vary_is_split_at_commas_outside_brackets(text: str, key: str, values: l
     assert parse_vary(text) == (key, values)
 
 
-@pytest.mark.parametrize(
-    "text", ["strategy", "=a,b", "strategy=", "a=1,,2", "a=1,", "a=[1,2", "a=1],2", "a='x,y"]
-)
+@pytest.mark.parametrize("text", ["strategy", "=a,b", "strategy=", "a=1,,2", "a=1,", "a=[1,2", "a=1],2", "a='x,y"])
 def test_vary_that_cannot_be_read_is_refused(text: str):
     with pytest.raises(ValueError, match=r"names no values|empty value|without its partner"):
         parse_vary(text)
@@ -125,9 +123,7 @@ def test_a_folder_holds_a_run_per_variant_and_reads_back(made_up: Scenario, tmp_
     assert sorted(entry.name for entry in out.iterdir()) == ["comparison.json", "merge-patch", "update"]
 
 
-def test_variants_that_differ_only_in_punctuation_keep_folders_of_their_own(
-    made_up: Scenario, tmp_path: Path
-):
+def test_variants_that_differ_only_in_punctuation_keep_folders_of_their_own(made_up: Scenario, tmp_path: Path):
     vary = {"retry": ["{base: 1s, max: 30s}", "{base: 1s; max: 30s}".replace(";", ",  ")]}
     comparison = sim.compare(made_up, vary, out=tmp_path / "out")
     assert len([entry for entry in (tmp_path / "out").iterdir() if entry.is_dir()]) == 2

@@ -94,9 +94,7 @@ def test_waiting_counts_every_request_since_the_copy_was_read():
     reading = {"reconcile": 4, "read_ns": 10 * MS}
     unstored = {"written_version": 0}
     rows = [
-        request(
-            request=0, reconcile=4, **unstored, asked_ns=1 * MS, sent_ns=9 * MS
-        ),  # before the copy was read
+        request(request=0, reconcile=4, **unstored, asked_ns=1 * MS, sent_ns=9 * MS),  # before the copy was read
         request(request=1, **unstored, **reading, asked_ns=11 * MS, sent_ns=14 * MS),
         request(request=2, **unstored, reconcile=5, asked_ns=11 * MS, sent_ns=99 * MS),  # another's
         conflict(request=3, **reading, asked_ns=15 * MS, sent_ns=17 * MS, decided_ns=20 * MS),

@@ -32,9 +32,7 @@ def test_a_run_has_its_frames_and_summary(made_up: Scenario):
 def test_the_summary_agrees_with_the_tables(made_up: Scenario):
     result = sim.run(made_up)
     attempted = result.requests["conditional"] & (result.requests["resource"] == "certificates")
-    assert result.summary["conflicts"]["rate"]["mean"] == pytest.approx(
-        len(result.conflicts) / attempted.sum()
-    )
+    assert result.summary["conflicts"]["rate"]["mean"] == pytest.approx(len(result.conflicts) / attempted.sum())
     seconds = result.certificates["time_to_ready"].dt.total_seconds()
     assert result.summary["time_to_ready"]["p95"] == pytest.approx(seconds.quantile(0.95))
 
@@ -63,9 +61,7 @@ def test_a_folder_gives_back_what_was_run(made_up: Scenario, tmp_path: Path):
         assert json.dumps(result.summary) == json.dumps(memory.summary)
         for name in ("requests", "reconciles", "certificates", "conflicts", "replications"):
             pd.testing.assert_frame_equal(getattr(result, name), getattr(memory, name))
-    assert [each.times_to_ready for each in read.measured] == [
-        each.times_to_ready for each in memory.measured
-    ]
+    assert [each.times_to_ready for each in read.measured] == [each.times_to_ready for each in memory.measured]
 
 
 def test_the_folder_has_what_its_readme_says(made_up: Scenario, tmp_path: Path):

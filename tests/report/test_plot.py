@@ -49,9 +49,7 @@ def test_the_curve_of_time_to_ready_ends_at_the_share_that_became_ready(made_up:
     (line,) = sim.plot.time_to_ready(result).lines
     assert line.get_ydata()[-1] == 1
     assert list(line.get_xdata()) == sorted(line.get_xdata())
-    assert line.get_xdata()[-1] == pytest.approx(
-        result.certificates["time_to_ready"].dt.total_seconds().max()
-    )
+    assert line.get_xdata()[-1] == pytest.approx(result.certificates["time_to_ready"].dt.total_seconds().max())
 
 
 def test_conflicts_over_time_add_up(made_up: Scenario):

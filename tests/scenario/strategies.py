@@ -65,9 +65,7 @@ def specs(draw: DrawFn) -> CertificateSpec:
     before = draw(st.none() | st.integers(0, duration - 1))
     limit = draw(st.none() | st.integers(1, 9))
     key = draw(private_keys())
-    return CertificateSpec(
-        duration=duration, renew_before=before, private_key=key, revision_history_limit=limit
-    )
+    return CertificateSpec(duration=duration, renew_before=before, private_key=key, revision_history_limit=limit)
 
 
 @st.composite
@@ -99,9 +97,7 @@ def issuers() -> SearchStrategy[Issuer]:
 
 
 def options(strategy: SearchStrategy[str | None]) -> SearchStrategy[ControllerOptions]:
-    return st.builds(
-        ControllerOptions, workers=optional_workers, strategy=strategy, retry=st.none() | retries()
-    )
+    return st.builds(ControllerOptions, workers=optional_workers, strategy=strategy, retry=st.none() | retries())
 
 
 def controllers() -> SearchStrategy[Controllers]:

@@ -1,4 +1,3 @@
-
 """The YAML tree: places, aliases, tags, and everything that a document must not be."""
 
 import pytest

@@ -312,9 +312,7 @@ KEYS = """
 """
 WORDS = st.sampled_from(KEYS.split())
 VALUES = st.one_of(
-    st.sampled_from(
-        ["5s", "5/s", "== 1", "external", "update", "after-creation", "", "1e9h", "9" * 40 + "s"]
-    ),
+    st.sampled_from(["5s", "5/s", "== 1", "external", "update", "after-creation", "", "1e9h", "9" * 40 + "s"]),
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=10),
 )

@@ -107,9 +107,7 @@ def test_a_bad_override_is_named_instead_of_the_file(override, message):
 def test_the_override_is_to_blame_for_what_it_makes_impossible():
     text = "name: x\nretry: {base: 10s, max: 20s}\ncontrollers: {restarts: [90s]}\nworkload: {arrival: at-once}\n"
     assert refused("retry.base=30s", text=text).startswith("--set retry.base=30s: retry.base: ")
-    assert refused("until.at_most=60s", text=text).startswith(
-        "--set until.at_most=60s: until.at_most: the restart"
-    )
+    assert refused("until.at_most=60s", text=text).startswith("--set until.at_most=60s: until.at_most: the restart")
 
 
 def test_mistakes_in_the_file_keep_their_place_beside_overrides():

@@ -61,8 +61,7 @@ def test_a_scenario_asks_for_exactly_what_the_cluster_was_asked(case):
     assert scenario.replications == 20
     assert scenario.expect == {}
     assert (
-        scenario.preset
-        == {"1.12.9": "cert-manager-1.12.9", "1.21.1": "cert-manager-1.21"}[asked.pop("cert_manager")]
+        scenario.preset == {"1.12.9": "cert-manager-1.12.9", "1.21.1": "cert-manager-1.21"}[asked.pop("cert_manager")]
     )
     assert scenario.strategy == ("apply" if asked.pop("server_side_apply") else "update")
     assert scenario.client.qps == asked.pop("kube_api_qps")

@@ -85,9 +85,7 @@ def test_a_rate_is_per_second(text, rate):
     assert parse_rate(text) == pytest.approx(rate, rel=1e-15)
 
 
-@pytest.mark.parametrize(
-    "text", ["5", "5/d", "5 per second", "-5/s", "/s", "5/ms", "1e3/s", "9" * 100 + "/s"]
-)
+@pytest.mark.parametrize("text", ["5", "5/d", "5 per second", "-5/s", "/s", "5/ms", "1e3/s", "9" * 100 + "/s"])
 def test_what_is_no_rate_is_refused(text):
     with pytest.raises(ValueError, match="is not a rate; write a number per unit of time, such as 5/s"):
         parse_rate(text)
