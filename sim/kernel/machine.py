@@ -119,11 +119,14 @@ class Machine:
         for share in (self._prompt, self._long):
             share.virtual = 0
             share.since = now
-        for thread, (end, long, function) in self._ends.items():
+        ends, self._ends = self._ends, {}
+        for thread, (end, long, function) in ends.items():
+            if end <= now:  # used up at this very instant: its timer is on the way
+                self._ends[thread] = (end, long, function)
+                continue
             share = self._long if long else self._prompt
             self._serial += 1
             heappush(share.heap, ((end - now) * _SCALE, self._serial, function, thread))
-        self._ends.clear()
 
     def _catch_up(self) -> None:
         now = self._sim.now
@@ -145,9 +148,11 @@ class Machine:
             if share.alarm is not None:
                 share.alarm.cancel()
                 share.alarm = None
-            if share.rate:
+            if share.heap and share.heap[0][0] <= share.virtual:  # used up, whatever the rate is from now on
+                share.alarm = self._sim.timer(0, self._shared_done, share)
+            elif share.rate:
                 wait = -((share.virtual - share.heap[0][0]) // share.rate)  # rounded up: never early
-                share.alarm = self._sim.timer(max(wait, 0), self._shared_done, share)
+                share.alarm = self._sim.timer(wait, self._shared_done, share)
 
     def _shared_done(self, share: _Share) -> None:
         share.alarm = None
