@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sim.cluster.objects import Object
 
@@ -11,16 +11,14 @@ from sim.cluster.objects import Object
 class Cache:
     """The objects of one kind as this process has seen them, by name and by controlling owner's uid."""
 
-    __slots__ = ("_by_name", "_by_owner", "kind")
+    __slots__ = ("_by_name", "_by_owner", "get", "kind")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._by_name: dict[str, Object] = {}
         self._by_owner: defaultdict[str, dict[str, Object]] = defaultdict(dict)
-
-    def get(self, name: str) -> Object | None:
-        """The cached version, or None."""
-        return self._by_name.get(name)
+        self.get: Callable[[str], Object | None] = self._by_name.get
+        """The cached version of a name, or None."""
 
     def owned_by(self, uid: str) -> list[Object]:
         """Objects whose controlling owner has this uid, in order of name (listers have none; this is stable)."""

@@ -60,7 +60,7 @@ class Informer:
         self.cache = Cache(kind)
         self._handlers: list[Handler | None] = []
         self._before: list[Callable[[Object, bool], None]] = []
-        self._buckets: list[list[Listener | None]] = []
+        self._orders: list[list[list[Listener]]] = []
         self._luck = process.streams.uniform(f"informer/{kind}", "handlers")
         self._decode_cpu = process.profile.watch.decode_cpu
         self._decoding_burst = GoCompute(self._decode_cpu, self._decoded)  # one at a time
@@ -170,22 +170,16 @@ class Informer:
         ``sharedProcessor.listeners`` is a map (client-go 0.26 and later). Within a bucket of eight a range
         visits the places in order, from an offset that is drawn anew each time.
         """
-        if not self._buckets:
+        if not self._orders:
             self._register()
-        buckets = self._buckets
-        count = len(buckets)
-        offset = int(self._luck() * BUCKET)
-        first = int(self._luck() * count) if count > 1 else 0
-        quiet = self._go.quiet()
-        for number in range(count):
-            bucket = buckets[(first + number) % count]
-            for listener in bucket[offset:] + bucket[:offset]:
-                if listener is None:
-                    continue
-                if quiet and not listener.running:
-                    listener.handler(obj)
-                else:
-                    listener.add(obj)
+        orders = self._orders[int(self._luck() * BUCKET)]
+        order = orders[int(self._luck() * len(orders))] if len(orders) > 1 else orders[0]
+        if self._go.quiet():
+            for listener in order:
+                listener.handler(obj)
+        else:
+            for listener in order:
+                listener.add(obj)
 
     def _register(self) -> None:
         """Put the listeners into the map, in the random order in which a process registers its controllers."""
@@ -198,4 +192,12 @@ class Informer:
             open_ones[int(self._luck() * len(open_ones))].append(listener)
         for bucket in buckets:
             bucket.extend([None] * (BUCKET - len(bucket)))
-        self._buckets = buckets
+        # All orders there are, by offset and first bucket.
+        for offset in range(BUCKET):
+            turned = [bucket[offset:] + bucket[:offset] for bucket in buckets]
+            self._orders.append(
+                [
+                    [listener for bucket in turned[first:] + turned[:first] for listener in bucket if listener]
+                    for first in range(len(buckets))
+                ]
+            )

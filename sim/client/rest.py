@@ -74,7 +74,7 @@ class Request(Burst):
     def _resume(self) -> None:
         """The token is there and the goroutine has a processor again."""
         send = self.send
-        if send.rebuild is not None and self.process.scenario.client.read_after_wait:
+        if send.rebuild is not None:
             send.rebuild(send)
             self.read_ns = self.process.sim.now
         self._send()

@@ -58,6 +58,7 @@ class Workers:
         self.sim = process.sim
         self._go = process.go
         self.reconciler = reconciler
+        self.reconcile = reconciler.reconcile
         self.queue = Workqueue()
         self.limiter = ExponentialLimiter(retry.base, retry.max)
         self._limit = retry.limit
@@ -70,6 +71,11 @@ class Workers:
     def add(self, key: str, cause: str = "watch") -> None:
         """Add a key now."""
         if self.queue.add(key, cause, self.sim.now) and self.parked:
+            self._go.ready(self.parked.pop().take)
+
+    def add_object(self, obj: Object) -> None:
+        """Add the key of an object that has changed, its name: what most handlers do."""
+        if self.queue.add(obj.name, "watch", self.sim.now) and self.parked:
             self._go.ready(self.parked.pop().take)
 
     def schedule(self, key: str, delay: int) -> None:
@@ -106,18 +112,19 @@ class Workers:
             if key in self.limiter.failing:
                 self.limiter.forget(key)
         else:
-            stale = isinstance(result, Response) and result.stale
-            outcome = "conflict" if stale else "error"
-            self.reconciler.failed(key, result)
-            if self._limit is not None and self.limiter.failures(key) >= self._limit:
-                self.limiter.forget(key)
-                outcome = "gave-up"
-            else:
-                self.add_later(key)
+            outcome = self._failed(key, result)
         if self.queue.done(key) and self.parked:
             # client-go signals a parked worker even though this one may be faster.
             self._go.ready(self.parked.pop().take)
         return outcome
+
+    def _failed(self, key: str, result: Response | Failure) -> str:
+        self.reconciler.failed(key, result)
+        if self._limit is not None and self.limiter.failures(key) >= self._limit:
+            self.limiter.forget(key)
+            return "gave-up"
+        self.add_later(key)
+        return "conflict" if isinstance(result, Response) and result.stale else "error"
 
 
 class Worker(Burst):
@@ -159,7 +166,7 @@ class Worker(Burst):
             self._obj = obj = workers.read(item[0])
             # The decision is made from the cache as it is now; the work that it costs comes before its first
             # effect.
-            generator = workers.reconciler.reconcile(obj) if obj is not None else None
+            generator = workers.reconcile(obj) if obj is not None else None
             self.demand = workers.work()
             self._number = self._recorder.new_reconcile()
             self._started = now = workers.sim.now

@@ -15,13 +15,12 @@ Item = tuple[str, str, int]
 class Workqueue:
     """Keys that wait for a worker."""
 
-    __slots__ = ("_dirty", "_processing", "_queue", "adds")
+    __slots__ = ("_dirty", "_processing", "_queue")
 
     def __init__(self) -> None:
         self._queue: deque[Item] = deque()
         self._dirty: dict[str, Item] = {}  # keys that need processing: queued, or again once done
         self._processing: set[str] = set()
-        self.adds = 0
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -31,7 +30,6 @@ class Workqueue:
         dirty = self._dirty
         if key in dirty:
             return False
-        self.adds += 1
         dirty[key] = item = (key, cause, now)
         if key in self._processing:
             return False
@@ -51,8 +49,7 @@ class Workqueue:
     def done(self, key: str) -> bool:
         """The key is processed. If it was added meanwhile it is queued again, at the end; returns whether."""
         self._processing.discard(key)
-        item = self._dirty.get(key)
-        if item is None:
+        if key not in self._dirty:
             return False
-        self._queue.append(item)
+        self._queue.append(self._dirty[key])
         return True

@@ -42,6 +42,8 @@ class Controller:
         controllers = self.scenario.controllers
         options: ControllerOptions = getattr(controllers, self.label, ControllerOptions())
         self.strategy = options.strategy or self.scenario.strategy
+        self.field_manager = f"cert-manager-{self.name}"
+        self._reads_after_wait = self.scenario.client.read_after_wait
         self.workers = Workers(
             self.process,
             self,
@@ -83,11 +85,8 @@ class Controller:
         """Whole Unix seconds: the granularity of times in objects."""
         return seconds_at(self.process.sim.now)
 
-    # Handlers: which key an event adds. They look the Certificate up in the cache when the event arrives.
-
-    def on_certificate(self, obj: Object) -> None:
-        """The Certificate itself changed."""
-        self.workers.add(obj.name)
+    # Handlers: which key an event adds, besides workers.add_object (the object's own). They look the Certificate up
+    # in the cache when the event arrives.
 
     def on_owned(self, obj: Object) -> None:
         """An object that a Certificate owns changed (predicate.ResourceOwnerOf)."""
@@ -133,45 +132,27 @@ class Controller:
 
         ``own`` picks from a status what this controller applies under server-side apply (model.md section 3).
         """
-        strategy = self.strategy
-
-        def write(read: Object) -> Write:
-            status = change(read)
-            if strategy == "update":
-                return Write(
-                    "update",
-                    "Certificate",
-                    read.name,
-                    {"status": status},
-                    f"cert-manager-{self.name}",
-                    "status",
-                    False,
-                    read.resource_version,
-                    read.uid,
-                )
-            if strategy == "apply":
-                body = {"status": own(status)}
-                return Write("apply", "Certificate", read.name, body, f"cert-manager-{self.name}", "status", True)
-            version = read.resource_version if strategy == "merge-patch" else None
-            body = {"status": merge_patch(read.status or {}, status)}
-            return Write(
-                "merge-patch",
-                "Certificate",
-                read.name,
-                body,
-                f"cert-manager-{self.name}",
-                "status",
-                False,
-                version,
-            )
 
         def rebuild(send: Send) -> None:
             fresh = self.certificates.get(certificate.name)
             if fresh is not None and fresh is not send.read:
-                send.write = write(fresh)
+                send.write = self._status_write(fresh, change, own)
                 send.read = fresh
 
-        return Send(write(certificate), certificate.name, certificate, rebuild)
+        write = self._status_write(certificate, change, own)
+        return Send(write, certificate.name, certificate, rebuild if self._reads_after_wait else None)
+
+    def _status_write(self, read: Object, change: Callable[[Object], Status], own: Callable[[Status], Status]) -> Write:
+        status = change(read)
+        kind, name, manager = "Certificate", read.name, self.field_manager
+        if self.strategy == "update":
+            body = {"status": status}
+            return Write("update", kind, name, body, manager, "status", False, read.resource_version, read.uid)
+        if self.strategy == "apply":
+            return Write("apply", kind, name, {"status": own(status)}, manager, "status", True)
+        version = read.resource_version if self.strategy == "merge-patch" else None
+        body = {"status": merge_patch(read.status or {}, status)}
+        return Write("merge-patch", kind, name, body, manager, "status", False, version)
 
 
 def merge_patch(old: Status, new: Status) -> Status:

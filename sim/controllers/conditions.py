@@ -50,7 +50,10 @@ def with_condition(
     for index, existing in enumerate(conditions):
         if existing["type"] == type_:
             if existing["status"] == value:
-                new["lastTransitionTime"] = existing["lastTransitionTime"]
+                if "lastTransitionTime" in existing:
+                    new["lastTransitionTime"] = existing["lastTransitionTime"]
+                else:  # another writer has left it out
+                    del new["lastTransitionTime"]
                 if new == existing:
                     return changed
             conditions[index] = new
@@ -59,6 +62,18 @@ def with_condition(
         conditions.append(new)
     changed["conditions"] = conditions
     return changed
+
+
+def has_condition(status: Status, type_: str, value: str, reason: str, message: str, generation: int) -> bool:
+    """Whether ``with_condition`` would leave the status as it is."""
+    existing = condition(status, type_)
+    return (
+        existing is not None
+        and existing["status"] == value
+        and existing.get("reason") == reason
+        and existing.get("message") == message
+        and existing.get("observedGeneration") == generation
+    )
 
 
 def without_condition(status: Status, type_: str) -> Status:

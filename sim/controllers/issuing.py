@@ -30,7 +30,7 @@ class Issuing(Controller):
 
     def register(self) -> None:
         """Woken as in model.md section 3; a new key Secret wakes nobody here."""
-        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.certificates.add_handler(self.workers.add_object)
         self.manager.requests.add_handler(self.on_owned)
         self.manager.secrets.add_handler(self._on_next_key_secret)
         self.manager.secrets.add_handler(self.on_target_secret)
@@ -143,9 +143,9 @@ class Issuing(Controller):
         """
         assert certificate.spec is not None
         secret = self.secrets.get(certificate.spec["secretName"])
-        if secret is None or not secret.data or not {"tls.key", "tls.crt"} <= secret.data.keys():
+        if secret is None or secret.labels.get(PART_OF_LABEL) == "true":
             return None
-        if secret.labels.get(PART_OF_LABEL) == "true":
+        if not secret.data or "tls.key" not in secret.data or "tls.crt" not in secret.data:
             return None
         return self._repair_secret(certificate, secret.data)
 
@@ -175,7 +175,7 @@ class Issuing(Controller):
             "data": data,
             "type": "kubernetes.io/tls",
         }
-        write = Write("apply", "Secret", spec["secretName"], body, f"cert-manager-{self.name}", "", True)
+        write = Write("apply", "Secret", spec["secretName"], body, self.field_manager, "", True)
         response: Response = yield self.manager.send(write, certificate)
         return response
 

@@ -27,7 +27,7 @@ class KeyManager(Controller):
 
     def register(self) -> None:
         """Woken by the Certificate, Secrets it owns, and the Secret it names."""
-        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.certificates.add_handler(self.workers.add_object)
         self.manager.secrets.add_handler(self.on_owned)
         self.manager.secrets.add_handler(self.on_target_secret)
 
@@ -111,7 +111,7 @@ class KeyManager(Controller):
             "metadata": {"labels": {NEXT_KEY_LABEL: "true", PART_OF_LABEL: "true"}},
             "data": {"tls.key": private_key},
         }
-        create = Write("create", "Secret", name, body, f"cert-manager-{self.name}", owner=certificate.uid)
+        create = Write("create", "Secret", name, body, self.field_manager, owner=certificate.uid)
         response = yield self.manager.send(create, certificate)
         if response.reason == "AlreadyExists" and named and self.release.key_manager_live_get:
             response = yield Get(Write("get", "Secret", name, {}), certificate.name)

@@ -41,6 +41,7 @@ CERTIFICATE_CONTROLLERS: tuple[type[Controller], ...] = (
 )
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Characters of generated names (apimachinery's util/rand)."""
+_PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]
 
 
 class Manager:
@@ -110,35 +111,23 @@ class Manager:
 
     def requests_of(self, certificate: Object, revision: int) -> list[Object]:
         """Cached CertificateRequests of a Certificate with this revision."""
-        wanted = str(revision)
-        return [
-            request
-            for request in self.requests.cache.owned_by(certificate.uid)
-            if request.annotations.get(REVISION) == wanted
-        ]
+        return _of_revision(self.requests.cache.owned_by(certificate.uid), revision)
 
     def policy_input(self, certificate: Object) -> Input | Failure:
         """What the policies look at (policies/gatherer.go); several requests of one revision are an error."""
         assert certificate.spec is not None
         secret = self.secrets.cache.get(certificate.spec["secretName"])
-        revision = (certificate.status or {}).get("revision")
-        current = following = None
-        if revision is not None:
-            found = self.requests_of(certificate, revision)
-            if len(found) > 1:
-                return Failure(
-                    "multiple CertificateRequests were found for the 'current' revision "
-                    f"{revision}, issuance is skipped until there are no more duplicates"
-                )
-            current = found[0] if found else None
-        found = self.requests_of(certificate, (revision or 0) + 1)
-        if len(found) > 1:
-            return Failure(
-                "multiple CertificateRequests were found for the 'next' revision "
-                f"{(revision or 0) + 1}, issuance is skipped until there are no more duplicates"
-            )
-        following = found[0] if found else None
-        return Input(certificate, secret, current, following)
+        owned = self.requests.cache.owned_by(certificate.uid)
+        if not owned:
+            return Input(certificate, secret, None, None)
+        revision: int = (certificate.status or {}).get("revision", 0)
+        current = _of_revision(owned, revision) if revision else []
+        if len(current) > 1:
+            return _duplicates("current", revision)
+        coming = _of_revision(owned, revision + 1)
+        if len(coming) > 1:
+            return _duplicates("next", revision + 1)
+        return Input(certificate, secret, current[0] if current else None, coming[0] if coming else None)
 
     def spoil(self, certificate: Object, status: Status) -> None:
         """Change the *cached* object, as issuing does before it copies (model.md section 5).
@@ -162,30 +151,37 @@ class Manager:
         if draw is None:
             draw = self._letters[actor, purpose] = self.process.streams.uniform(actor, purpose)
         number = int(draw() * len(_ALPHABET) ** length)
-        letters = []
-        for _ in range(length):
-            number, index = divmod(number, len(_ALPHABET))
-            letters.append(_ALPHABET[index])
-        return "".join(letters)
+        letters = ""
+        for _ in range(length // 2):
+            number, index = divmod(number, len(_PAIRS))
+            letters += _PAIRS[index]
+        return letters + _ALPHABET[number] if length % 2 else letters
 
     def log_transition(self, controller: Controller, obj: Object, type_: str, value: str) -> None:
         """The lines that setting a condition logs (pkg/api/util/conditions.go)."""
         existing = condition(obj.status, type_)
-        now = rfc3339(controller.now_s)
         kind = obj.kind
         if existing is None:
-            line, text = (
-                ("conditions.go:203" if kind == "Certificate" else "conditions.go:263"),
-                (f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to {now}'),
-            )
+            line = "conditions.go:203" if kind == "Certificate" else "conditions.go:263"
+            change = f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to '
         elif value and existing["status"] != value:
-            line, text = (
-                "conditions.go:192",
-                (
-                    f'Found status change for {kind} "{obj.name}" condition "{type_}": '
-                    f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to {now}'
-                ),
+            line = "conditions.go:192"
+            change = (
+                f'Found status change for {kind} "{obj.name}" condition "{type_}": '
+                f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to '
             )
         else:
             return
-        controller.log(2, obj.name, line, text)
+        controller.log(2, obj.name, line, change + rfc3339(controller.now_s))
+
+
+def _of_revision(requests: list[Object], revision: int) -> list[Object]:
+    wanted = str(revision)
+    return [request for request in requests if request.annotations.get(REVISION) == wanted]
+
+
+def _duplicates(which: str, revision: int) -> Failure:
+    return Failure(
+        f"multiple CertificateRequests were found for the '{which}' revision "
+        f"{revision}, issuance is skipped until there are no more duplicates"
+    )

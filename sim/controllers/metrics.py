@@ -14,7 +14,7 @@ class Metrics(Controller):
 
     def register(self) -> None:
         """Woken by the Certificate."""
-        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.certificates.add_handler(self.workers.add_object)
 
     def reconcile(self, certificate: Object) -> Reconcile | None:
         """Nothing to send."""

@@ -5,6 +5,7 @@ Times of certificates are whole Unix seconds, as in X.509.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sim.scenario.units import SECOND
@@ -57,7 +58,7 @@ def request_matches_spec(request: dict[str, Any], spec: dict[str, Any]) -> bool:
     csr: SigningRequest = request["request"]
     return (
         csr.common_name == spec.get("commonName", "")
-        and sorted(csr.dns_names) == sorted(spec.get("dnsNames", ()))
+        and _same_names(csr.dns_names, spec.get("dnsNames", ()))
         and request["issuerRef"] == spec["issuerRef"]
         and request.get("duration") == spec.get("duration")
     )
@@ -65,9 +66,11 @@ def request_matches_spec(request: dict[str, Any], spec: dict[str, Any]) -> bool:
 
 def signed_matches_spec(signed: SignedCertificate, spec: dict[str, Any]) -> bool:
     """Whether a signed certificate has the names that the spec asks for (pki.SecretDataAltNamesMatchSpec)."""
-    return signed.common_name == spec.get("commonName", "") and sorted(signed.dns_names) == sorted(
-        spec.get("dnsNames", ())
-    )
+    return signed.common_name == spec.get("commonName", "") and _same_names(signed.dns_names, spec.get("dnsNames", ()))
+
+
+def _same_names(signed: tuple[str, ...], wanted: Sequence[str]) -> bool:
+    return signed == tuple(wanted) or sorted(signed) == sorted(wanted)
 
 
 def renewal_time(signed: SignedCertificate, renew_before: int | None) -> int:

@@ -9,7 +9,7 @@ from sim.client.effects import Failure, Reconcile
 from sim.cluster.objects import Object
 from sim.controllers import pki, policies
 from sim.controllers.base import Controller
-from sim.controllers.conditions import Status, condition, with_condition
+from sim.controllers.conditions import Status, condition, has_condition, with_condition
 from sim.controllers.trigger import _fail
 from sim.kernel.clock import rfc3339
 
@@ -25,7 +25,7 @@ class Readiness(Controller):
 
     def register(self) -> None:
         """Woken by the Certificate, CertificateRequests it owns, and the Secret it names."""
-        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.certificates.add_handler(self.workers.add_object)
         self.manager.requests.add_handler(self.on_owned)
         self.manager.secrets.add_handler(self.on_target_secret)
 
@@ -43,6 +43,14 @@ class Readiness(Controller):
             times["notBefore"] = rfc3339(signed.not_before)
             times["notAfter"] = rfc3339(signed.not_after)
             times["renewalTime"] = rfc3339(pki.renewal_time(signed, self.manager.renew_before))
+        status = certificate.status
+        if (
+            status
+            and has_condition(status, "Ready", value, reason, message, certificate.generation)
+            and all(status.get(name) == times.get(name) for name in TIMES)
+        ):
+            return None
+        self.manager.log_transition(self, certificate, "Ready", value)
         now = self.now_s
 
         def change(read: Object) -> Status:
@@ -52,9 +60,6 @@ class Readiness(Controller):
             status.update(times)
             return status
 
-        if change(certificate) == (certificate.status or {}):
-            return None
-        self.manager.log_transition(self, certificate, "Ready", value)
         return self._write(certificate, change)
 
     def _write(self, certificate: Object, change: object) -> Reconcile:

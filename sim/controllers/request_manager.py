@@ -28,7 +28,7 @@ class RequestManager(Controller):
 
     def register(self) -> None:
         """Woken by the Certificate, and by CertificateRequests and Secrets it owns."""
-        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.certificates.add_handler(self.workers.add_object)
         self.manager.requests.add_handler(self.on_owned)
         self.manager.secrets.add_handler(self.on_owned)
 
@@ -110,7 +110,7 @@ class RequestManager(Controller):
             },
             "spec": {"issuerRef": spec["issuerRef"], "request": csr, **_kept(spec, "duration")},
         }
-        create = Write("create", "CertificateRequest", name, body, f"cert-manager-{self.name}", owner=certificate.uid)
+        create = Write("create", "CertificateRequest", name, body, self.field_manager, owner=certificate.uid)
         response = yield self.manager.send(create, certificate)
         if response.code >= 400:
             message = f"Failed to create CertificateRequest: {response.message}"

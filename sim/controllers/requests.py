@@ -29,10 +29,7 @@ class RequestController(Controller):
 
     def register(self) -> None:
         """Woken by every CertificateRequest."""
-        self.manager.requests.add_handler(self._on_request)
-
-    def _on_request(self, obj: Object) -> None:
-        self.workers.add(obj.name)
+        self.manager.requests.add_handler(self.workers.add_object)
 
     def keys(self) -> Cache:
         """The cache of CertificateRequests."""
@@ -44,27 +41,9 @@ class RequestController(Controller):
 
     def request_status_write(self, request: Object, status: Status) -> Send:
         """Write a request's status: update with the cached resourceVersion, or a forced apply."""
-        about = request.annotations.get(CERTIFICATE_NAME, "")
-        manager = f"cert-manager-{self.name}"
+        kind, name, manager, body = "CertificateRequest", request.name, self.field_manager, {"status": status}
         if self.strategy == "apply":
-            body = {"status": status}
-            return Send(
-                Write("apply", "CertificateRequest", request.name, body, manager, "status", True),
-                about,
-                request,
-            )
-        return Send(
-            Write(
-                "update",
-                "CertificateRequest",
-                request.name,
-                {"status": status},
-                manager,
-                "status",
-                False,
-                request.resource_version,
-                request.uid,
-            ),
-            about,
-            request,
-        )
+            write = Write("apply", kind, name, body, manager, "status", True)
+        else:
+            write = Write("update", kind, name, body, manager, "status", False, request.resource_version, request.uid)
+        return Send(write, self.certificate(request), request)

@@ -20,7 +20,7 @@ class RevisionManager(Controller):
 
     def register(self) -> None:
         """Woken by the Certificate and CertificateRequests it owns."""
-        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.certificates.add_handler(self.workers.add_object)
         self.manager.requests.add_handler(self.on_owned)
 
     def reconcile(self, certificate: Object) -> Reconcile | None:

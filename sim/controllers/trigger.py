@@ -26,7 +26,7 @@ class Trigger(Controller):
 
     def register(self) -> None:
         """Woken by the Certificate, CertificateRequests it owns, and the Secret it names."""
-        self.manager.certificates.add_handler(self.on_certificate)
+        self.manager.certificates.add_handler(self.workers.add_object)
         self.manager.requests.add_handler(self.on_owned)
         self.manager.secrets.add_handler(self.on_target_secret)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sim.client.process import Process
 from sim.cluster.apiserver import ApiServer
@@ -43,6 +45,7 @@ class Cluster:
         self.api.handle(issuer, EPOCH)
         throttle = scenario.client.throttle
         self._throttled = self.release.throttled if throttle is None else throttle
+        self._managers: list[Manager] = []  # one for each start of the controllers' process
         self.manager = self._start_manager()
         if scenario.issuer.type == "external":
             ExternalIssuer(self.sim, self.server, scenario, profile)
@@ -67,6 +70,7 @@ class Cluster:
         )
         manager = Manager(process, self.release)
         manager.start()
+        self._managers.append(manager)
         return manager
 
     def _kill(self) -> None:
@@ -96,14 +100,22 @@ class Cluster:
     def run(self) -> None:
         """Simulate until the end."""
         self.creator.start()
-        # Nearly everything made here lives until the end, so looking for garbage only costs time.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            self.sim.run_until(self._over)
-        finally:
-            if collecting:
-                gc.enable()
+        self.sim.run_until(self._over)
+
+    def take_apart(self) -> None:
+        """Let all parts go, so that nothing of the cluster is left once nobody refers to it.
+
+        The parts refer to each other in circles. Only the garbage collector would find them, and it would look
+        at every recorded row on its way.
+        """
+        parts: list[object] = [self, self.server, self.api]
+        for manager in self._managers:
+            process = manager.process
+            parts += [process, process.go, manager.certificates, manager.requests, manager.secrets]
+            for controller in manager.controllers:
+                parts += [controller, controller.workers]
+        for part in parts:
+            vars(part).clear()
 
 
 def replicate(scenario: Scenario, index: int, profile: Profile | None = None) -> Replication:
@@ -111,9 +123,35 @@ def replicate(scenario: Scenario, index: int, profile: Profile | None = None) ->
 
     The same arguments give the same digest.
     """
-    cluster = Cluster(scenario, profile or profile_of(scenario), index)
-    cluster.run()
-    recorder = cluster.recorder
+    with _no_garbage_collection():
+        cluster = Cluster(scenario, profile or profile_of(scenario), index)
+        cluster.run()
+        replication = _recorded(cluster, index)
+        cluster.take_apart()
+        del cluster
+    return replication
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Nearly everything made meanwhile lives until the end, so looking for garbage only costs time.
+
+    What is left then are rows, which the collector need not look at soon either.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()  # from the permanent generation into the oldest
+        gc.enable()
+
+
+def _recorded(cluster: Cluster, index: int) -> Replication:
+    scenario, recorder = cluster.scenario, cluster.recorder
     objects = [
         _object_row(name, life, cluster.api.store.get("Certificate", name)) for name, life in recorder.lives.items()
     ]

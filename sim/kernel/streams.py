@@ -36,10 +36,7 @@ class Streams:
 
     def generator(self, actor: str, purpose: str) -> np.random.Generator:
         """The NumPy generator of one actor and purpose."""
-        import numpy as np
-
-        key = (self.replication, crc32(actor.encode()), crc32(purpose.encode()))
-        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key)))
+        return _generator(self.seed, self.replication, actor, purpose)
 
     def sampler(self, actor: str, purpose: str, fill: Fill) -> Callable[[], Any]:
         """A function that returns one number of ``fill(generator, n)`` at each call.
@@ -49,17 +46,9 @@ class Streams:
         draw = self._samplers.get((actor, purpose))
         if draw is None:
             # An iterator over batches that are drawn when needed: no Python runs for a single number.
-            draw = chain.from_iterable(self._batches(actor, purpose, fill)).__next__
-            self._samplers[actor, purpose] = draw
+            batches = _batches(self.seed, self.replication, actor, purpose, fill)
+            draw = self._samplers[actor, purpose] = chain.from_iterable(batches).__next__
         return draw
-
-    def _batches(self, actor: str, purpose: str, fill: Fill) -> Iterator[list[Any]]:
-        """Numbers in batches that grow: most streams give a few, some give thousands."""
-        generator = self.generator(actor, purpose)
-        size = _FIRST_BATCH
-        while True:
-            yield fill(generator, size).tolist()
-            size = min(size * 4, _LARGEST_BATCH)
 
     def latency(self, actor: str, purpose: str, latency: Latency) -> Callable[[], int]:
         """Lognormal times in nanoseconds with the given median and 90th percentile."""
@@ -88,3 +77,19 @@ class Streams:
         import numpy as np
 
         return self.sampler(actor, purpose, lambda rng, n: rng.exponential(mean, n).astype(np.int64))
+
+
+def _generator(seed: int, replication: int, actor: str, purpose: str) -> np.random.Generator:
+    import numpy as np
+
+    key = (replication, crc32(actor.encode()), crc32(purpose.encode()))
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def _batches(seed: int, replication: int, actor: str, purpose: str, fill: Fill) -> Iterator[list[Any]]:
+    """Numbers in batches that grow: most streams give a few, some give thousands."""
+    generator = _generator(seed, replication, actor, purpose)
+    size = _FIRST_BATCH
+    while True:
+        yield fill(generator, size).tolist()
+        size = min(size * 4, _LARGEST_BATCH)

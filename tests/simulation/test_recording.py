@@ -262,11 +262,6 @@ def test_a_replication_that_never_settles_ends_at_most_then():
     assert recorded.ended_ns == pytest.approx(126 * SECOND, rel=0.01)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=KeyError,
-    reason="a condition without lastTransitionTime ends the simulation with KeyError",
-)
 @pytest.mark.parametrize("action", ["patch", "update"])
 def test_others_may_write_the_ready_condition(action: str):
     scenario = Scenario.model_validate(
