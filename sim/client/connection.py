@@ -11,18 +11,25 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.kernel.go import Burst, GoProcess
+from sim.kernel.simulation import Simulation
 
 Deliver = Callable[[Any, bool], "Burst | None"]
 """Takes a frame: wakes its goroutine or, where the second argument allows, is that goroutine and returns its burst."""
 
 
 class Connection:
-    """The socket of a process and the goroutine that reads it. Reading a frame costs no time of its own."""
+    """The socket of a process and the goroutine that reads it. Reading a frame costs no time of its own.
 
-    __slots__ = ("_frames", "_go", "_reading")
+    ``waking`` draws how long a frame takes to wake a process that sleeps (``server.delivery`` of the profile).
+    Frames that arrive meanwhile are read with it: an answer does not overtake an event that came before it.
+    """
 
-    def __init__(self, go: GoProcess) -> None:
+    __slots__ = ("_frames", "_go", "_reading", "_sim", "_waking")
+
+    def __init__(self, simulation: Simulation, go: GoProcess, waking: Callable[[], int] | None = None) -> None:
+        self._sim = simulation
         self._go = go
+        self._waking = waking
         self._frames: list[tuple[Deliver, Any]] = []
         self._reading = False
 
@@ -31,7 +38,10 @@ class Connection:
         self._frames.append((deliver, frame))
         if not self._reading:
             self._reading = True
-            self._go.network_ready(self._read)
+            if self._waking is not None and self._go.sleeps():
+                self._sim.after(self._waking(), self._go.network_ready, self._read)
+            else:
+                self._go.network_ready(self._read)
 
     def _read(self) -> Burst | None:
         self._reading = False

@@ -63,16 +63,6 @@ class Failure:
     reason: str = "ClientError"
 
 
-def _never() -> Reconcile:
-    return None
-    yield
-
-
-NEVER: Reconcile = _never()
-"""Returned by ``reconcile`` instead of None where it would find nothing to do whatever the caches said: what it
-costs is counted without following it to its end.
-"""
-
 Effect = Send | Compute | Sleep
 Reconcile = Generator[Effect, Response, Response | Failure | None]
 """What a reconcile that has something to do is: a generator of effects.

@@ -40,13 +40,16 @@ class Process:
         self.network = scenario.server.network_one_way
         network, delivery = self.network, profile.server.delivery
         self.message: Callable[[], int] = lambda: network
-        """Nanoseconds that one message takes between this process and the server."""
+        """Nanoseconds from sending a request until the server takes it."""
+        waking: Callable[[], int] | None = None
         if delivery is not None:
             draw = self.streams.latency("network", "delivery", delivery)
             self.message = (lambda: network + draw()) if network else draw
+            waking = self.streams.latency("network", "waking", delivery)
+        self.connection = Connection(simulation, self.go, waking)
         self.request_cpu = profile.controllers.request_cpu
         self.response_cpu = profile.controllers.response_cpu
-        self.connection = Connection(self.go)
+        self.object_cpu = profile.controllers.object_cpu
         self.stopped = False
 
     def stop(self) -> None:

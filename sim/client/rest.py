@@ -47,7 +47,7 @@ class Request(Burst):
         self.read_ns = read_ns
         self.reconcile = reconcile
         self.out = process.message()
-        self.back = process.message()
+        self.back = process.network
         self.asked_ns = 0
         self.sent_ns = 0
         self.answered: Answered | None = None
@@ -93,13 +93,17 @@ class Request(Burst):
     def _frame(self, response: Response, at_once: bool) -> Burst | None:
         self.response = response
         if at_once:  # nobody waits: what the answer costs may as well be owed
-            self.process.go.owe(self.process.response_cpu)
-            return self.then()
+            self.demand = self._decoding()
+            return self
         self.process.go.ready(self._received)
         return None
 
+    def _decoding(self) -> int:
+        process = self.process
+        return process.response_cpu + (process.object_cpu if self.response.object is not None else 0)
+
     def _received(self) -> Burst:
-        self.demand = self.process.response_cpu
+        self.demand = self._decoding()
         return self
 
     def then(self) -> Burst | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from sim.client.effects import NEVER, Compute, Effect, Failure, Reconcile, Send, Sleep
+from sim.client.effects import Compute, Effect, Failure, Reconcile, Send, Sleep
 from sim.client.limiter import ExponentialLimiter
 from sim.client.process import Process
 from sim.client.rest import Request
@@ -28,6 +28,7 @@ class Reconciler(Protocol):
 
     name: str
     deadline: int | None
+    parsing: int
 
     def reconcile(self, obj: Object) -> Reconcile | None:
         """Decide what to do about an object, as the cache has it; None for nothing."""
@@ -42,7 +43,8 @@ class Reconciler(Protocol):
 class Workers:
     """The queue, rate limiter and workers of one controller.
 
-    ``read`` gives the cached object of a key; ``work`` draws the core time of one pass.
+    ``read`` gives the cached object of a key; ``work`` draws the core time of one pass that decides to act, and
+    ``idle_cpu`` is that of one that finds nothing to do; what it decodes comes on top (``reconciler.parsing``).
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Workers:
         self._limit = retry.limit
         self.read = read
         self.work = work
+        self.idle_cpu = process.profile.controllers.idle_cpu
         self.parked = [Worker(self) for _ in range(workers)]
         self._waiting: dict[str, int] = {}  # keys whose re-adding is due, and when
         self._scheduled: dict[str, Timer] = {}
@@ -167,20 +170,24 @@ class Worker(Burst):
             # The decision is made from the cache as it is now; the work that it costs comes before its first
             # effect.
             generator = workers.reconcile(obj) if obj is not None else None
-            self.demand = workers.work()
+            reconciler = workers.reconciler
             self._number = self._recorder.new_reconcile()
             self._started = now = workers.sim.now
             self._requests = 0
             self._generator = generator
-            if generator is None:
-                self._result = None
-                return self
-            if generator is not NEVER:
+            if generator is not None:
+                self.demand = workers.work()
                 self._begin(generator)
-                return self
-            queue.done(item[0])
-            self._record(now + self.demand, "ok")
-            self._process.go.owe(self.demand)
+            elif reconciler.parsing:
+                self.demand = workers.idle_cpu
+                self._result = None
+            else:  # over before anything else could happen: its time is owed
+                self._record(now + workers.idle_cpu, workers.settle(item[0], None))
+                self._process.go.owe(workers.idle_cpu)
+                continue
+            self.demand += reconciler.parsing
+            reconciler.parsing = 0
+            return self
 
     def _begin(self, generator: Reconcile) -> None:
         """Find the first effect of a reconcile, if it has any."""

@@ -11,6 +11,7 @@ from sim.client.events import EventRecorder
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
+from sim.controllers import pki
 from sim.controllers.conditions import Status
 from sim.kernel.clock import EPOCH, seconds_at
 from sim.scenario.model import ControllerOptions
@@ -30,6 +31,8 @@ class Controller:
     """The key under ``controllers:`` in a scenario."""
     deadline: int | None = None
     """Nanoseconds that one item may take (a context's timeout), or None."""
+    parsing = 0
+    """Nanoseconds of a core that the present pass has spent on decoding keys."""
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
@@ -74,6 +77,15 @@ class Controller:
     def certificate(self, obj: Object) -> str:
         """Name of the Certificate that an object is about."""
         return obj.name
+
+    def parse(self, key: pki.Key, times: int = 1) -> None:
+        """Spend core time on decoding a stored key: what a pass costs depends on how often it does that."""
+        self.parsing += times * self.manager.costs.parse(key)
+
+    def parse_secret(self, secret: Object | None, times: int = 1) -> None:
+        """Decode the key of a Secret that has one."""
+        if secret is not None and secret.data and "tls.key" in secret.data:
+            self.parse(secret.data["tls.key"], times)
 
     @property
     def now(self) -> int:

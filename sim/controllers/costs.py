@@ -32,6 +32,20 @@ class Costs:
         power = log2(self._costs.rsa4096_factor)
         return int(draw() * (size / 2048) ** power)
 
+    def parse(self, key: Key) -> int:
+        """Nanoseconds of a core to decode and check a stored key; quadratic in the size of an RSA key."""
+        return self._parsing(self._costs.parse_cpu, key)
+
+    def issue(self, key: Key) -> int:
+        """Nanoseconds of a core to make the target Secret from what was signed."""
+        return self._parsing(self._costs.issue_cpu, key)
+
+    @staticmethod
+    def _parsing(rsa2048: int, key: Key) -> int:
+        if key.algorithm != "RSA":
+            return round(rsa2048 * CURVE_SHARE)
+        return round(rsa2048 * (key.size / 2048) ** 2)
+
     def sign(self, key: Key) -> int:
         """Nanoseconds of a core to sign a certificate with a key."""
         return self._signature(self._costs.sign_cpu, key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.client.effects import NEVER, Compute, Reconcile
+from sim.client.effects import Compute, Reconcile
 from sim.cluster.objects import Object
 from sim.controllers import pki
 from sim.controllers.conditions import Status, is_true, ready_reason, with_condition
@@ -47,9 +47,7 @@ class BuiltInIssuer(RequestController):
             about = self.certificate(request)
             self.recorder.event("CertificateRequest", request.name, about, "WaitingForApproval", WAITING)
             return None
-        if not self._signs:
-            return NEVER
-        if ready_reason(request.status) in {"Failed", "Issued"}:
+        if not self._signs or ready_reason(request.status) in {"Failed", "Issued"}:
             return None
         if (request.status or {}).get("certificate") is not None:
             return None

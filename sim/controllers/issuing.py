@@ -51,7 +51,10 @@ class Issuing(Controller):
         assert status is not None
         secret = self.secrets.get(status.get("nextPrivateKeySecretName", ""))
         private_key = (secret.data or {}).get("tls.key") if secret is not None else None
-        if private_key is None or not pki.key_matches_spec(private_key, spec):
+        if private_key is None:
+            return None
+        self.parse(private_key)
+        if not pki.key_matches_spec(private_key, spec):
             return None
         revision = status.get("revision", 0) + 1
         requests = self.manager.requests_of(certificate, revision)
@@ -73,6 +76,7 @@ class Issuing(Controller):
             return self._fail(certificate, ready)
         if request.spec["request"].key != private_key or ready["reason"] != "Issued":
             return None
+        self.parsing += self.manager.costs.issue(private_key)
         signed = (request.status or {})["certificate"]
         if self.release.issuing_checks_certificate:
             problem = None

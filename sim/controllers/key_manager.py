@@ -51,6 +51,7 @@ class KeyManager(Controller):
         if named != secret.name:
             return self._delete(certificate, secrets)
         private_key = (secret.data or {}).get("tls.key")
+        self.parse_secret(secret)
         assert certificate.spec is not None
         if private_key is None or not pki.key_matches_spec(private_key, certificate.spec):
             return self._delete(certificate, secrets)
@@ -76,6 +77,7 @@ class KeyManager(Controller):
         stored = self.secrets.get(certificate.spec["secretName"]) if policy == "Never" else None
         reused = stored.data.get("tls.key") if stored is not None and stored.data else None
         if reused is not None:
+            self.parse(reused)
             if not pki.key_matches_spec(reused, certificate.spec):
                 message = "User intervention required: existing private key does not match requirements"
                 self._event(certificate, "CannotRegenerateKey", message, "Warning")

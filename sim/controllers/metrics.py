@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.client.effects import NEVER, Reconcile
+from sim.client.effects import Reconcile
 from sim.cluster.objects import Object
 from sim.controllers.base import Controller
 
@@ -18,4 +18,4 @@ class Metrics(Controller):
 
     def reconcile(self, certificate: Object) -> Reconcile | None:
         """Nothing to send."""
-        return NEVER
+        return None

@@ -34,7 +34,10 @@ class Readiness(Controller):
         given = self.manager.policy_input(certificate)
         if isinstance(given, Failure):
             return _fail(given)
-        violation = policies.readiness(given, self.now, self.release.policies_check_request_key)
+        checks_request = self.release.policies_check_request_key
+        # SecretPublicKeysDiffer decodes the key; 1.21 has two more checks that do.
+        self.parse_secret(given.secret, 1 + checks_request + (checks_request and given.current is not None))
+        violation = policies.readiness(given, self.now, checks_request)
         value, (reason, message) = ("True", READY) if violation is None else ("False", violation)
         times: Status = {}
         secret = given.secret

@@ -42,6 +42,7 @@ class RequestManager(Controller):
         private_key = (secret.data or {}).get("tls.key") if secret is not None else None
         if private_key is None:
             return None
+        self.parse(private_key)
         revision = status.get("revision", 0) + 1
         matching, outdated = self._sort_requests(certificate, private_key, revision)
         if not outdated and matching:

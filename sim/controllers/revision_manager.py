@@ -5,7 +5,7 @@ Follows pkg/controller/certificates/revisionmanager (model.md section 3).
 
 from __future__ import annotations
 
-from sim.client.effects import NEVER, Reconcile
+from sim.client.effects import Reconcile
 from sim.cluster.objects import Object, Write
 from sim.controllers.base import Controller
 from sim.controllers.conditions import is_true
@@ -26,9 +26,7 @@ class RevisionManager(Controller):
     def reconcile(self, certificate: Object) -> Reconcile | None:
         """ProcessItem of revisionmanager_controller.go."""
         limit = self.manager.revision_history_limit
-        if limit is None:
-            return NEVER
-        if not is_true(certificate.status, "Ready"):
+        if limit is None or not is_true(certificate.status, "Ready"):
             return None
         requests = self.requests.owned_by(certificate.uid)
         if len(requests) <= limit:

@@ -57,11 +57,12 @@ class Trigger(Controller):
         renewal = status.get("renewalTime")
         if renewal is not None:
             until = ns_at(unix_seconds(renewal)) - self.process.sim.now
-            if until >= 0:
+            if until > 0:  # at 0 too in the source, but a real timer is never that punctual
                 self.workers.schedule(key, until)
-        violation = policies.trigger(
-            given, self.now, self.manager.renew_before, self.release.policies_check_request_key
-        )
+        checks_request = self.release.policies_check_request_key
+        # SecretPublicKeysDiffer, SecretPrivateKeyMatchesSpec and 1.21's check of the request decode the key anew.
+        self.parse_secret(given.secret, 3 if checks_request and given.current is not None else 2)
+        violation = policies.trigger(given, self.now, self.manager.renew_before, checks_request)
         if violation is None:
             return None
         return self._issue(certificate, *violation)

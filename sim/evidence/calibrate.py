@@ -99,15 +99,29 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
 
 def _client(traces: list[Trace]) -> dict[str, Measured | None]:
     """What the controllers' process takes: its own steps, hops between controllers, keys and signatures."""
-    answers, sends = gathered(traces, hops.answers), gathered(traces, hops.sends)
+    answered = [hops.answers(trace) for trace in traces]
+    refused = [time for found in answered for time in found.refused]
+    stored = [time for found in answered for time in found.stored]
+    sends = gathered(traces, hops.sends)
+    if len(refused) < ENOUGH:  # stored ones carry an object besides, which takes as long as it does by default
+        refused = [time - Profile().controllers.object_cpu for time in stored]
+        stored = []
     plain = gathered(traces, hops.plain_hops)
     key = key_time(_with_key(traces, "RSA-2048"), plain)
-    found = _steps(traces, answers, sends)
+    found = _steps(traces, refused, sends)
     found |= {
+        "controllers.object_cpu": computing(
+            stored, refused, "audit and controller log, idle: answers to writes that were stored, less refusals"
+        ),
         "controllers.csr_cpu": computing(
             gathered(_with_key(traces, "RSA-2048"), hops.signed_request_hops),
             plain,
             "audit log, key's name to the request's creation, less a plain hop",
+        ),
+        "controllers.issue_cpu": computing(
+            gathered(_with_key(traces, "RSA-2048"), hops.issuing_hops),
+            plain,
+            "audit log, the issuer's last write to issuing's apply of the Secret, less a plain hop",
         ),
         "controllers.sign_cpu": computing(
             gathered(_with_key(traces, "RSA-2048"), hops.signing_hops),
@@ -122,23 +136,30 @@ def _client(traces: list[Trace]) -> dict[str, Measured | None]:
         ),
         "controllers.rsa4096_factor": _large_keys(traces, key, plain),
     }
+    parse = found["controllers.parse_cpu"]
+    for name in ("controllers.csr_cpu", "controllers.issue_cpu"):
+        measure = found[name]
+        if measure is not None and parse is not None:  # both decode the next key first
+            found[name] = _less(measure, parse)
     request, response = found["controllers.request_cpu"], found["controllers.response_cpu"]
     if request is not None and response is not None:
         assert isinstance(request.value, float)
         assert isinstance(response.value, float)
         found["server.delivery"] = message_time(
-            [time - request.value for time in sends], [time - response.value for time in answers]
+            [time - request.value for time in sends], [time - response.value for time in refused]
         )
     return found
 
 
-def _steps(traces: list[Trace], answers: list[int], sends: list[int]) -> dict[str, Measured | None]:
+def _steps(traces: list[Trace], refused: list[int], sends: list[int]) -> dict[str, Measured | None]:
     """Core time of the client's steps: its pace while keys are generated, else its fastest steps."""
     busy = [hops.steps(trace, busy=True) for trace in traces]
     passes = [step for found in busy for step in found.passes]
     decisions = [step for found in busy for step in found.decisions]
     refusals = [step for found in busy for step in found.refusals]
-    one = lognormal(passes, "controller log while keys are generated, a refusal's line to the next decision")
+    one = lognormal(
+        passes, "controller log while keys are generated, a refusal's line to the next decision without a key"
+    )
     request = computing(decisions, passes, "controller log while keys are generated, decision to decision, less a pass")
     response = None
     if request is not None and len(refusals) >= ENOUGH:
@@ -147,21 +168,37 @@ def _steps(traces: list[Trace], answers: list[int], sends: list[int]) -> dict[st
         response = quantile_of(
             less, 0.5, "controller log while keys are generated, decision to a refusal's line, less a request"
         )
+    idle = [hops.steps(trace, busy=False) for trace in traces]
+    calm = [step for found in idle for step in found.passes]
     if one is None:
-        idle = [step for trace in traces for step in hops.steps(trace, busy=False).passes]
-        one = lognormal(idle, "controller log, idle: a refusal's line to the next decision")
+        one = lognormal(calm, "controller log, idle: a refusal's line to the next decision without a key")
+    parse = computing(
+        [step for found in busy + idle for step in found.parsing],
+        passes + calm,
+        "controller log, a refusal's line to a change of Ready, less a pass without a key",
+    )
     if request is None or response is None:
         request = quantile_of(sends, FASTEST, "audit and controller log, idle: decision to arrival, 10th percentile")
         response = quantile_of(
-            answers,
+            refused,
             FASTEST,
-            "audit and controller log, idle: answer to code that waited, 10th percentile",
+            "audit and controller log, idle: refusal to code that waited, 10th percentile",
         )
     return {
         "controllers.reconcile_cpu": one,
+        "controllers.parse_cpu": parse,
         "controllers.request_cpu": request,
         "controllers.response_cpu": response,
     }
+
+
+def _less(measured: Measured, part: Measured) -> Measured:
+    """What is left of a time when the median of another is taken off."""
+    assert isinstance(measured.value, float)
+    assert isinstance(part.value, float)
+    assert measured.interval is not None
+    low, high = (max(end - part.value, 0.0) for end in measured.interval)
+    return measured._replace(value=max(measured.value - part.value, 0.0), interval=(low, high))
 
 
 def _with_key(traces: list[Trace], key: str) -> list[Trace]:
@@ -181,10 +218,11 @@ def _large_keys(traces: list[Trace], small: Measured | None, plain: list[int]) -
 
 
 def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
+    costs = profile.controllers
     delivery = profile.server.delivery
-    working = profile.watch.decode_cpu + profile.controllers.reconcile_cpu.p50
-    working += delivery.p50 if delivery is not None else 0
-    return watch_lag(traces, profile.server.commit_share, working)
+    working = profile.watch.decode_cpu + costs.reconcile_cpu.mean
+    working += delivery.mean if delivery is not None else 0
+    return watch_lag(traces, profile.server.commit_share, working, costs.parse_cpu)
 
 
 def _profile(measured: dict[str, Measured] | dict[str, Measured | None]) -> Profile:

@@ -57,6 +57,7 @@ class LogLine(NamedTuple):
     resource: str  # certificates, Certificate, ...: as the line names it; "" if not
     key: str  # namespace/name, or the name alone where the line has no namespace; "" if not
     condition: str  # TRANSITION only
+    first: bool = False  # TRANSITION: the object had no such condition before; REISSUE: there was no Secret yet
 
 
 def read_controller_log(
@@ -129,10 +130,12 @@ def _classified(time: int, level: str, source: str, message: str) -> LogLine:
         resource = refused[1].split(".", 1)[0]
         return LogLine(time, level, source, CONFLICT, controller, resource, key[1] if key else refused[2], "")
     if "Certificate must be re-issued" in message:
-        return LogLine(time, level, source, REISSUE, "certificates-trigger", "certificates", key[1] if key else "", "")
+        about, missing = key[1] if key else "", 'reason="DoesNotExist"' in message
+        return LogLine(time, level, source, REISSUE, "certificates-trigger", "certificates", about, "", missing)
     moved = _TRANSITION.search(message) or _TRANSITION_121.search(message)
     if moved:
-        return LogLine(time, level, source, TRANSITION, controller, moved[1], moved[2], moved[3])
+        first = "Setting lastTransitionTime" in message[: moved.end(1)]
+        return LogLine(time, level, source, TRANSITION, controller, moved[1], moved[2], moved[3], first)
     return LogLine(time, level, source, OTHER, controller, "", key[1] if key else "", "")
 
 

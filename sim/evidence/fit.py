@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from math import erf, exp, log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
+from sim.scenario.values import Z90
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -18,7 +20,6 @@ Interval = tuple[float, float]
 
 _RESAMPLES = 500
 _SEED = 20_20
-_Z90 = 1.2815515655446004  # 90th percentile of the standard normal
 KEY_PRIMES = 2
 """An RSA key is two primes, each found after a geometric number of candidates: Gamma with shape 2."""
 
@@ -31,14 +32,14 @@ class Lognormal(NamedTuple):
 
     def cdf(self, x: float) -> float:
         """Probability of at most ``x``."""
-        sigma = log(self.p90 / self.p50) / _Z90 if self.p90 > self.p50 else 1e-9
+        sigma = log(self.p90 / self.p50) / Z90 if self.p90 > self.p50 else 1e-9
         return 0.5 * (1 + erf(log(x / self.p50) / sigma / sqrt(2))) if x > 0 else 0.0
 
     def quantile(self, q: float) -> float:
         """The value that a share ``q`` stays below."""
         from scipy.stats import norm
 
-        sigma = log(self.p90 / self.p50) / _Z90 if self.p90 > self.p50 else 0.0
+        sigma = log(self.p90 / self.p50) / Z90 if self.p90 > self.p50 else 0.0
         return self.p50 * exp(sigma * float(norm.ppf(q)))
 
 

@@ -122,12 +122,19 @@ def _requests_seen(trace: Trace) -> dict[int, list[int]]:
     return seen
 
 
-def answers(trace: Trace) -> list[int]:
-    """Return times from the end of service until the code that waited for the answer runs.
+class Answers(NamedTuple):
+    """Times from the end of service until the code that waited for the answer runs."""
+
+    refused: list[int]
+    stored: list[int]  # these carry the object, which is decoded
+
+
+def answers(trace: Trace) -> Answers:
+    """Return how long answers take to the code that waits for them.
 
     Only of requests that were alone in the server: next to others the answer would wait for a core as well.
     """
-    found = []
+    found = Answers([], [])
     for event, alone in zip(trace.events, trace.alone, strict=True):
         if not alone or not event.ours or event.resource == EVENTS or not trace.calm(event.answered_ns):
             continue
@@ -138,7 +145,7 @@ def answers(trace: Trace) -> list[int]:
         elif event.succeeded and event.actor in _RECORDS_AFTER_STATUS and event.subresource == "status":
             seen = _recorded_after(trace, event.name, event.received_ns, event.actor)
         if seen is not None and seen > event.answered_ns:
-            found.append(seen - event.answered_ns)
+            (found.stored if event.succeeded else found.refused).append(seen - event.answered_ns)
     return found
 
 
@@ -175,8 +182,9 @@ def sends(trace: Trace) -> list[int]:
 class Steps(NamedTuple):
     """Times from one sign of the client to the next, where the next step was at hand."""
 
-    passes: list[int]  # a refusal's line to the next decision: a pass up to its decision
-    decisions: list[int]  # a decision to another one: sending a request, and a pass
+    passes: list[int]  # a refusal's line to the next decision where there is no key yet: a plain pass
+    parsing: list[int]  # the same to a change of Ready: a pass that decodes the stored key on its way
+    decisions: list[int]  # a decision to another one: sending a request, and a plain pass
     refusals: list[int]  # a decision to a refusal's line: sending a request, and receiving an answer
 
 
@@ -184,10 +192,10 @@ def steps(trace: Trace, *, busy: bool) -> Steps:
     """Return the client's steps while keys were generated (``busy``) or were not.
 
     While keys are generated, what can run has queued up and runs without a pause as soon as a processor is
-    free: the fastest that the client can go, and what its computing costs.
+    free: the fastest that the client can go, and what its computing costs. A Ready condition that changes tells of
+    a Secret with a key and a certificate; one that is set for the first time, of none.
     """
-    decides = {REISSUE: "certificates-trigger", TRANSITION: ""}
-    found = Steps([], [], [])
+    found = Steps([], [], [], [])
     lines = [line for line in trace.lines if line.what in {CONFLICT, REISSUE, TRANSITION}]
     for before, line in zip_longest(lines, lines[1:]):
         if line is None or line.time_ns - before.time_ns >= STEP_LONGEST:
@@ -195,9 +203,12 @@ def steps(trace: Trace, *, busy: bool) -> Steps:
         if before.what == REISSUE or trace.calm(line.time_ns) == busy:
             continue  # trigger writes two lines for one decision
         step = line.time_ns - before.time_ns
-        if before.what == CONFLICT and line.what in decides:
+        plain = line.what in {REISSUE, TRANSITION} and line.first
+        if before.what == CONFLICT and plain:
             found.passes.append(step)
-        elif before.what == TRANSITION and line.what in decides:
+        elif before.what == CONFLICT and line.what == TRANSITION and line.condition == "Ready":
+            found.parsing.append(step)
+        elif before.what == TRANSITION and plain:
             found.decisions.append(step)
         elif before.what == TRANSITION and line.what == CONFLICT:
             found.refusals.append(step)
@@ -246,6 +257,19 @@ def _hops(trace: Trace, writer: str, following: tuple[str, str, str]) -> list[in
         if index is None or trace.throttled[index] or not trace.calm(event.received_ns):
             continue
         if after is None or after.received_ns > trace.events[index].received_ns:
+            found.append(trace.events[index].received_ns - event.answered_ns)
+    return found
+
+
+def issuing_hops(trace: Trace) -> list[int]:
+    """Return times from the end of the issuer's last write to issuing's first apply of the target Secret."""
+    found = []
+    for event in trace.events:
+        signed = event.actor.startswith("certificaterequests-issuer-") and event.resource == REQUESTS
+        if not signed or not event.succeeded or not trace.calm(event.received_ns):
+            continue
+        index = _next(trace, event, ("certificates-issuing", SECRETS, "apply"), LONGEST)
+        if index is not None and not trace.throttled[index]:
             found.append(trace.events[index].received_ns - event.answered_ns)
     return found
 

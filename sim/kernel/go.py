@@ -147,6 +147,10 @@ class GoProcess:
             self._network.append(goroutine)
             self._look_later()
 
+    def sleeps(self) -> bool:
+        """Whether a thread has to be woken for what comes next: some processor has nothing to do."""
+        return bool(self._idle or self._spare)
+
     def quiet(self) -> bool:
         """Whether nobody waits for a processor and nobody computes for long.
 

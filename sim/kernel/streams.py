@@ -13,6 +13,8 @@ from math import log
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from sim.scenario.values import Z90
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -23,7 +25,6 @@ Fill = Callable[["np.random.Generator", int], Any]
 
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 4096
-_Z90 = 1.2815515655446004  # the standard normal's 90th percentile
 
 
 class Streams:
@@ -55,7 +56,7 @@ class Streams:
         import numpy as np
 
         mu = log(max(latency.p50, 1))
-        sigma = (log(max(latency.p90, 1)) - mu) / _Z90
+        sigma = (log(max(latency.p90, 1)) - mu) / Z90
         return self.sampler(actor, purpose, lambda rng, n: np.exp(mu + sigma * rng.standard_normal(n)).astype(np.int64))
 
     def gamma(self, actor: str, purpose: str, times: Gamma) -> Callable[[], int]:

@@ -95,9 +95,22 @@ class WatchCosts(Part):
 class ControllerCosts(Part):
     """Core time that the controllers' process spends."""
 
-    reconcile_cpu: Latency = Field(Latency(p50=200 * US, p90=400 * US), description="one pass over a cached object")
+    reconcile_cpu: Latency = Field(
+        Latency(p50=100 * US, p90=220 * US), description="one pass that decides to do something, keys apart"
+    )
+    idle_cpu: Duration = Field(40 * US, description="one pass that finds nothing to do without looking at a key")
+    parse_cpu: Duration = Field(
+        350 * US,
+        description="decoding and checking an RSA-2048 private key, with the certificate or request that goes with "
+        "it; each pass that looks at a stored key does it again",
+    )
+    issue_cpu: Duration = Field(
+        600 * US,
+        description="making the target Secret with RSA-2048: decoding request and certificate, encoding the key",
+    )
     request_cpu: Duration = Field(200 * US, description="encoding and sending a request")
-    response_cpu: Duration = Field(150 * US, description="receiving and decoding an answer")
+    response_cpu: Duration = Field(150 * US, description="receiving and decoding a refusal or other short answer")
+    object_cpu: Duration = Field(150 * US, description="decoding the object in the answer to a write, on top of that")
     csr_cpu: Duration = Field(2 * MS, description="making and signing a certificate request with RSA-2048")
     sign_cpu: Duration = Field(2 * MS, description="signing a certificate with RSA-2048")
     rsa2048: Gamma = Field(

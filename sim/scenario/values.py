@@ -6,6 +6,7 @@ Times are integer nanoseconds once validated and are written with their unit; no
 from __future__ import annotations
 
 from itertools import pairwise
+from math import exp, log
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -100,6 +101,10 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+Z90 = 1.2815515655446004
+"""90th percentile of the standard normal distribution."""
+
+
 class Latency(Part):
     """A lognormal distribution of times, given by its median and 90th percentile."""
 
@@ -113,6 +118,12 @@ class Latency(Part):
         if self.p90 <= self.p50:
             raise Impossible(Fault(f"p90 must be more than p50, which is {format_duration(self.p50)}", (("p90",),)))
         return self
+
+    @property
+    def mean(self) -> float:
+        """Expected value in nanoseconds."""
+        sigma = log(self.p90 / self.p50) / Z90
+        return self.p50 * exp(sigma * sigma / 2)
 
 
 def one_line(name: str) -> str:
