@@ -12,11 +12,13 @@ still sends Events when the last Certificate is Ready. The correlator decides wh
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
+from typing import Any
 
 from sim.client.effects import Send
 from sim.client.process import Process
 from sim.client.rest import Request
-from sim.client.throttle import TokenBucket
+from sim.client.throttle import TokenBuckets
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
 from sim.kernel.go import Burst
@@ -30,6 +32,12 @@ SPAM_QPS = 1 / 300
 
 _Event = tuple[str, str, str, str, str, str]
 """What is recorded: kind and name of the object, its Certificate, type, reason, message."""
+
+
+@lru_cache
+def _body(reason: str) -> dict[str, Any]:
+    """The body of a new Event. Bodies are never changed, so all with the same reason share one."""
+    return {"data": {"reason": reason, "count": 1}}
 
 
 class EventRecorder(Burst):
@@ -54,8 +62,8 @@ class EventRecorder(Burst):
         self._sending = False
         self._event: _Event  # the one that is being sent
         self._seen: dict[tuple[str, ...], tuple[str, int]] = {}  # event key -> name and count
-        self._similar: dict[tuple[str, ...], tuple[int, dict[str, None]]] = {}
-        self._spam: dict[tuple[str, str], TokenBucket] = {}
+        self._similar: dict[tuple[str, ...], tuple[int, tuple[str, ...]]] = {}
+        self._spam = TokenBuckets(SPAM_QPS, SPAM_BURST)
         self.dropped = 0
 
     def event(self, kind: str, name: str, certificate: str, reason: str, message: str, type_: str = "Normal") -> None:
@@ -96,7 +104,7 @@ class EventRecorder(Burst):
             kind, about, _, type_, reason, message = self._event
             name = f"{about}.{self._component}.{self._process.sim.now:x}"
             self._seen[kind, about, type_, reason, message] = (name, 1)
-            self._send(Write("create", "Event", name, {"data": {"reason": reason, "count": 1}}))
+            self._send(Write("create", "Event", name, _body(reason)))
             return None
         # Encoding the next event is part of what the burst that took the answer costs: the sender does one
         # right after the other.
@@ -108,20 +116,18 @@ class EventRecorder(Burst):
         group = (kind, about, type_, reason)
         key: tuple[str, ...] = (kind, about, type_, reason, message)
         similar = self._similar.get(group)
-        messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else {}
-        messages[message] = None
-        self._similar[group] = (now, messages)
+        messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else ()
+        if message not in messages:
+            messages = (*messages, message)
         if len(messages) >= AGGREGATE_FROM:
-            messages.pop(next(iter(messages)))  # client-go removes any one; here the oldest
+            messages = messages[1:]  # client-go removes any one; here the oldest
             key = group
+        self._similar[group] = (now, messages)
         seen = self._seen.get(key)
         name, count = seen if seen is not None else (f"{about}.{self._component}.{now:x}", 0)
         self._seen[key] = (name, count + 1)
-        bucket = self._spam.get((kind, about))
-        if bucket is None:
-            bucket = self._spam[kind, about] = TokenBucket(SPAM_QPS, SPAM_BURST)
-        if bucket.reserve(now, 0) is None:
+        if not self._spam.take((kind, about), now):
             return None
         if not count:
-            return Write("create", "Event", name, {"data": {"reason": reason, "count": 1}})
+            return Write("create", "Event", name, _body(reason))
         return Write("merge-patch", "Event", name, {"data": {"count": count + 1}})

@@ -34,3 +34,22 @@ class TokenBucket:
     def level(self, now: int) -> float:
         """Tokens there now; negative while calls wait for theirs."""
         return (self._saved - max(self._full_at - now, 0)) / self._interval
+
+
+class TokenBuckets:
+    """A bucket for each of many keys, of which nobody waits for a token: an entry in a table for each."""
+
+    __slots__ = ("_full_at", "_interval", "_saved")
+
+    def __init__(self, qps: float, burst: int) -> None:
+        self._interval = round(SECOND / qps)
+        self._saved = burst * self._interval
+        self._full_at: dict[tuple[str, ...], int] = {}
+
+    def take(self, key: tuple[str, ...], now: int) -> bool:
+        """Take a token from the key's bucket, if one is there now; returns whether."""
+        full_at = max(self._full_at.get(key, 0), now) + self._interval
+        if full_at - self._saved > now:
+            return False
+        self._full_at[key] = full_at
+        return True

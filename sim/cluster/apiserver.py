@@ -6,6 +6,7 @@ decided elsewhere. Source of each rule: ``docs/api-server.md``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sim.cluster import messages
@@ -70,13 +71,13 @@ class ApiServer:
         if write.resource_version is not None:
             return Response(500, "", live, False, messages.plain, messages.VERSION_ON_CREATE)
         item = blank(kind, name)
-        if not kind.tracked:
-            item.data = body.get("data", body)
-            item.type = body.get("type")
-        else:
+        if kind.tracked:
             refused = self._fill(item, live, write, kind, now)
             if refused is not None:
                 return refused
+        else:
+            item.data = body.get("data", body)
+            item.type = body.get("type")
         if live is not None:
             return Response(409, "AlreadyExists", live, False, messages.already_exists, kind, name)
         item.owner = write.owner
@@ -281,4 +282,4 @@ class ApiServer:
             if errors:
                 text = typed_message(errors)
                 return Response(500, "", live, False, messages.untyped, kind, write.name, text)
-            return apply(self.store, live, write._replace(body=body), kind, now, lenient=True)
+            return apply(self.store, live, replace(write, body=body), kind, now, lenient=True)

@@ -6,6 +6,7 @@ reached from one may be changed in place. A 409 is an answer, not an exception.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -66,8 +67,9 @@ class Object:
     lossy: bool
 
 
-class Write(NamedTuple):
-    """One request that may change an object.
+@dataclass(slots=True, eq=False)
+class Write:
+    """One request that may change an object. Not to be changed: it is read a dozen times, so it is no tuple.
 
     ``body`` has the Kubernetes form without apiVersion, kind and name: ``metadata`` (labels, annotations),
     ``spec``, ``status``, ``data``, ``type``. A write to the status subresource needs ``status`` only.

@@ -7,13 +7,14 @@ Each kind has its own stream. A stream delivers in the order of revisions; there
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sim.cluster.objects import Object
 from sim.kernel.simulation import Simulation
 
 
-class WatchEvent(NamedTuple):
+@dataclass(slots=True)
+class WatchEvent:
     """An object was stored or, where ``deleted``, removed."""
 
     object: Object
