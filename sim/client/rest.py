@@ -48,9 +48,9 @@ class Request(Burst):
         self.reconcile = reconcile
         self.out = process.message()
         self.back = process.network
-        self.asked_ns = 0
-        self.sent_ns = 0
-        self.answered: Answered | None = None
+        self.answered: Answered  # set by start, as are the times
+        self.asked_ns: int
+        self.sent_ns: int
 
     def start(self, answered: Answered, longest_wait: int | None = None) -> bool:
         """Ask for a token and send as soon as it is there; the goroutine parks until the answer.
@@ -59,28 +59,26 @@ class Request(Burst):
         the token would come after ``longest_wait`` nanoseconds: then nothing is sent and no token taken.
         """
         process = self.process
-        now = process.sim.now
-        self.asked_ns = now
+        self.asked_ns = now = process.sim.now
         self.answered = answered
-        wait = process.bucket.reserve(now, longest_wait) if process.bucket is not None else 0
+        bucket = process.bucket
+        wait = bucket.reserve(now, longest_wait) if bucket is not None else 0
         if wait is None:
             return False
         if wait:
             process.go.wake_in(wait, self._resume)
         else:
-            self._send()
+            self.sent_ns = now
+            process.server.receive(self)
         return True
 
     def _resume(self) -> None:
         """The token is there and the goroutine has a processor again."""
+        process = self.process
         send = self.send
         if send.rebuild is not None:
             send.rebuild(send)
-            self.read_ns = self.process.sim.now
-        self._send()
-
-    def _send(self) -> None:
-        process = self.process
+            self.read_ns = process.sim.now
         self.sent_ns = process.sim.now
         process.server.receive(self)
 
@@ -92,21 +90,18 @@ class Request(Burst):
 
     def _frame(self, response: Response, at_once: bool) -> Burst | None:
         self.response = response
-        if at_once:  # nobody waits: what the answer costs may as well be owed
-            self.demand = self._decoding()
-            return self
+        if at_once:
+            return self._received()
         self.process.go.ready(self._received)
         return None
 
-    def _decoding(self) -> int:
-        process = self.process
-        return process.response_cpu + (process.object_cpu if self.response.object is not None else 0)
-
     def _received(self) -> Burst:
-        self.demand = self._decoding()
+        process = self.process
+        self.demand = process.response_cpu
+        if self.response.object is not None:
+            self.demand += process.object_cpu
         return self
 
     def then(self) -> Burst | None:
         """The answer is decoded: the goroutine that waited goes on."""
-        assert self.answered is not None
         return self.answered(self.response)

@@ -141,38 +141,43 @@ class Worker(Burst):
         "_effect",
         "_generator",
         "_item",
+        "_new_number",
         "_number",
         "_obj",
         "_process",
-        "_recorder",
+        "_queue",
         "_requests",
         "_result",
+        "_rows",
+        "_sim",
         "_started",
         "_workers",
     )
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
+        # What every pass needs, at hand: a pass that finds nothing to do is the most frequent of all.
         self._process = workers.process
-        self._recorder = workers.process.recorder
+        self._sim = workers.sim
+        self._queue = workers.queue
+        self._rows = workers.process.recorder.reconciles
+        self._new_number = workers.process.recorder.new_reconcile
 
     def take(self) -> Burst | None:
         """Take the next key and begin its pass, or park."""
         workers = self._workers
-        queue = workers.queue
-        while True:
+        queue = self._queue
+        while queue.waiting:
             item = queue.get()
-            if item is None:
-                workers.parked.append(self)
-                return None
+            assert item is not None
             self._item = item
             self._obj = obj = workers.read(item[0])
             # The decision is made from the cache as it is now; the work that it costs comes before its first
             # effect.
             generator = workers.reconcile(obj) if obj is not None else None
             reconciler = workers.reconciler
-            self._number = self._recorder.new_reconcile()
-            self._started = now = workers.sim.now
+            self._number = self._new_number()
+            self._started = now = self._sim.now
             self._requests = 0
             self._generator = generator
             if generator is not None:
@@ -188,6 +193,8 @@ class Worker(Burst):
             self.demand += reconciler.parsing
             reconciler.parsing = 0
             return self
+        workers.parked.append(self)
+        return None
 
     def _begin(self, generator: Reconcile) -> None:
         """Find the first effect of a reconcile, if it has any."""
@@ -240,7 +247,7 @@ class Worker(Burst):
 
     def _finish(self, result: Response | Failure | None) -> Burst | None:
         outcome = self._workers.settle(self._item[0], result)
-        self._record(self._process.sim.now, outcome)
+        self._record(self._sim.now, outcome)
         return self.take()
 
     def _record(self, ended: int, outcome: str) -> None:
@@ -248,7 +255,7 @@ class Worker(Burst):
         key, cause, queued = self._item
         obj = self._obj
         reconciler = self._workers.reconciler
-        self._recorder.reconciles.append(
+        self._rows.append(
             (
                 self._number,
                 reconciler.name,

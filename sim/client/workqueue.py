@@ -15,15 +15,16 @@ Item = tuple[str, str, int]
 class Workqueue:
     """Keys that wait for a worker."""
 
-    __slots__ = ("_dirty", "_processing", "_queue")
+    __slots__ = ("_dirty", "_processing", "waiting")
 
     def __init__(self) -> None:
-        self._queue: deque[Item] = deque()
+        self.waiting: deque[Item] = deque()
+        """Items that a worker can take, in order. Taken by ``get`` only."""
         self._dirty: dict[str, Item] = {}  # keys that need processing: queued, or again once done
         self._processing: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.waiting)
 
     def add(self, key: str, cause: str, now: int) -> bool:
         """Add a key, unless it already waits. Returns whether a worker can take it now."""
@@ -33,14 +34,14 @@ class Workqueue:
         dirty[key] = item = (key, cause, now)
         if key in self._processing:
             return False
-        self._queue.append(item)
+        self.waiting.append(item)
         return True
 
     def get(self) -> Item | None:
         """Take the next item for processing; None where there is none."""
-        if not self._queue:
+        if not self.waiting:
             return None
-        item = self._queue.popleft()
+        item = self.waiting.popleft()
         key = item[0]
         del self._dirty[key]
         self._processing.add(key)
@@ -51,5 +52,5 @@ class Workqueue:
         self._processing.discard(key)
         if key not in self._dirty:
             return False
-        self._queue.append(self._dirty[key])
+        self.waiting.append(self._dirty[key])
         return True

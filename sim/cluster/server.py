@@ -67,10 +67,11 @@ class _Job:
         self.request = request
         self.write = request.send.write
         self.received = received
-        self.base = 0  # the version that the server read
-        self.before = 0  # nanoseconds from the end of computing to deciding
-        self.after = 0  # nanoseconds from deciding to answering
         self.retries = 0
+        # Set when it is served:
+        self.base: int  # the version that the server read
+        self.before: int  # nanoseconds from the end of computing to deciding
+        self.after: int  # nanoseconds from deciding to answering
 
 
 class Server:
@@ -92,7 +93,11 @@ class Server:
         self._recorder = recorder
         self._costs = profile.server
         self._times: dict[tuple[str, str, str, str], Callable[[], int]] = {}
-        self._last_taken = -profile.server.cold_after
+        self._cold_after = self._costs.cold_after
+        self._cold_factor = self._costs.cold_factor
+        self._cpu_share = self._costs.cpu_share
+        self._commit_share = self._costs.commit_share
+        self._last_taken = -self._cold_after
         self._places = scenario.server.max_in_flight
         self._waiting: deque[_Job] = deque()
         self._answers: list[int] = []  # when requests that still hold a place will be answered; a heap
@@ -155,15 +160,17 @@ class Server:
             key = (actor, "refused", "", "")
         draw = self._times.get(key) or self._new_times(key)
         service = draw()
-        costs = self._costs
-        if job.received - self._last_taken > costs.cold_after:
-            service = round(service * costs.cold_factor)
-        self._last_taken = job.received
-        cpu = round(service * costs.cpu_share)
-        before = round(service * costs.commit_share) - cpu
+        received = job.received
+        if received - self._last_taken > self._cold_after:
+            service = round(service * self._cold_factor)
+        self._last_taken = received
+        cpu = round(service * self._cpu_share)
+        before = round(service * self._commit_share) - cpu
         # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
-        job.before = before if before * 20 > service else 0
-        job.after = service - cpu - job.before
+        if before * 20 <= service:
+            before = 0
+        job.before = before
+        job.after = service - cpu - before
         if self._procs:
             self._procs -= 1
             self._machine.run(cpu, False, self._computed, job)

@@ -182,7 +182,7 @@ class GoProcess:
         else:
             processor.turn += 1
             self._run(processor, goroutine)
-            if self._waiting or self._global:
+            if (self._waiting or self._global) and (self._idle or self._spare):
                 self._fill()
 
     def _idle_processor(self) -> _Processor | None:
@@ -210,14 +210,14 @@ class GoProcess:
         """Run a goroutine on the processor, and others after it, until one computes or nothing is left to run."""
         self._current = processor
         burst = work()
-        while burst is None and (self._waiting or self._global or self._network or processor.due):
+        while burst is None:
+            if not (self._waiting or self._global or self._network or processor.due):
+                self._current = processor.burst = None
+                processor.since = self._sim.now
+                self._idle.append(processor)
+                return
             burst = self._next(processor)()
         self._current = None
-        if burst is None:
-            processor.burst = None
-            processor.since = self._sim.now
-            self._idle.append(processor)
-            return
         demand = burst.demand
         if processor.debt:
             demand = burst.demand = demand + processor.debt
@@ -284,7 +284,7 @@ class GoProcess:
             assert processor.burst is not None
             # What this wakes is given out at the end, this processor included.
             self._run(processor, processor.burst.then)
-            if self._waiting or self._global:
+            if (self._waiting or self._global) and (self._idle or self._spare):
                 self._fill()
 
     # sysmon

@@ -87,10 +87,11 @@ class Machine:
 
     def finished(self, thread: Any) -> bool:
         """Whether the thread's time is used up now; asked once, by the function that is called then."""
-        end = self._ends.get(thread)
+        ends = self._ends
+        end = ends.get(thread)
         if end is None or end[0] != self._sim.now:
             return False
-        del self._ends[thread]
+        del ends[thread]
         return True
 
     def stop(self, thread: Any) -> int:
