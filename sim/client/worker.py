@@ -108,20 +108,14 @@ class Workers:
             if not self.process.stopped:
                 self.add(key, "backoff")
 
-    def settle(self, key: str, result: Response | Failure | None) -> str:
-        """Forget the key or add it again, as the result asks; returns the outcome's name."""
-        if result is None:
-            outcome = "ok"
-            if key in self.limiter.failing:
-                self.limiter.forget(key)
-        else:
-            outcome = self._failed(key, result)
+    def done(self, key: str) -> None:
+        """The key is processed; where it was added meanwhile a worker can take it now."""
         if self.queue.done(key) and self.parked:
-            # client-go signals a parked worker even though this one may be faster.
+            # client-go signals a parked worker even though the one that has just finished may be faster.
             self._go.ready(self.parked.pop().take)
-        return outcome
 
-    def _failed(self, key: str, result: Response | Failure) -> str:
+    def failed(self, key: str, result: Response | Failure) -> str:
+        """Log the failure, and add the key again later unless it was tried often enough; returns its name."""
         self.reconciler.failed(key, result)
         if self._limit is not None and self.limiter.failures(key) >= self._limit:
             self.limiter.forget(key)
@@ -246,7 +240,14 @@ class Worker(Burst):
         return self._perform()
 
     def _finish(self, result: Response | Failure | None) -> Burst | None:
-        outcome = self._workers.settle(self._item[0], result)
+        workers = self._workers
+        key = self._item[0]
+        outcome = "ok"
+        if result is not None:
+            outcome = workers.failed(key, result)
+        elif key in workers.limiter.failing:
+            workers.limiter.forget(key)
+        workers.done(key)
         self._record(self._sim.now, outcome)
         return self.take()
 

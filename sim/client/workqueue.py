@@ -11,46 +11,49 @@ from collections import deque
 Item = tuple[str, str, int]
 """A key that waits, what put it there first (watch, backoff, schedule), and when (nanoseconds)."""
 
+_WAITING = ("", "", 0)
+_PROCESSING = ("", "", 1)
+
 
 class Workqueue:
     """Keys that wait for a worker."""
 
-    __slots__ = ("_dirty", "_processing", "waiting")
+    __slots__ = ("_known", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Item] = deque()
         """Items that a worker can take, in order. Taken by ``get`` only."""
-        self._dirty: dict[str, Item] = {}  # keys that need processing: queued, or again once done
-        self._processing: set[str] = set()
+        # What is known of each key that client-go has in ``dirty`` or ``processing``: that it waits, that it is
+        # processed, or the item that waits for the end of its processing. One look-up instead of two.
+        self._known: dict[str, Item] = {}
 
     def __len__(self) -> int:
         return len(self.waiting)
 
     def add(self, key: str, cause: str, now: int) -> bool:
         """Add a key, unless it already waits. Returns whether a worker can take it now."""
-        dirty = self._dirty
-        if key in dirty:
-            return False
-        dirty[key] = item = (key, cause, now)
-        if key in self._processing:
-            return False
-        self.waiting.append(item)
-        return True
+        known = self._known.get(key)
+        if known is None:
+            self._known[key] = _WAITING
+            self.waiting.append((key, cause, now))
+            return True
+        if known is _PROCESSING:
+            self._known[key] = (key, cause, now)
+        return False
 
     def get(self) -> Item | None:
         """Take the next item for processing; None where there is none."""
         if not self.waiting:
             return None
         item = self.waiting.popleft()
-        key = item[0]
-        del self._dirty[key]
-        self._processing.add(key)
+        self._known[item[0]] = _PROCESSING
         return item
 
     def done(self, key: str) -> bool:
         """The key is processed. If it was added meanwhile it is queued again, at the end; returns whether."""
-        self._processing.discard(key)
-        if key not in self._dirty:
+        item = self._known.pop(key, _PROCESSING)
+        if item is _PROCESSING:
             return False
-        self.waiting.append(self._dirty[key])
+        self._known[key] = _WAITING
+        self.waiting.append(item)
         return True

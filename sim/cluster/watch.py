@@ -42,10 +42,12 @@ class Watch:
         """The write is committed; the event arrives later, never before the one published before it."""
         if self.stopped:
             return
-        now: int = self._sim.now
-        # One nanosecond apart, so that the drawing of ties can't reorder a stream.
-        self._last = max(self._last + 1, now + self._lag() + self._network)
-        self._sim.after(self._last - now, self._arrive, event)
+        sim = self._sim
+        at = sim.now + self._lag() + self._network
+        if at <= self._last:  # one nanosecond apart, so that the drawing of ties can't reorder a stream
+            at = self._last + 1
+        self._last = at
+        sim.at(at, self._arrive, event)
 
     def _arrive(self, event: WatchEvent) -> None:
         if not self.stopped:

@@ -95,6 +95,10 @@ class Simulation(Environment):
         """Call ``function(argument)`` after ``delay`` nanoseconds: the form that costs least."""
         heappush(self.calls, (self.now + delay, self.next_tie(), function, argument))
 
+    def at(self, time: int, function: Callable[[Any], object], argument: Any) -> None:
+        """Call ``function(argument)`` at ``time``, which is not over."""
+        heappush(self.calls, (time, self.next_tie(), function, argument))
+
     def call_in(self, delay: int, function: Callable[..., object], *args: Any) -> None:
         """Call ``function(*args)`` after ``delay`` nanoseconds."""
         heappush(self.calls, (self.now + delay, self.next_tie(), _call, (function, args)))
@@ -122,12 +126,27 @@ class Simulation(Environment):
 
         Raises ``simpy.core.EmptySchedule`` where nothing is left to happen before.
         """
+        if over.callbacks is None:
+            return
+        # A callback that leaves the loop, instead of asking at each turn. SimPy's own (StopSimulation) would
+        # schedule the event once more, and so keep everything alive that the queue refers to.
+        over.callbacks.append(_leave)
         calls = self.calls
-        while over.callbacks is not None:
-            if not calls:
-                raise EmptySchedule
-            self.now, _, function, argument = heappop(calls)
-            function(argument)
+        try:
+            while calls:
+                self.now, _, function, argument = heappop(calls)
+                function(argument)
+        except _OverError:
+            return
+        raise EmptySchedule
+
+
+class _OverError(Exception):
+    """What ``run_until`` waits for has happened."""
+
+
+def _leave(_: Event) -> None:
+    raise _OverError
 
 
 def _call(call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
