@@ -24,12 +24,11 @@ class Connection:
     Frames that arrive meanwhile are read with it: an answer does not overtake an event that came before it.
     """
 
-    __slots__ = ("_frames", "_go", "_reading", "_sim", "_waking")
-
     def __init__(self, simulation: Simulation, go: GoProcess, waking: Callable[[], int] | None = None) -> None:
         self._sim = simulation
         self._go = go
         self._waking = waking
+        self._reader = self._read  # at hand: making a bound method costs more than reading one
         self._frames: list[tuple[Deliver, Any]] = []
         self._reading = False
 
@@ -39,9 +38,9 @@ class Connection:
         if not self._reading:
             self._reading = True
             if self._waking is not None and self._go.sleeps():
-                self._sim.after(self._waking(), self._go.network_ready, self._read)
+                self._sim.after(self._waking(), self._go.network_ready, self._reader)
             else:
-                self._go.network_ready(self._read)
+                self._go.network_ready(self._reader)
 
     def _read(self) -> Burst | None:
         self._reading = False

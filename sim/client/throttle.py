@@ -23,7 +23,9 @@ class TokenBucket:
     def reserve(self, now: int, longest_wait: int | None = None) -> int | None:
         """Take one token; returns nanoseconds to wait for it, or None where that is over ``longest_wait``,
         as it is where the deadline has passed already (a negative ``longest_wait``)."""
-        full_at = (self._full_at if self._full_at > now else now) + self._interval
+        full_at = self._full_at
+        full_at = max(full_at, now)
+        full_at += self._interval
         wait = full_at - self._saved - now
         wait = max(wait, 0)
         if longest_wait is not None and wait > longest_wait:

@@ -111,7 +111,7 @@ class Cluster:
         parts: list[object] = [self, self.server, self.api]
         for manager in self._managers:
             process = manager.process
-            parts += [process, process.go, manager.certificates, manager.requests, manager.secrets]
+            parts += [process, process.go, process.connection, manager.certificates, manager.requests, manager.secrets]
             for controller in manager.controllers:
                 parts += [controller, controller.workers]
         for part in parts:

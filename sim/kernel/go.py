@@ -101,6 +101,7 @@ class GoProcess:
         self._waiting = 0  # goroutines in processors' own queues and runnext places
         self._looking = False  # whether sysmon's next look is arranged
         self._current: _Processor | None = None
+        self._when_computed = self._computed  # at hand: making a bound method costs more than reading one
         self.stopped = False
 
     def stop(self) -> None:
@@ -117,8 +118,9 @@ class GoProcess:
             self._hand_out(goroutine)
         elif self._fair:  # what _put_next does: the most frequent of all
             self._waiting += 1
-            if processor.runnext is not None:
-                processor.queue.append(processor.runnext)
+            before = processor.runnext
+            if before is not None:
+                processor.queue.append(before)
             processor.runnext = goroutine
         else:
             self._global.append(goroutine)
@@ -228,7 +230,7 @@ class GoProcess:
         long = demand >= LONG_BURST
         if long:
             self._look_later()
-        self._machine.run(demand, long, self._computed, processor)
+        self._machine.run(demand, long, self._when_computed, processor)
 
     def _next(self, processor: _Processor) -> Goroutine:
         """What the processor runs next where anything waits (schedule, findRunnable)."""

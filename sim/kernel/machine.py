@@ -70,14 +70,14 @@ class Machine:
         ``long`` says of which class the thread is.
         """
         self.busy_ns += demand
+        ends = self._ends
+        if not self._contended and len(ends) < self.cores:
+            sim = self._sim
+            end = sim.now + demand
+            ends[thread] = (end, long, function)
+            heappush(sim.calls, (end, sim.next_tie(), function, thread))
+            return
         if not self._contended:
-            ends = self._ends
-            if len(ends) < self.cores:
-                sim = self._sim
-                end = sim.now + demand
-                ends[thread] = (end, long, function)
-                heappush(sim.calls, (end, sim.next_tie(), function, thread))
-                return
             self._share_out()
         self._catch_up()
         share = self._long if long else self._prompt

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Fill = Callable[["np.random.Generator", int], Any]
 
 _FIRST_BATCH = 32
-_LARGEST_BATCH = 4096
+_LARGEST_BATCH = 512
 
 
 class Streams:
