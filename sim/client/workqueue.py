@@ -22,7 +22,7 @@ class Workqueue:
 
     def __init__(self) -> None:
         self.waiting: deque[Item] = deque()
-        """Items that a worker can take, in order. Taken by ``get`` only."""
+        """Items that a worker can take, in order."""
         # What is known of each key that client-go has in ``dirty`` or ``processing``: that it waits, that it is
         # processed, or the item that waits for the end of its processing. One look-up instead of two.
         self._known: dict[str, Item] = {}
@@ -43,8 +43,10 @@ class Workqueue:
 
     def get(self) -> Item | None:
         """Take the next item for processing; None where there is none."""
-        if not self.waiting:
-            return None
+        return self.take() if self.waiting else None
+
+    def take(self) -> Item:
+        """Take the next item for processing, where there is one."""
         item = self.waiting.popleft()
         self._known[item[0]] = _PROCESSING
         return item

@@ -56,7 +56,8 @@ class Machine:
         self._contended_share = contended_share
         self._sim = simulation
         self.cores = cores if cores is not None else 1 << 30
-        self._ends: dict[Any, tuple[int, bool, _Done]] = {}  # threads with a timer of their own
+        self.ends: dict[Any, tuple[int, bool, _Done]] = {}
+        """Threads with a timer of their own: when it ends, of which class they are, what is called then."""
         self._prompt = _Share()
         self._long = _Share()
         self._contended = False
@@ -70,7 +71,7 @@ class Machine:
         ``long`` says of which class the thread is.
         """
         self.busy_ns += demand
-        ends = self._ends
+        ends = self.ends
         if not self._contended and len(ends) < self.cores:
             sim = self._sim
             end = sim.now + demand
@@ -87,7 +88,7 @@ class Machine:
 
     def finished(self, thread: Any) -> bool:
         """Whether the thread's time is used up now; asked once, by the function that is called then."""
-        ends = self._ends
+        ends = self.ends
         end = ends.get(thread)
         if end is None or end[0] != self._sim.now:
             return False
@@ -96,7 +97,7 @@ class Machine:
 
     def stop(self, thread: Any) -> int:
         """Stop a thread that runs; returns the core time that it still wants, in nanoseconds."""
-        end = self._ends.pop(thread, None)
+        end = self.ends.pop(thread, None)
         if end is not None:
             return end[0] - self._sim.now
         self._catch_up()
@@ -120,10 +121,11 @@ class Machine:
         for share in (self._prompt, self._long):
             share.virtual = 0
             share.since = now
-        ends, self._ends = self._ends, {}
+        ends = self.ends.copy()
+        self.ends.clear()
         for thread, (end, long, function) in ends.items():
             if end <= now:  # used up at this very instant: its timer is on the way
-                self._ends[thread] = (end, long, function)
+                self.ends[thread] = (end, long, function)
                 continue
             share = self._long if long else self._prompt
             self._serial += 1
@@ -167,7 +169,7 @@ class Machine:
             self._separate()
         now = self._sim.now
         for _, _, function, thread in done:
-            self._ends[thread] = (now, False, function)
+            self.ends[thread] = (now, False, function)
             function(thread)
 
     def _separate(self) -> None:
@@ -181,6 +183,6 @@ class Machine:
             share.rate = 0
             for end, _, function, thread in share.heap:
                 wait = max(-((share.virtual - end) // _SCALE), 0)
-                self._ends[thread] = (now + wait, long, function)
+                self.ends[thread] = (now + wait, long, function)
                 self._sim.after(wait, function, thread)
             share.heap.clear()
