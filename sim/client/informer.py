@@ -18,7 +18,6 @@ from sim.client.process import Process
 from sim.cluster.objects import Object
 from sim.cluster.watch import WatchEvent
 from sim.kernel.go import Burst, GoProcess
-from sim.kernel.go import Compute as GoCompute
 
 Handler = Callable[[Object], None]
 """Called with the object that was added or changed, or as it was before its deletion."""
@@ -51,8 +50,8 @@ class Listener:
         self.running = False
 
 
-class Informer:
-    """The goroutines and the cache of one kind."""
+class Informer(Burst):
+    """The goroutines and the cache of one kind, and the burst in which its decoder decodes an event."""
 
     def __init__(self, process: Process, kind: str) -> None:
         self._process = process
@@ -63,7 +62,6 @@ class Informer:
         self._orders: list[list[list[Listener]]] = []
         self._luck = process.streams.uniform(f"informer/{kind}", "handlers")
         self._decode_cpu = process.profile.watch.decode_cpu
-        self._decoding_burst = GoCompute(self._decode_cpu, self._decoded)  # one at a time
         self._read: deque[WatchEvent] = deque()
         self._decoding = False
         self._blocked: WatchEvent | None = None  # decoded, and the reflector is not receiving
@@ -99,15 +97,17 @@ class Informer:
 
     def arrive(self, event: WatchEvent) -> None:
         """A watch event reaches the socket."""
-        if not self._process.stopped:
-            self._process.connection.arrive(self._frame, event)
+        process = self._process
+        if not process.stopped:
+            process.connection.arrive(self._frame, event)
 
     def _frame(self, event: WatchEvent, at_once: bool) -> Burst | None:
         self._read.append(event)
         if not self._decoding:
             self._decoding = True
             if at_once:
-                return self._decode()
+                self.demand = self._decode_cpu
+                return self
             self._go.ready(self._decode)
         return None
 
@@ -116,11 +116,11 @@ class Informer:
         if not self._read:
             self._decoding = False
             return None
-        burst = self._decoding_burst
-        burst.demand = self._decode_cpu
-        return burst
+        self.demand = self._decode_cpu
+        return self
 
-    def _decoded(self) -> Burst | None:
+    def then(self) -> Burst | None:
+        """The event is decoded: hand it to the reflector, or all the way where nobody waits."""
         event = self._read.popleft()
         if not self._read and self._receiving and not self._queued and self._go.quiet():
             self._decoding = False

@@ -108,14 +108,20 @@ class Workers:
             if not self.process.stopped:
                 self.add(key, "backoff")
 
-    def done(self, key: str) -> None:
-        """The key is processed; where it was added meanwhile a worker can take it now."""
+    def settle(self, key: str, result: Response | Failure | None) -> str:
+        """Forget the key or add it again, as the result asks; returns the outcome's name."""
+        if result is None:
+            outcome = "ok"
+            if key in self.limiter.failing:
+                self.limiter.forget(key)
+        else:
+            outcome = self._failed(key, result)
         if self.queue.done(key) and self.parked:
-            # client-go signals a parked worker even though the one that has just finished may be faster.
+            # client-go signals a parked worker even though this one may be faster.
             self._go.ready(self.parked.pop().take)
+        return outcome
 
-    def failed(self, key: str, result: Response | Failure) -> str:
-        """Log the failure, and add the key again later unless it was tried often enough; returns its name."""
+    def _failed(self, key: str, result: Response | Failure) -> str:
         self.reconciler.failed(key, result)
         if self._limit is not None and self.limiter.failures(key) >= self._limit:
             self.limiter.forget(key)
@@ -134,6 +140,7 @@ class Worker(Burst):
     __slots__ = (
         "_effect",
         "_generator",
+        "_go",
         "_item",
         "_new_number",
         "_number",
@@ -152,6 +159,7 @@ class Worker(Burst):
         self._workers = workers
         # What every pass needs, at hand: a pass that finds nothing to do is the most frequent of all.
         self._process = workers.process
+        self._go = workers.process.go
         self._sim = workers.sim
         self._queue = workers.queue
         self._rows = workers.process.recorder.reconciles
@@ -162,9 +170,7 @@ class Worker(Burst):
         workers = self._workers
         queue = self._queue
         while queue.waiting:
-            item = queue.get()
-            assert item is not None
-            self._item = item
+            self._item = item = queue.take()
             self._obj = obj = workers.read(item[0])
             # The decision is made from the cache as it is now; the work that it costs comes before its first
             # effect.
@@ -182,7 +188,7 @@ class Worker(Burst):
                 self._result = None
             else:  # over before anything else could happen: its time is owed
                 self._record(now + workers.idle_cpu, workers.settle(item[0], None))
-                self._process.go.owe(workers.idle_cpu)
+                self._go.owe(workers.idle_cpu)
                 continue
             self.demand += reconciler.parsing
             reconciler.parsing = 0
@@ -240,14 +246,7 @@ class Worker(Burst):
         return self._perform()
 
     def _finish(self, result: Response | Failure | None) -> Burst | None:
-        workers = self._workers
-        key = self._item[0]
-        outcome = "ok"
-        if result is not None:
-            outcome = workers.failed(key, result)
-        elif key in workers.limiter.failing:
-            workers.limiter.forget(key)
-        workers.done(key)
+        outcome = self._workers.settle(self._item[0], result)
         self._record(self._sim.now, outcome)
         return self.take()
 

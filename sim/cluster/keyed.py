@@ -45,10 +45,16 @@ class FreeMap(Node):
         added = bit
         children = self.children
         for key, item in value.items():
-            own, add = (children.get(key) or self.child(key)).adopt(item, lenient)
-            owned |= own
-            added |= add
-        return owned, added
+            node: Any = children.get(key) or self.child(key)
+            if node.leaf:
+                if node.type is not None and (type(item) is not node.type or node.check is not None):
+                    node.admit(item, lenient)
+                owned |= node.bit
+            else:
+                own, add = node.adopt(item, lenient)
+                owned |= own
+                added |= add
+        return owned, added | owned
 
     def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
         """See ``Node.merge``."""

@@ -147,7 +147,10 @@ class Struct(Node):
             if node is None:
                 raise IrregularError
             if node.leaf:
-                if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
+                expected = node.type
+                if expected is not None and (
+                    type(item) is not expected or ((check := node.check) is not None and not check(item))
+                ):
                     node.admit(item, lenient)
                 owned |= node.bit
             else:

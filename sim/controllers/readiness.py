@@ -50,7 +50,7 @@ class Readiness(Controller):
         if (
             status
             and has_condition(status, "Ready", value, reason, message, certificate.generation)
-            and all(status.get(name) == times.get(name) for name in TIMES)
+            and _same_times(status, times)
         ):
             return None
         self.manager.log_transition(self, certificate, "Ready", value)
@@ -68,6 +68,15 @@ class Readiness(Controller):
     def _write(self, certificate: Object, change: object) -> Reconcile:
         response = yield self.status_write(certificate, change, own)  # type: ignore[arg-type]
         return response if response.code >= 400 else None
+
+
+def _same_times(status: Status, times: Status) -> bool:
+    not_after, not_before, renewal = TIMES
+    return bool(
+        status.get(not_after) == times.get(not_after)
+        and status.get(not_before) == times.get(not_before)
+        and status.get(renewal) == times.get(renewal)
+    )
 
 
 def own(status: Status) -> Status:

@@ -95,10 +95,6 @@ class Simulation(Environment):
         """Call ``function(argument)`` after ``delay`` nanoseconds: the form that costs least."""
         heappush(self.calls, (self.now + delay, self.next_tie(), function, argument))
 
-    def at(self, time: int, function: Callable[[Any], object], argument: Any) -> None:
-        """Call ``function(argument)`` at ``time``, which is not over."""
-        heappush(self.calls, (time, self.next_tie(), function, argument))
-
     def call_in(self, delay: int, function: Callable[..., object], *args: Any) -> None:
         """Call ``function(*args)`` after ``delay`` nanoseconds."""
         heappush(self.calls, (self.now + delay, self.next_tie(), _call, (function, args)))
