@@ -28,14 +28,19 @@ class Request(Burst):
 
     __slots__ = (
         "actor",
+        "after",
         "answered",
         "asked_ns",
         "back",
+        "base",
+        "before",
         "out",
         "process",
         "read_ns",
+        "received",
         "reconcile",
         "response",
+        "retries",
         "send",
         "sent_ns",
     )
@@ -51,6 +56,12 @@ class Request(Burst):
         self.answered: Answered  # set by start, as are the times
         self.asked_ns: int
         self.sent_ns: int
+        # The server's (sim.cluster.server.InFlight).
+        self.received: int
+        self.base: int
+        self.before: int
+        self.after: int
+        self.retries: int
 
     def start(self, answered: Answered, longest_wait: int | None = None) -> bool:
         """Ask for a token and send as soon as it is there; the goroutine parks until the answer.

@@ -45,10 +45,22 @@ def service_class(verb: str, kind: str, subresource: str) -> str:
 
 
 class InFlight(Recorded, Protocol):
-    """A request under way; ``out`` and ``back`` are how long it and its answer travel, in nanoseconds."""
+    """A request under way; ``out`` and ``back`` are how long it and its answer travel, in nanoseconds.
+
+    The rest is the server's own, kept here to save an object for each request.
+    """
 
     out: int
     back: int
+    received: int
+    """When the server took it."""
+    base: int
+    """The version that the server read."""
+    before: int
+    """Nanoseconds from the end of computing to deciding."""
+    after: int
+    """Nanoseconds from deciding to answering."""
+    retries: int
 
     def arrive(self, response: Response) -> None:
         """The answer reaches the client."""
@@ -56,22 +68,6 @@ class InFlight(Recorded, Protocol):
 
 _GUARANTEED = {"update", "merge-patch", "apply"}
 """Verbs whose transaction the server tries again after losing a race (storage's GuaranteedUpdate)."""
-
-
-class _Job:
-    """A request inside the server."""
-
-    __slots__ = ("after", "base", "before", "received", "request", "retries", "write")
-
-    def __init__(self, request: InFlight, received: int) -> None:
-        self.request = request
-        self.write = request.send.write
-        self.received = received
-        self.retries = 0
-        # Set when it is served:
-        self.base: int  # the version that the server read
-        self.before: int  # nanoseconds from the end of computing to deciding
-        self.after: int  # nanoseconds from deciding to answering
 
 
 class Server:
@@ -99,11 +95,11 @@ class Server:
         self._commit_share = self._costs.commit_share
         self._last_taken = -self._cold_after
         self._places = scenario.server.max_in_flight
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[InFlight] = deque()
         self._answers: list[int] = []  # when requests that still hold a place will be answered; a heap
         self._waking = False
         self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
-        self._runnable: deque[tuple[_Job, int]] = deque()
+        self._runnable: deque[tuple[InFlight, int]] = deque()
         self._watches: dict[str, list[Watch]] = {kind: [] for kind in KINDS}
         # At hand: making a bound method costs more than reading one.
         self._when_there = self._admit
@@ -122,12 +118,13 @@ class Server:
             self._admit(request)
 
     def _admit(self, request: InFlight) -> None:
-        job = _Job(request, self._sim.now)
+        request.received = self._sim.now
+        request.retries = 0
         if self._places or self._reclaim():
             self._places -= 1
-            self._serve(job)
+            self._serve(request)
         else:
-            self._waiting.append(job)
+            self._waiting.append(request)
             self._wake_later()
 
     def _reclaim(self) -> int:
@@ -153,18 +150,18 @@ class Server:
         if self._waiting:
             self._wake_later()
 
-    def _serve(self, job: _Job) -> None:
-        write = job.write
-        actor = job.request.actor
+    def _serve(self, request: InFlight) -> None:
+        write = request.send.write
+        actor = request.actor
         current = self._objects[write.kind].get(write.name)
-        job.base = version = current.resource_version if current is not None else 0
+        request.base = version = current.resource_version if current is not None else 0
         if write.resource_version is None or write.resource_version == version:
             key = (actor, write.verb, write.kind, write.subresource)
         else:
             key = (actor, "refused", "", "")
         draw = self._times.get(key) or self._new_times(key)
         service = draw()
-        received = job.received
+        received = request.received
         if received - self._last_taken > self._cold_after:
             service = round(service * self._cold_factor)
         self._last_taken = received
@@ -173,13 +170,13 @@ class Server:
         # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
         if before * 20 <= service:
             before = 0
-        job.before = before
-        job.after = service - cpu - before
+        request.before = before
+        request.after = service - cpu - before
         if self._procs:
             self._procs -= 1
-            self._machine.run(cpu, False, self._when_computed, job)
+            self._machine.run(cpu, False, self._when_computed, request)
         else:
-            self._runnable.append((job, cpu))
+            self._runnable.append((request, cpu))
 
     def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
         actor, verb, kind, subresource = key
@@ -188,24 +185,24 @@ class Server:
         draw = self._times[key] = self._sim.streams.latency(actor, f"service/{name}", latency)
         return draw
 
-    def _computed(self, job: _Job) -> None:
+    def _computed(self, request: InFlight) -> None:
         ends = self._machine.ends  # as machine.finished does, without the call: the hot path
-        end = ends.get(job)
+        end = ends.get(request)
         if end is None or end[0] != self._sim.now:
             return
-        del ends[job]
+        del ends[request]
         if self._runnable:
             following, cpu = self._runnable.popleft()
             self._machine.run(cpu, False, self._computed, following)
         else:
             self._procs += 1
-        if job.before:
-            self._sim.after(job.before, self._decide, job)
+        if request.before:
+            self._sim.after(request.before, self._decide, request)
         else:
-            self._decide(job)
+            self._decide(request)
 
-    def _decide(self, job: _Job) -> None:
-        write = job.write
+    def _decide(self, request: InFlight) -> None:
+        write = request.send.write
         verb = write.verb
         now: int = self._sim.now
         current = self._objects[write.kind].get(write.name)
@@ -213,23 +210,22 @@ class Server:
             response = self.api.read(write.kind, write.name)
         else:
             version = current.resource_version if current is not None else 0
-            if version != job.base and verb in _GUARANTEED:
+            if version != request.base and verb in _GUARANTEED:
                 # Another write came in between: the transaction in etcd fails, the server reads again and, if
                 # the write may not be refused for being stale, tries again.
-                job.base = version
+                request.base = version
                 if write.resource_version is None:
-                    job.retries += 1
-                self._sim.after(self._costs.hidden_retry, self._decide, job)
+                    request.retries += 1
+                self._sim.after(self._costs.hidden_retry, self._decide, request)
                 return
             response = self.api.handle(write, seconds_at(now))
             if response.written:
                 assert response.object is not None
                 for watch in self._watches[write.kind]:
                     watch.publish(WatchEvent(response.object, verb == "delete"))
-        answered = now + job.after
+        answered = now + request.after
         # Recorded now, in the order of decisions: two writes may be answered in another order.
-        request = job.request
-        self._recorder.request(request, response, current, job.received, now, answered, job.retries)
+        self._recorder.request(request, response, current, request.received, now, answered, request.retries)
         heappush(self._answers, answered)
         if self._waiting:
             self._wake_later()

@@ -32,11 +32,16 @@ class OutsideRequest:
     __slots__ = (
         "_answered",
         "actor",
+        "after",
         "asked_ns",
         "back",
+        "base",
+        "before",
         "out",
         "read_ns",
+        "received",
         "reconcile",
+        "retries",
         "send",
         "sent_ns",
     )
@@ -56,6 +61,12 @@ class OutsideRequest:
         self.out = self.back = 0  # on the API server's machine, or near it
         self.reconcile = -1
         self._answered = answered
+        # The server's (sim.cluster.server.InFlight).
+        self.received: int
+        self.base: int
+        self.before: int
+        self.after: int
+        self.retries: int
 
     def arrive(self, response: Response) -> None:
         """The answer is there."""
