@@ -124,8 +124,10 @@ class Informer(Burst):
         event = self._read.popleft()
         if not self._read and self._receiving and not self._queued and self._go.quiet():
             self._decoding = False
-            self._store(event.object, event.deleted)
-            self._tell(event.object)
+            obj = event.object
+            self._store(obj, event.deleted)
+            for listener in self._next_order():
+                listener.handler(obj)
             return None
         if not self._receiving:
             self._blocked = event
@@ -165,7 +167,17 @@ class Informer(Burst):
             update(obj, deleted)
 
     def _tell(self, obj: Object) -> None:
-        """Notify the listeners in the order of Go's map iteration.
+        """Notify the listeners: at once where nobody waits, else each in its goroutine."""
+        order = self._next_order()
+        if self._go.quiet():
+            for listener in order:
+                listener.handler(obj)
+        else:
+            for listener in order:
+                listener.add(obj)
+
+    def _next_order(self) -> list[Listener]:
+        """The listeners in the order of Go's map iteration.
 
         ``sharedProcessor.listeners`` is a map (client-go 0.26 and later). Within a bucket of eight a range
         visits the places in order, from an offset that is drawn anew each time.
@@ -173,13 +185,7 @@ class Informer(Burst):
         if not self._orders:
             self._register()
         orders = self._orders[int(self._luck() * BUCKET)]
-        order = orders[int(self._luck() * len(orders))] if len(orders) > 1 else orders[0]
-        if self._go.quiet():
-            for listener in order:
-                listener.handler(obj)
-        else:
-            for listener in order:
-                listener.add(obj)
+        return orders[int(self._luck() * len(orders))] if len(orders) > 1 else orders[0]
 
     def _register(self) -> None:
         """Put the listeners into the map, in the random order in which a process registers its controllers."""

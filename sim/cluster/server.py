@@ -18,13 +18,14 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import KINDS
 from sim.cluster.messages import Response
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.clock import seconds_at
+from sim.kernel.clock import EPOCH
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.recording.recorder import Recorder
 from sim.recording.recorder import Request as Recorded
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
+from sim.scenario.units import SECOND
 
 
 def service_class(verb: str, kind: str, subresource: str) -> str:
@@ -85,6 +86,7 @@ class Server:
         self._sim = simulation
         self._machine = machine
         self.api = api
+        self._handle = api.handle
         self._objects = api.store.objects
         self._recorder = recorder
         self._costs = profile.server
@@ -218,7 +220,7 @@ class Server:
                     request.retries += 1
                 self._sim.after(self._costs.hidden_retry, self._decide, request)
                 return
-            response = self.api.handle(write, seconds_at(now))
+            response = self._handle(write, EPOCH + now // SECOND)
             if response.written:
                 assert response.object is not None
                 for watch in self._watches[write.kind]:

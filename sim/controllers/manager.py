@@ -60,6 +60,8 @@ class Manager:
         self.requests = Informer(process, "CertificateRequest")
         self.secrets = Informer(process, "Secret")
         self._names_by_uid: dict[str, str] = {}
+        self.certificate_of: Callable[[str], str | None] = self._names_by_uid.get
+        """Name of the cached Certificate with a uid."""
         self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
         self._letters: dict[tuple[str, str], Callable[[], float]] = {}
         self.certificates.add_index(self._index_certificate)
@@ -101,10 +103,6 @@ class Manager:
             if obj.name not in names:
                 names.append(obj.name)
 
-    def certificate_of(self, uid: str) -> str | None:
-        """Name of the cached Certificate with this uid."""
-        return self._names_by_uid.get(uid)
-
     def certificates_with_secret(self, secret: str) -> list[str]:
         """Names of the cached Certificates whose spec.secretName is ``secret``."""
         return self._names_by_secret.get(secret, [])
@@ -119,7 +117,7 @@ class Manager:
         secret = self.secrets.cache.get(certificate.spec["secretName"])
         owned = self.requests.cache.owned_by(certificate.uid)
         if not owned:
-            return Input(certificate, secret, None, None)
+            return Input(certificate, secret)
         revision: int = (certificate.status or {}).get("revision", 0)
         current = _of_revision(owned, revision) if revision else []
         if len(current) > 1:
@@ -177,6 +175,8 @@ class Manager:
 
 def _of_revision(requests: list[Object], revision: int) -> list[Object]:
     wanted = str(revision)
+    if len(requests) == 1:  # nearly always
+        return requests if requests[0].annotations.get(REVISION) == wanted else []
     return [request for request in requests if request.annotations.get(REVISION) == wanted]
 
 

@@ -21,8 +21,8 @@ class Input(NamedTuple):
 
     certificate: Object
     secret: Object | None
-    current: Object | None
-    next: Object | None
+    current: Object | None = None
+    next: Object | None = None
 
 
 def _secret_unusable(given: Input) -> Violation | None:

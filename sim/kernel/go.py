@@ -220,7 +220,13 @@ class GoProcess:
                 processor.since = self._sim.now
                 self._idle.append(processor)
                 return
-            burst = self._next(processor)()
+            woken = processor.runnext
+            if woken is not None and not (self._global or processor.due):  # what _next finds, most often
+                processor.runnext = None
+                self._waiting -= 1
+                burst = woken()
+            else:
+                burst = self._next(processor)()
         self._current = None
         demand = burst.demand
         if processor.debt:
