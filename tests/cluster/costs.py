@@ -136,7 +136,8 @@ def dropping_apply(read: Object, i: int) -> Write:
 
 
 def patch(read: Object, i: int) -> Write:
-    return update(read, i)._replace(verb="merge-patch", resource_version=None, uid=None)
+    write = update(read, i)
+    return Write("merge-patch", write.kind, write.name, write.body, write.manager, write.subresource)
 
 
 def event_create(read: Object, i: int) -> Write:

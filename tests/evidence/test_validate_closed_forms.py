@@ -7,6 +7,7 @@ import pytest
 from sim.client.throttle import TokenBucket
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.messages import Response
+from sim.cluster.objects import Write
 from sim.evidence import closed_forms
 from sim.evidence.ladder import _recorded_answers, ladder
 
@@ -36,7 +37,8 @@ def test_a_server_that_forgets_the_precondition_is_found(monkeypatch):
     handle = ApiServer.handle
 
     def careless(self: ApiServer, write, now) -> Response:
-        return handle(self, write._replace(resource_version=None), now)
+        without = Write(write.verb, write.kind, write.name, write.body, write.manager, write.subresource)
+        return handle(self, without, now)
 
     monkeypatch.setattr(ApiServer, "handle", careless)
     assert not closed_forms.against_writers().holds
