@@ -51,6 +51,10 @@ class Workqueue:
         self._known[item[0]] = _PROCESSING
         return item
 
+    def forget(self, key: str) -> None:
+        """The key is processed, and was certainly not added meanwhile."""
+        del self._known[key]
+
     def done(self, key: str) -> bool:
         """The key is processed. If it was added meanwhile it is queued again, at the end; returns whether."""
         item = self._known.pop(key, _PROCESSING)
