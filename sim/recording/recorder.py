@@ -7,12 +7,13 @@ was recorded and not of any controller's view.
 from __future__ import annotations
 
 import marshal
+import sys
+from array import array
 from collections.abc import Callable
-from hashlib import blake2b
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.recording.columns import RECONCILES
 from sim.recording.fields import changed_fields
 
 if TYPE_CHECKING:
@@ -188,11 +189,23 @@ class Recorder:
 
     def digest(self, objects: list[tuple[Any, ...]]) -> str:
         """A hash over everything that was recorded, the same on every machine."""
-        digest = blake2b(digest_size=16)
-        # marshal's version 2 writes plain values without references, so equal rows give equal bytes. Of the
-        # reconciles, their times stand for all: who ran when is what else could differ.
-        started, ended = RECONCILES.index("started_ns"), RECONCILES.index("ended_ns")
-        times = [row[started] for row in self.reconciles], [row[ended] for row in self.reconciles]
-        for rows in (self.requests, times, objects, self.logs):
-            digest.update(marshal.dumps(rows, 2))
-        return digest.hexdigest()
+        digest = sha256()
+        for rows in (self.requests, self.reconciles, objects, self.logs):
+            digest.update(b"%d rows" % len(rows))
+            # Column by column, which costs half of what row by row does.
+            for column in zip(*rows, strict=True):
+                digest.update(_bytes(column))
+        return digest.hexdigest()[:32]
+
+
+def _bytes(column: tuple[Any, ...]) -> bytes:
+    """A column's values as bytes, different ones for different values of the column's type."""
+    try:
+        if type(column[0]) is str:
+            return "\0".join((*column, "")).encode()
+        numbers = array("q", column)
+    except (TypeError, OverflowError):
+        return marshal.dumps(column, 2)  # version 2 writes plain values without references
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
