@@ -63,7 +63,7 @@ class Machine:
         self._contended = False
         self._serial = 0
         self.busy_ns = 0
-        """Core time demanded so far."""
+        """Core time given so far, and what the threads that run still want."""
 
     def run(self, demand: int, long: bool, function: _Done, thread: Any) -> None:
         """Use ``demand`` nanoseconds of a core, then call ``function(thread)``.
@@ -97,6 +97,11 @@ class Machine:
 
     def stop(self, thread: Any) -> int:
         """Stop a thread that runs; returns the core time that it still wants, in nanoseconds."""
+        left = self._take_out(thread)
+        self.busy_ns -= left
+        return left
+
+    def _take_out(self, thread: Any) -> int:
         end = self.ends.pop(thread, None)
         if end is not None:
             return end[0] - self._sim.now
