@@ -7,8 +7,10 @@ processors (P) as cores. Rules followed (Go 1.20's runtime/proc.go; model.md sec
   to the end of the processor's own queue; an idle processor steals from there;
 * a processor takes, in this order: due timers, ``runnext``, its own queue, the global queue, the network, what
   it can steal; every 61st time the global queue comes first;
-* ``sysmon`` looks every 10 ms. A goroutine that it finds running since its last look but one is preempted and goes
-  to the end of the global queue. So one that computes for long gets 10 to 20 ms, and 20 where several do;
+* ``sysmon`` looks every 10 ms. It preempts a processor on which the same time slice has run since its last look
+  but one: the goroutine goes to the end of the global queue. So one that computes for long gets 10 to 20 ms, and
+  20 where several do. A slice is as long as ``schedtick`` stands still: one goroutine's bursts, and those of
+  whoever follows it by ``runnext``;
 * answers and watch events from the network are seen only when somebody visits the poller: at once where a
   processor is idle, otherwise when one runs out of work, or when ``sysmon`` looks. They then queue globally.
 
@@ -297,9 +299,13 @@ class GoProcess:
         del ends[processor]
         if not self.stopped:
             # What this wakes is given out at the end, this processor included.
+            turn = processor.turn
             self._run(processor, processor.burst.then)  # type: ignore[union-attr]
-            if (self._waiting or self._global) and (self._idle or self._spare):
-                self._fill()
+            if self._waiting or self._global:
+                if self._idle or self._spare:
+                    self._fill()
+                elif processor.turn == turn:  # its slice goes on while others wait: sysmon may have to end it
+                    self._look_later()
 
     # sysmon
 
@@ -319,13 +325,16 @@ class GoProcess:
         self._network.clear()
         for processor in self._all:
             burst = processor.burst
-            if burst is None or burst.demand < LONG_BURST:
+            if burst is None:
+                continue
+            awaited = self._global or processor.due or processor.runnext or processor.queue
+            if not awaited and burst.demand < LONG_BURST:
                 continue
             self._look_later()
             if processor.turn != processor.seen_turn:
                 processor.seen_turn = processor.turn
                 processor.seen_at = now
-            elif now - processor.seen_at >= self._slice and (self._global or processor.due or processor.queue):
+            elif awaited and now - processor.seen_at >= self._slice:
                 self._preempt(processor, burst)
         self._fill()
 

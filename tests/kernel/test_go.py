@@ -162,7 +162,6 @@ def test_nobody_is_preempted_for_nothing():
     assert bench.ended == {"long": 55, "short": 56}
 
 
-@pytest.mark.xfail(strict=True, reason="sysmon preempts for the queues and not for the place runnext")
 def test_what_a_long_burst_has_woken_waits_for_its_slice_and_no_longer():
     bench = Bench()
     bench.ready(0, "long", 80, first=wake(bench, "woken"))
@@ -170,7 +169,6 @@ def test_what_a_long_burst_has_woken_waits_for_its_slice_and_no_longer():
     assert bench.began["woken"] <= 20
 
 
-@pytest.mark.xfail(strict=True, reason="short bursts are never preempted, however long they follow each other")
 def test_a_pair_that_wakes_each_other_does_not_starve_the_queue():
     bench = Bench()
 
@@ -363,7 +361,6 @@ def test_every_goroutine_runs_once_and_no_core_time_is_lost(
         assert finished - start >= sum(demand for _, demand in later) / procs - 1e-6
 
 
-@pytest.mark.xfail(strict=True, reason="what a preempted burst still wants is counted again when it goes on")
 def test_preempted_work_is_counted_once():
     bench = Bench()
     bench.ready(0, "a", 60)
