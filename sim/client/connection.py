@@ -8,6 +8,7 @@ waits for an answer, or the decoder of a watch (golang.org/x/net/http2, clientCo
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappush
 from typing import Any
 
 from sim.kernel.go import Burst, GoProcess
@@ -37,10 +38,12 @@ class Connection:
         self._frames.append((deliver, frame))
         if not self._reading:
             self._reading = True
-            if self._waking is not None and self._go.sleeps():
-                self._sim.after(self._waking(), self._go.network_ready, self._reader)
+            go = self._go
+            if self._waking is not None and go.sleeps():
+                sim = self._sim  # as sim.after does, without the call: the hot path
+                heappush(sim.calls, (sim.now + self._waking(), sim.next_tie(), go.network_ready, self._reader))
             else:
-                self._go.network_ready(self._reader)
+                go.network_ready(self._reader)
 
     def _read(self) -> Burst | None:
         self._reading = False

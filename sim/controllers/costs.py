@@ -20,6 +20,7 @@ class Costs:
         self._streams = streams
         self._costs = costs
         self._rsa: dict[str, Callable[[], int]] = {}
+        self._parse: dict[tuple[str, int], int] = {}  # by algorithm and size: asked a dozen times an issuance
 
     def generate(self, actor: str, algorithm: str, size: int) -> int:
         """Nanoseconds of a core to generate one key."""
@@ -34,7 +35,11 @@ class Costs:
 
     def parse(self, key: Key) -> int:
         """Nanoseconds of a core to decode and check a stored key; quadratic in the size of an RSA key."""
-        return self._parsing(self._costs.parse_cpu, key)
+        shape = (key.algorithm, key.size)
+        cost = self._parse.get(shape)
+        if cost is None:
+            cost = self._parse[shape] = self._parsing(self._costs.parse_cpu, key)
+        return cost
 
     def issue(self, key: Key) -> int:
         """Nanoseconds of a core to make the target Secret from what was signed."""
