@@ -26,6 +26,7 @@ from sim.evidence.estimate import (
     message_time,
     quantile_of,
     service_times,
+    speed_spread,
     watch_lag,
 )
 from sim.evidence.fit import Lognormal, ShiftedGamma
@@ -64,6 +65,7 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
     measured["server.commit_share"] = commit_share(traces)
     measured["server.hidden_retry"] = lost_race(traces)
     measured |= _client(traces)
+    measured["speed_spread"] = speed_spread(service.speeds)
     profile = _profile(measured)
     measured["watch.lag"] = _lag(traces, profile)
     measured["create_gap"] = lognormal(
@@ -259,6 +261,7 @@ _WITHOUT_UNIT = {
     "server.cold_factor",
     "server.contended_cores",
     "controllers.rsa4096_factor",
+    "speed_spread",
 }
 
 

@@ -53,12 +53,8 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     created, ready = _O["created_ns"], _O["ready_ns"]
     times = [(row[ready] - row[created]) * 1e-9 for row in objects if row[ready] >= 0]
     figures.update(time_figures(times))
-    figures["unfinished"] = sum(_unfinished(row) for row in objects)
+    figures["unfinished"] = replication.unfinished
     return Observation(figures, times, list(replication.violations))
-
-
-def _unfinished(row: Row) -> bool:
-    return not row[_O["ready"]] or row[_O["issuing"]] or row[_O["next_key"]]
 
 
 def _requests(rows: Iterable[Row]) -> Figures:

@@ -15,9 +15,9 @@ from sim.cluster.store import Store
 from sim.controllers.manager import Manager
 from sim.controllers.outside import Creator, ExternalIssuer, OtherWriter
 from sim.experiment.invariants import violations
-from sim.kernel.clock import EPOCH
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
+from sim.kernel.speed import at_drawn_speed
 from sim.kernel.streams import Streams
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
@@ -33,16 +33,16 @@ class Cluster:
 
     def __init__(self, scenario: Scenario, profile: Profile, index: int) -> None:
         self.scenario = scenario
-        self.profile = profile
         self.release: Release = release_of(scenario.preset)
         self.sim = Simulation(Streams(scenario.seed, index))
+        self.profile = profile = at_drawn_speed(profile, self.sim.streams)
         self.recorder = Recorder()
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
         self.api = ApiServer(Store())
         self.server = Server(self.sim, self.machine, self.api, self.recorder, scenario, profile)
         issuer = Write("create", "Issuer", scenario.issuer.type, {"spec": {}}, "lab")
-        self.api.handle(issuer, EPOCH)
+        self.api.handle(issuer, self.sim.unix_seconds)
         throttle = scenario.client.throttle
         self._throttled = self.release.throttled if throttle is None else throttle
         self._managers: list[Manager] = []  # one for each start of the controllers' process
@@ -60,6 +60,7 @@ class Cluster:
         for at in scenario.controllers.restarts:
             self.sim.call_in(at, self._kill)
         self.settled = False
+        self.unfinished = 0
         self._from = 0
         self._over = self.sim.event()
         self.creator.finished.append(self._created)
@@ -91,6 +92,8 @@ class Cluster:
         since: int = self.sim.now - self._from
         self.settled = not self.recorder.unsettled
         if (self.settled and since >= until.at_least) or since >= until.at_most:
+            # Counted here, as in the recordings: by the end of the counting a renewal may have begun.
+            self.unfinished = len(self.recorder.unsettled)
             for writer in self.writers:
                 writer.stopped = True
             self.sim.call_in(until.settled_for, self._over.succeed)
@@ -166,6 +169,8 @@ def _recorded(cluster: Cluster, index: int) -> Replication:
         objects,
         recorder.logs,
         violations(scenario, recorder, cluster.sim.now),
+        cluster.unfinished,
+        cluster.sim.epoch,
     )
 
 
