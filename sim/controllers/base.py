@@ -46,7 +46,7 @@ class Controller:
         self.strategy = options.strategy or self.scenario.strategy
         self.field_manager = f"cert-manager-{self.name}"
         self._reads_after_wait = self.scenario.client.read_after_wait
-        self.workers = Workers(
+        self.workers: Workers = self.process.parts.workers(
             self.process,
             self,
             options.workers or controllers.workers,
@@ -54,7 +54,7 @@ class Controller:
             self.keys().get,
             self.process.streams.latency(self.name, "work", self.process.profile.controllers.reconcile_cpu),
         )
-        self.recorder = EventRecorder(self.process, self.name)
+        self.recorder: EventRecorder = self.process.parts.events(self.process, self.name)
         self.register()
 
     def default_retry(self) -> Any:

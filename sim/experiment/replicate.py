@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sim.client.parts import STANDARD, Parts
 from sim.client.process import Process
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
@@ -31,7 +32,7 @@ from sim.scenario.units import SECOND
 class Cluster:
     """Everything of one replication."""
 
-    def __init__(self, scenario: Scenario, profile: Profile, index: int) -> None:
+    def __init__(self, scenario: Scenario, profile: Profile, index: int, parts: Parts = STANDARD) -> None:
         self.scenario = scenario
         self.release: Release = release_of(scenario.preset)
         self.sim = Simulation(Streams(scenario.seed, index))
@@ -44,6 +45,7 @@ class Cluster:
         issuer = Write("create", "Issuer", scenario.issuer.type, {"spec": {}}, "lab")
         self.api.handle(issuer, self.sim.unix_seconds)
         throttle = scenario.client.throttle
+        self._parts = parts
         self._throttled = self.release.throttled if throttle is None else throttle
         self._managers: list[Manager] = []  # one for each start of the controllers' process
         self.manager = self._start_manager()
@@ -67,7 +69,14 @@ class Cluster:
 
     def _start_manager(self) -> Manager:
         process = Process(
-            self.sim, self.machine, self.server, self.recorder, self.scenario, self.profile, self._throttled
+            self.sim,
+            self.machine,
+            self.server,
+            self.recorder,
+            self.scenario,
+            self.profile,
+            self._throttled,
+            self._parts,
         )
         manager = Manager(process, self.release)
         manager.start()
@@ -121,13 +130,13 @@ class Cluster:
             vars(part).clear()
 
 
-def replicate(scenario: Scenario, index: int, profile: Profile | None = None) -> Replication:
+def replicate(scenario: Scenario, index: int, profile: Profile | None = None, parts: Parts = STANDARD) -> Replication:
     """Run replication ``index`` (from 0) of a scenario, on ``profile`` or else the one that it names.
 
-    The same arguments give the same digest.
+    ``parts`` are what the controllers' process is built from. The same arguments give the same digest.
     """
     with _no_garbage_collection():
-        cluster = Cluster(scenario, profile or profile_of(scenario), index)
+        cluster = Cluster(scenario, profile or profile_of(scenario), index, parts)
         cluster.run()
         replication = _recorded(cluster, index)
         cluster.take_apart()
