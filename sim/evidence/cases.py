@@ -155,7 +155,7 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
     ]
     # The recordings' rule goes by the case's name; a folder may be called otherwise than its run was.
     known_as = next((own for own in sorted(names) if own != name), name)
-    asked = scenario_from(known_as, first.asked, lengths_s=lengths, settings=[*settings, f"name={json.dumps(name)}"])
+    asked = scenario_from(name, first.asked, known_as=known_as, lengths_s=lengths, settings=settings)
     return Case(name, tuple(runs), asked)
 
 
