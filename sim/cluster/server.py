@@ -24,7 +24,6 @@ from sim.recording.recorder import Recorder
 from sim.recording.recorder import Request as Recorded
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
-from sim.scenario.units import SECOND
 
 
 def service_class(verb: str, kind: str, subresource: str) -> str:

@@ -161,21 +161,16 @@ class OneGoroutine(Informer):
             self._decoding = True
             self._go.network_ready(self._decode)
 
-    def _decoded(self) -> Burst | None:
+    def then(self) -> Burst | None:
+        """The event is decoded: into the cache with it, and on to the handlers."""
         event = self._read.popleft()
         self._store(event.object, event.deleted)
         self._tell(event.object)
         return self._decode()
 
     def _tell(self, obj: Object) -> None:
-        for listener in self._order():
+        for listener in self._next_order():
             listener.handler(obj)
-
-    def _order(self) -> list[Listener]:
-        if not self._orders:
-            self._register()
-        orders = self._orders[int(self._luck() * len(self._orders))]
-        return orders[int(self._luck() * len(orders))]
 
 
 class InOrder(Informer):
