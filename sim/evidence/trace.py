@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy import bool_, int64
     from numpy.typing import NDArray
 
-MOST = 200_000
+MOST = 50_000
 """Requests of one recording that are used, the first ones: more would not sharpen an estimate."""
 _WINDOW = 20  # requests in a row that show a token bucket's even spacing
 _EVEN = 0.25  # their spacing's coefficient of variation at most; independent arrivals have 1
