@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from sim.cli.output import emit, shown
 
 if TYPE_CHECKING:
     from sim.evidence.calibrate import Calibration
@@ -59,40 +62,55 @@ def calibrate(
         }
         typer.echo(json.dumps(document, indent=2))
     else:
-        _print(calibration)
+        emit(_report(calibration, sys.stdout.isatty()))
         if output is not None:
             typer.echo(f"Profile written to {output}")
 
 
 def _made_by(recordings: list[Path], output: Path, cores: int) -> list[str]:
-    named = " ".join(str(path) for path in recordings)
-    return [f"requeue calibrate {named} -o {output}" + (f" --cores {cores}" if cores != 2 else "")]
+    from shlex import join
+
+    words = ["requeue", "calibrate", *map(shown, recordings), "-o", shown(output)]
+    return [join(words + (["--cores", str(cores)] if cores != 2 else []))]
 
 
-def _print(calibration: Calibration) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _report(calibration: Calibration, terminal: bool) -> str:
+    from rich.markup import escape
 
     from sim.evidence.calibrate import DEFAULT, parameters
     from sim.evidence.profile_yaml import provenance
+    from sim.report.text import render, table
 
-    console = Console(highlight=False)
     grounds = provenance(calibration)
     values = calibration.profile.model_dump(mode="json")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("parameter", "value", "95% interval", "samples", "KS"):
-        table.add_column(column, no_wrap=True)
-    for path in parameters(calibration.profile):
+    made = table("", "parameter", "value", "95% interval", "samples", "KS", terminal=terminal)
+    paths = parameters(calibration.profile)
+    for path in paths:
         value = values
         for step in path.split("."):
             value = value[step]
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        shown_as = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
         entry = grounds[path]
         if isinstance(entry, dict):
             interval = " to ".join(str(end) for end in entry.get("interval", ()))
-            table.add_row(path, shown, interval, str(entry["samples"]), str(entry.get("ks", "")))
+            made.add_row(path, shown_as, interval, str(entry["samples"]), str(entry.get("ks", "")))
         else:
-            table.add_row(path, shown, DEFAULT, "", "")
-    console.print(table)
-    for what, count in calibration.ignored.most_common():
-        console.print(f"not used: {what}: {count}", markup=False)
+            made.add_row(path, shown_as, DEFAULT, "", "")
+    observed = calibration.observed
+    lines = [
+        f"{len(calibration.measured)} of {len(paths)} parameters measured from {observed['requests']:,} requests and "
+        f"{observed['log_lines']:,} log lines of {_count(len(observed['recordings']), 'recording')}; the others stay "
+        "at their documented defaults."
+    ]
+    others = observed.get("writes_of_others", {})
+    if others:
+        named = ", ".join(f"{name} {count}" for name, count in others.items())
+        lines.append(f"Other writers than cert-manager, counted as load alone: {named}.")
+    notes = [f"note: {path}: {why}; the default stays" for path, why in calibration.rejected.items()]
+    notes += [f"note: {name}: {note}" for name, said in observed.get("notes", {}).items() for note in said]
+    notes += [f"not used: {what}: {count}" for what, count in calibration.ignored.most_common()]
+    return render([*map(escape, lines), "", made, *map(escape, notes)], terminal)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli.output import emit, emit_json
+
 if TYPE_CHECKING:
+    from sim.evidence.lines import Progress
     from sim.evidence.logreport import LogReport
+    from sim.evidence.sources import Recording
 
 _SHOWN = 10
 
@@ -31,38 +35,91 @@ def log(
     ] = "1m",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what a real log tells about conflicts: how many, whose, whether they resolved, what is stuck."""
-    from sim.evidence.logreport import ConflictTally
-    from sim.evidence.logreport import as_json as plain
+    """Say what a real log tells about conflicts: how many, whose, whether they resolved, what is stuck.
+
+    Folders of several recordings are counted each for itself; files named one by one are one log, such as a
+    rotated one.
+    """
     from sim.evidence.reading import reading_bar
-    from sim.evidence.sources import NEITHER, SourceError, find_recordings, read_mixed
+    from sim.evidence.sources import NEITHER, SourceError, find_recordings
     from sim.scenario.units import parse_duration
 
-    ignored: Counter[str] = Counter()
-    tally = ConflictTally()
     try:
         quiet = parse_duration(stuck_after)
-        recordings = find_recordings(files)
-        paths = [path for found in recordings for path in (*found.audit, *found.logs)]
+        found = [each for each in find_recordings(files) if each.audit or each.logs]
+        paths = [path for each in found for path in (*each.audit, *each.logs)]
         if not paths:
             raise SourceError(
                 f"{files[0]}: no audit log and no controller's log; metrics alone tell nothing of conflicts"
             )
         with reading_bar(paths) as progress:
-            for item in read_mixed(paths, ignored, progress):
-                tally.add(item)
+            reports = {name: _read(each, quiet, progress) for name, each in _by_name(found).items()}
     except (SourceError, ValueError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
-    if not tally.read:
+    if not any(report.read for report in reports.values()):
+        ignored = sum((report.ignored for report in reports.values()), Counter[str]())
         reasons = ", ".join(f"{reason}: {count}" for reason, count in ignored.most_common(3)) or NEITHER
         typer.echo(f"Error: nothing in these files could be used ({reasons})", err=True)
         raise typer.Exit(2)
-    report = tally.report(ignored, quiet)
+    if len(reports) > 1:
+        _several(reports, as_json)
+        return
+    (report,) = reports.values()
     if as_json:
-        typer.echo(json.dumps(plain(report), indent=2))
+        from sim.evidence.logreport import as_json as plain
+
+        emit_json(plain(report))
     else:
         _print(report)
+
+
+def _by_name(found: list[Recording]) -> dict[str, Recording]:
+    """The recordings by their names, told apart by a number where two have the same."""
+    named: dict[str, Recording] = {}
+    for each in found:
+        name, number = each.name, 2
+        while name in named:
+            name, number = f"{each.name} ({number})", number + 1
+        named[name] = each
+    return named
+
+
+def _read(recording: Recording, quiet_ns: int, progress: Progress | None) -> LogReport:
+    from sim.evidence.logreport import ConflictTally
+    from sim.evidence.sources import read_mixed
+
+    ignored: Counter[str] = Counter()
+    tally = ConflictTally()
+    for item in read_mixed((*recording.audit, *recording.logs), ignored, progress):
+        tally.add(item)
+    return tally.report(ignored, quiet_ns)
+
+
+def _several(reports: dict[str, LogReport], as_json: bool) -> None:
+    from rich.markup import escape
+
+    from sim.evidence.logs_of_many import ROWS, json_of_many, row, verdict_of_many
+    from sim.report.text import render, table
+
+    if as_json:
+        emit_json(json_of_many(reports))
+        return
+    terminal = sys.stdout.isatty()
+    made = table("", "recording", *ROWS, terminal=terminal)
+    for name, report in reports.items():
+        made.add_row(escape(name), *map(escape, row(report)))
+    lines = [
+        f"stuck: {name}: {one.certificate}: {one.why}"
+        for name, report in reports.items()
+        for one in (report.stuck or [])[:_SHOWN]
+    ]
+    lines += [f"note: {name}: {note}" for name, report in reports.items() for note in report.notes]
+    for name, report in reports.items():
+        if report.ignored:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in report.ignored.most_common())
+            lines.append(f"not used: {name}: {reasons}")
+    emit(render([f"[bold]{escape(verdict_of_many(reports))}[/]", "", made, *map(escape, lines)], terminal))
 
 
 def _print(report: LogReport) -> None:

@@ -77,6 +77,12 @@ def portable(name: str) -> str:
     return name
 
 
+def shown(path: Path) -> str:
+    """Return what a document calls a path: elsewhere than below the current folder it means nothing to others."""
+    named = Path(portable(str(path)))
+    return named.name if named.is_absolute() or ".." in named.parts else str(named)
+
+
 def origin(words: Sequence[str], scenario: str) -> dict[str, str]:
     """Return what a manifest says of a run's origin: the scenario's file, and the command to repeat it.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, emit, emit_json, portable
+from sim.cli.output import BadInput, bad_input, emit, emit_json, shown
 from sim.cli.run import Jobs
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHIPPED = "recorded-2-cores"
 """The profile that comes with the project."""
+ABLATED = 10
+"""Simulated runs of each case without a mechanism: enough for a mean, and there are many mechanisms."""
 
 
 def validate(
@@ -99,17 +101,11 @@ def validate(
 def _command(recordings: list[Path], profile: str, replications: int, settings: list[str], ablations: bool) -> str:
     from shlex import join
 
-    words = ["requeue", "validate", *map(_shown, recordings), "--profile", _shown(Path(profile))]
+    words = ["requeue", "validate", *map(shown, recordings), "--profile", shown(Path(profile))]
     if replications != 20:
         words += ["--replications", str(replications)]
     words += [word for setting in settings for word in ("--set", setting)]
     return join(words + ["--ablations"] * ablations)
-
-
-def _shown(path: Path) -> str:
-    """What a document calls a path: elsewhere than below the current folder it means nothing to others."""
-    named = Path(portable(str(path)))
-    return named.name if named.is_absolute() or ".." in named.parts else str(named)
 
 
 def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:
@@ -158,10 +154,11 @@ def _validate(
                 found.cases,
                 profile,
                 executor=choose(jobs),
-                replications=replications,
+                replications=min(replications, ABLATED),
                 progress=lambda _: progress,
             )
         document["ablations"] = [outcome.as_dict() for outcome in outcomes]
+        document["ablation_replications"] = min(replications, ABLATED)
     return document
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sim.client.connection import Connection
 from sim.client.throttle import TokenBucket
@@ -14,6 +15,9 @@ from sim.kernel.streams import Streams
 from sim.recording.recorder import Recorder
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
+
+if TYPE_CHECKING:
+    from sim.client.parts import Parts
 
 
 class Process:
@@ -28,7 +32,9 @@ class Process:
         scenario: Scenario,
         profile: Profile,
         throttled: bool,
+        parts: Parts,
     ) -> None:
+        self.parts = parts
         self.sim = simulation
         self.streams: Streams = simulation.streams
         self.server = server

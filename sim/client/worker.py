@@ -61,7 +61,7 @@ class Workers:
         self._go = process.go
         self.reconciler = reconciler
         self.reconcile = reconciler.reconcile
-        self.queue = Workqueue()
+        self.queue: Workqueue = process.parts.queue()
         self.limiter = ExponentialLimiter(retry.base, retry.max)
         self._limit = retry.limit
         self.read = read

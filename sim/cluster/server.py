@@ -18,14 +18,12 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import KINDS
 from sim.cluster.messages import Response
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.clock import EPOCH
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.recording.recorder import Recorder
 from sim.recording.recorder import Request as Recorded
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
-from sim.scenario.units import SECOND
 
 
 def service_class(verb: str, kind: str, subresource: str) -> str:
@@ -220,7 +218,7 @@ class Server:
                     request.retries += 1
                 self._sim.after(self._costs.hidden_retry, self._decide, request)
                 return
-            response = self._handle(write, EPOCH + now // SECOND)
+            response = self._handle(write, self._sim.unix_seconds)
             if response.written:
                 assert response.object is not None
                 for watch in self._watches[write.kind]:

@@ -13,7 +13,6 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.controllers import pki
 from sim.controllers.conditions import Status
-from sim.kernel.clock import EPOCH, seconds_at
 from sim.scenario.model import ControllerOptions
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Controller:
         self.strategy = options.strategy or self.scenario.strategy
         self.field_manager = f"cert-manager-{self.name}"
         self._reads_after_wait = self.scenario.client.read_after_wait
-        self.workers = Workers(
+        self.workers: Workers = self.process.parts.workers(
             self.process,
             self,
             options.workers or controllers.workers,
@@ -55,7 +54,7 @@ class Controller:
             self.keys().get,
             self.process.streams.latency(self.name, "work", self.process.profile.controllers.reconcile_cpu),
         )
-        self.recorder = EventRecorder(self.process, self.name)
+        self.recorder: EventRecorder = self.process.parts.events(self.process, self.name)
         self.register()
 
     def default_retry(self) -> Any:
@@ -90,12 +89,13 @@ class Controller:
     @property
     def now(self) -> int:
         """Unix time in nanoseconds."""
-        return EPOCH * 1_000_000_000 + self.process.sim.now
+        sim = self.process.sim
+        return sim.epoch + sim.now
 
     @property
     def now_s(self) -> int:
         """Whole Unix seconds: the granularity of times in objects."""
-        return seconds_at(self.process.sim.now)
+        return self.process.sim.unix_seconds
 
     # Handlers: which key an event adds, besides workers.add_object (the object's own). They look the Certificate up
     # in the cache when the event arrives.

@@ -56,9 +56,10 @@ class Manager:
         limit = scenario.certificate.revision_history_limit
         self.revision_history_limit = limit if limit is not None else release.revision_history_limit
         self.costs = Costs(process.streams, process.profile.controllers)
-        self.certificates = Informer(process, "Certificate")
-        self.requests = Informer(process, "CertificateRequest")
-        self.secrets = Informer(process, "Secret")
+        informer = process.parts.informer
+        self.certificates: Informer = informer(process, "Certificate")
+        self.requests: Informer = informer(process, "CertificateRequest")
+        self.secrets: Informer = informer(process, "Secret")
         self._names_by_uid: dict[str, str] = {}
         self.certificate_of: Callable[[str], str | None] = self._names_by_uid.get
         """Name of the cached Certificate with a uid."""

@@ -19,7 +19,6 @@ from sim.controllers.conditions import is_true, ready_reason, with_condition
 from sim.controllers.issuers import EXTERNAL_GROUP, failed_status, sign
 from sim.controllers.pki import SigningRequest
 from sim.controllers.request_manager import CERTIFICATE_NAME
-from sim.kernel.clock import seconds_at
 from sim.kernel.simulation import Simulation
 from sim.scenario.model import RateArrival, Scenario, ScheduleArrival, Writer
 from sim.scenario.profile import Profile
@@ -297,7 +296,7 @@ class ExternalIssuer(Outside):
             return
         assert request.spec is not None
         csr: SigningRequest = request.spec["request"]
-        now = seconds_at(self.now)
+        now = self.sim.unix_seconds
         if self._luck() < self._issuer.failure_rate:
             status = failed_status(request.status, "the external issuer refused", now)
         else:

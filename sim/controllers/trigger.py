@@ -11,8 +11,8 @@ from sim.controllers import pki, policies
 from sim.controllers.base import Controller
 from sim.controllers.conditions import Status, condition, is_true, with_condition
 from sim.controllers.request_manager import CERTIFICATE_NAME
-from sim.kernel.clock import ns_at, unix_seconds
-from sim.scenario.units import HOUR, MINUTE
+from sim.kernel.clock import unix_seconds
+from sim.scenario.units import HOUR, MINUTE, SECOND
 
 MAX_DELAY = 32 * HOUR
 STOP_DOUBLING_AFTER = 6
@@ -56,7 +56,7 @@ class Trigger(Controller):
         status = certificate.status or {}
         renewal = status.get("renewalTime")
         if renewal is not None:
-            until = ns_at(unix_seconds(renewal)) - self.process.sim.now
+            until = unix_seconds(renewal) * SECOND - self.now
             if until > 0:  # at 0 too in the source, but a real timer is never that punctual
                 self.workers.schedule(key, until)
         checks_request = self.release.policies_check_request_key

@@ -8,10 +8,10 @@ unknown value is an error, because another workload would be predicted in its pl
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
-from sim.evidence.recorded import scenario_of
+from sim.evidence.recorded import ARRIVALS, DOES, scenario_of
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 
@@ -72,12 +72,14 @@ def scenario_from(
     case: str,
     asked: Mapping[str, Any],
     *,
+    known_as: str = "",
     lengths_s: Sequence[float] = (),
     settings: Sequence[str] = (),
 ) -> Asked:
     """Return the scenario of what was asked, ended by the rule that ended the recording.
 
-    The recordings' rule goes by the case's name and workload (``recorded.scenario_of``): at most 400 s after
+    ``case`` is what messages call it; ``known_as`` the name that the recording went by, if that was another.
+    The recordings' rule goes by that name and the workload (``recorded.scenario_of``): at most 400 s after
     the last creation, 500 s, 240 s, 75 s or 60 s for some. ``lengths_s`` are, for the repetitions that ended
     without coming to rest, the seconds from the last creation to the end: where the rule would have gone on
     for longer, somebody stopped these, so the simulation stops there too. ``settings`` are overrides such as
@@ -92,9 +94,10 @@ def scenario_from(
     notes: list[str] = []
     known = _checked(case, asked, notes)
     try:
-        written = scenario_of(case, known)
+        written = scenario_of(known_as or case, known)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AskedError(f"{case}: what was asked can't be simulated: {error}") from None
+    written["name"] = case
     written.pop("recording", None)
     written.pop("profile", None)  # what a machine takes is no part of what was asked
     until = written["until"]
@@ -108,7 +111,8 @@ def scenario_from(
     try:
         load(json.dumps(written))
     except ScenarioError as error:
-        raise AskedError(f"{case}: what was asked is no scenario: {error.problems[0].message}") from None
+        found = error.problems[0]
+        raise AskedError(f"{case}: what was asked is no scenario: {found.key}: {found.message}") from None
     return Asked(load(json.dumps(written), settings), tuple(notes))
 
 
@@ -134,6 +138,11 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
         value = known.get(key)
         if isinstance(value, dict):
             known[key] = _known_of(f"asked.{key}", value, inside, notes)
+    arrival = known["arrival"]
+    if isinstance(arrival, dict):
+        _number_at(case, "asked.arrival.rate_per_s", arrival.get("rate_per_s"))
+    elif arrival not in ARRIVALS:
+        _refuse(case, "asked.arrival", arrival, [*map(repr, ARRIVALS), "an object with rate_per_s"])
     if "private_key" in known:
         known["private_key"] = {"algorithm": "RSA", "size": None, **known["private_key"]}
         if known["private_key"]["size"] is None:
@@ -144,7 +153,25 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
     known["other_writers"] = [
         _known_of(f"asked.other_writers[{n}]", writer, _OF_WRITER, notes) for n, writer in enumerate(writers)
     ]
+    for n, writer in enumerate(known["other_writers"]):
+        where = f"asked.other_writers[{n}]"
+        if not isinstance(writer.get("name"), str):
+            _refuse(case, f"{where}.name", writer.get("name"), ["a name"])
+        _number_at(case, f"{where}.rate_per_s", writer.get("rate_per_s"))
+        if writer.get("wait_s") is not None:
+            _number_at(case, f"{where}.wait_s", writer["wait_s"])
+        if writer.get("does") not in DOES:
+            _refuse(case, f"{where}.does", writer.get("does"), map(repr, DOES))
     return known
+
+
+def _number_at(case: str, where: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        _refuse(case, where, value, ["a number above 0"])
+
+
+def _refuse(case: str, where: str, value: Any, allowed: Iterable[str]) -> NoReturn:
+    raise AskedError(f"{case}: {where} is {_short(value)}, wanted {' or '.join(allowed)}")
 
 
 def _release(case: str, version: str, notes: list[str]) -> str:

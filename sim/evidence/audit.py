@@ -12,7 +12,9 @@ import json
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple
 
 from sim.evidence.lines import Progress, parse_rfc3339, read_lines
@@ -25,6 +27,9 @@ EVENTS = "events"
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _REMEMBERED = 100_000  # audit IDs kept to find an event that two rotated files both have
 _EVENT_NAME = re.compile(r"(.+)\.([0-9a-f]{15,16})")
+
+NAMELESS = "(not named)"
+"""An object whose name the log does not have."""
 
 NOT_JSON = "not JSON"
 NOT_AUDIT = "JSON, but no audit event"
@@ -72,7 +77,7 @@ class AuditEvent(NamedTuple):
     @property
     def key(self) -> str:
         """``namespace/name`` of the object."""
-        return f"{self.namespace}/{self.name}"
+        return f"{self.namespace}/{self.name or NAMELESS}"
 
     @property
     def succeeded(self) -> bool:
@@ -204,9 +209,10 @@ def _event(item: dict[str, Any]) -> AuditEvent | str:
         # client-go names an Event after its object and the nanosecond (tools/record/event.go, makeEvent).
         name, recorded = match[1], int(match[2], 16)
     assert isinstance(status, dict)
+    # Kept by the hundred thousand, and few of them differ.
     return AuditEvent(
-        received, answered, actor, ours, verb, resource,
-        _text(about, "subresource"), _text(about, "namespace"), name, code, _reason(status),
+        received, answered, intern(actor), ours, intern(verb), intern(resource), intern(_text(about, "subresource")),
+        intern(_text(about, "namespace")), intern(name), code, intern(_reason(status)),
         _number(about.get("resourceVersion")), written, recorded, sent, answer,
     )  # fmt: skip
 
@@ -247,10 +253,18 @@ def _view(body: object) -> CertificateView | None:
     for condition in conditions if isinstance(conditions, list) else ():
         if isinstance(condition, dict):
             found[_text(condition, "type")] = _text(condition, "status")
-    return CertificateView(
-        found.get("Issuing"), found.get("Ready"), bool(status.get("nextPrivateKeySecretName")),
-        bool(status.get("lastFailureTime")), _key(body.get("spec")),
+    return _shared(
+        CertificateView(
+            found.get("Issuing"), found.get("Ready"), bool(status.get("nextPrivateKeySecretName")),
+            bool(status.get("lastFailureTime")), _key(body.get("spec")),
+        )
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _shared(view: CertificateView) -> CertificateView:
+    """The first view that is equal: there are few, and many are kept."""
+    return view
 
 
 def _key(spec: object) -> str | None:

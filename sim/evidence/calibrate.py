@@ -26,6 +26,7 @@ from sim.evidence.estimate import (
     message_time,
     quantile_of,
     service_times,
+    speed_spread,
     watch_lag,
 )
 from sim.evidence.fit import Lognormal, ShiftedGamma
@@ -47,6 +48,7 @@ class Calibration(NamedTuple):
     measured: dict[str, Measured]
     observed: dict[str, Any]  # what the recordings show beside the parameters, as plain data
     ignored: Counter[str]
+    rejected: dict[str, str]  # by path: what was found and can't be, so that the default stays
 
 
 class CalibrationError(Exception):
@@ -59,17 +61,19 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
     Raises ``CalibrationError`` where not one parameter can be estimated.
     """
     service = service_times(traces)
+    rejected: dict[str, str] = {}
     measured: dict[str, Measured | None] = {f"server.times.{name}": value for name, value in service.times.items()}
     measured["server.cold_factor"] = service.cold
     measured["server.commit_share"] = commit_share(traces)
     measured["server.hidden_retry"] = lost_race(traces)
     measured |= _client(traces)
-    profile = _profile(measured)
+    measured["speed_spread"] = speed_spread(service.speeds)
+    profile = _profile(measured, rejected)
     measured["watch.lag"] = _lag(traces, profile)
     measured["create_gap"] = lognormal(
         gathered(traces, hops.create_gaps), "audit log, a creation's answer to the client's next one"
     )
-    profile = _profile(measured)
+    profile = _profile(measured, rejected)
     stretched = stretch(traces, profile, cores)
     if stretched is not None:
         measured["server.cpu_share"] = Measured(
@@ -79,7 +83,7 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
             stretched.interval,
             None,
         )
-        contended = contention(traces, _profile(measured), cores)
+        contended = contention(traces, _profile(measured, rejected), cores)
         if contended is not None:
             measured["server.contended_cores"] = Measured(
                 contended.value,
@@ -88,13 +92,14 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
                 contended.interval,
                 None,
             )
+    profile = _profile(measured, rejected)
     found = {path: value for path, value in measured.items() if value is not None}
     if not found:
         raise CalibrationError(
             "none of these recordings shows a parameter: wanted are 10 requests of a kind that met no other "
             "in the server, or a controller's log beside the audit log"
         )
-    return Calibration(_profile(found), found, _observed(traces, service, cores), ignored or Counter())
+    return Calibration(profile, found, _observed(traces, service, cores), ignored or Counter(), rejected)
 
 
 def _client(traces: list[Trace]) -> dict[str, Measured | None]:
@@ -225,8 +230,28 @@ def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
     return watch_lag(traces, profile.server.commit_share, working, costs.parse_cpu)
 
 
-def _profile(measured: dict[str, Measured] | dict[str, Measured | None]) -> Profile:
-    """The default profile with what was measured in its place."""
+def _profile(measured: dict[str, Measured | None], rejected: dict[str, str]) -> Profile:
+    """The default profile with what was measured in its place.
+
+    What no profile can have, as damaged logs may show, moves from ``measured`` to ``rejected``.
+    """
+    from pydantic import ValidationError
+
+    while True:
+        try:
+            return _validated(measured)
+        except ValidationError as error:
+            for fault in error.errors():
+                at = ".".join(map(str, fault["loc"]))
+                path = next((path for path in measured if f"{at}.".startswith(f"{path}.")), None)
+                found = measured.get(path) if path is not None else None
+                if path is None or found is None:
+                    raise
+                rejected[path] = f"found {plain_value(path, found.value)}, but: {fault['msg']}"
+                measured[path] = None
+
+
+def _validated(measured: dict[str, Measured | None]) -> Profile:
     tree: dict[str, Any] = {}
     for path, found in measured.items():
         if found is None:
@@ -259,13 +284,15 @@ _WITHOUT_UNIT = {
     "server.cold_factor",
     "server.contended_cores",
     "controllers.rsa4096_factor",
+    "speed_spread",
 }
 
 
 def plain_value(path: str, value: object) -> Any:
     """Return a measured value as the profile's file has it: whole microseconds, three digits of a share."""
     if isinstance(value, Lognormal):
-        return {"p50": _whole(value.p50), "p90": _whole(value.p90)}
+        p50 = max(_whole(value.p50), US)
+        return {"p50": p50, "p90": max(_whole(value.p90), p50 + US)}
     if isinstance(value, ShiftedGamma):
         return {"shift": _whole(value.shift), "shape": value.shape, "scale": _whole(value.scale)}
     assert isinstance(value, float)
@@ -301,6 +328,12 @@ def _observed(traces: list[Trace], service: ServiceEstimates, cores: int) -> dic
         "cores": cores,
         "times_against_average": {name: round(speed, 3) for name, speed in service.speeds.items()},
     }
+    others = Counter(event.actor for trace in traces for event in trace.events if not event.ours)
+    if others:
+        observed["writes_of_others"] = dict(others.most_common(10))
+    notes = {trace.name: list(trace.notes) for trace in traces if trace.notes}
+    if notes:
+        observed["notes"] = notes
     rates = {trace.name: round(rate, 1) for trace in traces if (rate := trace.token_rate)}
     if rates:
         observed["tokens_per_second"] = rates

@@ -7,15 +7,14 @@ may name a repetition, a case, or a folder of cases.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim.evidence.asked import Asked, AskedError, scenario_from
+from sim.evidence.sources import REPETITION, natural
 
 RUN = "run.json"
-_REPETITION = re.compile(r"r\d+")
 _LARGEST = 64 << 20
 
 
@@ -85,13 +84,8 @@ def _folders(path: Path) -> Iterator[Path]:
             if (folder / RUN).is_file():
                 yield folder
             else:
-                below += sorted((entry for entry in folder.iterdir() if entry.is_dir()), key=_order)
+                below += sorted((entry for entry in folder.iterdir() if entry.is_dir()), key=natural)
         level = below
-
-
-def _order(folder: Path) -> tuple[str, int, str]:
-    number = re.search(r"\d+$", folder.name)
-    return folder.name.rstrip("0123456789"), int(number[0]) if number else -1, folder.name
 
 
 def _read(folder: Path) -> tuple[str, Run]:
@@ -114,7 +108,7 @@ def _read(folder: Path) -> tuple[str, Run]:
     own = data.get("name")
     own = own if isinstance(own, str) and own.strip() and own.isprintable() else ""
     here = folder.resolve()
-    if _REPETITION.fullmatch(here.name) and here.parent.name:
+    if REPETITION.fullmatch(here.name) and here.parent.name:
         case = here.parent.name
     else:
         case = own.rsplit("/", 1)[0] if own else here.name
@@ -161,7 +155,7 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
     ]
     # The recordings' rule goes by the case's name; a folder may be called otherwise than its run was.
     known_as = next((own for own in sorted(names) if own != name), name)
-    asked = scenario_from(known_as, first.asked, lengths_s=lengths, settings=[*settings, f"name={json.dumps(name)}"])
+    asked = scenario_from(name, first.asked, known_as=known_as, lengths_s=lengths, settings=settings)
     return Case(name, tuple(runs), asked)
 
 

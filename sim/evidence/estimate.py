@@ -5,8 +5,8 @@ Times are nanoseconds. Nothing here looks at how many conflicts a recording has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from math import exp
+from collections.abc import Callable, Iterable, Mapping
+from math import exp, log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from sim.evidence import hops
@@ -177,6 +177,28 @@ def _effects(
         covariance = np.linalg.pinv(full[:, seen].T @ full[:, seen]) * rest.var()
         spread = float(np.sqrt(covariance[-1, -1]))
     return all_effects[many_classes:-1], float(max(all_effects[-1], 0.0)), spread
+
+
+def speed_spread(speeds: Mapping[str, float]) -> Measured | None:
+    """Estimate how much the machine's speed differs from run to run; None without repetitions of a case.
+
+    ``speeds`` are the recordings' service times as multiples of the average recording's, by ``CASE/rN``. What
+    cases differ in is their load's doing as well; so only repetitions of one case are compared (pooled standard
+    deviation of logarithms; interval by the chi-square distribution).
+    """
+    from scipy.stats import chi2
+
+    cases: dict[str, list[float]] = {}
+    for name, speed in speeds.items():
+        cases.setdefault(name.rsplit("/", 1)[0], []).append(log(speed))
+    repeated = [logs for logs in cases.values() if len(logs) > 1]
+    degrees = sum(len(logs) - 1 for logs in repeated)
+    if not degrees:
+        return None
+    total = sum((each - sum(logs) / len(logs)) ** 2 for logs in repeated for each in logs)
+    low, high = (sqrt(total / float(chi2.ppf(q, degrees))) for q in (0.975, 0.025))
+    source = "audit log, times_against_average of repetitions of one case"
+    return Measured(min(sqrt(total / degrees), 1.0), source, sum(map(len, repeated)), (low, high), None)
 
 
 def commit_share(traces: list[Trace]) -> Measured | None:

@@ -86,6 +86,7 @@ class ConflictTally:
 
     _events: int = 0
     _lines: int = 0
+    _nameless: int = 0
     _writes: int = 0
     _span: list[int] = field(default_factory=lambda: [2**63, -1])
     _log_span: list[int] = field(default_factory=lambda: [2**63, -1])
@@ -128,9 +129,12 @@ class ConflictTally:
             self._by_object[event.key] += 1
             self._times.append(event.answered_ns)
             name = event.name
+            if not name:  # nobody can tell what became of it
+                self._nameless += 1
+                return
             self._first[name] = min(self._first.get(name, 2**63), event.answered_ns)
             self._refused(event)
-        elif event.ours and event.succeeded:
+        elif event.ours and event.succeeded and event.name:
             self._succeeded(event)
 
     def _refused(self, event: AuditEvent) -> None:
@@ -265,6 +269,11 @@ class ConflictTally:
 
     def _notes(self) -> list[str]:
         notes = []
+        if self._nameless:
+            notes.append(
+                f"{_count(self._nameless, 'conflict')} on a Certificate that the log does not name: "
+                "whether they resolved can't be told"
+            )
         if self._events and self._lines:
             logged, audited = self._log_conflicts.total(), self._conflicts.total()
             if logged != audited:
@@ -311,7 +320,7 @@ def span_in_words(seconds: float) -> str:
     for unit, size in (("d", 24 * 3600.0), ("h", HOUR / SECOND), ("min", 60.0)):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    return f"{seconds:.3g} s" if seconds >= 0.1 or not seconds else f"{seconds * 1000:.2g} ms"
 
 
 def verdict(report: LogReport) -> str:
@@ -346,8 +355,8 @@ def verdict(report: LogReport) -> str:
     if outcome.resolved:
         said.append(
             f"{outcome.resolved} ({outcome.share:.0%}) resolved themselves: the same controller wrote the "
-            f"same object later, half of them within {outcome.p50_s:.2g} s and 95% within "
-            f"{outcome.p95_s:.2g} s."
+            f"same object later, half of them within {span_in_words(outcome.p50_s or 0)} and 95% within "
+            f"{span_in_words(outcome.p95_s or 0)}."
         )
     if outcome.moot:
         said.append(f"{outcome.moot} had nothing left to write: the Certificate ended Ready without them.")

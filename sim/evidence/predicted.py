@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from sim.client.parts import STANDARD, Parts
 from sim.evidence.figures import Figures, Observation, Phases, at_zero, is_own, time_figures, with_total
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.recording.fields import FIELDS
@@ -31,13 +32,14 @@ class Job:
     scenario: Scenario
     index: int
     profile: Profile
+    parts: Parts = STANDARD
 
 
 def predict(job: Job) -> Observation:
     """Simulate one replication and return its figures."""
     from sim.experiment.replicate import replicate
 
-    return observe(replicate(job.scenario, job.index, job.profile), job.scenario)
+    return observe(replicate(job.scenario, job.index, job.profile, job.parts), job.scenario)
 
 
 def observe(replication: Replication, scenario: Scenario) -> Observation:
@@ -53,12 +55,8 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     created, ready = _O["created_ns"], _O["ready_ns"]
     times = [(row[ready] - row[created]) * 1e-9 for row in objects if row[ready] >= 0]
     figures.update(time_figures(times))
-    figures["unfinished"] = sum(_unfinished(row) for row in objects)
+    figures["unfinished"] = replication.unfinished
     return Observation(figures, times, list(replication.violations))
-
-
-def _unfinished(row: Row) -> bool:
-    return not row[_O["ready"]] or row[_O["issuing"]] or row[_O["next_key"]]
 
 
 def _requests(rows: Iterable[Row]) -> Figures:

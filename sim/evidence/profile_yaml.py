@@ -44,6 +44,8 @@ def provenance(calibration: Calibration) -> dict[str, Any]:
             entries[path] = _entry(path, found)
         elif path == "controllers.rsa4096_factor" and "controllers.rsa2048" in calibration.measured:
             entries[path] = f"{DEFAULT}: the documented time of an RSA-4096 key, in keys of rsa2048 as measured"
+        elif path in calibration.rejected:
+            entries[path] = f"{DEFAULT}: {calibration.rejected[path]}"
         else:
             entries[path] = DEFAULT
     return {**entries, "observed": calibration.observed}

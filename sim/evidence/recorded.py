@@ -34,13 +34,15 @@ FIGURES = (
 _REPLICATIONS = 20
 _SETTLED_FOR_S = 6
 _PRESETS = {"1.12.9": "cert-manager-1.12.9", "1.21.1": "cert-manager-1.21"}
-_ARRIVALS = {"one after the other": "one-after-the-other"}
+ARRIVALS = {"one after the other": "one-after-the-other"}
+"""How the recordings call an arrival, and what a scenario calls it."""
 _SPEC_EDITS = "merge-patches spec.dnsNames"
-_DOES = {
+DOES = {
     "merge-patches an annotation, no resourceVersion": {"action": "patch", "target": "annotation"},
     "reads, waits, updates an annotation": {"action": "update", "target": "annotation"},
     _SPEC_EDITS: {"action": "patch", "target": "dnsNames"},
 }
+"""What other writers did, in the recordings' words and in a scenario's."""
 _ASKED = {
     "cert_manager",
     "server_side_apply",
@@ -136,7 +138,7 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         "replications": _REPLICATIONS,
         "workload": {
             "certificates": asked["certificates"],
-            "arrival": {"rate": _rate(arrival)} if isinstance(arrival, Mapping) else _ARRIVALS[arrival],
+            "arrival": {"rate": _rate(arrival)} if isinstance(arrival, Mapping) else ARRIVALS[arrival],
         },
         "certificate": certificate,
         "issuer": {"type": asked["issuer"]},
@@ -202,7 +204,7 @@ def _writer(writer: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": writer["name"],
         "rate": f"{writer['rate_per_s']:g}/s",
-        **_DOES[writer["does"]],
+        **DOES[writer["does"]],
         "wait": _seconds(wait) if wait else None,
         "start": "after-creation",
     }

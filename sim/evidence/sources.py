@@ -7,6 +7,7 @@ recordings, its repetitions. Files may also be named one by one.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -24,8 +25,11 @@ METRICS = "metrics"
 RUN = "description of a run"
 NEITHER = "neither an audit event nor a line of a controller's log"
 
+REPETITION = re.compile(r"r\d+")
+"""Names of the folders that hold the repetitions of a case."""
 _LOOKED_AT = 200  # lines that decide what a file is
 _AUDIT_MARK = b"audit.k8s.io/"
+_DEPTH = 3  # a recording, a case's folder, a folder of cases
 
 
 class SourceError(Exception):
@@ -96,14 +100,31 @@ def find_recordings(paths: Iterable[Path]) -> list[Recording]:
 
 
 def _in_folder(folder: Path) -> Iterator[Recording]:
-    here = _recording(folder.name, sorted(path for path in folder.iterdir() if path.is_file()))
-    if here.audit or here.logs:
-        yield here
-        return
-    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
-        inside = _recording(f"{folder.name}/{below.name}", sorted(p for p in below.iterdir() if p.is_file()))
-        if inside.audit or inside.logs:
-            yield inside
+    """The recordings at ``folder``, in it, and in those, but not below one that has logs itself."""
+    level = [folder]
+    for _ in range(_DEPTH):
+        below: list[Path] = []
+        for here in level:
+            entries = sorted(here.iterdir(), key=natural)
+            found = _recording(_named(here), [entry for entry in entries if entry.is_file()])
+            if found.audit or found.logs:
+                yield found
+            else:
+                below += [entry for entry in entries if entry.is_dir()]
+        level = below
+
+
+def _named(folder: Path) -> str:
+    """``CASE/rN`` for a repetition, however its path was written; else the folder's name."""
+    here = folder.resolve()
+    return f"{here.parent.name}/{here.name}" if REPETITION.fullmatch(here.name) else here.name
+
+
+def natural(path: Path) -> tuple[str, int, str]:
+    """Sort key: names in order, those that differ only in the number at their end by that."""
+    stem = path.name.rstrip("0123456789")
+    digits = path.name[len(stem) :]
+    return stem, int(digits) if digits else -1, path.name
 
 
 def _recording(name: str, paths: Iterable[Path], *, strict: bool = False) -> Recording:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sim.evidence.audit import CERTIFICATES, EVENTS, REQUESTS, SECRETS, AuditEvent
+from sim.evidence.clocks import align
 from sim.evidence.controller_log import LogLine
 from sim.evidence.lines import Progress
 from sim.evidence.metrics import read_metrics, reconciles
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from numpy import bool_, int64
     from numpy.typing import NDArray
 
-MOST = 400_000
+MOST = 50_000
 """Requests of one recording that are used, the first ones: more would not sharpen an estimate."""
 _WINDOW = 20  # requests in a row that show a token bucket's even spacing
 _EVEN = 0.25  # their spacing's coefficient of variation at most; independent arrivals have 1
@@ -62,10 +64,12 @@ class Trace:
         lines: list[LogLine],
         asked: dict[str, Any] | None = None,
         passes: dict[str, int] | None = None,
+        notes: Iterable[str] = (),
     ) -> None:
         import numpy as np
 
         self.name = name
+        self.notes = tuple(notes)
         self.events = sorted(events, key=lambda event: (event.received_ns, event.answered_ns))
         self.lines = sorted(lines, key=lambda line: line.time_ns)
         self.asked = asked or {}
@@ -237,4 +241,5 @@ def read_trace(recording: Recording, ignored: Counter[str], progress: Progress |
     passes: dict[str, int] = {}
     for path in recording.metrics:
         passes.update(reconciles(read_metrics(path, ignored)))
-    return Trace(recording.name, events, lines, recording.asked, passes)
+    aligned = align(events, lines)
+    return Trace(recording.name, aligned.events, aligned.lines, recording.asked, passes, aligned.notes)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from sim.client.parts import STANDARD, Parts
 from sim.evidence.cases import Case, Run
 from sim.evidence.figures import CONTROLLERS, PHASES, Figures, Observation
 from sim.evidence.observed import observe_run
@@ -134,7 +135,7 @@ def validate(
     """
     looks = [[Look(run) for run in case.runs] for case in cases]
     jobs = [[Job(case.asked.scenario, index, profile) for index in range(replications)] for case in cases]
-    found = perform_all([*_joined(looks), *_joined(jobs)], executor, progress)
+    found = iter(perform_all([*_joined(looks), *_joined(jobs)], executor, progress))
     recorded = [[next(found) for _ in part] for part in looks]
     simulated = [[next(found) for _ in part] for part in jobs]
     return Validation(
@@ -149,20 +150,32 @@ def simulate(
     *,
     executor: Executor,
     replications: int,
+    parts: Parts = STANDARD,
     progress: Progress | None = None,
 ) -> list[list[Observation]]:
-    """Return the simulated runs of each case alone."""
-    jobs = [Job(case.asked.scenario, index, profile) for case in cases for index in range(replications)]
-    found = perform_all(jobs, executor, progress)
+    """Return the simulated runs of each case alone, with controllers built from ``parts``."""
+    jobs = [Job(case.asked.scenario, index, profile, parts) for case in cases for index in range(replications)]
+    found = iter(perform_all(jobs, executor, progress))
     return [[next(found) for _ in range(replications)] for _ in cases]
 
 
-def perform_all(items: Sequence[Look | Job], executor: Executor, progress: Progress | None) -> Iterator[Observation]:
-    """Yield what comes of each item, in their order."""
-    for done, outcome in enumerate(executor.map(perform, items), start=1):
+def perform_all(items: Sequence[Look | Job], executor: Executor, progress: Progress | None) -> list[Observation]:
+    """Return what comes of each item, in their order.
+
+    The longest are begun first, so that no core is left with one when the others have nothing more to do.
+    """
+    order = sorted(range(len(items)), key=lambda place: -_work(items[place]))
+    found: dict[int, Observation] = {}
+    for done, outcome in enumerate(executor.map(perform, [items[place] for place in order]), start=1):
         if progress is not None:
             progress(done, len(items))
-        yield outcome
+        found[order[done - 1]] = outcome
+    return [found[place] for place in range(len(items))]
+
+
+def _work(item: Look | Job) -> int:
+    """About how long an item takes, in Certificates; reading a recording is little."""
+    return item.scenario.workload.certificates if isinstance(item, Job) else 0
 
 
 def perform(item: Look | Job) -> Observation:

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sim.client.parts import STANDARD, Parts
 from sim.client.process import Process
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
@@ -15,9 +16,9 @@ from sim.cluster.store import Store
 from sim.controllers.manager import Manager
 from sim.controllers.outside import Creator, ExternalIssuer, OtherWriter
 from sim.experiment.invariants import violations
-from sim.kernel.clock import EPOCH
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
+from sim.kernel.speed import at_drawn_speed
 from sim.kernel.streams import Streams
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
@@ -31,19 +32,20 @@ from sim.scenario.units import SECOND
 class Cluster:
     """Everything of one replication."""
 
-    def __init__(self, scenario: Scenario, profile: Profile, index: int) -> None:
+    def __init__(self, scenario: Scenario, profile: Profile, index: int, parts: Parts = STANDARD) -> None:
         self.scenario = scenario
-        self.profile = profile
         self.release: Release = release_of(scenario.preset)
         self.sim = Simulation(Streams(scenario.seed, index))
+        self.profile = profile = at_drawn_speed(profile, self.sim.streams)
         self.recorder = Recorder()
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
         self.api = ApiServer(Store())
         self.server = Server(self.sim, self.machine, self.api, self.recorder, scenario, profile)
         issuer = Write("create", "Issuer", scenario.issuer.type, {"spec": {}}, "lab")
-        self.api.handle(issuer, EPOCH)
+        self.api.handle(issuer, self.sim.unix_seconds)
         throttle = scenario.client.throttle
+        self._parts = parts
         self._throttled = self.release.throttled if throttle is None else throttle
         self._managers: list[Manager] = []  # one for each start of the controllers' process
         self.manager = self._start_manager()
@@ -60,13 +62,21 @@ class Cluster:
         for at in scenario.controllers.restarts:
             self.sim.call_in(at, self._kill)
         self.settled = False
+        self.unfinished = 0
         self._from = 0
         self._over = self.sim.event()
         self.creator.finished.append(self._created)
 
     def _start_manager(self) -> Manager:
         process = Process(
-            self.sim, self.machine, self.server, self.recorder, self.scenario, self.profile, self._throttled
+            self.sim,
+            self.machine,
+            self.server,
+            self.recorder,
+            self.scenario,
+            self.profile,
+            self._throttled,
+            self._parts,
         )
         manager = Manager(process, self.release)
         manager.start()
@@ -91,6 +101,8 @@ class Cluster:
         since: int = self.sim.now - self._from
         self.settled = not self.recorder.unsettled
         if (self.settled and since >= until.at_least) or since >= until.at_most:
+            # Counted here, as in the recordings: by the end of the counting a renewal may have begun.
+            self.unfinished = len(self.recorder.unsettled)
             for writer in self.writers:
                 writer.stopped = True
             self.sim.call_in(until.settled_for, self._over.succeed)
@@ -118,13 +130,13 @@ class Cluster:
             vars(part).clear()
 
 
-def replicate(scenario: Scenario, index: int, profile: Profile | None = None) -> Replication:
+def replicate(scenario: Scenario, index: int, profile: Profile | None = None, parts: Parts = STANDARD) -> Replication:
     """Run replication ``index`` (from 0) of a scenario, on ``profile`` or else the one that it names.
 
-    The same arguments give the same digest.
+    ``parts`` are what the controllers' process is built from. The same arguments give the same digest.
     """
     with _no_garbage_collection():
-        cluster = Cluster(scenario, profile or profile_of(scenario), index)
+        cluster = Cluster(scenario, profile or profile_of(scenario), index, parts)
         cluster.run()
         replication = _recorded(cluster, index)
         cluster.take_apart()
@@ -166,6 +178,8 @@ def _recorded(cluster: Cluster, index: int) -> Replication:
         objects,
         recorder.logs,
         violations(scenario, recorder, cluster.sim.now),
+        cluster.unfinished,
+        cluster.sim.epoch,
     )
 
 

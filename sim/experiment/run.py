@@ -67,7 +67,7 @@ def perform(job: Job) -> Done:
     return Done(
         measured,
         frames.tables(replication) if job.rows else None,
-        list(klog.lines(replication.logs, verbosity)) if job.log else None,
+        list(klog.lines(replication.logs, verbosity, replication.epoch_ns)) if job.log else None,
     )
 
 

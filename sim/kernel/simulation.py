@@ -17,12 +17,14 @@ from simpy import Environment, Event
 from simpy.core import EmptySchedule
 from simpy.events import NORMAL
 
+from sim.kernel.clock import EPOCH
 from sim.kernel.streams import Fill, Streams
 
 if TYPE_CHECKING:
     import numpy as np
 
 TIE_RANGE = 1 << 30
+_SECOND = 1_000_000_000
 _FIRST = -1  # before every other place in a tie
 
 
@@ -69,11 +71,18 @@ class Simulation(Environment):
     def __init__(self, streams: Streams) -> None:
         super().__init__(0)
         self.streams = streams
+        self.epoch = EPOCH * _SECOND + int(streams.uniform("kernel", "calendar")() * _SECOND)
+        """Unix time of the start in nanoseconds, at a fraction of the second that is drawn."""
         self.next_tie: Callable[[], int] = streams.sampler("kernel", "ties", _ties())
         """Draws the place of a call among those of its instant."""
         self.calls: list[Any] = self._queue
         """What is to come: a heap of (time, tie, function, argument). It is SimPy's own queue, whose events are
         calls of ``_happen`` here."""
+
+    @property
+    def unix_seconds(self) -> int:
+        """Whole Unix seconds now: the granularity of times in objects."""
+        return (self.epoch + self.now) // _SECOND
 
     @property
     def _now(self) -> int:

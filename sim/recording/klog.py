@@ -2,8 +2,7 @@
 one.
 
 klog's header is ``Lmmdd hh:mm:ss.uuuuuu threadid file:line] message`` (k8s.io/klog/v2, ``header``). The clock
-starts at midnight of 1 January with the replication, and the process number is that of a container's first
-process.
+is that of the replication (``sim.kernel.clock``), and the process number is that of a container's first process.
 """
 
 from __future__ import annotations
@@ -20,13 +19,15 @@ PID = 1
 _TIME, _LINE, _MESSAGE, _VERBOSITY = (LOGS.index(name) for name in ("time_ns", "line", "message", "verbosity"))
 
 
-def lines(rows: Iterable[tuple[Any, ...]], verbosity: int) -> Iterator[str]:
+def lines(rows: Iterable[tuple[Any, ...]], verbosity: int, epoch_ns: int = EPOCH * 1_000_000_000) -> Iterator[str]:
     """Yield the lines, without newline, that a process started with ``--v=verbosity`` writes.
 
-    ``rows`` have the columns ``LOGS``. Every line has severity I: cert-manager logs a conflict at Info.
+    ``rows`` have the columns ``LOGS``; ``epoch_ns`` is the Unix time of their start in nanoseconds. Every line has
+    severity I: cert-manager logs a conflict at Info.
     """
-    start = datetime.fromtimestamp(EPOCH, UTC)
+    start = datetime.fromtimestamp(epoch_ns // 1_000_000_000, UTC)
+    fraction = epoch_ns % 1_000_000_000
     for row in rows:
         if row[_VERBOSITY] <= verbosity:
-            time = start + timedelta(microseconds=row[_TIME] // 1000)
+            time = start + timedelta(microseconds=(fraction + row[_TIME]) // 1000)
             yield f"I{time:%m%d %H:%M:%S.%f} {PID:7d} {row[_LINE]}] {row[_MESSAGE]}"

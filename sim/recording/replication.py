@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sim.kernel.clock import EPOCH
+
 
 @dataclass(slots=True)
 class Replication:
@@ -23,3 +25,7 @@ class Replication:
     objects: list[tuple[object, ...]]
     logs: list[tuple[object, ...]]
     violations: list[str] = field(default_factory=list)
+    unfinished: int = 0
+    """Certificates not Ready, still Issuing or with a next private key when all were listed for the last time."""
+    epoch_ns: int = EPOCH * 1_000_000_000
+    """Unix time of the start in nanoseconds."""

@@ -140,3 +140,10 @@ class Profile(Part):
         Latency(p50=round(1.7 * MS), p90=4 * MS),
         description="from an answer to the next creation, for a client that creates one after the other",
     )
+    speed_spread: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="how much the machine's speed differs from run to run: the standard deviation of the logarithm of "
+        "a factor by which everything takes longer or shorter in one replication. 0: every run is equally fast",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.client.parts import STANDARD
 from sim.client.process import Process
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
@@ -57,6 +58,7 @@ class Toy:
             self.scenario,
             self.profile,
             bool(self.scenario.client.throttle),
+            STANDARD,
         )
         self.outside = Outside(self.sim, self.server)
 

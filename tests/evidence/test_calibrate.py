@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sim.cli.calibrate import calibrate as command
 from sim.evidence import hops
 from sim.evidence.audit import parse_audit
 from sim.evidence.calibrate import Calibration, CalibrationError, calibrate, parameters
-from sim.evidence.estimate import service_times
+from sim.evidence.estimate import service_times, speed_spread
 from sim.evidence.fit import (
     Lognormal,
     ShiftedGamma,
@@ -92,6 +93,32 @@ def test_how_recordings_differ_and_what_cold_costs(known):
     assert known.profile.server.cold_factor == pytest.approx(issuances.COLD, rel=0.04)
     speeds = list(known.observed["times_against_average"].values())
     assert speeds[1] / speeds[0] == pytest.approx(1.25, rel=0.02)
+
+
+def test_the_spread_of_speeds_is_that_between_repetitions_of_a_case():
+    # Two repetitions 1.25 times apart: the standard deviation of two logarithms is their distance over sqrt(2).
+    found = speed_spread({"a/r1": 0.9, "a/r2": 1.125, "b/r1": 7.0})
+    assert found is not None
+    assert found.value == pytest.approx(math.log(1.25) / math.sqrt(2))
+    assert found.samples == 2
+    # Cases differ by what they do: that is not the machine's. A shift of a whole case changes nothing.
+    pooled = {"a/r1": 0.9, "a/r2": 1.125, "b/r1": 7.0, "b/r2": 7.0 * 1.25, "c/r1": 3.0, "c/r2": 3.0}
+    wide = speed_spread(pooled)
+    assert wide is not None
+    assert wide.value == pytest.approx(found.value * math.sqrt(2 / 3))
+    assert wide.interval[0] < wide.value < wide.interval[1]
+    assert speed_spread({"a/r1": 0.9, "b/r1": 1.1}) is None
+
+
+def test_the_interval_of_the_spread_covers_it_as_often_as_it_says():
+    random = np.random.default_rng(5)
+    covered = 0
+    for _ in range(400):
+        drawn = {f"{case}/r{n}": math.exp(random.normal(0, 0.1)) for case in "abc" for n in range(2)}
+        found = speed_spread(drawn)
+        assert found is not None
+        covered += found.interval[0] < 0.1 < found.interval[1]
+    assert covered / 400 == pytest.approx(0.95, abs=0.035)
 
 
 def test_when_a_write_is_decided_and_how_far_the_watch_lags(known):

@@ -261,3 +261,31 @@ def test_no_mixture_of_damaged_logs_makes_it_fail(tmp_path_factory, data):
     report = tally.report(ignored)
     assert verdict(report)
     assert json.dumps(as_json(report))
+
+
+def test_recordings_are_counted_each_for_itself():
+    """Their Certificates have the same names: a write in one resolves nothing in another."""
+    both = [str(DATA / "burst-50-update"), str(DATA / "steady-60-update")]
+    done = runner.invoke(app, [*both, "--json"])
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    alone = {name: as_json(report_on(DATA / name)) for name in ("burst-50-update/r2", "steady-60-update/r2")}
+    assert found["recordings"] == alone
+    assert found["conflicts"]["total"] == sum(each["conflicts"]["total"] for each in alone.values())
+    assert found["stuck"] == []
+    words = runner.invoke(app, [*both, str(DATA / "stranded")]).stdout
+    assert words.startswith("Stuck Certificates in 1 of 3 recordings: stranded (2).")
+    assert "stuck: stranded: default/c0096: Issuing=True" in words
+
+
+def test_a_conflict_without_a_name_is_counted_and_not_followed():
+    report = report_of(
+        event("certificates-readiness", name="", code=409),
+        event("certificates-readiness", name="c1", code=409, at=SECOND),
+        event("certificates-readiness", name="c1", at=2 * SECOND),
+        event("certificates-readiness", name="", at=3 * SECOND),
+    )
+    assert report.total == 2
+    assert report.certificates == {"default/(not named)": 1, "default/c1": 1}
+    assert (report.resolution.resolved, report.resolution.open) == (1, 0)
+    assert report.notes[0].startswith("1 conflict on a Certificate that the log does not name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sim.client.parts import STANDARD
 from sim.evidence.ablation import ABLATIONS, ablate, changed
 from sim.evidence.asked import scenario_from
 from sim.evidence.cases import Case, Run
@@ -163,14 +164,19 @@ def test_each_ablation_changes_what_is_simulated():
     for ablation in ABLATIONS[1:]:
         scenario = changed(one.case, ablation).asked.scenario
         assert (scenario != one.case.asked.scenario) == bool(ablation.scenario)
-        assert ablation.scenario or ablation.profile
+        assert ablation.changes
+        assert ablation.scenario or ablation.profile or ablation.parts != STANDARD
 
 
 def test_ablations_are_judged_as_the_model_is(tmp_path):
     found = scenario_from("tiny", {**ASKED, "certificates": 3})
     tiny = Case("tiny", (), found)
-    result = validate([tiny], Profile(), executor=InProcess(), replications=2).cases[0]
-    outcomes = ablate([result], Profile(), executor=InProcess(), replications=2)
+    simulated = validate([tiny], Profile(), executor=InProcess(), replications=3).cases[0].simulated
+    result = CaseResult(tiny, [observation(40)], simulated)
+    few = CaseResult(tiny._replace(name="few"), [observation(29)], simulated)
+    outcomes = ablate([result, few], Profile(), executor=InProcess(), replications=2)
     assert [outcome.name for outcome in outcomes] == [ablation.name for ablation in ABLATIONS]
-    assert outcomes[0].conflicts["tiny"] == result["conflicts"].predicted
+    of_two = sum(run.figures["conflicts"] for run in simulated[:2]) / 2
+    assert outcomes[0].conflicts == {"tiny": of_two}  # judged over the cases with enough conflicts
+    assert outcomes[0].bias == pytest.approx(of_two / 40 - 1)
     assert outcomes[0].as_dict()["without"] == "everything"

@@ -38,3 +38,8 @@ def test_lines_above_the_verbosity_are_left_out():
     rows = [log(verbosity=0), log(verbosity=4, message="debug")]
     assert len(list(lines(rows, verbosity=2))) == 1
     assert [line.endswith(CONFLICT_LINE) for line in lines(rows, verbosity=4)] == [True, False]
+
+
+def test_the_clock_goes_on_from_where_the_replication_started():
+    (line,) = lines([log(time_ns=400_000_000)], verbosity=2, epoch_ns=EPOCH * 1_000_000_000 + 700_000_000)
+    assert line.startswith(f"I{datetime.fromtimestamp(EPOCH + 1, UTC):%m%d %H:%M:%S}.100000 ")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from sim.experiment.replicate import Cluster, replicate
+from sim.recording.columns import OBJECTS
 from sim.recording.recorder import Recorder
 from sim.scenario.loader import load
 from sim.scenario.model import Scenario
@@ -23,6 +24,7 @@ certificate: {duration: 1h, renew_before: 3590s, private_key: {algorithm: ECDSA}
 writers: [{rate: 2/s, action: update, wait: 20ms}]
 until: {at_least: 150s}
 """
+ISSUING = OBJECTS.index("issuing")
 PROGRAM = """
 import sys
 from sim.experiment.replicate import replicate
@@ -121,3 +123,24 @@ def test_a_digest_sees_the_certificates():
 def test_any_scenario_runs_the_same_twice(scenario: Scenario):
     first, second = replicate(scenario, 1), replicate(scenario, 1)
     assert first == second
+
+
+def test_variants_start_at_the_same_time_of_the_calendar_on_an_equally_fast_machine():
+    profile = Profile(speed_spread=0.2)
+    one, other = (Cluster(load(TEXT, [f"strategy={name}"]), profile, 3) for name in ("update", "apply"))
+    assert one.sim.epoch == other.sim.epoch
+    assert one.profile == other.profile != profile
+
+
+def test_a_renewal_that_begins_after_the_last_listing_leaves_nothing_unfinished():
+    # Renewed ten seconds after each issuance: at rest when listed, being issued again when the counting ends.
+    changes = ["writers=[]", "workload.certificates=30", "client.throttle=false", "until.at_least=1s"]
+    found = [replicate(load(TEXT, [*changes, f"until.settled_for={seconds}s"]), 0) for seconds in (7, 8, 9, 10)]
+    assert [run.unfinished for run in found] == [0] * 4
+    at_the_end = [sum(row[ISSUING] for row in run.objects) for run in found]
+    assert max(at_the_end) > 0
+
+
+def test_what_is_not_finished_when_all_are_listed_for_the_last_time_is_counted():
+    changes = ["until.at_most=1s", "until.at_least=0s", "workload.certificates=40", "writers=[]"]
+    assert replicate(load(TEXT, changes), 0).unfinished > 0

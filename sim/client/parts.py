@@ -1,0 +1,28 @@
+"""What a process of controllers is built from.
+
+Validation builds one from other parts, to show what a mechanism is worth (``sim.evidence.without``). They are chosen
+when a process starts, so the choice costs nothing while it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.client.events import EventRecorder
+from sim.client.informer import Informer
+from sim.client.worker import Workers
+from sim.client.workqueue import Workqueue
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The classes of the parts."""
+
+    queue: type[Workqueue] = Workqueue
+    workers: type[Workers] = Workers
+    informer: type[Informer] = Informer
+    events: type[EventRecorder] = EventRecorder
+
+
+STANDARD = Parts()
+"""client-go's parts, as they are."""
