@@ -46,11 +46,14 @@ def validate(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write validation.json and validation.md into this folder."),
+        typer.Option(metavar="DIR", help="Write validation.json, validation.md and its pictures into this folder."),
     ] = None,
     update: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Bring the generated part of a Markdown document up to date."),
+        typer.Option(
+            metavar="FILE",
+            help="Bring the generated part of a Markdown document up to date, and the pictures beside it.",
+        ),
     ] = None,
     jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -79,6 +82,7 @@ def validate(
 
         from sim.report.validation import report
         from sim.report.validation_markdown import SectionError, markdown, replaced
+        from sim.report.validation_pictures import write_pictures
 
         if out is not None:
             from sim.recording.results import write_json
@@ -86,12 +90,14 @@ def validate(
             out.mkdir(parents=True, exist_ok=True)
             write_json(out / "validation.json", document)
             (out / "validation.md").write_text(markdown(document), encoding="utf-8")
+            write_pictures(document, out)
         if update is not None:
             try:
                 text = replaced(update.read_text(encoding="utf-8"), markdown(document))
             except SectionError as error:
                 raise BadInput(f"--update {update}: {error}") from None
             update.write_text(text, encoding="utf-8")
+            write_pictures(document, update.parent)
     if as_json:
         emit_json(document)
     else:

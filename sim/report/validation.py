@@ -32,7 +32,7 @@ HEADS = (
     "requests off",
     "unfinished",
 )
-ABLATED = ("error of conflicts", "worst", "coverage", "error of Ready p50", "rank (tau)")
+ABLATED = ("conflicts off", "error of conflicts", "worst", "coverage", "error of Ready p50", "rank (tau)")
 
 
 def report(document: Document, *, terminal: bool) -> str:
@@ -220,6 +220,7 @@ def _ablations(outcomes: Sequence[Part], terminal: bool) -> Table:
 def ablated(outcome: Part) -> list[str]:
     """Return the cells of an ablation under ``ABLATED``."""
     return [
+        write(outcome["median_rel_error_conflicts"], "share", signed=True),
         share(outcome["median_abs_rel_error_conflicts"]),
         share(outcome["max_abs_rel_error_conflicts"]),
         share(outcome["coverage"]),

@@ -7,6 +7,7 @@ from typing import Any
 
 from sim.report.numbers import NONE, write
 from sim.report.validation import ABLATED, HEADS, Document, Part, ablated, inside, interval, row, verdict
+from sim.report.validation_pictures import ABLATIONS, ALT, CASES
 
 BEGIN = "<!-- generated: {command} -->"
 END = "<!-- end of what is generated -->"
@@ -23,12 +24,13 @@ def markdown(document: Document) -> str:
     lines = [BEGIN.format(command=document["command"]), "", *verdict(document), ""]
     for title, part in (
         ("The validation ladder", _ladder(document["ladder"])),
-        ("All recordings", _recordings(document)),
+        ("All recordings", [*_picture(CASES), *_recordings(document)]),
         ("Summary", _summaries(document)),
         ("Conflicts by controller and by phase", _splits(runs)),
         ("Spread of single runs", _spreads(runs)),
         ("Requests, passes and writes", _others(runs)),
-        ("What each mechanism is worth", _ablations(document.get("ablations", ()))),
+        ("Stranded Certificates", _stranded(runs)),
+        ("What each mechanism is worth", _ablations(document)),
         ("Notes", [f"- {run['name']}: {note}" for run in runs for note in run["notes"]]),
     ):
         if part:
@@ -186,7 +188,45 @@ def _total_off(parts: Sequence[Part]) -> str:
     return write(predicted / recorded - 1, "share", signed=True) if recorded else NONE
 
 
-def _ablations(outcomes: Sequence[Mapping[str, Any]]) -> list[str]:
+def _picture(name: str) -> list[str]:
+    return [f"![{ALT[name]}]({name})", ""]
+
+
+def _stranded(runs: Sequence[Part]) -> list[str]:
+    """Where Certificates are left unfinished, recorded or predicted, and the cases of the same kind that leave none."""
+    rows = [
+        [
+            run["name"],
+            str(run["repetitions"]),
+            *(write(run["unfinished"][f"{side}_{what}"], "share") for what in ("share", "runs") for side in _SIDES),
+        ]
+        for run in runs
+        if any(run["unfinished"][f"{side}_share"] for side in _SIDES)
+    ]
+    if not rows:
+        return ["No Certificate was left unfinished, recorded or predicted."]
+    heads = ("case", "runs", "Certificates, recorded", "predicted", "runs with any, recorded", "predicted")
+    lines = [
+        "Certificates not Ready, still Issuing or with a next private key when all were listed for the last time, as "
+        "shares of all Certificates and of the runs. In all other cases none was, recorded or predicted.",
+        "",
+        *_grid(heads, rows),
+    ]
+    return lines
+
+
+_SIDES = ("recorded", "predicted")
+
+
+def _ablations(document: Document) -> list[str]:
+    outcomes: Sequence[Mapping[str, Any]] = document.get("ablations", ())
     if not outcomes:
         return []
-    return _grid(("without", *ABLATED), [[outcome["without"], *ablated(outcome)] for outcome in outcomes])
+    cases = len(outcomes[0]["conflicts"])
+    return [
+        f"Over the {cases} update cases with at least 30 recorded conflicts, "
+        f"{document['ablation_replications']} simulated runs of each.",
+        "",
+        *_picture(ABLATIONS),
+        *_grid(("without", *ABLATED), [[outcome["without"], *ablated(outcome)] for outcome in outcomes]),
+    ]

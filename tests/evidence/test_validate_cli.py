@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sim.report.validation_pictures import names as pictures
+from sim.report.validation_pictures import write_pictures
 from tests.cli.command import requeue
 from tests.evidence.test_validate_asked import ASKED
 
@@ -77,6 +79,51 @@ def test_words_files_and_a_document(project):
     assert "| used (c) |" in text
     assert "## What each mechanism is worth" in text
     assert (project / "results" / "validation.md").read_text().strip() in text
+    assert str(project) not in text
+    for folder in (project, project / "results"):
+        for name in ("validation-cases.svg", "validation-ablations.svg"):
+            assert f"]({name})" in text
+            picture = (folder / name).read_text()
+            assert picture.startswith("<?xml")
+            assert "used" in picture
+            assert len(picture) < 200_000
+
+
+def test_the_keys_are_those_that_were_promised(project):
+    found = json.loads(validate(project, "recordings", "--json").stdout)
+    figure = {"recorded", "predicted", "low", "high"}
+    for run in found["runs"]:
+        assert {"name", "repetitions", "conflicts", "by_controller", "requests"} <= run.keys()
+        for key in ("conflicts", "requests", "time_to_ready_p50", "time_to_ready_p95"):
+            assert run[key].keys() == figure
+        assert all(each.keys() == figure for each in run["by_controller"].values())
+        assert run["by_phase"].keys() == {"creation", "key set", "completion"}
+    assert found["summary"].keys() >= {
+        "cases", "median_abs_rel_error_conflicts", "max_abs_rel_error_conflicts", "coverage", "median_interval_width",
+        "median_abs_rel_error_time_to_ready", "rank_agreement_conflicts", "rank_agreement_time_to_ready",
+        "median_interval_score",
+    }  # fmt: skip
+
+
+def test_pictures_of_the_same_document_are_the_same_file(tmp_path):
+    figure = {"recorded": 40.0, "predicted": 50.0, "low": 45.0, "high": 55.0}
+    spread = {"recorded": 4.0, "predicted": None}
+    run = {"name": "a & b", "conflicts": figure, "time_to_ready_p50": {**figure, "recorded": 0.0}}
+    run["spread"] = {"conflicts": spread, "time_to_ready.p50": {"recorded": None, "predicted": None}}
+    document = {
+        "runs": [run],
+        "calibrated_on": ["a & b"],
+        "ablations": [{"without": name, "conflicts": {"a & b": value}} for name, value in (("x", 50.0), ("y", None))],
+    }
+    written = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made = write_pictures(document, tmp_path / name)
+        assert made == pictures(document) == ["validation-cases.svg", "validation-ablations.svg"]
+        written.append([(tmp_path / name / picture).read_bytes() for picture in made])
+    assert written[0] == written[1]
+    assert b"a &amp; b (c)" in written[0][0]
+    assert b"-100" in written[0][1] or "\N{MINUS SIGN}100".encode() in written[0][1]
 
 
 def test_the_same_command_gives_the_same_numbers(project):
