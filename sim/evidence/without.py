@@ -6,7 +6,6 @@ a time, in place of the part that has the rule.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from sim.client.events import EventRecorder
@@ -21,16 +20,12 @@ from sim.kernel.go import Burst
 class _Queue(Workqueue):
     """A queue whose rule for a key that is known already is a subclass's. One key is never processed twice at once."""
 
-    __slots__ = ("_held", "_taken", "waiting")
+    __slots__ = ("_held", "_taken")
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: deque[Item] = deque()
         self._held: dict[str, list[Item]] = {}  # by key that waits or is processed: what comes after that
         self._taken: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self.waiting)
 
     def add(self, key: str, cause: str, now: int) -> bool:
         held = self._held.get(key)
@@ -45,12 +40,13 @@ class _Queue(Workqueue):
         """Hold an item whose key waits already or, where ``processed``, is being processed; or drop it."""
         raise NotImplementedError
 
-    def get(self) -> Item | None:
-        if not self.waiting:
-            return None
+    def take(self) -> Item:
         item = self.waiting.popleft()
         self._taken.add(item[0])
         return item
+
+    def forget(self, key: str) -> None:
+        self.done(key)
 
     def done(self, key: str) -> bool:
         self._taken.discard(key)
@@ -65,23 +61,19 @@ class _Queue(Workqueue):
 class PlainQueue(Workqueue):
     """First in, first out, and nothing else: every add counts, and a key may be processed twice at once."""
 
-    __slots__ = ("waiting",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting: deque[Item] = deque()
-
-    def __len__(self) -> int:
-        return len(self.waiting)
+    __slots__ = ()
 
     def add(self, key: str, cause: str, now: int) -> bool:
         """Add a key; a worker can take it now."""
         self.waiting.append((key, cause, now))
         return True
 
-    def get(self) -> Item | None:
+    def take(self) -> Item:
         """Take the first item."""
-        return self.waiting.popleft() if self.waiting else None
+        return self.waiting.popleft()
+
+    def forget(self, key: str) -> None:
+        """Nothing follows."""
 
     def done(self, key: str) -> bool:
         """Nothing follows."""
@@ -115,7 +107,7 @@ class Forgetful(_Queue):
         if processed and not held:
             held.append(item)
 
-    def forget(self, key: str) -> None:
+    def drop(self, key: str) -> None:
         """Do not process the key again for what came while it was processed."""
         held = self._held.get(key)
         if held:
@@ -144,7 +136,7 @@ class BackoffAlone(Workers):
 
     def add_later(self, key: str, *wait: int) -> None:
         """Add a failed key again later, and not before."""
-        self.queue.forget(key)
+        self.queue.drop(key)
         self._failed_keys.add(key)
         super().add_later(key, *wait)
 

@@ -76,8 +76,8 @@ def test_what_can_be_forgotten_is_otherwise_client_go_s_queue():
     assert drained(ours) == drained(real) == ["b", "a"]
     filled(ours).get()
     ours.add("a", "watch", 5)
-    ours.forget("a")
-    ours.forget("never seen")
+    ours.drop("a")
+    ours.drop("never seen")
     assert not ours.done("a")
     assert drained(ours) == ["b"]
 
