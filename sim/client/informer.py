@@ -27,27 +27,37 @@ BUCKET = 8
 
 
 class Listener:
-    """One registered handler and its goroutine (processorListener)."""
+    """One registered handler and its goroutines (processorListener's pop and run, taken together).
 
-    __slots__ = ("_go", "_pending", "handler", "running")
+    It takes a notification only while it is ``receiving``: the channel between is unbuffered.
+    """
+
+    __slots__ = ("_go", "_pending", "_waiting", "handler", "receiving")
 
     def __init__(self, go: GoProcess, handler: Handler) -> None:
         self._go = go
         self.handler = handler
-        self._pending: deque[Object] = deque()
-        self.running = False
+        self._pending: list[Object] = []
+        self._waiting: Callable[[], Object] | None = None
+        self.receiving = True
 
     def add(self, obj: Object) -> None:
-        """Queue a notification."""
+        """Take a notification while receiving."""
+        self.receiving = False
         self._pending.append(obj)
-        if not self.running:
-            self.running = True
-            self._go.ready(self._run)
+        self._go.ready(self._run)
+
+    def wait(self, take: Callable[[], Object]) -> None:
+        """Call ``take`` for a notification as soon as this one is receiving again."""
+        self._waiting = take
 
     def _run(self) -> None:
         while self._pending:
-            self.handler(self._pending.popleft())
-        self.running = False
+            self.handler(self._pending.pop())
+            if self._waiting is not None:
+                take, self._waiting = self._waiting, None
+                self._pending.append(take())
+        self.receiving = True
 
 
 class Informer(Burst):
@@ -69,6 +79,8 @@ class Informer(Burst):
         self._receiving = True
         self._queued: deque[WatchEvent] = deque()
         self._processing = False
+        self._telling: Object  # whom the listeners in ``_untold`` are yet to be told of
+        self._untold: list[Listener] = []  # in reverse order
 
     def add_handler(self, handler: Handler) -> None:
         """Call ``handler`` for each event, after the cache has it."""
@@ -93,7 +105,8 @@ class Informer(Burst):
         Called once all of the process's informers are filled: no worker starts before (WaitForCacheSync).
         """
         for obj in list(self.cache.values()):
-            self._tell(obj)
+            for listener in self._next_order():
+                listener.handler(obj)
 
     def arrive(self, event: WatchEvent) -> None:
         """A watch event reaches the socket."""
@@ -122,7 +135,7 @@ class Informer(Burst):
     def then(self) -> Burst | None:
         """The event is decoded: hand it to the reflector, or all the way where nobody waits."""
         event = self._read.popleft()
-        if not self._read and self._receiving and not self._queued and self._go.quiet():
+        if not self._read and self._receiving and not self._processing and self._go.quiet():
             self._decoding = False
             obj = event.object
             self._store(obj, event.deleted)
@@ -151,12 +164,29 @@ class Informer(Burst):
         self._receiving = True
 
     def _process_queue(self) -> None:
-        """``processLoop``: the cache first, then the listeners."""
-        while self._queued:
+        """``processLoop``: the cache first, then the listeners, waiting for each that is not receiving."""
+        while True:
+            untold = self._untold
+            while untold:
+                listener = untold[-1]
+                if not listener.receiving:
+                    listener.wait(self._told)
+                    return
+                untold.pop()
+                listener.add(self._telling)
+            if not self._queued:
+                break
             event = self._queued.popleft()
+            self._telling = event.object
             self._store(event.object, event.deleted)
-            self._tell(event.object)
+            self._untold = self._next_order()[::-1]
         self._processing = False
+
+    def _told(self) -> Object:
+        """The listener that ``processLoop`` waited for takes the notification."""
+        self._untold.pop()
+        self._go.ready(self._process_queue)
+        return self._telling
 
     def _store(self, obj: Object, deleted: bool) -> None:
         if deleted:
@@ -165,16 +195,6 @@ class Informer(Burst):
             self.cache.put(obj)
         for update in self._before:
             update(obj, deleted)
-
-    def _tell(self, obj: Object) -> None:
-        """Notify the listeners: at once where nobody waits, else each in its goroutine."""
-        order = self._next_order()
-        if self._go.quiet():
-            for listener in order:
-                listener.handler(obj)
-        else:
-            for listener in order:
-                listener.add(obj)
 
     def _next_order(self) -> list[Listener]:
         """The listeners in the order of Go's map iteration.
