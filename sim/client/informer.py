@@ -69,6 +69,8 @@ class Informer(Burst):
         self._receiving = True
         self._queued: deque[WatchEvent] = deque()
         self._processing = False
+        # Only Certificates are followed: of the other kinds nobody asks how old a copy was.
+        self._deliveries = process.recorder.deliveries if kind == "Certificate" else None
 
     def add_handler(self, handler: Handler) -> None:
         """Call ``handler`` for each event, after the cache has it."""
@@ -163,6 +165,8 @@ class Informer(Burst):
             self.cache.remove(obj.name)
         else:
             self.cache.put(obj)
+            if self._deliveries is not None:
+                self._deliveries.append((obj.name, obj.resource_version, self._process.sim.now))
         for update in self._before:
             update(obj, deleted)
 
