@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sim.cli.output import RESULTS, BadInput, bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import RESULTS, bad_input, check_writable, emit, emit_json, load_scenario, origin, portable
 
 Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="A YAML file, or a name in scenarios/.")]
 Setting = Annotated[
@@ -39,6 +38,10 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Write replication 1's log in cert-manager's own format."),
     ] = None,
+    openmetrics: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write replication 1's metrics under real clusters' names."),
+    ] = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,6 +59,7 @@ def run(
       requeue run tutorial --set retry.base=250ms --set client.qps=50
       requeue run tutorial --json | jq .conflicts.per_certificate
       requeue run tutorial --log run.log && grep -c "optimistic locking" run.log
+      requeue run tutorial --openmetrics metrics.txt && grep workqueue_depth metrics.txt
 
     \b
     The results folder holds scenario.yaml, manifest.json, summary.json and Parquet tables:
@@ -67,7 +71,9 @@ def run(
     with bad_input():
         loaded = load_scenario(scenario, settings or [], seed, replications)
         if log is not None:
-            _check_writable(log)
+            check_writable("--log", log)
+        if openmetrics is not None:
+            check_writable("--openmetrics", openmetrics)
 
         from sim.experiment.executor import choose
         from sim.experiment.run import execute
@@ -89,6 +95,10 @@ def run(
             )
     if log is not None:
         log.write_text("".join(f"{line}\n" for line in result.log or []), encoding="utf-8")
+    if openmetrics is not None:
+        from sim.cli.metrics import write_openmetrics
+
+        write_openmetrics(result, openmetrics)
     if as_json:
         emit_json(result.summary)
     else:
@@ -100,11 +110,3 @@ def run(
         emit(run_report(result.summary, folder=result.folder, command=join(words), terminal=terminal))
     if not result.ok:
         raise typer.Exit(1)
-
-
-def _check_writable(file: Path) -> None:
-    """Refuse a log file that cannot be written before the run, not after it."""
-    if file.is_dir() or not file.parent.is_dir():
-        raise BadInput(f"--log {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise BadInput(f"--log {file} cannot be written: permission denied")

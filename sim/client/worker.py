@@ -67,7 +67,7 @@ class Workers:
         self.read = read
         self.work = work
         self.idle_cpu = process.profile.controllers.idle_cpu
-        self.parked = [Worker(self) for _ in range(workers)]
+        self.parked = [Worker(self, number + 1) for number in reversed(range(workers))]
         self._waiting: dict[str, int] = {}  # keys whose re-adding is due, and when
         self._scheduled: dict[str, Timer] = {}
 
@@ -138,6 +138,8 @@ class Worker(Burst):
     """
 
     __slots__ = (
+        "_cpu",
+        "_crypto",
         "_effect",
         "_generator",
         "_go",
@@ -145,8 +147,10 @@ class Worker(Burst):
         "_new_number",
         "_number",
         "_obj",
+        "_place",
         "_process",
         "_queue",
+        "_request_cpu",
         "_requests",
         "_result",
         "_rows",
@@ -155,8 +159,9 @@ class Worker(Burst):
         "_workers",
     )
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, place: int) -> None:
         self._workers = workers
+        self._place = place  # among them, from 1
         # What every pass needs, at hand: a pass that finds nothing to do is the most frequent of all.
         self._process = workers.process
         self._go = workers.process.go
@@ -164,6 +169,7 @@ class Worker(Burst):
         self._queue = workers.queue
         self._rows = workers.process.recorder.reconciles
         self._new_number = workers.process.recorder.new_reconcile
+        self._request_cpu = workers.process.request_cpu + workers.process.response_cpu
 
     def take(self) -> Burst | None:
         """Take the next key and begin its pass, or park."""
@@ -184,7 +190,12 @@ class Worker(Burst):
                 # key meanwhile: the most frequent pass of all, recorded as _record does.
                 about, version = (reconciler.certificate(obj), obj.resource_version) if obj is not None else ("", 0)
                 ended = now + workers.idle_cpu
-                self._rows.append((number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok"))
+                self._rows.append(
+                    (
+                        number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok",
+                        workers.idle_cpu, 0, self._place,
+                    )
+                )  # fmt: skip
                 self._queue.forget(key)
                 if key in workers.limiter.failing:
                     workers.limiter.forget(key)
@@ -195,14 +206,16 @@ class Worker(Burst):
             self._number = number
             self._started = now
             self._requests = 0
+            self._crypto = 0
             self._generator = generator
             if generator is not None:
-                self.demand = workers.work()
+                self._cpu = self.demand = workers.work()
                 self._begin(generator)
             else:
-                self.demand = workers.idle_cpu
+                self._cpu = self.demand = workers.idle_cpu
                 self._result = None
             self.demand += reconciler.parsing
+            self._cpu += reconciler.parsing
             reconciler.parsing = 0
             return self
         workers.parked.append(self)
@@ -238,6 +251,7 @@ class Worker(Burst):
             self._requests += 1
             return None
         if isinstance(effect, Compute):
+            self._crypto += effect.ns
             return GoCompute(effect.ns, self._woken)
         assert isinstance(effect, Sleep)
         process.go.wake_in(effect.ns, self._woken)
@@ -248,6 +262,8 @@ class Worker(Burst):
 
     def _resume(self, value: Response | Failure | None) -> Burst | None:
         assert self._generator is not None
+        if isinstance(value, Response) and value.object is not None:
+            self._cpu += self._process.object_cpu
         try:
             self._effect = effect = self._generator.send(value)  # type: ignore[arg-type] # see Reconcile
         except StopIteration as stop:
@@ -280,5 +296,8 @@ class Worker(Burst):
                 obj.resource_version if obj is not None else 0,
                 self._requests,
                 outcome,
+                self._cpu + self._requests * self._request_cpu,
+                self._crypto,
+                self._place,
             )
         )

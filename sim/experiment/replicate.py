@@ -16,6 +16,7 @@ from sim.cluster.store import Store
 from sim.controllers.manager import Manager
 from sim.controllers.outside import Creator, ExternalIssuer, OtherWriter
 from sim.experiment.invariants import violations
+from sim.kernel.clock import unix_seconds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.speed import at_drawn_speed
@@ -180,6 +181,8 @@ def _recorded(cluster: Cluster, index: int) -> Replication:
         violations(scenario, recorder, cluster.sim.now),
         cluster.unfinished,
         cluster.sim.epoch,
+        recorder.refusals,
+        recorder.deliveries,
     )
 
 
@@ -197,4 +200,10 @@ def _object_row(name: str, life: Life, obj: Object | None) -> tuple[object, ...]
         life.secret_applies,
         life.requests,
         managed_fields_bytes(obj) if obj is not None else 0,
+        _unix(status.get("notAfter")),
+        _unix(status.get("renewalTime")),
     )
+
+
+def _unix(time: str | None) -> int:
+    return unix_seconds(time) if time else -1

@@ -7,6 +7,8 @@ summary.json          what ``requeue run --json`` prints
 requests.parquet      one row per request, ``sim.recording.columns.REQUESTS``
 reconciles.parquet    one row per reconcile, ``RECONCILES``
 certificates.parquet  one row per Certificate, ``OBJECTS``
+refusals.parquet      one row per 409: what the refused write meant to change, ``REFUSALS``
+deliveries.parquet    one row per version of a Certificate that reached the cache, ``DELIVERIES``
 replications.parquet  one row per replication: seed, digest and all its figures
 ====================  ==========================================================================
 
@@ -176,14 +178,25 @@ class TablesInMemory:
         return joined(name, self._parts[name])
 
 
-def read_table(folder: Path, name: str) -> pa.Table:
-    """Return a table of a results folder; raises ``ResultsError`` where it has none."""
+def read_table(folder: Path, name: str, replication: int | None = None) -> pa.Table:
+    """Return a table of a results folder, or one replication's rows of it; raises ``ResultsError`` without one."""
+    import pyarrow
     import pyarrow.parquet as pq
 
     file = folder / f"{name}.parquet"
     if not file.is_file():
-        raise ResultsError(f"{folder} has no {file.name}")
-    return pq.read_table(file)
+        raise ResultsError(
+            f"{folder} has no {file.name}: it is not complete, or an earlier version wrote it; run it again"
+        )
+    chosen = None if replication is None else [("replication", "=", replication)]
+    try:
+        table = pq.read_table(file, filters=chosen)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ResultsError(f"{file} cannot be read: {error}") from None
+    lacking = [column for column in TABLES.get(name, ()) if column not in table.column_names]
+    if lacking:
+        raise ResultsError(f"{file} has no {', '.join(lacking)}: an earlier version wrote it; run it again")
+    return table
 
 
 def write_replications(folder: Path, rows: list[dict[str, Any]]) -> None:
