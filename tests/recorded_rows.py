@@ -55,6 +55,9 @@ _RECONCILE: dict[str, Any] = {
     "cpu_ns": 1 * MS,
     "crypto_ns": 0,
     "worker": 1,
+    "failures": 0,
+    "retries": 0,
+    "refusals": 0,
 }
 _CERTIFICATE: dict[str, Any] = {
     "certificate": "c0000",

@@ -18,7 +18,9 @@ requests_by_controllers     without reads and without the writers outside cert-m
 them
 requests.kind.K             by ``actor verb resource code``, as in a recording
 events                      requests for events
-reconciles, gave_up         passes of all controllers; of them those that stopped retrying
+reconciles, gave_up         passes of all controllers; of them those that failed and dropped their key
+retries                     tries after a refusal or an error: passes that sent something, and tries in place
+budget_refusals             retries (and writes) that a retry budget did not allow
 ghost_reconciles            see ``ghosts``
 hidden_retries              times the server read again and retried inside a request
 overwritten                 see ``overwritten``
@@ -53,6 +55,9 @@ WRITING_CONTROLLERS = (
 
 OWN_PREFIXES = ("certificates-", "certificaterequests-", "cert-manager")
 """How the names of cert-manager's own controllers and event recorders begin."""
+
+DROPPED = frozenset({"gave-up", "over-budget"})
+"""Outcomes of a reconcile after which its key is not tried again."""
 
 Metrics = dict[str, float | None]
 Row = tuple[Any, ...]
@@ -107,7 +112,7 @@ def ghosts(reconciles: Iterable[Row]) -> Counter[str]:
     found: Counter[str] = Counter()
     for row in sorted(reconciles, key=lambda row: int(row[started])):
         item = (row[controller], row[key])
-        if row[outcome] in {"conflict", "error", "gave-up"}:
+        if row[outcome] in {"conflict", "error", *DROPPED}:
             last_failure[item] = row[outcome]
         elif (
             row[outcome] == "ok"
@@ -226,8 +231,14 @@ def _requests(rows: Sequence[Row]) -> Metrics:
 
 
 def _reconciles(rows: Sequence[Row]) -> Metrics:
-    controller, outcome = _positions(RECONCILES, "controller", "outcome")
-    metrics: Metrics = {"gave_up": sum(row[outcome] == "gave-up" for row in rows)}
+    controller, outcome, requests, failures, retries, refusals = _positions(
+        RECONCILES, "controller", "outcome", "requests", "failures", "retries", "refusals"
+    )
+    metrics: Metrics = {
+        "gave_up": sum(row[outcome] in DROPPED for row in rows),
+        "retries": sum((row[failures] > 0 and row[requests] > 0) + row[retries] for row in rows),
+        "budget_refusals": sum(row[refusals] for row in rows),
+    }
     metrics.update(_with_parts("reconciles", Counter(row[controller] for row in rows)))
     metrics.update(_with_parts("ghost_reconciles", ghosts(rows)))
     return metrics

@@ -107,6 +107,8 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
         "ghost_reconciles": _by_part(replications, "ghost_reconciles"),
         "hidden_retries": estimate(replications, "hidden_retries").as_dict(),
         "gave_up": estimate(replications, "gave_up").as_dict(),
+        "retries": estimate(replications, "retries").as_dict(),
+        "budget_refusals": estimate(replications, "budget_refusals").as_dict(),
         "duplicates": {
             "secret_applies": estimate(replications, "duplicate_secret_applies").as_dict(),
             "requests": estimate(replications, "duplicate_requests").as_dict(),
@@ -178,6 +180,8 @@ def expected_values(summary: dict[str, Any]) -> dict[str, float | None]:
         "log_lines": summary["log_lines"],
         "stranded": summary["stranded"]["mean"],
         "gave_up": summary["gave_up"]["mean"],
+        "retries": summary["retries"]["mean"],
+        "budget_refusals": summary["budget_refusals"]["mean"],
     }
 
 

@@ -6,7 +6,7 @@ and receives what came of them. It ends with the ``Response`` or ``Failure`` tha
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,25 @@ class Send:
     """Send a write and wait for the answer.
 
     ``read`` is the cached copy that the write was made from; ``rebuild`` makes the write anew from a fresher
-    copy, for clients that read after their wait for a token.
+    copy, for clients that read after their wait for a token; ``remake(copy, strategy)`` returns the write made from
+    another copy, for those that try again in place (strategy None: the same one).
     """
 
-    __slots__ = ("certificate", "read", "rebuild", "write")
+    __slots__ = ("certificate", "read", "rebuild", "remake", "write")
 
-    def __init__(self, write: Write, certificate: str, read: Object | None = None, rebuild: Any = None) -> None:
+    def __init__(
+        self,
+        write: Write,
+        certificate: str,
+        read: Object | None = None,
+        rebuild: Any = None,
+        remake: Callable[[Object, str | None], Write] | None = None,
+    ) -> None:
         self.write = write
         self.certificate = certificate
         self.read = read
         self.rebuild = rebuild
+        self.remake = remake
 
 
 class Get(Send):

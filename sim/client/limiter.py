@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from sim.client.policy import Policy
 
-class ExponentialLimiter:
-    """min(base * 2^failures, max) per key, without jitter (client-go's ItemExponentialFailureRateLimiter)."""
 
-    __slots__ = ("_base", "_max", "failing")
+class ItemLimiter:
+    """Counts the failures of each key and asks the policy for its wait (client-go's RateLimiter)."""
 
-    def __init__(self, base: int, longest: int) -> None:
-        self._base = base
-        self._max = longest
+    __slots__ = ("_policy", "_previous", "failing", "paid")
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._previous: dict[str, int] = {}
         self.failing: dict[str, int] = {}
         """Failures of each key since it was last forgotten; keys without any are not in it."""
+        self.paid: dict[str, int] = {}
+        """What the next try of a key has paid to the budget."""
 
-    def when(self, key: str) -> int:
-        """Nanoseconds that the key has to wait; counts the failure."""
+    def when(self, key: str, now: int = 0, conflict: bool = True) -> int:
+        """Nanoseconds that the key has to wait, or ``GAVE_UP`` or ``OVER_BUDGET``; counts the failure."""
+        policy = self._policy
         failures = self.failing.get(key, 0)
-        self.failing[key] = failures + 1
-        # Beyond 2^62 the wait is the longest in any case; the exponent must not grow without end.
-        return min(self._base << min(failures, 62), self._max)
+        wait = policy.again(failures, self._previous.get(key, 0), now, conflict)
+        if wait >= 0:
+            self.failing[key] = failures + 1
+            self._previous[key] = wait
+            if policy.paying:
+                self.paid[key] = policy.paid
+        return wait
 
     def failures(self, key: str) -> int:
         """Failures of the key since it was last forgotten."""
@@ -28,3 +37,8 @@ class ExponentialLimiter:
     def forget(self, key: str) -> None:
         """Reset the key's counter. Nothing that already waits is cancelled by it."""
         self.failing.pop(key, None)
+        self._previous.pop(key, None)
+        if self.paid:
+            paid = self.paid.pop(key, 0)
+            if paid and self._policy.budget is not None:
+                self._policy.budget.abandoned(paid)

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sim.client.effects import Compute, Effect, Failure, Reconcile, Send, Sleep
-from sim.client.limiter import ExponentialLimiter
+from sim.client.limiter import ItemLimiter
+from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, policy_of
 from sim.client.process import Process
 from sim.client.rest import Request
+from sim.client.retrying import Retrying
 from sim.client.workqueue import Workqueue
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
@@ -21,6 +23,9 @@ from sim.kernel.go import Burst
 from sim.kernel.go import Compute as GoCompute
 from sim.kernel.simulation import Timer
 from sim.scenario.model import Retry
+
+_NONE = (0, 0)
+_DROPPED = {GAVE_UP: "gave-up", OVER_BUDGET: "over-budget"}
 
 
 class Reconciler(Protocol):
@@ -55,6 +60,7 @@ class Workers:
         retry: Retry,
         read: Callable[[str], Object | None],
         work: Callable[[], int],
+        shared: Shared | None = None,
     ) -> None:
         self.process = process
         self.sim = process.sim
@@ -62,8 +68,12 @@ class Workers:
         self.reconciler = reconciler
         self.reconcile = reconciler.reconcile
         self.queue: Workqueue = process.parts.queue()
-        self.limiter = ExponentialLimiter(retry.base, retry.max)
-        self._limit = retry.limit
+        draw = process.streams.uniform(reconciler.name, "retries")
+        policy = policy_of(retry, draw, shared or Shared())
+        self.limiter = ItemLimiter(policy)
+        self.retrying = None if policy.plain else Retrying(policy, self.limiter, self.sim, reconciler.reconcile)
+        if self.retrying is not None:
+            self.reconcile = self.retrying.reconcile
         self.read = read
         self.work = work
         self.idle_cpu = process.profile.controllers.idle_cpu
@@ -93,10 +103,10 @@ class Workers:
         if not self.process.stopped:
             self.add(key, "schedule")
 
-    def add_later(self, key: str) -> None:
-        """client-go's AddRateLimited: one waiting entry a key, the earlier one stays."""
+    def add_later(self, key: str, wait: int) -> None:
+        """client-go's AddAfter: one waiting entry a key, the earlier one stays."""
         now = self.sim.now
-        due = now + self.limiter.when(key)
+        due = now + wait
         if key in self._waiting and self._waiting[key] <= due:
             return
         self._waiting[key] = due
@@ -123,11 +133,13 @@ class Workers:
 
     def _failed(self, key: str, result: Response | Failure) -> str:
         self.reconciler.failed(key, result)
-        if self._limit is not None and self.limiter.failures(key) >= self._limit:
+        conflict = isinstance(result, Response) and result.stale
+        wait = self.limiter.when(key, self.sim.now, conflict)
+        if wait < 0:
             self.limiter.forget(key)
-            return "gave-up"
-        self.add_later(key)
-        return "conflict" if isinstance(result, Response) and result.stale else "error"
+            return _DROPPED[wait]
+        self.add_later(key, wait)
+        return "conflict" if conflict else "error"
 
 
 class Worker(Burst):
@@ -274,13 +286,19 @@ class Worker(Burst):
         return self._perform()
 
     def _finish(self, result: Response | Failure | None) -> Burst | None:
-        outcome = self._workers.settle(self._item[0], result)
-        self._record(self._sim.now, outcome)
+        key = self._item[0]
+        failures = self._workers.limiter.failing.get(key, 0)
+        outcome = self._workers.settle(key, result)
+        self._record(self._sim.now, outcome, failures)
         return self.take()
 
-    def _record(self, ended: int, outcome: str) -> None:
+    def _record(self, ended: int, outcome: str, failures: int) -> None:
         """Record the pass, in the order of ``sim.recording.columns.RECONCILES``."""
         key, cause, queued = self._item
+        retries, refusals = 0, int(outcome == "over-budget")
+        if self._workers.retrying is not None:
+            inside = self._workers.retrying.counted.pop(key, _NONE)
+            retries, refusals = inside[0], refusals + inside[1]
         obj = self._obj
         reconciler = self._workers.reconciler
         self._rows.append(
@@ -299,5 +317,8 @@ class Worker(Burst):
                 self._cpu + self._requests * self._request_cpu,
                 self._crypto,
                 self._place,
+                failures,
+                retries,
+                refusals,
             )
         )

@@ -53,6 +53,7 @@ class Controller:
             options.retry or self.default_retry(),
             self.keys().get,
             self.process.streams.latency(self.name, "work", self.process.profile.controllers.reconcile_cpu),
+            manager.shared,
         )
         self.recorder: EventRecorder = self.process.parts.events(self.process, self.name)
         self.register()
@@ -151,18 +152,28 @@ class Controller:
                 send.write = self._status_write(fresh, change, own)
                 send.read = fresh
 
-        write = self._status_write(certificate, change, own)
-        return Send(write, certificate.name, certificate, rebuild if self._reads_after_wait else None)
+        def remake(copy: Object, strategy: str | None) -> Write:
+            return self._status_write(copy, change, own, strategy)
 
-    def _status_write(self, read: Object, change: Callable[[Object], Status], own: Callable[[Status], Status]) -> Write:
+        write = self._status_write(certificate, change, own)
+        return Send(write, certificate.name, certificate, rebuild if self._reads_after_wait else None, remake)
+
+    def _status_write(
+        self,
+        read: Object,
+        change: Callable[[Object], Status],
+        own: Callable[[Status], Status],
+        strategy: str | None = None,
+    ) -> Write:
         status = change(read)
         kind, name, manager = "Certificate", read.name, self.field_manager
-        if self.strategy == "update":
+        strategy = strategy or self.strategy
+        if strategy == "update":
             body = {"status": status}
             return Write("update", kind, name, body, manager, "status", False, read.resource_version, read.uid)
-        if self.strategy == "apply":
+        if strategy == "apply":
             return Write("apply", kind, name, {"status": own(status)}, manager, "status", True)
-        version = read.resource_version if self.strategy == "merge-patch" else None
+        version = read.resource_version if strategy == "merge-patch" else None
         body = {"status": merge_patch(read.status or {}, status)}
         return Write("merge-patch", kind, name, body, manager, "status", False, version)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sim.client.effects import Failure, Send
 from sim.client.informer import Informer
+from sim.client.policy import Shared
 from sim.client.process import Process
 from sim.cluster.objects import Object, Write
 from sim.cluster.watch import Watch
@@ -55,6 +56,7 @@ class Manager:
         self.renew_before = scenario.certificate.renew_before
         limit = scenario.certificate.revision_history_limit
         self.revision_history_limit = limit if limit is not None else release.revision_history_limit
+        self.shared = Shared()
         self.costs = Costs(process.streams, process.profile.controllers)
         informer = process.parts.informer
         self.certificates: Informer = informer(process, "Certificate")

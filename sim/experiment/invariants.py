@@ -56,7 +56,8 @@ def _retries(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
     if controllers.restarts:
         return []  # a killed process forgets what it meant to try again; the next one looks at everything
     # The longest back-off of any queue, and as long again for a throttled queue to get there.
-    longest = 2 * max(scenario.retry.max, 300 * SECOND)
+    waits = [max(retry.max, retry.conflict_max or 0) for retry in scenario.retries()]
+    longest = 2 * max(*waits, 300 * SECOND)
     outcome, started = _C["outcome"], _C["started_ns"]
     old = [row for row in recorder.reconciles if row[outcome] == "conflict" and row[started] + longest < end]
     if not old:
@@ -73,7 +74,7 @@ def _retries(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
 
 
 def _ready(scenario: Scenario, recorder: Recorder, end: int) -> list[str]:
-    limited = scenario.retry.limit is not None
+    limited = any(retry.limit is not None or retry.budget is not None for retry in scenario.retries())
     if scenario.issuer.failure_rate or limited or scenario.writers:
         return []
     waiting = {name for name, life in recorder.lives.items() if life.ready_ns < 0}

@@ -42,10 +42,13 @@ RECONCILES = (
     "ended_ns",
     "read_version",  # int: resourceVersion of the cached object; 0 if it was not there
     "requests",  # int: sent by it
-    "outcome",  # str: ok, conflict, error, gave-up
+    "outcome",  # str: ok, conflict, error; gave-up, over-budget: failed, and the key was dropped
     "cpu_ns",  # a duration: core time of its decision and of encoding and decoding its requests
     "crypto_ns",  # a duration: core time of generating keys and signing
     "worker",  # int: which of the controller's workers, from 1
+    "failures",  # int: of the key before this pass, since it last succeeded or was dropped
+    "retries",  # int: tries inside the pass after its first write was refused (policies that retry in place)
+    "refusals",  # int: retries, or writes, that the retry budget did not allow
 )
 RECONCILES_DIGESTED = 11
 """How many columns of RECONCILES are part of a replication's digest: the others say more of the same passes."""

@@ -32,6 +32,8 @@ METRICS: Mapping[str, Metric] = {
     "log_lines": Metric("count", "lines of all kinds that the process logs at the scenario's verbosity"),
     "stranded": Metric("count", "Certificates not Ready, still Issuing or with a next key at the end"),
     "gave_up": Metric("count", "reconciles that failed with no retry left, so that the key was dropped"),
+    "retries": Metric("count", "tries after a refusal or an error"),
+    "budget_refusals": Metric("count", "retries that a retry budget did not allow"),
 }
 """The metrics that a condition may name."""
 

@@ -7,41 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.units import MS, SECOND, format_duration
+from sim.scenario.retry import Retry
+from sim.scenario.units import MS
 from sim.scenario.values import Duration, Part, Strategy, check_order
-
-
-class Retry(Part):
-    """What a controller does after a refused or failed reconcile: wait in its rate limiter, run again."""
-
-    base: Duration = Field(
-        default=1 * SECOND,
-        gt=0,
-        description="first wait, doubled each time. Default: cert-manager's certificates-* queues",
-    )
-    max: Duration = Field(
-        default=30 * SECOND,
-        description="longest wait, at least base. Default: cert-manager's certificates-* queues",
-    )
-    limit: int | None = Field(
-        default=None,
-        ge=0,
-        le=1_000_000,
-        description="retries allowed after the first try; then the key is dropped until something wakes it. "
-        "Default: no limit, as in cert-manager",
-    )
-
-    @model_validator(mode="after")
-    def _grows(self) -> Retry:
-        if self.max < self.base:
-            raise Impossible(
-                Fault(
-                    f"the longest wait {format_duration(self.max)} is shorter than the first, "
-                    f"{format_duration(self.base)}; max must be at least base",
-                    (("max",), ("base",)),
-                )
-            )
-        return self
 
 
 class ControllerOptions(Part):

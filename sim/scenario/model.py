@@ -13,7 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, METRICS, parse_condition, unknown_metric
-from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Retry, Server
+from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Server
+from sim.scenario.retry import Retry
 from sim.scenario.units import SECOND, format_duration, quoted
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
 from sim.scenario.workload import (
@@ -199,6 +200,11 @@ class Scenario(Part):
         if isinstance(arrival, RateArrival):
             return round(count / arrival.rate * SECOND) * (10 if arrival.poisson else 1)
         return 0 if arrival == "at-once" else count * SECOND  # recorded: 10 ms each, on busy cores
+
+    def retries(self) -> list[Retry]:
+        """Return every retry that somebody in the scenario has, the general one first."""
+        own = [options.retry for _, options in self.controllers if isinstance(options, ControllerOptions)]
+        return [self.retry, *(retry for retry in own if retry is not None)]
 
     def resolved(self) -> dict[str, Any]:
         """The scenario with all defaults, as plain data that loads again to an equal scenario."""

@@ -1,0 +1,122 @@
+"""Retries that happen inside a reconcile, and what a budget has to know of every write.
+
+A reconcile is a generator of effects (``sim.client.effects``); this one stands around it and passes them on. A
+refused write is made again in place, or applied, or sent once more, before the reconcile learns of it. Controllers
+that only requeue, without a budget, run without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from sim.client.effects import NEVER, Effect, Failure, Get, Reconcile, Send, Sleep
+from sim.client.limiter import ItemLimiter
+from sim.client.policy import Policy
+from sim.cluster.messages import Response
+from sim.cluster.objects import Object, Write
+from sim.kernel.simulation import Simulation
+
+_Answer = Response | Failure
+THROTTLED = Failure("the retry budget refused the request before it was sent")
+
+
+class Retrying:
+    """Follows the reconciles of one controller by its policy."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        limiter: ItemLimiter,
+        simulation: Simulation,
+        reconcile: Callable[[Object], Reconcile | None],
+    ) -> None:
+        self._policy = policy
+        self._limiter = limiter
+        self._sim = simulation
+        self._reconcile = reconcile
+        self._written: dict[str, int] = {}  # resourceVersion of one's own last write, by key
+        self._waits_for_own = policy.kind == "read-your-writes"
+        self.counted: dict[str, list[int]] = {}
+        """Retries inside the pass that is under way, and refusals of the budget, by key."""
+
+    def reconcile(self, obj: Object) -> Reconcile | None:
+        """Decide as the controller does, unless the cache has not seen one's own last write.
+
+        That write's watch event adds the key again.
+        """
+        if self._waits_for_own and obj.resource_version < self._written.get(obj.name, 0):
+            return None
+        steps = self._reconcile(obj)
+        return steps if steps is None or steps is NEVER else self._follow(obj, steps)
+
+    def _follow(self, obj: Object, steps: Reconcile) -> Reconcile:
+        try:
+            effect = next(steps)
+            while True:
+                answer: Any
+                if isinstance(effect, Send) and not isinstance(effect, Get) and effect.write.kind == obj.kind:
+                    answer = yield from self._write(obj.name, effect)
+                else:
+                    answer = yield effect
+                effect = steps.send(answer)
+        except StopIteration as stop:
+            result: Response | Failure | None = stop.value
+            return result
+
+    def _write(self, key: str, send: Send) -> Generator[Effect, Any, _Answer]:
+        """Send a write about the key's own object, and try again in place as the policy says."""
+        policy = self._policy
+        answer = yield from self._try(key, send, self._limiter.paid.pop(key, 0))
+        if policy.kind == "apply-on-conflict":
+            if _stale(answer) and send.remake is not None and send.read is not None:
+                paid = self._pay(key)
+                if paid:
+                    forced = Send(send.remake(send.read, "apply"), send.certificate, send.read)
+                    answer = yield from self._try(key, forced, paid)
+        elif policy.kind in {"in-place", "resend"}:
+            for delay in policy.delays():
+                if not _stale(answer) or (policy.kind == "in-place" and send.remake is None):
+                    break
+                paid = self._pay(key)
+                if not paid:
+                    break
+                if delay:
+                    yield Sleep(delay)
+                if policy.kind == "in-place":
+                    live: Response = yield Get(Write("get", send.write.kind, send.write.name, {}), send.certificate)
+                    if live.code >= 400:
+                        return live
+                    assert send.remake is not None
+                    send = Send(send.remake(live.object, None), send.certificate, live.object, None, send.remake)
+                answer = yield from self._try(key, send, paid)
+        if self._waits_for_own and isinstance(answer, Response) and answer.written and answer.object is not None:
+            self._written[key] = answer.object.resource_version
+        return answer
+
+    def _try(self, key: str, send: Send, paid: int) -> Generator[Effect, Any, _Answer]:
+        budget = self._policy.budget
+        if budget is None:
+            return (yield send)
+        now = self._sim.now
+        if not budget.admit(now):
+            self._count(key, 1)
+            return THROTTLED
+        budget.started(now, paid)
+        answer: _Answer = yield send
+        budget.ended(self._sim.now, paid, answer.code < 400)
+        return answer
+
+    def _pay(self, key: str) -> int:
+        """What the retry in place costs; 0 where the budget refuses it."""
+        budget = self._policy.budget
+        paid = 1 if budget is None else budget.withdraw(self._sim.now)
+        self._count(key, 0 if paid else 1)
+        return paid
+
+    def _count(self, key: str, what: int) -> None:
+        self.counted.setdefault(key, [0, 0])[what] += 1
+
+
+def _stale(answer: _Answer) -> bool:
+    return isinstance(answer, Response) and answer.stale
