@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from sim.scenario.model import Scenario
 
+CONTENTION_FIGURES = ("time", "work", "commits", "throughput", "tries_per_job", "timeouts", "stale_again", "starved")
+"""What a contention has besides, see ``sim.analysis.contention``."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -149,6 +151,11 @@ def conflicts(replications: Sequence[Measured], others: Sequence[str] = ()) -> d
     }
 
 
+def conflicts_of(replications: Sequence[Measured], writer: str) -> dict[str, float | None]:
+    """Return the conflicts of one writer, with their rate beside them."""
+    return _refusals(replications, f".{writer}")
+
+
 def _refusals(replications: Sequence[Measured], suffix: str) -> dict[str, float | None]:
     """Return the conflicts of some writers, with their rate beside them."""
     share = rate(replications, suffix)
@@ -168,11 +175,15 @@ def expected_values(summary: dict[str, Any]) -> dict[str, float | None]:
     """
     own = summary["conflicts"]["by_cert_manager"]
     ready, count = summary["ready"]["mean"], summary["certificates"]
+    contended = {name: summary[name]["mean"] for name in CONTENTION_FIGURES if name in summary}
+    if contended.get("time") is not None:
+        contended["time"] *= 1e-3
     return {
+        **contended,
         "conflicts_total": own["mean"],
         "conflicts_per_certificate": own["per_certificate"],
         "conflict_rate": own["rate"],
-        "ready_share": ready / count if count else None,
+        "ready_share": ready / count if count and ready is not None else None,
         **{f"time_to_ready_{name}": summary["time_to_ready"][name] for name in QUANTILES},
         "requests_total": summary["requests"]["by_controllers"],
         "status_writes": summary["status_writes"]["total"]["mean"],

@@ -77,6 +77,14 @@ def load_scenario(name: str, settings: Sequence[str], seed: int | None, replicat
     return load(resolve_scenario(name), overrides)
 
 
+def warn(scenario: Scenario) -> None:
+    """Say on standard error what in a scenario is allowed and hardly meant."""
+    from sim.scenario.warnings import warnings_of
+
+    for warning in warnings_of(scenario):
+        typer.echo(f"requeue: warning: {warning}", err=True)
+
+
 def portable(name: str) -> str:
     """Return a scenario's name or path as another machine can use it: relative where that is possible."""
     path = Path(name)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.output import RESULTS, bad_input, check_writable, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import RESULTS, bad_input, check_writable, emit, emit_json, load_scenario, origin, portable, warn
 
 Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="A YAML file, or a name in scenarios/.")]
 Setting = Annotated[
@@ -80,6 +80,7 @@ def run(
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import progress_bar
 
+        warn(loaded)
         words = ["requeue", "run", portable(scenario)]
         words += [word for setting in settings or [] for word in ("--set", setting)]
         words += ["--seed", str(loaded.seed), "--replications", str(loaded.replications)]

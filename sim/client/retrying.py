@@ -88,6 +88,7 @@ class Retrying:
                     if live.code >= 400:
                         return live
                     assert send.remake is not None
+                    assert live.object is not None
                     send = Send(send.remake(live.object, None), send.certificate, live.object, None, send.remake)
                 answer = yield from self._try(key, send, paid)
         if self._waits_for_own and isinstance(answer, Response) and answer.written and answer.object is not None:
@@ -96,14 +97,16 @@ class Retrying:
 
     def _try(self, key: str, send: Send, paid: int) -> Generator[Effect, Any, _Answer]:
         budget = self._policy.budget
+        answer: _Answer
         if budget is None:
-            return (yield send)
+            answer = yield send
+            return answer
         now = self._sim.now
         if not budget.admit(now):
             self._count(key, 1)
             return THROTTLED
         budget.started(now, paid)
-        answer: _Answer = yield send
+        answer = yield send
         budget.ended(self._sim.now, paid, answer.code < 400)
         return answer
 

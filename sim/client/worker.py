@@ -202,14 +202,15 @@ class Worker(Burst):
                 # key meanwhile: the most frequent pass of all, recorded as _record does.
                 about, version = (reconciler.certificate(obj), obj.resource_version) if obj is not None else ("", 0)
                 ended = now + workers.idle_cpu
+                failures = workers.limiter.failing.get(key, 0)
                 self._rows.append(
                     (
                         number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok",
-                        workers.idle_cpu, 0, self._place,
+                        workers.idle_cpu, 0, self._place, failures, 0, 0,
                     )
                 )  # fmt: skip
                 self._queue.forget(key)
-                if key in workers.limiter.failing:
+                if failures:
                     workers.limiter.forget(key)
                 self._go.owe(workers.idle_cpu)
                 continue

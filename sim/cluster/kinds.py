@@ -305,6 +305,7 @@ KINDS: dict[str, Kind] = {
             defaults={"type": "Opaque"},
             unconditional=True,
         ),
+        Kind("ConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True),
         Kind("Event", "events", "", "v1", {}, unconditional=True, tracked=False),
     )
 }

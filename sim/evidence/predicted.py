@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     phases = _phases(replication.requests)
     figures.update({f"phase.{phase}": count for phase, count in phases.counts.items()})
     since = max(scenario.controllers.restarts, default=0)
-    reconciles: list[Row] = replication.reconciles
+    reconciles: Sequence[Row] = replication.reconciles
     objects: list[Row] = replication.objects
     passes = Counter(row[_C["controller"]] for row in reconciles if row[_C["started_ns"]] >= since)
     figures.update({f"reconciles.{name}": count for name, count in passes.items()})

@@ -21,6 +21,7 @@ from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.speed import at_drawn_speed
 from sim.kernel.streams import Streams
+from sim.recording.contended import Rows
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
@@ -136,6 +137,8 @@ def replicate(scenario: Scenario, index: int, profile: Profile | None = None, pa
 
     ``parts`` are what the controllers' process is built from. The same arguments give the same digest.
     """
+    if scenario.contention is not None:
+        return _contend(scenario, index)
     with _no_garbage_collection():
         cluster = Cluster(scenario, profile or profile_of(scenario), index, parts)
         cluster.run()
@@ -143,6 +146,33 @@ def replicate(scenario: Scenario, index: int, profile: Profile | None = None, pa
         cluster.take_apart()
         del cluster
     return replication
+
+
+def _contend(scenario: Scenario, index: int) -> Replication:
+    """Run a replication of plain clients."""
+    from sim.analysis.contention import violations as contention_violations
+    from sim.contention.world import World
+
+    with _no_garbage_collection():
+        world = World(scenario, index)
+        world.run()
+        run = world.recorded()
+        ended, settled = world.ended, world.settled
+        world.take_apart()
+        del world
+    return Replication(
+        index,
+        scenario.seed,
+        run.digest,
+        ended,
+        settled,
+        Rows(run, "requests"),
+        Rows(run, "reconciles"),
+        [],
+        [],
+        contention_violations(run),
+        run,
+    )
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from sys import intern
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.contention import measure as measure_contention
+from sim.analysis.contention import summarise as summarise_contention
 from sim.analysis.metrics import measure, times_to_ready
 from sim.analysis.summary import Measured, expected_values, summarise
 from sim.experiment.executor import Executor, choose
@@ -56,11 +58,12 @@ def perform(job: Job) -> Done:
 
     verbosity = job.scenario.log.verbosity
     replication = replicate(job.scenario, job.index)
+    contended = replication.contended is not None
     measured = Measured(
         index=replication.index,
         seed=replication.seed,
         digest=replication.digest,
-        metrics=measure(replication, verbosity),
+        metrics=measure_contention(replication, job.scenario) if contended else measure(replication, verbosity),
         times_to_ready=times_to_ready(replication.objects),
         violations=tuple(replication.violations),
     )
@@ -315,8 +318,12 @@ class Collected:
 def complete_summary(scenario: Scenario, measured: list[Measured]) -> dict[str, Any]:
     """Return the summary with the scenario's expectations and the recording that it names beside it."""
     from sim.scenario.expectations import check
+    from sim.scenario.warnings import warnings_of
 
     summary = summarise(scenario, measured)
+    if scenario.contention is not None:
+        summary = summarise_contention(scenario, measured, summary)
+    summary["warnings"] = warnings_of(scenario)
     outcomes = check(scenario.expect, expected_values(summary))
     summary["expectations"] = [outcome._asdict() for outcome in outcomes]
     summary["recorded"] = None

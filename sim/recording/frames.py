@@ -66,6 +66,8 @@ CONFLICTS = (
 """The columns of the frame of conflicts."""
 DURATIONS = {"cpu_ns": "cpu", "crypto_ns": "crypto", "server_cpu_ns": "server_cpu"}
 """Columns in nanoseconds that are no times of the clock, and what they are called in a frame."""
+CONTENDED = ("certificates", "configmaps")
+"""The resources whose conflicts are told: Certificates, and what plain clients write."""
 BOOLEANS = frozenset({"conditional", "ready", "issuing", "next_key"})
 
 
@@ -85,6 +87,10 @@ def schema(name: str) -> pa.Schema:
 def tables(replication: Replication) -> dict[str, pa.Table]:
     """Return the rows of one replication as tables, a tenth the size of the rows themselves."""
     number = replication.index + 1
+    if replication.contended is not None:
+        from sim.recording.contended import tables as contended_tables
+
+        return contended_tables(replication.contended, number)
     return {
         "requests": table("requests", replication.requests, number),
         "reconciles": table("reconciles", replication.reconciles, number),
@@ -182,7 +188,7 @@ def conflicts(requests: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    certificates = requests["resource"] == "certificates"
+    certificates = requests["resource"].isin(CONTENDED)
     lost = requests[certificates & (requests["code"] == 409) & (requests["reason"] == "Conflict")]
     winners = requests.loc[
         certificates & (requests["written_version"] > 0), ["replication", "written_version", "actor"]

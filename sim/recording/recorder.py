@@ -27,6 +27,7 @@ _RESOURCES = {
     "Secret": "secrets",
     "Event": "events",
     "Issuer": "issuers",
+    "ConfigMap": "configmaps",
 }
 
 

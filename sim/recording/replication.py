@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sim.kernel.clock import EPOCH
+
+if TYPE_CHECKING:
+    from sim.recording.contended import Contended
 
 
 @dataclass(slots=True)
@@ -21,8 +26,8 @@ class Replication:
     digest: str
     ended_ns: int
     settled: bool
-    requests: list[tuple[object, ...]]
-    reconciles: list[tuple[object, ...]]
+    requests: Sequence[tuple[object, ...]]
+    reconciles: Sequence[tuple[object, ...]]
     objects: list[tuple[object, ...]]
     logs: list[tuple[object, ...]]
     violations: list[str] = field(default_factory=list)
@@ -32,3 +37,5 @@ class Replication:
     """Unix time of the start in nanoseconds."""
     refusals: list[tuple[object, ...]] = field(default_factory=list)
     deliveries: list[tuple[object, ...]] = field(default_factory=list)
+    contended: Contended | None = None
+    """What a contention recorded; its rows above are made from that."""

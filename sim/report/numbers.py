@@ -10,11 +10,12 @@ NONE = "-"
 Group = Mapping[str, float | None]
 """A mean with its interval, as in a summary: ``mean``, ``low`` and ``high``."""
 
-UNITS = {"count": "", "share": "%", "seconds": " s"}
+UNITS = {"count": "", "share": "%", "seconds": " s", "milliseconds": " ms"}
 
 
 def write(value: float | None, kind: str = "count", signed: bool = False) -> str:
-    """Write a number of a kind: a ``count`` (or a mean of counts), a ``share`` in percent, or ``seconds``.
+    """Write a number of a kind: a ``count`` (or a mean of counts), a ``share`` in percent, ``seconds`` or
+    ``milliseconds``.
 
     ``signed`` writes a plus before what is more than 0, for differences; those of shares are in points.
     """
@@ -43,6 +44,8 @@ def _digits(value: float, kind: str, signed: bool) -> str:
     size = abs(value)
     if kind == "seconds":
         digits = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 1 else 3
+    elif kind == "milliseconds":
+        digits = 0 if size >= 1000 else 1 if size >= 10 else 2
     elif kind == "share":
         digits = 0 if size >= 10 or value == 0 else 1
     else:

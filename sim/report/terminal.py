@@ -33,8 +33,15 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     parts: list[RenderableType] = []
     if summary["violations"]:
         parts.append(f"[bold red]{escape(_violations(summary))}[/]")
-    parts += [f"[bold]{escape(verdict(summary))}[/]", escape(_conditions(summary)), ""]
-    parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
+    parts += [f"[bold yellow]{escape(f'Warning: {warning}')}[/]" for warning in summary.get("warnings", ())]
+    if summary.get("contention"):
+        from sim.report import contention
+
+        parts += [f"[bold]{escape(contention.verdict(summary))}[/]", escape(_conditions(summary)), ""]
+        parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
+    else:
+        parts += [f"[bold]{escape(verdict(summary))}[/]", escape(_conditions(summary)), ""]
+        parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
     if summary["expectations"]:
         parts += ["", *(_expectation(each) for each in summary["expectations"])]
     parts.append("")
@@ -123,6 +130,11 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     row("successful status writes", interval(summary["status_writes"]["total"]), beside.status_writes())
     row("reconciles", interval(summary["reconciles"]["total"]))
     row("  ghosts", interval(summary["ghost_reconciles"]["total"]))
+    row("retries", interval(summary.get("retries")))
+    if summary["gave_up"]["mean"]:
+        row("  gave up", interval(summary["gave_up"]))
+    if summary.get("budget_refusals", summary["gave_up"])["mean"]:
+        row("  refused by the budget", interval(summary["budget_refusals"]))
     row("log lines", write(summary["log_lines"]))
     for label, group in (
         ("field conflicts of applies", summary["field_conflicts"]),

@@ -34,6 +34,14 @@ METRICS: Mapping[str, Metric] = {
     "gave_up": Metric("count", "reconciles that failed with no retry left, so that the key was dropped"),
     "retries": Metric("count", "tries after a refusal or an error"),
     "budget_refusals": Metric("count", "retries that a retry budget did not allow"),
+    "time": Metric("seconds", "contention: until the last answer (loop once), or mean time of a job that committed"),
+    "work": Metric("count", "contention: writes sent"),
+    "commits": Metric("count", "contention: jobs that committed"),
+    "throughput": Metric("count", "contention: jobs that committed, per second"),
+    "tries_per_job": Metric("count", "contention: tries of a job that ended"),
+    "timeouts": Metric("count", "contention: tries whose answer was not waited for"),
+    "stale_again": Metric("count", "contention: writes that sent a version again which had just been refused"),
+    "starved": Metric("count", "contention: clients, of loops that are not open, that committed nothing"),
 }
 """The metrics that a condition may name."""
 

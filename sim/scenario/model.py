@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, METRICS, parse_condition, unknown_metric
 from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Server
@@ -30,6 +31,8 @@ from sim.scenario.workload import (
 __all__ = [
     "CertificateSpec",
     "Client",
+    "Clients",
+    "Contention",
     "ControllerOptions",
     "Controllers",
     "Cpu",
@@ -47,6 +50,7 @@ __all__ = [
     "ScheduleArrival",
     "Server",
     "Strategy",
+    "Times",
     "Until",
     "Workload",
     "Writer",
@@ -75,6 +79,34 @@ class Until(Part):
             message = f"at_least is more than at_most, which is {format_duration(self.at_most)}"
             raise Impossible(Fault(message, (("at_least",), ("at_most",))))
         return self
+
+
+def contention_faults(scenario: Scenario) -> list[Fault]:
+    """Return what does not go together with the scenario's contention."""
+    contention = scenario.contention
+    assert contention is not None
+    wrong = []
+    for key in ("workload", "certificate", "issuer", "controllers", "log", "profile", "recording"):
+        if getattr(scenario, key) != Scenario.model_fields[key].default:
+            message = f"{key} is about cert-manager, and contention stands in its place; remove one of them"
+            wrong.append(Fault(message, ((key,), ("contention",)), at_key=True))
+    for n, writer in enumerate(scenario.writers):
+        if writer.action != "patch" or writer.target != "annotation":
+            message = "beside contention a writer has action patch and target annotation; others are groups of clients"
+            wrong.append(Fault(message, (("writers", n, "action"), ("writers", n, "target"), ("writers", n))))
+    if scenario.clients is not None and all(group.loop == "open" for group in contention.groups):
+        message = "clients is for loops that are not open; an open loop has as many as jobs need"
+        wrong.append(Fault(message, (("clients",),), at_key=True))
+    for n, group in enumerate(contention.groups):
+        path: Path = ("contention",) if n == 0 else ("contention", "others", n - 1)
+        strategy = group.strategy or scenario.strategy
+        if group.read == "none" and strategy in {"update", "merge-patch"}:
+            message = f"the strategy {strategy} sends the version that was read; read live or cache"
+            wrong.append(Fault(message, ((*path, "read"), (*path, "strategy"), ("strategy",))))
+    if contention.warm_up >= scenario.until.at_most:
+        message = f"nothing is left after the warm-up; until.at_most is {format_duration(scenario.until.at_most)}"
+        wrong.append(Fault(message, (("contention", "warm_up"), ("until", "at_most"))))
+    return wrong
 
 
 class Scenario(Part):
@@ -134,6 +166,18 @@ class Scenario(Part):
         description="a recorded case to show beside the result (scenarios/recorded). Default: none",
     )
 
+    contention: Contention | None = Field(
+        default=None,
+        description="plain clients instead of cert-manager's controllers; the keys workload, certificate, issuer, "
+        "controllers, log, profile and recording are then left out. Default: cert-manager's controllers",
+    )
+    clients: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="contention only: how many clients, in each group that does not say. Default: 10",
+    )
+
     @field_validator("name")
     @classmethod
     def _name_inone_line(cls, name: str) -> str:
@@ -169,8 +213,18 @@ class Scenario(Part):
         return expect
 
     @model_validator(mode="after")
+    def _one_or_the_other(self) -> Scenario:
+        wrong = contention_faults(self) if self.contention is not None else []
+        if self.contention is None and self.clients is not None:
+            message = "clients are those of contention, which is missing; for Certificates write workload.certificates"
+            wrong.append(Fault(message, (("clients",),), at_key=True))
+        if wrong:
+            raise Impossible(*wrong)
+        return self
+
+    @model_validator(mode="after")
     def _happens_in_time(self) -> Scenario:
-        end = self._created_by() + self.until.at_most
+        end = self.until.at_most + (self._created_by() if self.contention is None else 0)
         moments: list[tuple[str, int, Path]] = [
             ("the restart", when, ("controllers", "restarts", n)) for n, when in enumerate(self.controllers.restarts)
         ]
@@ -204,7 +258,12 @@ class Scenario(Part):
     def retries(self) -> list[Retry]:
         """Return every retry that somebody in the scenario has, the general one first."""
         own = [options.retry for _, options in self.controllers if isinstance(options, ControllerOptions)]
+        own += [group.retry for group in self.contention.groups] if self.contention is not None else []
         return [self.retry, *(retry for retry in own if retry is not None)]
+
+    def clients_of(self, group: Clients) -> int:
+        """Return how many clients a group of the contention has; of an open loop as many as jobs need."""
+        return group.clients or self.clients or CLIENTS
 
     def resolved(self) -> dict[str, Any]:
         """The scenario with all defaults, as plain data that loads again to an equal scenario."""

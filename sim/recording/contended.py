@@ -1,0 +1,277 @@
+"""The recorded tries of a contention as arrays, and the usual tables made from them, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from sim.recording.columns import RECONCILES, REQUESTS
+from sim.recording.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+RESOURCE = "configmaps"
+VERBS = {"update": "update", "apply": "apply"}
+"""Strategy to the verb of its requests; the others patch."""
+
+Column = "tuple[np.ndarray, Sequence[str]] | np.ndarray"
+
+
+@dataclass
+class Contended:
+    """What one replication of a contention recorded.
+
+    ``tries``, ``jobs`` and ``background`` have a row each and the columns of ``sim.recording.tries``; ``labels`` and
+    ``groups`` give the name and the group of each client (-1: a background writer), ``verbs`` each group's verb.
+    """
+
+    tries: np.ndarray
+    jobs: np.ndarray
+    background: np.ndarray
+    labels: list[str]
+    groups: list[int]
+    names: list[str]
+    verbs: list[str]
+    objects: list[str]
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column of the tries."""
+        return self.tries[:, TRY.index(name)]
+
+    def job(self, name: str) -> np.ndarray:
+        """Return a column of the jobs."""
+        return self.jobs[:, JOB.index(name)]
+
+    @cached_property
+    def group_of(self) -> np.ndarray:
+        """The group of every client, as an array."""
+        import numpy as np
+
+        return np.array(self.groups, dtype=np.int64)
+
+    @property
+    def digest(self) -> str:
+        """A hash over everything that was recorded."""
+        digest = blake2b(digest_size=16)
+        for rows in (self.tries, self.jobs, self.background):
+            digest.update(rows.tobytes())
+        digest.update("\0".join([*self.labels, *self.objects, *self.verbs]).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def passes(self) -> np.ndarray:
+        """The number, from 1, of the pass that each try belongs to: tries in place belong to the one before."""
+        import numpy as np
+
+        return np.cumsum(self.column("how") == QUEUED)
+
+
+def tries_of(rows: list[list[int]], direct: list[int]) -> np.ndarray:
+    """Return all tries as one array, by client, job and number."""
+    import numpy as np
+
+    found = np.array(rows, dtype=np.int64).reshape(-1, len(TRY))
+    if direct:
+        given = np.array(direct, dtype=np.int64).reshape(-1, len(DIRECT))
+        of = {name: given[:, place] for place, name in enumerate(DIRECT)}
+        ok = of["outcome"] == OK
+        zero = np.zeros(len(given), dtype=np.int64)
+        of |= {
+            "how": zero + QUEUED,
+            "conditional": zero + 1,
+            "read_asked": of["began"],
+            "read_sent": of["began"],
+            "read_received": of["read_decided"],
+            "asked": of["sent"],
+            "received": of["decided"],
+            "code": np.where(ok, 200, 409),
+            "base": np.where(ok, of["version"], of["seen"]),
+            "written": np.where(ok, of["seen"], 0),
+            "ended": of["answered"],
+        }
+        found = np.concatenate([found, np.stack([of[name] for name in TRY], axis=1)])
+    order = np.lexsort((found[:, 3], found[:, 2], found[:, 0]))
+    return found[order]
+
+
+def rows_of(values: list[int], columns: Sequence[str]) -> np.ndarray:
+    """Return a flat list as an array with these columns."""
+    import numpy as np
+
+    return np.array(values, dtype=np.int64).reshape(-1, len(columns))
+
+
+def requests(run: Contended) -> dict[str, Any]:
+    """Return the columns ``REQUESTS``: arrays of numbers, or (codes, names) for text."""
+    import numpy as np
+
+    reads = run.tries[run.column("read_decided") >= 0]
+    writes = run.tries[run.column("decided") >= 0]
+    others = run.background
+    at = {name: place for place, name in enumerate(TRY)}
+    by = {name: place for place, name in enumerate(WRITER)}
+
+    def joined(read: Any, write: Any, other: Any = -1) -> np.ndarray:
+        """A column from that of reads, writes and background writes; numbers stand for the same in all rows."""
+        parts = []
+        for rows, places, wanted in ((reads, at, read), (writes, at, write), (others, by, other)):
+            if isinstance(wanted, str):
+                parts.append(rows[:, places[wanted]])
+            else:
+                parts.append(np.broadcast_to(np.asarray(wanted, dtype=np.int64), (len(rows),)))
+        return np.concatenate(parts)
+
+    groups = run.group_of[writes[:, at["client"]]]
+    applied = writes[:, at["how"]] == APPLIED
+    verb_names = ["get", *dict.fromkeys([*run.verbs, "apply", "patch"])]
+    verbs = np.array([verb_names.index(verb) for verb in run.verbs], dtype=np.int64)
+    verb = np.where(applied, verb_names.index("apply"), verbs[groups]) if len(writes) else groups
+    code, conditional = writes[:, at["code"]], writes[:, at["conditional"]]
+    reason = np.where(code == 409, np.where(conditional == 1, 1, 2), 0)
+    passes = run.passes
+    of_pass = np.concatenate(
+        [passes[run.column("read_decided") >= 0], passes[run.column("decided") >= 0], np.full(len(others), -1)]
+    )
+    client, obj = joined("client", "client", "writer"), joined("object", "object", "object")
+    zero = np.zeros(len(client), dtype=np.int64)
+    columns: dict[str, Any] = {
+        "actor": (client, run.labels),
+        "verb": (joined(0, verb, verb_names.index("patch")), verb_names),
+        "resource": (zero, [RESOURCE]),
+        "subresource": (zero, [""]),
+        "object": (obj, run.objects),
+        "certificate": (obj, run.objects),
+        "code": joined(200, "code", 200),
+        "reason": (joined(0, reason, 0), ["", "Conflict", "FieldConflict"]),
+        "conditional": joined(0, "conditional", 0),
+        "read_version": joined(0, "version", 0),
+        "base_version": joined("version", "base", "base"),
+        "written_version": joined(0, "written", "written"),
+        "fields": zero,
+        "hidden_retries": zero,
+        "read_ns": joined("read_asked", np.maximum(writes[:, at["read_decided"]], writes[:, at["began"]]), "sent"),
+        "asked_ns": joined("read_asked", "asked", "sent"),
+        "sent_ns": joined("read_sent", "sent", "sent"),
+        "received_ns": joined("read_received", "received", "decided"),
+        "decided_ns": joined("read_decided", "decided", "decided"),
+        "answered_ns": joined("read_answered", "answered", "answered"),
+        "reconcile": of_pass,
+    }
+    order = np.argsort(columns["decided_ns"], kind="stable")
+    taken = {name: _taken(column, order) for name, column in columns.items()}
+    return {"request": np.arange(len(order)), **taken}
+
+
+def reconciles(run: Contended) -> dict[str, Any]:
+    """Return the columns ``RECONCILES``: one row for each try through the queue, with those in place after it."""
+    import numpy as np
+
+    first = run.column("how") == QUEUED
+    starts = np.flatnonzero(first)
+    ends = np.append(starts[1:], len(first)) - 1 if len(starts) else starts
+    head, tail = run.tries[starts], run.tries[ends]
+    at = {name: place for place, name in enumerate(TRY)}
+    # A pass of the same job as the one before follows it; the count starts anew with each job.
+    same = np.zeros(len(head), dtype=np.int64)
+    same[1:] = (head[1:, at["client"]] == head[:-1, at["client"]]) & (head[1:, at["job"]] == head[:-1, at["job"]])
+    place = np.arange(len(head))
+    follows = place - np.maximum.accumulate(np.where(same == 0, place, 0))
+    sent = (run.column("read_decided") >= 0).astype(np.int64) + (run.column("decided") >= 0)
+    outcome = tail[:, at["outcome"]].copy()
+    outcome[(outcome == OUTCOMES.index("again")) & (tail[:, at["code"]] != 409)] = len(OUTCOMES)
+    names = ["ok", "conflict", *OUTCOMES[2:], "error"]
+    obj = head[:, at["object"]]
+    return {
+        "reconcile": np.arange(1, len(head) + 1),
+        "controller": (run.group_of[head[:, at["client"]]], run.names),
+        "key": (obj, run.objects),
+        "certificate": (obj, run.objects),
+        "cause": ((follows > 0).astype(np.int64), ["job", "backoff"]),
+        "queued_ns": head[:, at["began"]],
+        "started_ns": head[:, at["began"]],
+        "ended_ns": tail[:, at["ended"]],
+        "read_version": head[:, at["version"]],
+        "requests": np.add.reduceat(sent, starts) if len(starts) else starts,
+        "outcome": (outcome, names),
+        "failures": follows,
+        "retries": ends - starts,
+        "refusals": (outcome == OUTCOMES.index("over-budget")).astype(np.int64),
+    }
+
+
+_COLUMNS = {"requests": (REQUESTS, requests), "reconciles": (RECONCILES, reconciles)}
+
+
+class Rows(Sequence[tuple[Any, ...]]):
+    """The rows of a table as tuples, made when the first is asked for."""
+
+    def __init__(self, run: Contended, name: str) -> None:
+        self._run = run
+        self._name = name
+
+    @cached_property
+    def _rows(self) -> list[tuple[Any, ...]]:
+        columns, make = _COLUMNS[self._name]
+        made = make(self._run)
+        return list(zip(*(_values(name, made[name]) for name in columns), strict=True))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._rows[place]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self._rows)
+
+
+def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
+    """Return the Arrow tables of one replication; that of Certificates is empty."""
+    import numpy as np
+    import pyarrow as pa
+
+    from sim.recording import frames
+
+    found = {"certificates": frames.table("certificates", [], replication)}
+    for name, (columns, make) in _COLUMNS.items():
+        made = make(run)
+        count = len(made[columns[0]])
+        arrays = [_integers(np.full(count, replication), pa.int32())]
+        for column in columns:
+            if column in frames.STRINGS:
+                codes, names = made[column]
+                values = pa.array(list(names), pa.string())
+                arrays.append(pa.DictionaryArray.from_arrays(_integers(codes, pa.int32()), values))
+            elif column in frames.BOOLEANS:
+                bits = np.packbits(made[column].astype(np.bool_), bitorder="little")
+                arrays.append(pa.Array.from_buffers(pa.bool_(), count, [None, pa.py_buffer(bits)]))
+            else:
+                arrays.append(_integers(made[column], pa.int64()))
+        found[name] = pa.Table.from_arrays(arrays, schema=frames.schema(name))
+    return found
+
+
+def _integers(values: Any, kind: pa.DataType) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    width = np.int32 if kind == pa.int32() else np.int64
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values, dtype=width))])
+
+
+def _taken(column: Any, order: Any) -> Any:
+    return (column[0][order], column[1]) if isinstance(column, tuple) else column[order]
+
+
+def _values(name: str, column: Any) -> list[Any]:
+    from sim.recording.frames import BOOLEANS
+
+    if isinstance(column, tuple):
+        codes, names = column
+        return [names[code] for code in codes.tolist()]
+    return [bool(value) for value in column.tolist()] if name in BOOLEANS else column.tolist()
