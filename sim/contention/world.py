@@ -37,7 +37,7 @@ class World:
         self.objects = self.api.store.objects[KIND]
         self.names = [f"object-{n}" for n in range(self.contention.objects)]
         for name in self.names:
-            self.api.handle(Write("create", KIND, name, {"data": {"field-0": ""}}, "lab"), EPOCH)
+            self.api.handle(Write("create", KIND, name, {"data": {"made": "here"}}, "lab"), EPOCH)
         service = self.contention.service
         times = None if service is None else samplers(self.sim.streams, "server", "service", 1, service)[0]
         self.front = Front(self.sim, times, scenario.server.max_in_flight, self.contention.outages)
@@ -65,8 +65,13 @@ class World:
                 self._open(crew, number)
                 continue
             kind = Direct if direct and suits(crew) else Client
+            starts = samplers(self.sim.streams, group.name, "start", crew.size, group.start)
             for place in range(crew.size):
-                kind(crew, place, self._register(crew, place, number)).start()
+                client = kind(crew, place, self._register(crew, place, number))
+                if group.start.nothing:
+                    client.start()
+                else:
+                    self.sim.after(starts[place](), client.start, None)
             self._left += crew.size if group.loop == "once" else 0
         for writer in scenario.writers:
             self._write_now_and_then(writer)

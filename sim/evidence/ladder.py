@@ -34,8 +34,9 @@ def as_list(rungs: list[Rung]) -> list[dict[str, Any]]:
 
 def _closed_forms() -> Rung:
     from sim.evidence.closed_forms import checks
+    from sim.evidence.contention_forms import checks as contention_checks
 
-    found = checks()
+    found = [*checks(), *contention_checks()]
     hold = sum(check.holds for check in found)
     largest = max(check.off for check in found)
     figures = {

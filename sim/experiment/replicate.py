@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sim.client.parts import STANDARD, Parts
 from sim.client.process import Process
@@ -29,6 +30,9 @@ from sim.scenario.profile import Profile
 from sim.scenario.profile_file import profile_of
 from sim.scenario.releases import Release, release_of
 from sim.scenario.units import SECOND
+
+if TYPE_CHECKING:
+    from sim.contention.world import World
 
 
 class Cluster:
@@ -150,29 +154,24 @@ def replicate(scenario: Scenario, index: int, profile: Profile | None = None, pa
 
 def _contend(scenario: Scenario, index: int) -> Replication:
     """Run a replication of plain clients."""
-    from sim.analysis.contention import violations as contention_violations
     from sim.contention.world import World
 
     with _no_garbage_collection():
-        world = World(scenario, index)
-        world.run()
-        run = world.recorded()
-        ended, settled = world.ended, world.settled
-        world.take_apart()
-        del world
-    return Replication(
-        index,
-        scenario.seed,
-        run.digest,
-        ended,
-        settled,
-        Rows(run, "requests"),
-        Rows(run, "reconciles"),
-        [],
-        [],
-        contention_violations(run),
-        run,
+        return contended(World(scenario, index), index)
+
+
+def contended(world: World, index: int) -> Replication:
+    """Run a world of plain clients to its end and hand over what was recorded."""
+    from sim.analysis.contention import violations as broken
+
+    world.run()
+    run = world.recorded()
+    rows = Rows(run, "requests"), Rows(run, "reconciles")
+    found = Replication(
+        index, world.scenario.seed, run.digest, world.ended, world.settled, *rows, [], [], broken(run), run
     )
+    world.take_apart()
+    return found
 
 
 @contextmanager

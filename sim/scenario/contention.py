@@ -89,6 +89,9 @@ class Clients(Part):
     poisson: bool = Field(
         default=True, description="open only: exponential times between jobs; false: evenly spaced. Default: the usual"
     )
+    start: Times = Field(
+        default=Times(), description="when each client begins, where the loop is not open. Default: all at 0"
+    )
     idle: Times = Field(default=Times(), description="closed only: between two jobs. Default: none")
     read: Literal["live", "cache", "none"] = Field(
         default="live",
@@ -153,6 +156,8 @@ class Clients(Part):
         wrong = []
         if self.loop == "open" and self.rate is None:
             wrong.append(Fault("an open loop needs the rate of its jobs, such as rate: 20/s", (("loop",),)))
+        if self.loop == "open" and not self.start.nothing:
+            wrong.append(Fault("start is for loops that are not open", (("start",),), True))
         for key, loop, default in (("rate", "open", None), ("poisson", "open", True), ("idle", "closed", Times())):
             if self.loop != loop and getattr(self, key) != default:
                 wrong.append(Fault(f"{key} is for the {loop} loop, and the loop is {self.loop}", ((key,),), True))
