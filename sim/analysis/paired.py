@@ -1,6 +1,7 @@
 """Variants of a scenario against a baseline, replication by replication on the same random numbers.
 
-Every metric here is better when lower. Each interval stands for itself, at 95%: with many variants and many
+Every metric here is better when lower, but for ``commits``. Plain clients that contend have a time and work, and
+no time to Ready: what a scenario does not have is left out where figures are shown. Each interval stands for itself, at 95%: with many variants and many
 metrics one in twenty of the true nulls looks decided, so a claim should rest on the metric chosen
 beforehand. The time to Ready is compared by the quantile of each replication, because that is what can be
 paired; a run's summary has that of all replications together.
@@ -51,6 +52,14 @@ METRICS: Mapping[str, Metric] = {
     "reconciles": Metric("reconciles", "fewer reconciles", "more reconciles"),
     "overwritten": Metric("overwritten unseen", "fewer writes that overwrite unseen", "more of them"),
     "stranded": Metric("stranded Certificates", "fewer stranded Certificates", "more stranded Certificates"),
+    "gave_up": Metric("given up", "fewer given up", "more given up"),
+    "retries": Metric("retries", "fewer retries", "more retries"),
+    "budget_refusals": Metric("refused by the budget", "fewer retries refused by the budget", "more of them"),
+    "time": Metric("time", "a shorter time", "a longer time", kind="milliseconds"),
+    "work": Metric("work", "less work", "more work"),
+    "tries_per_job": Metric("tries per job", "fewer tries per job", "more tries per job"),
+    "timeouts": Metric("time-outs", "fewer time-outs", "more time-outs"),
+    "commits": Metric("commits", "fewer commits", "more commits"),
 }
 """The metrics of a comparison, in the order in which they are shown."""
 
