@@ -145,8 +145,12 @@ def _stale_again(run: Contended, stale: np.ndarray) -> int:
 
 def violations(run: Contended) -> list[str]:
     """Return the broken invariants: a conditional write accepted on another version than it was made from."""
-    wrong = (run.column("written") > 0) & (run.column("conditional") == 1) & (run.column("base") != run.column("version"))
-    return [f"{int(wrong.sum())} writes were accepted on another version than they were made from"] if wrong.any() else []
+    wrong = (
+        (run.column("written") > 0) & (run.column("conditional") == 1) & (run.column("base") != run.column("version"))
+    )
+    return (
+        [f"{int(wrong.sum())} writes were accepted on another version than they were made from"] if wrong.any() else []
+    )
 
 
 def no_times() -> array[float]:

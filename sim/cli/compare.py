@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.output import RESULTS, BadInput, bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import RESULTS, BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, warn
 from sim.cli.run import AsJson, Jobs, Name, Replications, Seed, Setting
 
 
@@ -20,8 +20,12 @@ def compare(
         typer.Option(metavar="KEY=V1,V2", help="Values to compare; repeated, every combination is run."),
     ],
     metric: Annotated[
-        str, typer.Option(metavar="NAME", help="What ranks the variants, lowest first.")
-    ] = "conflicts_per_certificate",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What ranks the variants, lowest first; default conflicts_per_certificate, time for plain clients.",
+        ),
+    ] = None,
     settings: Setting = None,
     seed: Seed = None,
     replications: Replications = None,
@@ -48,22 +52,26 @@ def compare(
 
     \b
     Metrics: conflicts_per_certificate, rate, conflicts, requests, status_writes, time_to_ready_p50,
-    time_to_ready_p95, log_lines, ghost_reconciles, reconciles, overwritten, stranded.
+    time_to_ready_p95, log_lines, ghost_reconciles, reconciles, overwritten, stranded, gave_up, retries,
+    budget_refusals; of plain clients (scenarios/contention) also time, work, tries_per_job, timeouts, commits.
     """
     with bad_input():
         loaded = load_scenario(scenario, settings or [], seed, replications)
 
-        from sim.experiment.compare import check_metric, execute, variants
+        from sim.experiment.compare import check_metric, default_metric, execute, variants
         from sim.experiment.executor import choose
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import progress_bar
 
         chosen = _chosen(vary)
+        metric = metric or default_metric(loaded)
         try:
             check_metric(metric)
             compared = variants(loaded, chosen)
         except ValueError as error:
             raise BadInput(str(error)) from None
+        for variant in compared:
+            warn(variant.scenario)
         words = ["requeue", "compare", portable(scenario)]
         words += [word for each in vary for word in ("--vary", each)]
         words += [word for setting in settings or [] for word in ("--set", setting)]

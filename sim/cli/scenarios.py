@@ -50,7 +50,9 @@ def scenarios(
         table.add_column("what it is")
         for entry in members:
             said = f"cannot be used: {entry.error}" if entry.error else entry.description
-            table.add_row(entry.name, str((entry.clients if clients else entry.certificates) or ""), entry.strategy, said)
+            table.add_row(
+                entry.name, str((entry.clients if clients else entry.certificates) or ""), entry.strategy, said
+            )
         console.print(table)
         console.print()
     typer.echo("Run one by its name: requeue run NAME")

@@ -18,8 +18,8 @@ from statistics import median
 from sim.contention.draws import samplers, uniforms
 from sim.contention.world import World
 from sim.kernel.streams import Streams
-from sim.scenario.contention import Times
 from sim.scenario.catalogue import resolve_scenario
+from sim.scenario.contention import Times
 from sim.scenario.loader import load
 from sim.scenario.model import Scenario
 from sim.scenario.units import MS

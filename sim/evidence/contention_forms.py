@@ -37,7 +37,9 @@ def chain(clients: int, idle: float | None, read: float, window: float, backoff:
 
     parts = 5
     allowed = [idle is not None, True, True, True, backoff is not None]
-    states = [state for state in _sums(clients, parts) if all(ok or not n for ok, n in zip(allowed, state, strict=True))]
+    states = [
+        state for state in _sums(clients, parts) if all(ok or not n for ok, n in zip(allowed, state, strict=True))
+    ]
     number = {state: place for place, state in enumerate(states)}
     rates = np.zeros((len(states), len(states)))
     for state, place in number.items():
@@ -166,7 +168,11 @@ def checks() -> list[Check]:
     lost, tries = budget(1 - math.exp(-1), 4)
     return [
         check("10 clients, closed loop: share refused", 1 - 1 / ramanujan_q(10), share(closed)),
-        check("8 clients, scan then validate: commits a window", 1.44649, [_each(run, "throughput") / 100 for run in scans]),
+        check(
+            "8 clients, scan then validate: commits a window",
+            1.44649,
+            [_each(run, "throughput") / 100 for run in scans],
+        ),
         check("4 retries among Poisson writers: tries a job", tries, [run["tries_per_job"] for run in given_up]),
         check(
             "4 retries among Poisson writers: share given up",

@@ -161,7 +161,7 @@ def compare(
     scenario: Scenario,
     vary: Mapping[str, Iterable[object]],
     *,
-    metric: str = DEFAULT_METRIC,
+    metric: str | None = None,
     seed: int | None = None,
     replications: int | None = None,
     out: str | Path | None = None,
@@ -178,6 +178,7 @@ def compare(
     chosen = {key: [written(value) for value in values] for key, values in vary.items()}
     found = variants(resized(scenario, seed, replications), chosen)
     folder = results.GivenFolder(Path(out)) if out is not None else None
+    metric = metric or default_metric(scenario)
     return execute(found, chosen, metric=metric, folder=folder, executor=choose(jobs), progress=progress)
 
 
@@ -277,6 +278,11 @@ def parse_vary(text: str) -> tuple[str, list[str]]:
     if not all(values):
         raise ValueError(f"{text!r} has an empty value; write --vary key=value,value")
     return key.strip(), values
+
+
+def default_metric(scenario: Scenario) -> str:
+    """Return what ranks variants of a scenario where nothing is said."""
+    return DEFAULT_METRIC if scenario.contention is None else "time"
 
 
 def check_metric(metric: str) -> None:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 IN_WORDS = ("conflicts_per_certificate", "rate", "time_to_ready_p50")
 """What every sentence speaks of, beside the metric that ranks."""
 
+IN_WORDS_OF_CLIENTS = ("time", "work", "rate")
+"""The same for plain clients, which have no Certificates."""
+
+QUIET = frozenset({"gave_up", "budget_refusals", "timeouts"})
+"""Shown only where there is any."""
+
 SHORT = {"rate": "rate", "time_to_ready_p50": "time to Ready"}
 
 
@@ -64,7 +70,8 @@ def _sentence(comparison: Comparison, name: str) -> str:
         case _:
             opening = f"{name} against {comparison.baseline}: {ranked.label} undecided ({amount})"
     clauses = [opening]
-    for other in IN_WORDS:
+    plain = comparison.results[name].scenario.contention is not None
+    for other in IN_WORDS_OF_CLIENTS if plain else IN_WORDS:
         if other != comparison.metric:
             clauses.append(_clause(comparison, name, other))
     clauses += _caveats(comparison, name)
@@ -111,15 +118,27 @@ def _ranked(comparison: Comparison, terminal: bool) -> Table:
         *(f"{place}. {name}" for place, name in enumerate(comparison.ranked, start=1)),
         terminal=terminal,
     )
-    for metric, about in METRICS.items():
+    for metric, about in _shown(comparison):
         groups = [comparison.estimates[name][metric].as_dict() for name in comparison.ranked]
         made.add_row(about.label, *(interval(group, about.kind) for group in groups))
     return made
 
 
+def _shown(comparison: Comparison) -> list[tuple[str, Metric]]:
+    """The metrics that any variant has a figure of, and that say something."""
+    plain = comparison.results[comparison.baseline].scenario.contention is not None
+    return [
+        (metric, about)
+        for metric, about in METRICS.items()
+        if any(found[metric].mean is not None for found in comparison.estimates.values())
+        and not (plain and metric == "conflicts_per_certificate")
+        and not (metric in QUIET and not any(found[metric].mean for found in comparison.estimates.values()))
+    ]
+
+
 def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
     made = table(f"{name} against {comparison.baseline}", "", "difference", "verdict", terminal=terminal)
-    for metric, about in METRICS.items():
+    for metric, about in _shown(comparison):
         difference = comparison.differences[name][metric]
         made.add_row(about.label, interval(difference.as_dict(), about.kind, signed=True), verdict(difference))
     return made

@@ -27,7 +27,9 @@ def verdict(summary: Summary) -> str:
     if found["rate"] is None:
         refused = "No conditional write was attempted, so none was refused"
     else:
-        refused = f"{interval(summary['work'])} writes, {interval(found['rate'], 'share')} of the conditional ones refused"
+        refused = (
+            f"{interval(summary['work'])} writes, {interval(found['rate'], 'share')} of the conditional ones refused"
+        )
     return f"{said}. {refused}; {_losses(summary)}."
 
 

@@ -79,7 +79,9 @@ def test_idling_and_backoff_as_a_markov_chain(clients: int, rates: tuple[float, 
     holds(commits, column(runs, "throughput", 0.1), 0.02)
 
 
-def _exponential_backoff(clients: int, idle: Any, read: Any, window: Any, backoff: Any) -> list[dict[str, float | None]]:
+def _exponential_backoff(
+    clients: int, idle: Any, read: Any, window: Any, backoff: Any
+) -> list[dict[str, float | None]]:
     from sim.client import policy
     from sim.kernel.streams import Streams
     from sim.scenario.units import parse_duration
@@ -312,7 +314,9 @@ def test_the_rungs_of_the_ladder_hold():
 
 def test_a_server_that_forgets_the_precondition_is_found(monkeypatch):
     handle = ApiServer.handle
-    monkeypatch.setattr(ApiServer, "handle", lambda self, write, now: handle(self, write._replace(resource_version=None), now))
+    monkeypatch.setattr(
+        ApiServer, "handle", lambda self, write, now: handle(self, write._replace(resource_version=None), now)
+    )
     runs = run(5, until="1s", clients=10, retry=AT_ONCE, contention={"think": WINDOW})
     assert not forms.check("", 0.72679, forms.share(runs)).holds
 
