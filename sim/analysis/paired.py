@@ -1,10 +1,10 @@
 """Variants of a scenario against a baseline, replication by replication on the same random numbers.
 
-Every metric here is better when lower, but for ``commits``. Plain clients that contend have a time and work, and
-no time to Ready: what a scenario does not have is left out where figures are shown. Each interval stands for itself, at 95%: with many variants and many
-metrics one in twenty of the true nulls looks decided, so a claim should rest on the metric chosen
-beforehand. The time to Ready is compared by the quantile of each replication, because that is what can be
-paired; a run's summary has that of all replications together.
+Every metric here is better when lower, but for ``commits``. Plain clients that contend have a time and work, and no
+time to Ready: what a scenario does not have is left out where figures are shown. Each interval stands for itself,
+at 95%: with many variants and many metrics one in twenty of the true nulls looks decided, so a claim should rest on
+the metric chosen beforehand. The time to Ready is compared by the quantile of each replication, because that is
+what can be paired; a run's summary has that of all replications together.
 """
 
 from __future__ import annotations

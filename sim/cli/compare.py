@@ -53,7 +53,7 @@ def compare(
     \b
     Metrics: conflicts_per_certificate, rate, conflicts, requests, status_writes, time_to_ready_p50,
     time_to_ready_p95, log_lines, ghost_reconciles, reconciles, overwritten, stranded, gave_up, retries,
-    budget_refusals; of plain clients (scenarios/contention) also time, work, tries_per_job, timeouts, commits.
+    budget_refusals, time, work, tries_per_job, timeouts, commits.
     """
     with bad_input():
         loaded = load_scenario(scenario, settings or [], seed, replications)

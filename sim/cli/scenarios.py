@@ -34,9 +34,7 @@ def scenarios(
     from rich.table import Table
 
     console = Console()
-    for group, listed in groupby(found, key=lambda entry: entry.group):
-        members = list(listed)
-        clients = any(entry.clients for entry in members)
+    for group, members in groupby(found, key=lambda entry: entry.group):
         table = Table(
             title=GROUPS.get(group, group),
             title_justify="left",
@@ -45,14 +43,12 @@ def scenarios(
             padding=(0, 2, 0, 0),
         )
         table.add_column("name", no_wrap=True)
-        table.add_column("clients" if clients else "certificates", justify="right")
+        table.add_column("certificates", justify="right")
         table.add_column("strategy")
         table.add_column("what it is")
         for entry in members:
             said = f"cannot be used: {entry.error}" if entry.error else entry.description
-            table.add_row(
-                entry.name, str((entry.clients if clients else entry.certificates) or ""), entry.strategy, said
-            )
+            table.add_row(entry.name, str(entry.certificates or ""), entry.strategy, said)
         console.print(table)
         console.print()
     typer.echo("Run one by its name: requeue run NAME")

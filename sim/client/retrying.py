@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from sim.client.effects import NEVER, Effect, Failure, Get, Reconcile, Send, Sleep
+from sim.client.effects import Effect, Failure, Get, Reconcile, Send, Sleep
 from sim.client.limiter import ItemLimiter
 from sim.client.policy import Policy
 from sim.cluster.messages import Response
@@ -48,7 +48,7 @@ class Retrying:
         if self._waits_for_own and obj.resource_version < self._written.get(obj.name, 0):
             return None
         steps = self._reconcile(obj)
-        return steps if steps is None or steps is NEVER else self._follow(obj, steps)
+        return None if steps is None else self._follow(obj, steps)
 
     def _follow(self, obj: Object, steps: Reconcile) -> Reconcile:
         try:

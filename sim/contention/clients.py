@@ -25,7 +25,8 @@ BEGAN, READ_ASKED, READ_SENT, READ_RECEIVED, READ_DECIDED, READ_ANSWERED, VERSIO
 CONDITIONALLY, ASKED, SENT, RECEIVED, DECIDED, ANSWERED, CODE, BASE, WRITTEN, OUTCOME, ENDED = (
     _AT[name]
     for name in (
-        "conditional", "asked", "sent", "received", "decided", "answered", "code", "base", "written", "outcome", "ended",
+        "conditional", "asked", "sent", "received", "decided", "answered", "code", "base", "written",
+        "outcome", "ended",
     )
 )  # fmt: skip
 

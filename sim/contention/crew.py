@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sim.client.policy import Policy, Shared, policy_of
 from sim.client.throttle import TokenBucket
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 KIND = "ConfigMap"
 CONDITIONAL = frozenset({"update", "merge-patch"})
 """Strategies that send the version that was read."""
-
-_new_tuple = tuple.__new__
 
 
 class Crew:
@@ -82,10 +80,7 @@ class Crew:
             assert read is not None
             if self.whole:
                 data = {**(read.data or {}), field: value}
-            row: tuple[Any, ...] = (
-                "update", KIND, obj, {"data": data}, name, "", False, read.resource_version, None, "",
-            )  # fmt: skip
-            return _new_tuple(Write, row)
+            return Write("update", KIND, obj, {"data": data}, name, resource_version=read.resource_version)
         if strategy == "apply":
             # Appliers are told apart by their manager: each client is one.
             return Write("apply", KIND, obj, {"data": data}, client, force=self.group.force)

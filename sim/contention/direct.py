@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappush
-from typing import Any
 
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.cluster.objects import Object, Write
@@ -17,8 +16,6 @@ from sim.contention.crew import KIND, Crew, policy_at
 from sim.kernel.clock import EPOCH
 from sim.recording.tries import AGAIN, GAVE_UP, OK, OVER_BUDGET
 from sim.scenario.units import SECOND
-
-_new_tuple = tuple.__new__
 
 
 def suits(crew: Crew) -> bool:
@@ -47,7 +44,6 @@ class Direct:
     __slots__ = (
         "_again",
         "_began",
-        "_body",
         "_calls",
         "_crew",
         "_failures",
@@ -69,7 +65,9 @@ class Direct:
         "_sim",
         "_think",
         "_tie",
+        "_value",
         "_whole",
+        "_write",
         "index",
         "job",
         "number",
@@ -111,7 +109,8 @@ class Direct:
         self._object, field = self._crew.place(self.index, self._pick)
         self._name = self._crew.world.names[self._object]
         self._field = f"field-{field}"
-        self._body: dict[str, Any] = {"data": {self._field: f"{self.number}.{self.job}"}}
+        self._value = f"{self.number}.{self.job}"
+        self._write = Write("update", KIND, self._name, {"data": {self._field: self._value}}, self._manager)
         heappush(self._calls, (when + self._message(), self._tie(), Direct.read, self))
 
     def read(self) -> None:
@@ -130,11 +129,12 @@ class Direct:
         now = self._sim.now
         read = self._read
         version = read.resource_version
-        body = self._body
+        write = self._write
         if self._whole:
-            body = {"data": {**(read.data or {}), **body["data"]}}
-        row = ("update", KIND, self._name, body, self._manager, "", False, version, None, "")
-        response = self._handle(_new_tuple(Write, row), EPOCH + now // SECOND)
+            data = {**(read.data or {}), self._field: self._value}
+            write = self._write = Write("update", KIND, self._name, {"data": data}, self._manager)
+        write.resource_version = version  # nobody keeps a write that was answered, so one serves all tries of a job
+        response = self._handle(write, EPOCH + now // SECOND)
         answered = now + self._message()
         live = response.object
         seen = live.resource_version  # type: ignore[union-attr] # nobody deletes the objects

@@ -96,7 +96,8 @@ def erlang_wait(rate: float, service: float, servers: int) -> float:
 def bucket_wait(rate: float, qps: float, burst: int) -> float:
     """Mean wait for a token at Poisson times: max(0, V - (burst - 1)/qps), V the workload of M/D/1.
 
-    The distribution of V is Erlang's: P(V <= x) = (1 - rho) sum over k <= x qps of (-u)^k e^u / k!, u = rate (x - k/qps).
+    The distribution of V is Erlang's: P(V <= x) = (1 - rho) sum over k <= x qps of (-u)^k e^u / k! with
+    u = rate (x - k/qps).
     """
     load = rate / qps
     start = (burst - 1) / qps

@@ -19,7 +19,7 @@ GROUPS = {"tutorial": "Tutorial", "claims": "Claims", "contention": "Contention"
 class Entry(NamedTuple):
     """One listed scenario. ``name`` is relative to scenarios/, without suffix.
 
-    ``clients`` are those of a contention, which has no Certificates; 0 stands for an open loop or for none.
+    A contention of plain clients has 0 Certificates.
     ``error`` says what is wrong with a file that cannot be used; what it would have said is then empty.
     """
 
@@ -30,7 +30,6 @@ class Entry(NamedTuple):
     strategy: str
     file: str
     error: str = ""
-    clients: int = 0
 
 
 def scenario_folders() -> list[Path]:
@@ -100,8 +99,5 @@ def _entry(name: str, path: Path) -> Entry:
     except ScenarioError as error:
         return Entry(name, group, "", 0, "", file, str(error.problems[0]))
     first = scenario.description.strip().split("\n", 1)[0]
-    if scenario.contention is not None:
-        members = [each for each in scenario.contention.groups if each.loop != "open"]
-        clients = sum(scenario.clients_of(each) for each in members)
-        return Entry(name, group, first, 0, scenario.strategy, file, clients=clients)
-    return Entry(name, group, first, scenario.workload.certificates, scenario.strategy, file)
+    count = scenario.workload.certificates if scenario.contention is None else 0
+    return Entry(name, group, first, count, scenario.strategy, file)

@@ -45,6 +45,24 @@ METRICS: Mapping[str, Metric] = {
 }
 """The metrics that a condition may name."""
 
+OF_CONTENTION = frozenset(
+    {"time", "work", "commits", "throughput", "tries_per_job", "timeouts", "stale_again", "starved"}
+)
+"""Those that only a contention of plain clients has."""
+OF_CERTIFICATES = frozenset(
+    {
+        "ready_share",
+        "time_to_ready_p50",
+        "time_to_ready_p95",
+        "time_to_ready_p99",
+        "status_writes",
+        "ghost_reconciles",
+        "log_lines",
+        "stranded",
+    }
+)
+"""Those that only cert-manager's controllers have."""
+
 OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
 CONDITION_PATTERN = r"^\s*(<=|>=|==|!=|<|>)\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?([a-zµμ0-9.]*)\s*$"
 """The regular expression that a written condition matches, in the dialect of JSON Schema."""

@@ -13,7 +13,14 @@ from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
-from sim.scenario.expectations import CONDITION_PATTERN, METRICS, parse_condition, unknown_metric
+from sim.scenario.expectations import (
+    CONDITION_PATTERN,
+    METRICS,
+    OF_CERTIFICATES,
+    OF_CONTENTION,
+    parse_condition,
+    unknown_metric,
+)
 from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Server
 from sim.scenario.retry import Retry
 from sim.scenario.units import SECOND, format_duration, quoted
@@ -218,6 +225,13 @@ class Scenario(Part):
         if self.contention is None and self.clients is not None:
             message = "clients are those of contention, which is missing; for Certificates write workload.certificates"
             wrong.append(Fault(message, (("clients",),), at_key=True))
+        missing = OF_CONTENTION if self.contention is None else OF_CERTIFICATES
+        what = "contention" if self.contention is None else "cert-manager's controllers"
+        wrong += [
+            Fault(f"{metric} is a figure of {what}, and there is none here", (("expect", metric),), at_key=True)
+            for metric in self.expect
+            if metric in missing
+        ]
         if wrong:
             raise Impossible(*wrong)
         return self

@@ -11,6 +11,7 @@ from sim.scenario.units import MINUTE, MS, SECOND, format_duration
 from sim.scenario.values import Duration, Part, Rate
 
 Jitter = Literal["none", "full", "equal", "decorrelated"]
+BudgetKind = Literal["workqueue", "finagle", "linkerd", "tower", "grpc", "envoy", "istio", "aws-sdk", "google-sre"]
 SHAPES: dict[str, Jitter | None] = {
     "none": None,
     "expo": "none",
@@ -80,18 +81,19 @@ class InPlace(Part):
 class Budget(Part):
     """How many retries there may be beside the requests: what others put around theirs."""
 
-    kind: Literal["workqueue", "finagle", "linkerd", "tower", "grpc", "envoy", "istio", "aws-sdk", "google-sre"] = (
-        Field(
-            description="workqueue: client-go's shared bucket, delays a retry until a token is there. finagle (linkerd, "
-            "tower): each request deposits 1, a retry withdraws 1/share, both expire after ttl, and min_retries_per_second "
-            "come on top. grpc (retryThrottling): tokens start at max_tokens, a failure takes 1, a success gives "
-            "token_ratio; no retry while tokens are at most max_tokens/2. envoy (istio): retries under way, waiting ones "
-            "included, stay below the larger of share of the requests under way and min_concurrent. aws-sdk (standard "
-            "mode): attempts a request, waits U(0,1) * min(2^i, 20) s instead of base, max and jitter, a retry takes cost "
-            "from the quota (after a timeout timeout_cost), a success gives back what its last retry took, or 1. "
-            "google-sre: attempts a request, retries stay below share of the requests, and a request is not even sent "
-            "with probability (requests - k * accepts)/(requests + 1), over the window"
-        )
+    kind: BudgetKind = Field(
+        description="workqueue: client-go's shared bucket, delays a retry until a token is there. "
+        "finagle (linkerd, tower): each request deposits 1, a retry withdraws 1/share, both expire after ttl, and "
+        "min_retries_per_second come on top. "
+        "grpc (retryThrottling): tokens start at max_tokens, a failure takes 1, a success gives token_ratio; no retry "
+        "while tokens are at most max_tokens/2. "
+        "envoy (istio): retries under way, waiting ones included, stay below the larger of share of the requests under "
+        "way and min_concurrent. "
+        "aws-sdk (standard mode): attempts a request, waits U(0,1) * min(2^i, 20) s instead of base, max and jitter, a "
+        "retry takes cost from the quota (after a timeout timeout_cost), a success gives back what its last retry took"
+        " or 1. "
+        "google-sre: attempts a request, retries stay below share of the requests, and a request is not even sent with "
+        "probability (requests - k * accepts)/(requests + 1), over the window"
     )
     scope: Literal["each", "all"] = Field(
         default="each",

@@ -40,15 +40,15 @@ def _stale(retry: Retry, where: str, lag: float) -> list[str]:
     if retry.policy == "resend":
         around = "" if retry.budget is None else f", and the budget {retry.budget.kind} is spent on it"
         return [
-            f"{where}: the policy resend sends the same request again; after a 409 it is stale and can't succeed{around}. "
-            "Use in-place, which reads again"
+            f"{where}: the policy resend sends the same request again; after a 409 it is stale and can't "
+            f"succeed{around}. Use in-place, which reads again"
         ]
     first = _longest_first_wait(retry)
     if retry.policy in {"requeue", "read-your-writes"} and first < lag:
         return [
-            f"{where}: the first retry comes {_within(first)} after a conflict, before the winner's write is in the cache "
-            f"(about {format_duration(round(lag))}): it sends the same stale copy again and can't succeed. Raise base, "
-            "or use in-place, which reads live"
+            f"{where}: the first retry comes {_within(first)} after a conflict, before the winner's write is in the "
+            f"cache (about {format_duration(round(lag))}): it sends the same stale copy again and can't succeed. Raise "
+            "base, or use in-place, which reads live"
         ]
     return []
 

@@ -24,6 +24,7 @@ class Writer:
 
     name = "toy-controller"
     deadline = None
+    parsing = 0
 
     def __init__(self) -> None:
         self.done = False

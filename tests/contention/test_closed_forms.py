@@ -7,25 +7,29 @@ check that holds once holds always; four standard errors are missed by chance on
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sim.client.throttle import TokenBucket
 from sim.cluster.apiserver import ApiServer
+from sim.cluster.messages import Response
+from sim.cluster.objects import Write
 from sim.evidence import contention_forms as forms
 from sim.evidence.closed_forms import Check
 from sim.scenario.units import MS
 
+Runs = list[dict[str, float | None]]
 WINDOW = {"kind": "exponential", "mean": "10ms"}
 AT_ONCE = {"backoff": "none"}
 
 
-def run(replications: int = 20, *, until: str = "4s", **scenario: Any) -> list[dict[str, float | None]]:
+def run(replications: int = 20, *, until: str = "4s", **scenario: Any) -> Runs:
     return forms.simulate({"until": {"at_most": until}, **scenario}, replications)
 
 
-def column(runs: list[dict[str, float | None]], name: str, factor: float = 1.0) -> list[float | None]:
+def column(runs: Runs, name: str, factor: float = 1.0) -> list[float | None]:
     return [None if each[name] is None else each[name] * factor for each in runs]  # type: ignore[operator]
 
 
@@ -72,20 +76,17 @@ def test_idling_and_backoff_as_a_markov_chain(clients: int, rates: tuple[float, 
     if clients == 8:
         assert forms.chain(clients, *rates) == pytest.approx((p, commits), abs=5e-6)
     idle, read, window, backoff = ({"kind": "exponential", "mean": f"{100 / rate:g}ms"} for rate in rates)
-    # An exponential wait with mean 1/backoff has no name among the policies; idle time before a scan has: the wait
-    # after a refusal is drawn from the same distribution by a group whose reading begins with it.
     runs = _exponential_backoff(clients, idle, read, window, backoff)
     holds(p, forms.share(runs), 0.01)
     holds(commits, column(runs, "throughput", 0.1), 0.02)
 
 
-def _exponential_backoff(
-    clients: int, idle: Any, read: Any, window: Any, backoff: Any
-) -> list[dict[str, float | None]]:
+def _exponential_backoff(clients: int, idle: Any, read: Any, window: Any, backoff: Any) -> Runs:
     from sim.client import policy
     from sim.kernel.streams import Streams
     from sim.scenario.units import parse_duration
 
+    # No policy waits exponentially; the closed form does. Everything else is the clients' own.
     draw = Streams(99, 0).exponential("test", "backoff", parse_duration(backoff["mean"]))
 
     class Exponential(policy.Policy):
@@ -106,7 +107,7 @@ LONE = {"clients": 1, "writers": [{"name": "others", "rate": "20/s"}]}
 FEW = {"base": "5ms", "max": "40ms", "limit": 4}
 
 
-def given_up(runs: list[dict[str, float | None]]) -> list[float]:
+def given_up(runs: Runs) -> list[float]:
     return [each["gave_up"] / (each["gave_up"] + each["commits"]) for each in runs]  # type: ignore[operator]
 
 
@@ -314,9 +315,11 @@ def test_the_rungs_of_the_ladder_hold():
 
 def test_a_server_that_forgets_the_precondition_is_found(monkeypatch):
     handle = ApiServer.handle
-    monkeypatch.setattr(
-        ApiServer, "handle", lambda self, write, now: handle(self, write._replace(resource_version=None), now)
-    )
+
+    def careless(self: ApiServer, write: Write, now: int) -> Response:
+        return handle(self, replace(write, resource_version=None), now)
+
+    monkeypatch.setattr(ApiServer, "handle", careless)
     runs = run(5, until="1s", clients=10, retry=AT_ONCE, contention={"think": WINDOW})
     assert not forms.check("", 0.72679, forms.share(runs)).holds
 

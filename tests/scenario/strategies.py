@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from sim.scenario.expectations import METRICS, OPERATORS
+from sim.scenario.expectations import METRICS, OF_CONTENTION, OPERATORS
 from sim.scenario.model import (
     CertificateSpec,
     Client,
@@ -25,6 +25,7 @@ from sim.scenario.model import (
     Workload,
     Writer,
 )
+from sim.scenario.retry import Bucket, Budget, InPlace
 from sim.scenario.units import HOUR
 
 # Whole nanoseconds of every magnitude, not only round ones.
@@ -47,7 +48,23 @@ def latencies(draw: DrawFn) -> Latency:
 @st.composite
 def retries(draw: DrawFn) -> Retry:
     base = draw(positive)
-    return Retry(base=base, max=base + draw(durations), limit=draw(st.none() | st.integers(0, 100)))
+    policy = draw(st.sampled_from(["requeue", "in-place", "apply-on-conflict", "read-your-writes", "resend"]))
+    kind = draw(
+        st.none() | st.sampled_from(["workqueue", "finagle", "tower", "grpc", "envoy", "aws-sdk", "google-sre"])
+    )
+    bucket = Bucket(burst=draw(st.integers(1, 1000))) if kind != "workqueue" and draw(st.booleans()) else None
+    steps = draw(st.none() | st.integers(1, 50))
+    return Retry(
+        base=base,
+        max=base + draw(durations),
+        limit=draw(st.none() | st.integers(0, 100)),
+        policy=policy,
+        factor=draw(st.floats(1, 100)),
+        backoff=draw(st.sampled_from([None, "none", "expo", "equal", "full", "decorr"])),
+        bucket=bucket,
+        in_place=InPlace(steps=steps) if policy in {"in-place", "resend"} else InPlace(),
+        budget=None if kind is None else Budget(kind=kind, scope=draw(st.sampled_from(["each", "all"]))),
+    )
 
 
 @st.composite
@@ -132,7 +149,7 @@ def writers(draw: DrawFn) -> Writer:
 @st.composite
 def expectations(draw: DrawFn) -> dict[str, str]:
     operators, numbers = st.sampled_from(OPERATORS), st.sampled_from(["0", "1", "0.5", ".25", "1e-3"])
-    chosen = draw(st.lists(st.sampled_from(sorted(METRICS)), unique=True, max_size=4))
+    chosen = draw(st.lists(st.sampled_from(sorted(set(METRICS) - OF_CONTENTION)), unique=True, max_size=4))
     return {metric: f"{draw(operators)} {draw(numbers)}" for metric in chosen}
 
 
