@@ -18,8 +18,8 @@ from sim.kernel.clock import EPOCH, seconds_at
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
-from sim.recording.contended import VERBS, Contended, rows_of, tries_of
-from sim.recording.tries import JOB, WRITER
+from sim.recording.contended import VERBS, Contended, jobs_of, rows_of, tries_of
+from sim.recording.tries import WRITER
 from sim.scenario.model import Scenario, Writer
 from sim.scenario.units import SECOND
 
@@ -93,7 +93,7 @@ class World:
         strategies = [group.strategy or self.scenario.strategy for group in groups]
         return Contended(
             tries_of(self.tries, self.direct),
-            rows_of(self.jobs, JOB),
+            jobs_of(self.jobs),
             rows_of(self.background, WRITER),
             self.labels,
             self.groups,

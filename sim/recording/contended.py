@@ -106,6 +106,14 @@ def rows_of(values: list[int], columns: Sequence[str]) -> np.ndarray:
     return np.array(values, dtype=np.int64).reshape(-1, len(columns))
 
 
+def jobs_of(values: list[int]) -> np.ndarray:
+    """Return all jobs as one array, by client and job."""
+    import numpy as np
+
+    found = rows_of(values, JOB)
+    return found[np.lexsort((found[:, 2], found[:, 0]))]
+
+
 def requests(run: Contended) -> dict[str, Any]:
     """Return the columns ``REQUESTS``: arrays of numbers, or (codes, names) for text."""
     import numpy as np

@@ -49,8 +49,9 @@ def passes(found: Replication) -> list[dict[str, Any]]:
     ],
 )
 def test_the_short_way_and_the_long_way_do_the_same(keys: dict[str, Any]):
-    short, _ = play(clients=8, **keys)
-    long, _ = play(clients=8, direct=False, **keys)
+    # To the end: a try that is under way then is a row of the long way only.
+    short, _ = play(clients=8, until={"at_most": "1h"}, **keys)
+    long, _ = play(clients=8, until={"at_most": "1h"}, direct=False, **keys)
     assert short.digest == long.digest
     assert list(short.requests) == list(long.requests)
     assert list(short.reconciles) == list(long.reconciles)
@@ -188,7 +189,7 @@ def test_disjoint_objects_never_conflict():
 
 
 def test_locks_leave_no_conflicts_and_one_job_at_a_time():
-    found, figures = play(clients=5, contention={"control": "pessimistic", "think": {"mean": "10ms"}, "warm_up": "1s"})
+    _, figures = play(clients=5, contention={"control": "pessimistic", "think": {"mean": "10ms"}, "warm_up": "1s"})
     assert figures["conflicts"] == 0
     assert figures["throughput"] == pytest.approx(100, rel=0.01)
     assert figures["job_p99"] == pytest.approx(50)
@@ -249,4 +250,4 @@ def test_the_columns_of_a_try_are_whole():
     found, _ = play(clients=2, contention={"loop": "once", "message": DELAY})
     assert found.contended is not None
     assert found.contended.tries.shape[1] == len(TRY)
-    assert found.ended_ns < SECOND
+    assert 0 < found.ended_ns < 2 * SECOND
