@@ -8,6 +8,7 @@ Jitter"). client-go's ItemExponentialFailureRateLimiter is the one without jitte
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from sim.scenario.retry import SHAPES, Jitter, Retry
 
@@ -53,6 +54,7 @@ class Backoff:
         return round((1 + self._draw()) * value / 2)
 
 
+@lru_cache(maxsize=256)
 def _waits(base: int, longest: int, factor: float, first: int) -> tuple[int, ...]:
     """The waits by number of failures, as far as they are shorter than the longest."""
     found: list[int] = []

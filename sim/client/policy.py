@@ -62,12 +62,19 @@ class Policy:
             self._limit = most if retry.limit is None else min(retry.limit, most)
         if budget is not None and budget.own_waits:
             self._conflicts = self._others = Backoff(_AWS_BASE, _AWS_MAX, jitter="full", draw=draw)
-        self._in_place = retry.in_place.settings()
+        self._in_place = retry.in_place
 
     @property
     def plain(self) -> bool:
         """Whether it does nothing but requeue: then nobody has to look at single writes."""
         return self.kind == "requeue" and self.budget is None
+
+    @property
+    def simple(self) -> Callable[[int, int], int] | None:
+        """What ``again`` comes to after a conflict, by failures and the wait before, where it only ever waits."""
+        if self._limit is None and self.budget is None and self._bucket is None:
+            return self._conflicts.wait
+        return None
 
     @property
     def paying(self) -> bool:
@@ -92,7 +99,7 @@ class Policy:
 
     def delays(self) -> Iterator[int]:
         """Yield the delays (ns) between the tries in place: wait.Backoff.Step of apimachinery (util/wait)."""
-        given = self._in_place
+        given = self._in_place.settings()
         delay, jitter = given["delay"], given["jitter"]
         for _ in range(given["steps"] - 1):
             yield round(delay * (1 + jitter * self.draw())) if jitter else round(delay)

@@ -43,8 +43,10 @@ class Direct:
 
     __slots__ = (
         "_again",
+        "_back",
         "_began",
         "_calls",
+        "_copy",
         "_crew",
         "_failures",
         "_field",
@@ -58,7 +60,6 @@ class Direct:
         "_objects",
         "_pick",
         "_previous",
-        "_read",
         "_read_at",
         "_record",
         "_sent",
@@ -66,6 +67,8 @@ class Direct:
         "_think",
         "_tie",
         "_value",
+        "_version",
+        "_wait",
         "_whole",
         "_write",
         "index",
@@ -87,14 +90,16 @@ class Direct:
         self._think: Callable[[], int] | None = None if crew.group.think.nothing else crew.thinks[index]
         self._idle = None if crew.group.idle.nothing else crew.idles[index]
         self._pick = crew.picks[index]
-        self._again = policy_at(crew, index).again
+        policy = policy_at(crew, index)
+        self._again = policy.again
+        self._wait = policy.simple
         self._manager = crew.group.name
         self._whole = crew.whole
-        self._read: Object
+        self._copy: Object
         self.index = index
         self.number = number
         self.job = self.tries = 0
-        self._began = self._read_at = self._sent = self._job_began = 0
+        self._began = self._read_at = self._back = self._sent = self._version = self._job_began = 0
 
     def start(self, _: object = None) -> None:
         """Begin the next job now."""
@@ -115,64 +120,56 @@ class Direct:
 
     def read(self) -> None:
         """The read is at the server; think, and send the write."""
-        now = self._sim.now
-        self._read = self._objects[self._name]
-        self._read_at = now
-        sent = now + self._message()
+        self._read_at = now = self._sim.now
+        self._copy = copy = self._objects[self._name]
+        self._version = copy.resource_version
+        message = self._message
+        self._back = sent = now + message()
         if self._think is not None:
             sent += self._think()
         self._sent = sent
-        heappush(self._calls, (sent + self._message(), self._tie(), Direct.decide, self))
+        heappush(self._calls, (sent + message(), self._tie(), Direct.decide, self))
 
     def decide(self) -> None:
         """The write is at the server."""
         now = self._sim.now
-        read = self._read
-        version = read.resource_version
+        version = self._version
         write = self._write
         if self._whole:
-            data = {**(read.data or {}), self._field: self._value}
+            data = {**(self._copy.data or {}), self._field: self._value}
             write = self._write = Write("update", KIND, self._name, {"data": data}, self._manager)
         write.resource_version = version  # nobody keeps a write that was answered, so one serves all tries of a job
         response = self._handle(write, EPOCH + now // SECOND)
-        answered = now + self._message()
+        message = self._message
+        answered = now + message()
         live = response.object
         seen = live.resource_version  # type: ignore[union-attr] # nobody deletes the objects
-        tries = self.tries
+        tries, began = self.tries, self._began
+        head = (self.number, self._object, self.job, tries, began, self._read_at, self._back, version, self._sent)
         if response.code == 200:
-            outcome = OK
+            self._record((*head, now, answered, seen, OK))
+            self._finish(answered, OK, live)
+            return
+        failures = self._failures
+        if self._wait is not None:
+            wait = self._wait(failures, self._previous)
         else:
-            wait = self._again(self._failures, self._previous, answered)
-            outcome = AGAIN if wait >= 0 else GAVE_UP if wait == NO_TRY_LEFT else OVER_BUDGET
-        self._record(
-            (
-                self.number,
-                self._object,
-                self.job,
-                tries,
-                self._began,
-                self._read_at,
-                self._sent,
-                version,
-                self._sent,
-                now,
-                answered,
-                seen,
-                outcome,
-            )
-        )
-        if outcome == AGAIN:
-            self._failures += 1
-            self._previous = wait
-            self.tries = tries + 1
-            self._began = began = answered + wait
-            heappush(self._calls, (began + self._message(), self._tie(), Direct.read, self))
-        else:
-            self._finish(answered, outcome, live)
+            wait = self._again(failures, self._previous, answered)
+            if wait < 0:
+                outcome = GAVE_UP if wait == NO_TRY_LEFT else OVER_BUDGET
+                self._record((*head, now, answered, seen, outcome))
+                self._finish(answered, outcome, live)
+                return
+        self._record((*head, now, answered, seen, AGAIN))
+        self._failures = failures + 1
+        self._previous = wait
+        self.tries = tries + 1
+        self._began = began = answered + wait
+        heappush(self._calls, (began + message(), self._tie(), Direct.read, self))
 
     def _finish(self, answered: int, outcome: int, live: Object | None) -> None:
         world = self._crew.world
-        if outcome == OK and live is not None:
+        if outcome == OK and world.watches and live is not None:
             world.stored(live)
         row = (self.number, self._object, self.job, self._job_began, answered, self.tries, int(outcome == OK), 0, 0)
         world.jobs.extend(row)

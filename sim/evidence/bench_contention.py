@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from sim.contention.draws import samplers, uniforms
-from sim.contention.world import World
+from sim.experiment.replicate import replicate
 from sim.kernel.streams import Streams
 from sim.scenario.catalogue import resolve_scenario
 from sim.scenario.contention import Times
@@ -80,12 +80,9 @@ def experiment(strategy: str, clients: int) -> Scenario:
 
 def simulated(scenario: Scenario, replication: int) -> tuple[int, int]:
     """The same from the simulator, everything recorded."""
-    world = World(scenario, replication)
-    world.run()
-    work = len(world.recorded().tries)
-    ended = world.ended
-    world.take_apart()
-    return ended, work
+    done = replicate(scenario, replication)
+    assert done.contended is not None
+    return done.ended_ns, len(done.contended.tries)
 
 
 def _cpu(function: Callable[[], object]) -> float:
