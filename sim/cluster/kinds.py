@@ -306,6 +306,8 @@ KINDS: dict[str, Kind] = {
             unconditional=True,
         ),
         Kind("ConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True),
+        # The same where nobody applies: who owns which field then decides nothing, and is not kept.
+        Kind("PlainConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True, tracked=False),
         Kind("Event", "events", "", "v1", {}, unconditional=True, tracked=False),
     )
 }

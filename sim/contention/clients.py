@@ -12,7 +12,7 @@ from typing import Any
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.contention.crew import CONDITIONAL, KIND, Crew, policy_at
+from sim.contention.crew import CONDITIONAL, Crew, policy_at
 from sim.kernel.clock import seconds_at
 from sim.kernel.simulation import Timer
 from sim.recording.tries import AGAIN, APPLIED, GAVE_UP, IN_PLACE, OK, OVER_BUDGET, QUEUED, RESENT, TRY, UNFINISHED
@@ -151,7 +151,7 @@ class Client:
 
     def _read_served(self, attempt: Try) -> None:
         now, world = self.sim.now, self.crew.world
-        copy = world.api.read(KIND, world.names[attempt.row[1]]).object
+        copy = world.api.read(world.kind, world.names[attempt.row[1]]).object
         assert copy is not None
         attempt.copy = copy
         attempt.row[READ_DECIDED] = now

@@ -16,9 +16,12 @@ from sim.scenario.contention import Clients
 if TYPE_CHECKING:
     from sim.contention.world import World
 
-KIND = "ConfigMap"
 CONDITIONAL = frozenset({"update", "merge-patch"})
 """Strategies that send the version that was read."""
+
+
+def _nowhere() -> float:
+    return 0.0
 
 
 class Crew:
@@ -33,7 +36,7 @@ class Crew:
         self.size = 1 if self.open else scenario.clients_of(group)  # an open loop draws from common streams
         self.retry = group.retry or scenario.retry
         self.strategy = group.strategy or scenario.strategy
-        self.conditional = self.strategy in CONDITIONAL
+        self.kind = world.kind
         network = scenario.server.network_one_way
         self.messages = samplers(streams, name, "message", self.size, group.message, network)
         self.thinks = samplers(streams, name, "think", self.size, group.think)
@@ -41,10 +44,10 @@ class Crew:
         self.idles = samplers(streams, name, "idle", self.size, group.idle)
         lots = uniforms(streams, name, "retries", self.size)
         self.policies = [policy_of(self.retry, draw, shared) for draw in lots]
-        self.picks = uniforms(streams, name, "pick", self.size)
+        picks = world.places > 1 and group.touches == "random"
+        self.picks = uniforms(streams, name, "pick", self.size) if picks else [_nowhere] * self.size
         throttled = bool(scenario.client.throttle)
         self.bucket = TokenBucket(scenario.client.qps, scenario.client.burst) if throttled else None
-        self.places = world.contention.objects * world.contention.fields
         # Where other fields are beside one's own, an update sends them back as they were read.
         self.whole = world.contention.fields > 1 or bool(scenario.writers) or len(world.contention.groups) > 1
         self.cache: dict[str, Object] = {}
@@ -67,9 +70,7 @@ class Crew:
         objects = self.world.contention.objects
         if self.group.touches == "own":
             return index % objects, index // objects % self.world.contention.fields
-        if self.places == 1:
-            return 0, 0
-        drawn = int(draw() * self.places)
+        drawn = int(draw() * self.world.places)
         return drawn % objects, drawn // objects
 
     def write(self, client: str, strategy: str, obj: str, field: str, value: str, read: Object | None) -> Write:
@@ -80,12 +81,12 @@ class Crew:
             assert read is not None
             if self.whole:
                 data = {**(read.data or {}), field: value}
-            return Write("update", KIND, obj, {"data": data}, name, resource_version=read.resource_version)
+            return Write("update", self.kind, obj, {"data": data}, name, resource_version=read.resource_version)
         if strategy == "apply":
             # Appliers are told apart by their manager: each client is one.
-            return Write("apply", KIND, obj, {"data": data}, client, force=self.group.force)
+            return Write("apply", self.kind, obj, {"data": data}, client, force=self.group.force)
         version = read.resource_version if strategy == "merge-patch" and read is not None else None
-        return Write("merge-patch", KIND, obj, {"data": data}, name, resource_version=version)
+        return Write("merge-patch", self.kind, obj, {"data": data}, name, resource_version=version)
 
 
 class Lock:

@@ -12,7 +12,7 @@ from heapq import heappush
 
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.cluster.objects import Object, Write
-from sim.contention.crew import KIND, Crew, policy_at
+from sim.contention.crew import Crew, policy_at
 from sim.kernel.clock import EPOCH
 from sim.recording.tries import AGAIN, GAVE_UP, OK, OVER_BUDGET
 from sim.scenario.units import SECOND
@@ -53,6 +53,7 @@ class Direct:
         "_handle",
         "_idle",
         "_job_began",
+        "_kind",
         "_manager",
         "_message",
         "_name",
@@ -93,6 +94,7 @@ class Direct:
         policy = policy_at(crew, index)
         self._again = policy.again
         self._wait = policy.simple
+        self._kind = crew.kind
         self._manager = crew.group.name
         self._whole = crew.whole
         self._copy: Object
@@ -115,7 +117,7 @@ class Direct:
         self._name = self._crew.world.names[self._object]
         self._field = f"field-{field}"
         self._value = f"{self.number}.{self.job}"
-        self._write = Write("update", KIND, self._name, {"data": {self._field: self._value}}, self._manager)
+        self._write = Write("update", self._kind, self._name, {"data": {self._field: self._value}}, self._manager)
         heappush(self._calls, (when + self._message(), self._tie(), Direct.read, self))
 
     def read(self) -> None:
@@ -137,7 +139,7 @@ class Direct:
         write = self._write
         if self._whole:
             data = {**(self._copy.data or {}), self._field: self._value}
-            write = self._write = Write("update", KIND, self._name, {"data": data}, self._manager)
+            write = self._write = Write("update", self._kind, self._name, {"data": data}, self._manager)
         write.resource_version = version  # nobody keeps a write that was answered, so one serves all tries of a job
         response = self._handle(write, EPOCH + now // SECOND)
         message = self._message

@@ -10,7 +10,7 @@ from sim.cluster.objects import Object, Write
 from sim.cluster.store import Store
 from sim.cluster.watch import Watch, WatchEvent
 from sim.contention.clients import Client
-from sim.contention.crew import KIND, Crew, Lock
+from sim.contention.crew import Crew, Lock
 from sim.contention.direct import Direct, suits
 from sim.contention.draws import samplers
 from sim.contention.front import Front
@@ -34,10 +34,14 @@ class World:
         self.sim = Simulation(Streams(scenario.seed, index))
         self.machine = Machine(self.sim, scenario.cpu.cores)
         self.api = ApiServer(Store())
-        self.objects = self.api.store.objects[KIND]
+        strategies = [group.strategy or scenario.strategy for group in self.contention.groups]
+        applied = "apply" in strategies or any(retry.policy == "apply-on-conflict" for retry in scenario.retries())
+        self.kind = "ConfigMap" if applied else "PlainConfigMap"
+        self.objects = self.api.store.objects[self.kind]
+        self.places = self.contention.objects * self.contention.fields
         self.names = [f"object-{n}" for n in range(self.contention.objects)]
         for name in self.names:
-            self.api.handle(Write("create", KIND, name, {"data": {"made": "here"}}, "lab"), EPOCH)
+            self.api.handle(Write("create", self.kind, name, {"data": {"made": "here"}}, "lab"), EPOCH)
         service = self.contention.service
         times = None if service is None else samplers(self.sim.streams, "server", "service", 1, service)[0]
         self.front = Front(self.sim, times, scenario.server.max_in_flight, self.contention.outages)
@@ -180,7 +184,7 @@ class World:
             count += 1
             obj = int(pick() * len(self.names))
             body = {"data": {"background": f"{writer.name} {count}"}}
-            request = (Write("merge-patch", KIND, self.names[obj], body, writer.name), obj, self.sim.now)
+            request = (Write("merge-patch", self.kind, self.names[obj], body, writer.name), obj, self.sim.now)
             self.front.arrive(served, request)
             self.sim.after(between(), write, None)
 

@@ -28,6 +28,7 @@ _RESOURCES = {
     "Event": "events",
     "Issuer": "issuers",
     "ConfigMap": "configmaps",
+    "PlainConfigMap": "configmaps",
 }
 
 
