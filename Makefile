@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs bench validate notebook clean
+.PHONY: help install run test quick lint types docs bench bench-contention validate notebook clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "requeue needs Python 3.11 or newer; try make PYTHON=python3.11")'
@@ -41,6 +41,9 @@ docs: $(STAMP) ## write the generated reference again
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.evidence.bench
+
+bench-contention: $(STAMP) ## cost of plain clients beside a loop written for one model alone
+	$(BIN)/python -m sim.evidence.bench_contention
 
 validate: $(STAMP) ## predict recorded clusters and write docs/validation.md: RECORDINGS=path
 	$(BIN)/requeue validate $(RECORDINGS) --profile scenarios/profiles/recorded-2-cores.yaml --ablations --update docs/validation.md
