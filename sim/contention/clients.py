@@ -13,7 +13,6 @@ from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.contention.crew import CONDITIONAL, Crew, policy_at
-from sim.kernel.clock import seconds_at
 from sim.kernel.simulation import Timer
 from sim.recording.tries import AGAIN, APPLIED, GAVE_UP, IN_PLACE, OK, OVER_BUDGET, QUEUED, RESENT, TRY, UNFINISHED
 
@@ -203,7 +202,7 @@ class Client:
         before = world.objects[name].resource_version
         value = f"{row[0]}.{row[2]}"
         write = crew.write(self.name, attempt.strategy, name, self.field, value, attempt.copy)
-        response = world.api.handle(write, seconds_at(now))
+        response = world.api.handle(write, self.sim.unix_seconds)
         back = self.message()
         row[DECIDED], row[ANSWERED], row[CODE], row[BASE] = now, now + back, response.code, before
         if response.written and response.object is not None:

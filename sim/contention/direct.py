@@ -13,7 +13,6 @@ from heapq import heappush
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.cluster.objects import Object, Write
 from sim.contention.crew import Crew, policy_at
-from sim.kernel.clock import EPOCH
 from sim.recording.tries import AGAIN, GAVE_UP, OK, OVER_BUDGET
 from sim.scenario.units import SECOND
 
@@ -48,6 +47,7 @@ class Direct:
         "_calls",
         "_copy",
         "_crew",
+        "_epoch",
         "_failures",
         "_field",
         "_handle",
@@ -83,6 +83,7 @@ class Direct:
         self._crew = crew
         self._sim = world.sim
         self._calls = world.sim.calls
+        self._epoch = world.sim.epoch
         self._tie = world.sim.next_tie
         self._handle = world.api.handle
         self._objects = world.objects
@@ -141,7 +142,7 @@ class Direct:
             data = {**(self._copy.data or {}), self._field: self._value}
             write = self._write = Write("update", self._kind, self._name, {"data": data}, self._manager)
         write.resource_version = version  # nobody keeps a write that was answered, so one serves all tries of a job
-        response = self._handle(write, EPOCH + now // SECOND)
+        response = self._handle(write, (self._epoch + now) // SECOND)
         message = self._message
         answered = now + message()
         live = response.object

@@ -14,7 +14,6 @@ from sim.contention.crew import Crew, Lock
 from sim.contention.direct import Direct, suits
 from sim.contention.draws import samplers
 from sim.contention.front import Front
-from sim.kernel.clock import EPOCH, seconds_at
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
@@ -41,7 +40,7 @@ class World:
         self.places = self.contention.objects * self.contention.fields
         self.names = [f"object-{n}" for n in range(self.contention.objects)]
         for name in self.names:
-            self.api.handle(Write("create", self.kind, name, {"data": {"made": "here"}}, "lab"), EPOCH)
+            self.api.handle(Write("create", self.kind, name, {"data": {"made": "here"}}, "lab"), self.sim.unix_seconds)
         service = self.contention.service
         times = None if service is None else samplers(self.sim.streams, "server", "service", 1, service)[0]
         self.front = Front(self.sim, times, scenario.server.max_in_flight, self.contention.outages)
@@ -192,7 +191,7 @@ class World:
             change, obj, sent = request
             now = self.sim.now
             before = self.objects[change.name].resource_version
-            response = self.api.handle(change, seconds_at(now))
+            response = self.api.handle(change, self.sim.unix_seconds)
             assert response.object is not None
             self.background.extend((number, obj, before, response.object.resource_version, sent, now, now))
             self.stored(response.object)

@@ -168,7 +168,17 @@ def contended(world: World, index: int) -> Replication:
     run = world.recorded()
     rows = Rows(run, "requests"), Rows(run, "reconciles")
     found = Replication(
-        index, world.scenario.seed, run.digest, world.ended, world.settled, *rows, [], [], broken(run), run
+        index,
+        world.scenario.seed,
+        run.digest,
+        world.ended,
+        world.settled,
+        *rows,
+        [],
+        [],
+        broken(run),
+        epoch_ns=world.sim.epoch,
+        contended=run,
     )
     world.take_apart()
     return found
