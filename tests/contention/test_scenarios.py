@@ -81,7 +81,7 @@ def test_a_resolved_scenario_is_the_same_scenario(name: str):
         ("clients=0", "found 0; write a whole number, at least 1"),
         (
             "retry.budget={kind: grpc, ttl: 1s}",
-            "ttl is no parameter of the budget grpc; it has max_tokens, token_ratio",
+            "ttl is no parameter of the budget grpc; it has max_tokens",
         ),
         ("retry.in_place.steps=3", "in_place is for the policies in-place and resend"),
         ("retry.conflict_base=1h", "the longest wait 30s is shorter than the first, 1h"),
