@@ -206,6 +206,9 @@ def reconciles(run: Contended) -> dict[str, Any]:
         "read_version": head[:, at["version"]],
         "requests": np.add.reduceat(sent, starts) if len(starts) else starts,
         "outcome": (outcome, names),
+        "cpu_ns": np.zeros(len(head), dtype=np.int64),
+        "crypto_ns": np.zeros(len(head), dtype=np.int64),
+        "worker": head[:, at["client"]] + 1,
         "failures": follows,
         "retries": ends - starts,
         "refusals": (outcome == OUTCOMES.index("over-budget")).astype(np.int64),
@@ -239,13 +242,13 @@ class Rows(Sequence[tuple[Any, ...]]):
 
 
 def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
-    """Return the Arrow tables of one replication; that of Certificates is empty."""
+    """Return the Arrow tables of one replication; those that only controllers fill are empty."""
     import numpy as np
     import pyarrow as pa
 
     from sim.recording import frames
 
-    found = {"certificates": frames.table("certificates", [], replication)}
+    found = {name: frames.table(name, [], replication) for name in frames.TABLES if name not in _COLUMNS}
     for name, (columns, make) in _COLUMNS.items():
         made = make(run)
         count = len(made[columns[0]])
