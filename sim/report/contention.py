@@ -35,13 +35,13 @@ def verdict(summary: Summary) -> str:
 
 def _losses(summary: Summary) -> str:
     losses = []
-    for figure, said in (
-        (summary["gave_up"]["mean"], "jobs given up"),
-        (summary["timeouts"]["mean"], "answers came too late"),
-        (summary["starved"]["mean"], "clients committed nothing"),
+    for figure, one, many in (
+        (summary["gave_up"]["mean"], "job given up", "jobs given up"),
+        (summary["timeouts"]["mean"], "answer came too late", "answers came too late"),
+        (summary["starved"]["mean"], "client committed nothing", "clients committed nothing"),
     ):
         if figure:
-            losses.append(f"{write(figure)} {said}")
+            losses.append(f"{write(figure)} {one if figure == 1 else many}")
     if summary["violations"]:
         losses.append("invariants were violated")
     if not losses:
