@@ -31,6 +31,7 @@ COMMANDS = {
     "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),
     "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),
     "metrics": Command("sim.cli.metrics", "metrics", "Print a replication's metrics under real clusters' names."),
+    "sweep": Command("sim.cli.sweep", "sweep", "Run every combination of settings, and rank them."),
     "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
     "schema": Command("sim.cli.scenarios", "schema", "Print the JSON Schema of scenario files, for editors."),
     "log": Command("sim.cli.log", "log", "Say what a real cluster's log tells about conflicts."),

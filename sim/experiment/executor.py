@@ -1,7 +1,8 @@
 """Where replications run: in this process, or on all cores. What comes out is the same.
 
 An executor maps a function over items and yields the results in the items' order, so that nothing
-downstream can tell which one ran. Another one (a cluster's) needs that one method.
+downstream can tell which one ran. ``sim.experiment.spread`` has executors that yield what is done at once, and
+clusters.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Processes:
         parallel = Parallel(n_jobs=self.jobs, backend="loky", return_as="generator", batch_size=1)
         finished = False
         try:
-            with _interrupts_held():
+            with interrupts_held():
                 results = parallel(delayed(function)(item) for item in items)
             yield from results
             finished = True
@@ -68,7 +69,7 @@ class Processes:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back while workers start: they inherit that, and leave it to this process to end them.
 
     A terminal sends the signal to the workers as well, and each would print where it was interrupted.

@@ -33,12 +33,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One replication to run: what travels to a worker. ``rows`` and ``log`` say what else is wanted back."""
+    """One replication to run: what travels to a worker.
+
+    ``rows`` and ``log`` say what else is wanted back; ``waste`` asks for the figures of ``sim.analysis.waste``.
+    """
 
     scenario: Scenario
     index: int
     rows: bool = False
     log: bool = False
+    waste: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,17 @@ def perform(job: Job) -> Done:
 
     verbosity = job.scenario.log.verbosity
     replication = replicate(job.scenario, job.index)
+    metrics = measure(replication, verbosity)
+    if job.waste:
+        from sim.analysis.waste import waste
+        from sim.scenario.profile_file import profile_of
+
+        metrics |= waste(replication, profile_of(job.scenario))
     measured = Measured(
         index=replication.index,
         seed=replication.seed,
         digest=replication.digest,
-        metrics=measure(replication, verbosity),
+        metrics=metrics,
         times_to_ready=times_to_ready(replication.objects),
         violations=tuple(replication.violations),
     )
