@@ -111,7 +111,7 @@ def setting(resolved: Mapping[str, Any], key: str) -> str:
             value = value[int(step)]
         else:
             return ""
-    return written(value)
+    return written(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 class Sweep:

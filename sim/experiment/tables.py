@@ -52,3 +52,21 @@ def replications_table(found: Sweep) -> pd.DataFrame:
                 | {metric: values[place] for metric, values in series.items()}
             )
     return pd.DataFrame(rows)
+
+
+def trials_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row per trial: its settings, how it ended, and every objective with its interval.
+
+    ``document`` is ``Tuned.as_dict``.
+    """
+    import pandas as pd
+
+    rows = []
+    for trial in document["trials"]:
+        row = {key: trial[key] for key in ("trial", "state", "front", "current", "replications")}
+        row |= trial["settings"]
+        for name in document["objectives"]:
+            group = trial["values"][name] or {}
+            row |= {name: group.get("mean")} | {f"{name}_{end}": group.get(end) for end in ("low", "high", "adjusted")}
+        rows.append(row)
+    return pd.DataFrame(rows)
