@@ -31,6 +31,9 @@ REPLICATIONS = 3
 MATTERS = 0.05
 """An effect across the whole range of less than this share of the current value is not worth tuning."""
 
+CLEAR = 3
+"""An effect so many times as large as chance alone would give it is no chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -123,7 +126,7 @@ def _effects(
     for place, each in enumerate(space):
         mu_star, half = float(analysed["mu_star"][place]), float(analysed["mu_star_conf"][place])
         low, high = max(0.0, mu_star - half), mu_star + half
-        worth = _worth(low, high, noise[place], current)
+        worth = _worth(mu_star, high, noise[place], current)
         effects[each.key] = Effect(
             mu_star, low, high, float(analysed["mu"][place]), float(analysed["sigma"][place]), noise[place], worth
         )
@@ -146,11 +149,11 @@ def _noise(sampled: np.ndarray[Any, Any], values: np.ndarray[Any, Any], paths: S
     return [math.sqrt(2 / math.pi * sum(each) / len(each)) if each else 0.0 for each in errors]
 
 
-def _worth(low: float, high: float, noise: float, current: float | None) -> Worth:
+def _worth(mu_star: float, high: float, noise: float, current: float | None) -> Worth:
     if current is None:
         return "undecided"
     matters = MATTERS * abs(current)
-    if low > max(matters, noise):
+    if mu_star > max(matters, CLEAR * noise):
         return "worth tuning"
     # Chance is part of mu*: what is left without it is what the setting can do.
     left = math.sqrt(max(0.0, high**2 - noise**2))
