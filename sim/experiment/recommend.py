@@ -19,14 +19,13 @@ from sim.experiment.screening import Effect, Worth, pieces, screen, verdicts
 from sim.experiment.space import same
 from sim.experiment.sweep import compared
 from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search, settings_of, tried_with
+from sim.experiment.unlimited import FRESH
 
 if TYPE_CHECKING:
     from sim.analysis.summary import Measured
     from sim.experiment.evaluate import Evaluator
     from sim.scenario.model import Scenario
 
-FRESH = 50_000
-"""The first replication that no trial uses."""
 ALWAYS = {"retry": ("base", "max"), "client": ("qps", "burst")}
 """What a recommended budget names in any case."""
 NEAR = 0.05

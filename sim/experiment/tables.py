@@ -70,3 +70,26 @@ def trials_table(document: Mapping[str, Any]) -> pd.DataFrame:
             row |= {name: group.get("mean")} | {f"{name}_{end}": group.get(end) for end in ("low", "high", "adjusted")}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def tries_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row per number of tries: the writes that took so many, and what a limit there would give up.
+
+    ``document`` is what ``requeue budget --json`` prints.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "tries": each["tries"],
+            "retries": each["retries"],
+            "writes": document["tries"].get(str(each["tries"]), 0),
+            "given_up": each["lost"],
+            "share": each["share"]["mean"],
+            "share_low": each["share"]["low"],
+            "share_high": each["share"]["high"],
+        }
+        for each in document["given_up"]
+    ]
+    columns = ["tries", "retries", "writes", "given_up", "share", "share_low", "share_high"]
+    return pd.DataFrame(rows, columns=columns)
