@@ -106,6 +106,25 @@ class Adaptive:
                 return
 
 
+class Lasting:
+    """For work that comes in several helpings: in this process, and on all cores once that has taken long."""
+
+    def __init__(self, worth_seconds: float = WORTH_SECONDS) -> None:
+        self.worth_seconds = worth_seconds
+        self._spent = 0.0
+
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield the results in order."""
+        for done, item in enumerate(items):
+            if self._spent > self.worth_seconds and cores() > 1:
+                yield from Processes().map(function, items[done:])
+                return
+            began = time.perf_counter()
+            outcome = function(item)
+            self._spent += time.perf_counter() - began
+            yield outcome
+
+
 def choose(jobs: int | None) -> Executor:
     """Return the executor for ``--jobs``: adaptive without a number, in this process for 1."""
     if jobs is None:

@@ -115,10 +115,20 @@ def setting(resolved: Mapping[str, Any], key: str) -> str:
 
 
 class Sweep:
-    """What a sweep came to. ``measured`` has the replications of every cell by name."""
+    """What a sweep came to. ``measured`` has the replications of every cell by name.
 
-    def __init__(self, swept: Grid, metric: str, measured: Mapping[str, Sequence[Measured]]) -> None:
+    ``stopped`` says how a rule that chose the number of replications ended: ``selection`` or ``precision``.
+    """
+
+    def __init__(
+        self,
+        swept: Grid,
+        metric: str,
+        measured: Mapping[str, Sequence[Measured]],
+        stopped: Mapping[str, Any] | None = None,
+    ) -> None:
         self.grid = swept
+        self.stopped = dict(stopped or {})
         self.metric = metric
         self.measured = dict(measured)
         self.metrics = figures.shown(metric)
@@ -185,6 +195,7 @@ class Sweep:
                 key: {value: each.as_dict() for value, each in found.items()}
                 for key, found in self.main_effects().items()
             },
+            **self.stopped,
             "left_out": [{"cell": name, "reason": reason} for name, reason in self.grid.left_out.items()],
         }
 
@@ -213,11 +224,20 @@ def run(swept: Grid, evaluator: Evaluator, metric: str, replications: int) -> Sw
 
     The first replications of all cells come first, so that what an interruption leaves is a smaller sweep.
     """
-    cells = swept.all
-    wanted = [(cell.scenario, index) for index in range(replications) for cell in cells]
-    evaluator.expected = len({(evaluator.key(scenario), index) for scenario, index in wanted})
-    found = evaluator.evaluate(wanted)
-    return Sweep(swept, metric, {cell.name: found[place :: len(cells)] for place, cell in enumerate(cells)})
+    evaluator.expected = len({evaluator.key(cell.scenario) for cell in swept.all}) * replications
+    return Sweep(swept, metric, extended(swept.all, {}, replications, evaluator))
+
+
+def extended(
+    cells: Sequence[Cell], measured: Mapping[str, Sequence[Measured]], replications: int, evaluator: Evaluator
+) -> dict[str, list[Measured]]:
+    """Return ``measured`` with so many replications of each of ``cells``; all of them have equally many before."""
+    found = {name: list(each) for name, each in measured.items()}
+    have = len(found.get(cells[0].name, ()))
+    new = evaluator.evaluate((cell.scenario, index) for index in range(have, replications) for cell in cells)
+    for place, cell in enumerate(cells):
+        found.setdefault(cell.name, []).extend(new[place :: len(cells)])
+    return found
 
 
 def compared(difference: Estimate) -> dict[str, Any]:

@@ -83,6 +83,13 @@ def verdict(document: Document) -> list[str]:
     chosen = document.get("selection")
     if chosen:
         lines.append(chosen["sentence"])
+    precision = document.get("precision")
+    if precision:
+        found = "no interval" if precision["achieved"] is None else write(precision["achieved"], "share")
+        said = "every cell is known to" if precision["reached"] else "NOT every cell is known to"
+        lines.append(
+            f"Precision: {said} {write(precision['asked'], 'share')}; the widest interval is {found} of its mean."
+        )
     return lines
 
 
