@@ -18,8 +18,8 @@ from sim.analysis.intervals import NOTHING, Estimate, mean_interval
 
 GROUP = 5
 BATCHES = 10
-WORTH_CUTTING = 0.8
-"""A cut must take a fifth off the statistic. Otherwise a rare busy spell at the start passes for a warm-up, and what
+WORTH_CUTTING = 0.7
+"""A cut must take 30% off the statistic. Otherwise a rare busy spell at the start passes for a warm-up, and what
 remains is biased: on a queue at half its capacity (8,000 customers) intervals of 95% covered in 90% of runs."""
 LEAST = 10 * GROUP
 """Fewer observations than this have no warm-up that could be found."""
