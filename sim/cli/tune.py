@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from sim.experiment.recommend import Tuned
     from sim.scenario.model import Scenario
 
-OBJECTIVES = ("time_to_ready.p99", "requests.total")
-CONSTRAINTS = ("gave_up == 0", "stranded == 0")
-
 
 def tune(
     scenario: Name,
@@ -90,10 +87,10 @@ def tune(
         from sim.experiment.tune import Question
 
         try:
-            objectives = [check(each) for each in objective or OBJECTIVES]
+            objectives = [check(each) for each in objective or goals.OBJECTIVES]
             if len(set(objectives)) < len(objectives):
                 raise ValueError("an objective is given twice")
-            constraints = [goals.constraint(each) for each in constraint or CONSTRAINTS]
+            constraints = [goals.constraint(each) for each in constraint or goals.CONSTRAINTS]
             dims = dimensions(space or [], loaded)
             _check_keys(loaded, dims)
         except ValueError as error:

@@ -11,6 +11,10 @@ from sim.analysis.summary import Measured
 from sim.scenario.expectations import Condition, holds
 from sim.scenario.units import SECOND, parse_duration
 
+OBJECTIVES = ("time_to_ready.p99", "requests.total")
+CONSTRAINTS = ("gave_up == 0", "stranded == 0")
+"""What a search is after where nothing is asked for."""
+
 _CONSTRAINT = re.compile(r"\s*([A-Za-z][\w.]*)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
 
 

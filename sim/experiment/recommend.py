@@ -22,6 +22,8 @@ from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search
 from sim.experiment.unlimited import FRESH
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sim.analysis.summary import Measured
     from sim.experiment.evaluate import Evaluator
     from sim.scenario.model import Scenario
@@ -50,6 +52,13 @@ class Tuned:
         """Whether no invariant was violated anywhere."""
         everything = [*self.fresh, *(one.measured for one in self.tried)]
         return not any(each.violations for measured in everything for each in measured)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per trial: settings, how it ended, objectives with intervals."""
+        from sim.experiment.tables import trials_table
+
+        return trials_table(self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as plain data: what ``requeue tune --json`` prints and ``tune.json`` holds."""

@@ -18,6 +18,8 @@ from sim.analysis.intervals import Estimate, mean_interval, verdict
 from sim.analysis.summary import Measured, digest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sim.experiment.evaluate import Evaluator
     from sim.scenario.model import Scenario
 
@@ -176,6 +178,13 @@ class Sweep:
             }
             for key, values in self.grid.vary.items()
         }
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per cell, ranked: settings, figures with intervals, differences, verdicts."""
+        from sim.experiment.tables import cells_table
+
+        return cells_table(self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sweep as plain data: what ``requeue sweep --json`` prints and ``sweep.json`` holds."""
