@@ -10,7 +10,7 @@ from sim.analysis.figures import FIGURES
 from sim.analysis.intervals import Estimate
 from sim.report.numbers import interval, write
 from sim.report.picture import bars, heat_map
-from sim.report.text import render, table
+from sim.report.text import is_wide, render, short_keys, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,22 +116,30 @@ def pictures(document: Document) -> list[str]:
 def _ranked(document: Document, terminal: bool) -> Table:
     metric = document["metric"]
     figure = FIGURES[metric]
-    keys = list(document["vary"])
-    heads = [figure.label, "against current", "", "against the best", ""]
-    made = table(f"Ranked by {figure.label}", "", *keys, *heads, terminal=terminal)
+    wide = is_wide(terminal)
+    keys = short_keys(document["vary"])
+    heads = [*keys.values(), "mean", "against current", *(["against the best"] if wide else [])]
+    made = table(f"Ranked by {figure.label}; * is the current configuration", "", *heads, terminal=terminal)
     for cell in document["cells"][:SHOWN_CELLS]:
         against, behind = cell["difference"], cell["difference_from_best"]
-        mark = f"{cell['rank']}." + (" *" if cell["current"] else "")
-        made.add_row(
-            mark,
+        cells = [
+            f"{cell['rank']}." + (" *" if cell["current"] else ""),
             *(cell["settings"][key] for key in keys),
             interval(cell["metrics"][metric], figure.kind),
-            interval(against and against[metric], figure.kind, signed=True) if against else "current",
-            against[metric]["verdict"] if against else "",
-            interval(behind, figure.kind, signed=True) if behind else "best",
-            behind["verdict"] if behind else "",
-        )
+            _against(against and against[metric], figure.kind, "current"),
+            _against(behind, figure.kind, "best"),
+        ]
+        made.add_row(*cells[: len(heads) + 1])
+    for column in made.columns:
+        column.no_wrap = True
     return made
+
+
+def _against(difference: Mapping[str, Any] | None, kind: str, itself: str) -> str:
+    """Write a difference and its verdict, verdicts in a column."""
+    if not difference:
+        return f"{itself:9}"
+    return f"{interval(difference, kind, signed=True)}  {difference['verdict']:9}"
 
 
 def figure(document: Document) -> Figure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.figures import FIGURES
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
-from sim.report.text import render, table
+from sim.report.text import is_wide, render, short_keys, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,6 +50,9 @@ def verdict(document: Document) -> list[str]:
     """Return in sentences what the recommendation changes, and what that improves."""
     recommended = document["recommended"]
     changes = recommended["changes"]
+    if not document["front"]:
+        wanted = " and ".join(document["constraints"])
+        return [f"No trial holds {wanted}, the current configuration neither: nothing to recommend. See --constraint."]
     if not changes:
         return [
             f"Nothing better than the current configuration was found in {len(document['trials'])} trials: keep it."
@@ -136,6 +139,8 @@ def _axis(name: str) -> str:
 
 def _improvement(document: Document, terminal: bool) -> Table:
     made = table("What it improves", "", "current", "recommended", "difference", "", terminal=terminal)
+    for column in made.columns[1:]:
+        column.no_wrap = True
     for name, found in document["improvement"].items():
         about = FIGURES[name]
         difference = found["difference"]
@@ -153,15 +158,19 @@ def _improvement(document: Document, terminal: bool) -> Table:
 
 def _trials(document: Document, terminal: bool) -> Table:
     labels = [FIGURES[name].label for name in document["objectives"]]
-    keys = list(document["space"])
-    made = table("Trials, the front first", "trial", *keys, *labels, "", terminal=terminal)
+    keys = short_keys(document["space"])
+    wide = is_wide(terminal)
+    made = table("Trials, the front first", "trial", *keys.values(), *labels, "", terminal=terminal)
+    for column in [*made.columns[: 1 + len(keys)], made.columns[-1]]:
+        column.no_wrap = True
     shown = sorted(document["trials"], key=_order)
     for trial in shown[:SHOWN_TRIALS]:
         state = "front" if trial["front"] else trial["state"] if trial["state"] != "complete" else ""
         cells = []
         for name in document["objectives"]:
             group = trial["values"][name]
-            cells.append(interval(group, FIGURES[name].kind) if group else NONE)
+            said = interval if wide else _mean
+            cells.append(said(group, FIGURES[name].kind) if group else NONE)
         state = f"current, {state}" if trial["current"] and state else "current" if trial["current"] else state
         made.add_row(str(trial["trial"]), *(trial["settings"][key] for key in keys), *cells, state)
     hidden = len(shown) - SHOWN_TRIALS
@@ -169,6 +178,10 @@ def _trials(document: Document, terminal: bool) -> Table:
         made.caption = f"... and {hidden} more in trials.csv"
         made.caption_justify = "left"
     return made
+
+
+def _mean(group: Mapping[str, float | None], kind: str) -> str:
+    return write(group["mean"], kind)
 
 
 def _order(trial: Mapping[str, Any]) -> tuple[bool, bool, int]:
@@ -179,6 +192,7 @@ def _sensitivity(document: Document, name: str, found: Mapping[str, Any], termin
     about = FIGURES[name]
     heads = ("mean effect across its range", "of it by chance", "")
     made = table(f"Sensitivity of {about.label} (Morris, mu*)", "", *heads, terminal=terminal)
+    made.columns[-1].no_wrap = True
     for key, effect in sorted(found.items(), key=lambda item: -item[1]["mu_star"]):
         group = {"mean": effect["mu_star"], "low": effect["low"], "high": effect["high"]}
         made.add_row(key, interval(group, about.kind), write(effect["noise"], about.kind), effect["worth"])
