@@ -10,11 +10,13 @@ Res. 30, 1982: 10 to 30 batches are enough), so that the t interval applies.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.analysis.intervals import NOTHING, Estimate, mean_interval
+
+if TYPE_CHECKING:
+    import numpy as np
 
 GROUP = 5
 BATCHES = 10
@@ -38,42 +40,38 @@ class Steady(NamedTuple):
         return {**self.estimate.as_dict(), "warm_up": self.cut, "observations": self.of, "settled": self.settled}
 
 
-def mser5(values: Sequence[float]) -> tuple[int, bool]:
+def mser5(values: Sequence[float] | np.ndarray[Any, Any]) -> tuple[int, bool]:
     """Return how many first observations to leave out, and whether that is no more than half of them.
 
     The statistic is looked for in the whole series, to see a cut past half, but not in its last five groups, whose
     variance says nothing.
     """
-    groups = [
-        math.fsum(values[start : start + GROUP]) / GROUP for start in range(0, len(values) // GROUP * GROUP, GROUP)
-    ]
-    if len(groups) < LEAST // GROUP:
+    import numpy as np
+
+    many = len(values) // GROUP
+    if many < LEAST // GROUP:
         return 0, False
-    best, best_at = math.inf, 0
-    total = squares = 0.0
-    centre = groups[-1]  # of the order of the values, so that squares of small differences are summed
-    for place in range(len(groups) - 1, -1, -1):
-        total += groups[place] - centre
-        squares += (groups[place] - centre) ** 2
-        many = len(groups) - place
-        if many < GROUP:
-            continue
-        statistic = max(0.0, squares - total**2 / many) / many**2
-        if statistic <= best:  # of equals the earliest
-            best, best_at = statistic, place
-    if best > WORTH_CUTTING * statistic:  # that of the whole series, which came last
+    groups = np.asarray(values[: many * GROUP], dtype=float).reshape(many, GROUP).mean(axis=1)
+    backwards = (groups - groups[-1])[::-1]  # of small differences, so that their squares lose no digits
+    left = np.arange(1, many + 1)
+    spread = np.maximum(0.0, np.cumsum(backwards**2) - np.cumsum(backwards) ** 2 / left)
+    statistic = (spread / left**2)[::-1]  # by the number of groups left out
+    candidates = statistic[: many - GROUP + 1]
+    best_at = int(np.argmin(candidates))
+    if candidates[best_at] > WORTH_CUTTING * statistic[0]:
         return 0, True
-    return best_at * GROUP, best_at * 2 <= len(groups)
+    return best_at * GROUP, best_at * 2 <= many
 
 
 def batch_means(values: Sequence[float], batches: int = BATCHES) -> Estimate:
     """Return the mean with the interval of ``batches`` batch means; the rest that fills no batch is left out."""
+    import numpy as np
+
     size = len(values) // batches
     if size < 1:
         return NOTHING
-    start = len(values) - size * batches
-    means = [math.fsum(values[at : at + size]) / size for at in range(start, len(values), size)]
-    return mean_interval(means)
+    whole = np.asarray(values, dtype=float)[len(values) - size * batches :]
+    return mean_interval(whole.reshape(batches, size).mean(axis=1).tolist())
 
 
 def steady(series: Sequence[Sequence[float]]) -> Steady:
@@ -82,12 +80,14 @@ def steady(series: Sequence[Sequence[float]]) -> Steady:
     With one replication the interval is that of batch means; with several, that of their means after the cut
     (replication and deletion: Law, section 9.5.1), which is found on the mean of all of them.
     """
+    import numpy as np
+
     length = min(map(len, series), default=0)
     if not length:
         return Steady(NOTHING, 0, 0, False)
-    together = [math.fsum(each[at] for each in series) / len(series) for at in range(length)]
+    together = np.mean([np.asarray(each[:length], dtype=float) for each in series], axis=0)
     cut, settled = mser5(together)
     if len(series) == 1:
         return Steady(batch_means(series[0][cut:]), cut, length, settled)
-    means = [math.fsum(each[cut:]) / (len(each) - cut) for each in series]
+    means = [float(np.mean(each[cut:])) for each in series]
     return Steady(mean_interval(means), cut, length, settled)

@@ -8,9 +8,11 @@ clusters.
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -55,6 +57,7 @@ class Processes:
         from joblib import Parallel, delayed
         from joblib.externals.loky import get_reusable_executor
 
+        hush_manager()
         parallel = Parallel(n_jobs=self.jobs, backend="loky", return_as="generator", batch_size=1)
         finished = False
         try:
@@ -66,6 +69,21 @@ class Processes:
             if not finished:
                 # Interrupted, or a replication failed: do not wait for the ones that still run.
                 get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+@cache
+def hush_manager() -> None:
+    """Hide the complaint of loky's manager thread when its work is taken away while it hands it out.
+
+    That is what an interruption does. For good, because the complaint may come at any time until the thread ends.
+    """
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if args.thread is None or "ExecutorManager" not in args.thread.name:
+            before(args)
+
+    threading.excepthook = hook
 
 
 @contextmanager

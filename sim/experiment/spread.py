@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 from warnings import catch_warnings, simplefilter
 
-from sim.experiment.executor import WORTH_SECONDS, cores, interrupts_held
+from sim.experiment.executor import WORTH_SECONDS, cores, hush_manager, interrupts_held
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -97,6 +97,7 @@ class Joblib:
         """Yield the outcomes as they come."""
         from joblib import Parallel, delayed, parallel_config
 
+        hush_manager()
         call = delayed(_Numbered(function))
         outcomes: Generator[tuple[int, Outcome], None, None] = _nothing()
         finished = False
@@ -112,11 +113,11 @@ class Joblib:
             with catch_warnings():
                 simplefilter("ignore", UserWarning)
                 outcomes.close()
-            if not finished and self.backend == "loky":
-                from joblib.externals.loky import get_reusable_executor
+                if not finished and self.backend == "loky":
+                    from joblib.externals.loky import get_reusable_executor
 
-                # Interrupted, or a replication failed: do not wait for the ones that still run.
-                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+                    # Interrupted, or a replication failed: do not wait for the ones that still run.
+                    get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 class Adaptive:

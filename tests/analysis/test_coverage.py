@@ -112,7 +112,7 @@ def waits(rng: np.random.Generator, many: int, load: float) -> np.ndarray:
 
 @pytest.mark.slow
 def test_batch_means_of_a_queue_that_settles():
-    assert in_range(coverage(lambda rng: steady([waits(rng, 20_000, 0.5).tolist()]).estimate, 1.0))
+    assert in_range(coverage(lambda rng: steady([waits(rng, 20_000, 0.5)]).estimate, 1.0))
 
 
 def test_batch_means_of_a_series_that_starts_far_away():
@@ -132,7 +132,7 @@ def test_batch_means_of_a_series_that_starts_far_away():
 
 def test_several_long_replications():
     def interval(rng: np.random.Generator) -> Estimate:
-        return steady([waits(rng, 2000, 0.5).tolist() for _ in range(5)]).estimate
+        return steady([waits(rng, 2000, 0.5) for _ in range(5)]).estimate
 
     assert in_range(coverage(interval, 1.0))
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from sim.analysis.intervals import mean_interval
-from tests.cli.command import requeue
+from tests.cli.command import inside, requeue
 from tests.cli.interrupted import journal_lines, stop_after
 
 SWEEP = ("sweep", "small.yaml", "--vary", "client.qps=20,50", "--vary", "retry.base=10ms..1s/log/3")
 
 
 def test_a_sweep_says_the_best_first_and_leaves_its_files(project: Path):
-    done = requeue(*SWEEP, "--out", "out", at=project)
+    done = inside(*SWEEP, "--out", "out", at=project)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.startswith("No cell is better than the current configuration: conflicts per Certificate")
@@ -26,20 +26,20 @@ def test_a_sweep_says_the_best_first_and_leaves_its_files(project: Path):
         "sweep.json", "cells.csv", "cells.parquet", "replications.csv", "replications.parquet", "sweep.png",
         "scenario.yaml", "manifest.json", "journal.jsonl",
     }  # fmt: skip
-    again = requeue(*SWEEP, "--out", "out", "--replications", "2", at=project)
+    again = inside(*SWEEP, "--out", "out", "--replications", "2", at=project)
     assert again.returncode == 0, again.stderr
     assert {entry.name for entry in (project / "out").iterdir()} == names
 
 
 def test_cells_are_runs_with_set_and_differences_are_paired(project: Path):
-    found = json.loads(requeue(*SWEEP, "--json", "--out", "out", at=project).stdout)
+    found = json.loads(inside(*SWEEP, "--json", "--out", "out", at=project).stdout)
     assert [cell["rank"] for cell in found["cells"]] == [1, 2, 3, 4, 5, 6]  # 20 and 1s is the current configuration
     assert [cell["cell"] for cell in found["cells"] if cell["current"]] == ["client.qps=20,retry.base=1s"]
     means = [cell["metrics"]["conflicts.per_certificate"]["mean"] for cell in found["cells"]]
     assert means == sorted(means)
     cell = next(cell for cell in found["cells"] if cell["cell"] == "client.qps=50,retry.base=100ms")
     words = ("--set", "client.qps=50", "--set", "retry.base=100ms", "--json")
-    alone = json.loads(requeue("run", "small.yaml", *words, at=project).stdout)
+    alone = json.loads(inside("run", "small.yaml", *words, at=project).stdout)
     assert cell["digest"] == alone["digest"]
     assert cell["metrics"]["conflicts.per_certificate"] == alone["conflicts"]["per_certificate"]
     with (project / "out" / "replications.csv").open() as file:
@@ -56,20 +56,19 @@ def test_cells_are_runs_with_set_and_differences_are_paired(project: Path):
 
 def test_the_table_is_the_same_whatever_the_executor(project: Path):
     found = {
-        requeue(*SWEEP, "--json", "--executor", name, at=project).stdout
+        inside(*SWEEP, "--json", "--executor", name, at=project).stdout
         for name in ("in-process", "threads", "processes")
     }
     assert len(found) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("executor", ["in-process", "processes"])
-def test_killed_and_interrupted_it_comes_to_the_same_table(tmp_path: Path, executor: str):
+def test_killed_and_interrupted_it_comes_to_the_same_table(tmp_path: Path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     for folder in (undisturbed, disturbed):
         folder.mkdir()
         (folder / "small.yaml").write_text("name: small\nreplications: 8\nworkload: {certificates: 12}\n")
-    words = [*SWEEP, "--executor", executor, "--json"]
+    words = [*SWEEP, "--executor", "processes", "--json"]
     whole = requeue(*words, at=undisturbed)
     killed = stop_after(words, disturbed, 5, signal.SIGKILL)
     assert killed.stdout == ""
@@ -107,7 +106,7 @@ def test_killed_and_interrupted_it_comes_to_the_same_table(tmp_path: Path, execu
     ],
 )
 def test_bad_input_is_one_message(project: Path, words: tuple[str, ...], says: str):
-    done = requeue("sweep", "small.yaml", *words, at=project)
+    done = inside("sweep", "small.yaml", *words, at=project)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -116,6 +115,6 @@ def test_bad_input_is_one_message(project: Path, words: tuple[str, ...], says: s
 
 
 def test_an_impossible_combination_is_left_out_and_said(project: Path):
-    done = requeue("sweep", "small.yaml", "--vary", "retry.base=1s,40s", "--vary", "retry.max=30s,1m", at=project)
+    done = inside("sweep", "small.yaml", "--vary", "retry.base=1s,40s", "--vary", "retry.max=30s,1m", at=project)
     assert done.returncode == 0, done.stderr
     assert "Left out:      retry.base=40s,retry.max=30s" in done.stdout

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sim.scenario.loader import load
-from tests.cli.command import requeue
+from tests.cli.command import inside, requeue
 from tests.cli.interrupted import journal_lines, stop_after
 
 TUNE = ("tune", "small.yaml", "--trials", "6", "--replications", "4", "--fresh", "6")
@@ -17,7 +17,7 @@ TUNE = ("tune", "small.yaml", "--trials", "6", "--replications", "4", "--fresh",
 
 @pytest.mark.slow
 def test_tuning_from_the_question_to_the_fragment(project: Path):
-    done = requeue(*TUNE, "--out", "out", at=project)
+    done = inside(*TUNE, "--out", "out", at=project)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for words in ("Recommended", "What it improves", "fresh replications that no trial saw", "Worth tuning", "mu*"):
@@ -69,7 +69,7 @@ def test_killed_and_interrupted_it_comes_to_the_same_answer(tmp_path: Path):
     ],
 )
 def test_bad_input_is_one_message(project: Path, words: tuple[str, ...], says: str):
-    done = requeue("tune", "small.yaml", *words, at=project)
+    done = inside("tune", "small.yaml", *words, at=project)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
