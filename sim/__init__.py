@@ -5,11 +5,9 @@
 >>> result.conflicts.groupby("controller", observed=True).size()
 
 ``load`` reads a scenario, ``run`` simulates it, ``compare`` sets variants of it against each other on the
-same random numbers, ``open`` reads what an earlier run or comparison wrote (``open_results`` and ``open_comparison``
-one of them), ``diff`` says where two runs part, ``sim.plot`` draws them.
 same random numbers, ``sweep`` runs every combination of several settings, ``tune`` searches a better
-configuration, ``budget`` says how many tries a write takes; ``open_results`` and ``open_comparison`` read what an
-earlier run or comparison wrote, ``sim.plot`` draws them.
+configuration, ``budget`` says how many tries a write takes; ``open`` reads what an earlier run or comparison wrote
+(``open_results`` and ``open_comparison`` one of them), ``diff`` says where two runs part, ``sim.plot`` draws them.
 
 Nothing heavy is imported before it is used.
 """

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.output import RESULTS, bad_input, check_writable, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import (
+    RESULTS,
+    BadInput,
+    bad_input,
+    check_writable,
+    emit,
+    emit_json,
+    load_scenario,
+    origin,
+    portable,
+)
 
 if TYPE_CHECKING:
     from sim.experiment.precise import UntilPrecise
@@ -152,11 +162,3 @@ def until_precise(text: str | None, metric: str, most: int | None) -> UntilPreci
         return UntilPrecise(metric, Precision(share) if most is None else Precision(share, most))
     except ValueError as error:
         raise BadInput(str(error)) from None
-
-
-def _check_writable(file: Path) -> None:
-    """Refuse a log file that cannot be written before the run, not after it."""
-    if file.is_dir() or not file.parent.is_dir():
-        raise BadInput(f"--log {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise BadInput(f"--log {file} cannot be written: permission denied")
