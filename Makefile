@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs bench bench-contention validate notebook clean
+.PHONY: help install run test quick lint types docs tuning bench bench-contention validate notebook clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "requeue needs Python 3.11 or newer; try make PYTHON=python3.11")'
@@ -38,6 +38,9 @@ types: $(STAMP) ## check types
 docs: $(STAMP) ## write the generated reference again
 	$(BIN)/python -m sim.scenario.reference > docs/scenarios.md
 	$(BIN)/python -m sim.recording.dictionary > docs/frames.md
+
+tuning: $(STAMP) ## compute the tables of docs/tuning.md again (ten minutes)
+	$(BIN)/python -m sim.evidence.tuning docs/tuning.md
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.evidence.bench

@@ -5,8 +5,9 @@
 >>> result.conflicts.groupby("controller", observed=True).size()
 
 ``load`` reads a scenario, ``run`` simulates it, ``compare`` sets variants of it against each other on the
-same random numbers, ``open`` reads what an earlier run or comparison wrote (``open_results`` and ``open_comparison``
-one of them), ``diff`` says where two runs part, ``sim.plot`` draws them.
+same random numbers, ``sweep`` runs every combination of several settings, ``tune`` searches a better
+configuration, ``budget`` says how many tries a write takes; ``open`` reads what an earlier run or comparison wrote
+(``open_results`` and ``open_comparison`` one of them), ``diff`` says where two runs part, ``sim.plot`` draws them.
 
 Nothing heavy is imported before it is used.
 """
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from sim.experiment.run import Result as Result
     from sim.experiment.run import open_results as open_results
     from sim.experiment.run import run as run
+    from sim.experiment.studies import budget as budget
+    from sim.experiment.studies import sweep as sweep
+    from sim.experiment.studies import tune as tune
     from sim.recording.results import ResultsError as ResultsError
     from sim.scenario.errors import ScenarioError as ScenarioError
     from sim.scenario.loader import load as load
@@ -38,12 +42,15 @@ _HOMES = {
     "ResultsError": "sim.recording.results",
     "Scenario": "sim.scenario.model",
     "ScenarioError": "sim.scenario.errors",
+    "budget": "sim.experiment.studies",
     "compare": "sim.experiment.compare",
     "diff": "sim.experiment.diff",
     "load": "sim.scenario.loader",
     "open_comparison": "sim.experiment.compare",
     "open_results": "sim.experiment.run",
     "run": "sim.experiment.run",
+    "sweep": "sim.experiment.studies",
+    "tune": "sim.experiment.studies",
 }
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "ResultsError",
     "Scenario",
     "ScenarioError",
+    "budget",
     "compare",
     "diff",
     "load",
@@ -59,6 +67,8 @@ __all__ = [
     "open_results",
     "plot",
     "run",
+    "sweep",
+    "tune",
 ]
 
 

@@ -31,6 +31,9 @@ COMMANDS = {
     "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),
     "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),
     "metrics": Command("sim.cli.metrics", "metrics", "Print a replication's metrics under real clusters' names."),
+    "sweep": Command("sim.cli.sweep", "sweep", "Run every combination of settings, and rank them."),
+    "tune": Command("sim.cli.tune", "tune", "Search a better retry budget, and say how sure that is."),
+    "budget": Command("sim.cli.budget", "budget", "Say how many tries a write takes, and how many are enough."),
     "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
     "schema": Command("sim.cli.scenarios", "schema", "Print the JSON Schema of scenario files, for editors."),
     "log": Command("sim.cli.log", "log", "Say what a real cluster's log tells about conflicts."),
@@ -105,6 +108,8 @@ def requeue(
       requeue run tutorial --set workload.certificates=200
       requeue compare tutorial --vary strategy=update,apply
       requeue explain results/latest          why the writes of one Certificate were refused
+      requeue budget tutorial                 how many tries are enough
+      requeue tune tutorial                   search a better retry budget
 
     A scenario is a YAML file or the name of one in scenarios/; any of its keys can be set on the command
     line. Durations are written 250ms, 30s, 1h. Each run fills a folder under results/; results/latest is
@@ -115,7 +120,8 @@ def requeue(
       0    done
       1    an expectation written in the scenario is not met, or an invariant was violated
       2    bad input: the message says what and where
-      130  interrupted; nothing half-finished is left in results/
+      130  interrupted; nothing half-finished is left in results/, but sweep, tune and budget
+           keep the replications that are done: the same command goes on from them
 
     requeue COMMAND --help has examples for each command.
     """

@@ -48,6 +48,7 @@ def compare(
       requeue compare tutorial --vary strategy=update,apply --vary client.qps=20,50
       requeue compare tutorial --vary controllers.workers=5,1,20 --metric time_to_ready_p95
       requeue compare tutorial --vary 'retry={base: 1s, max: 30s},{base: 20s, max: 2m}'
+      requeue compare tutorial --vary retry.base=100ms..10s/log/5
       requeue compare tutorial --vary strategy=update,apply --replications 30 --json
 
     \b
@@ -63,7 +64,7 @@ def compare(
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import progress_bar
 
-        chosen = _chosen(vary)
+        chosen = chosen_values(vary)
         metric = metric or default_metric(loaded)
         try:
             check_metric(metric)
@@ -102,7 +103,7 @@ def compare(
         raise typer.Exit(1)
 
 
-def _chosen(vary: list[str]) -> dict[str, list[str]]:
+def chosen_values(vary: list[str]) -> dict[str, list[str]]:
     """Return the values of each key that ``--vary`` names."""
     from sim.experiment.compare import parse_vary
 

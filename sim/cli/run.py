@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.output import RESULTS, bad_input, check_writable, emit, emit_json, load_scenario, origin, portable, warn
+from sim.cli.output import (
+    RESULTS,
+    BadInput,
+    bad_input,
+    check_writable,
+    emit,
+    emit_json,
+    load_scenario,
+    origin,
+    portable,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from sim.experiment.precise import UntilPrecise
 
 Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="A YAML file, or a name in scenarios/.")]
 Setting = Annotated[
@@ -21,6 +35,14 @@ Jobs = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Processes; default as many as pay off. The results are the same."),
 ]
+PrecisionText = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="SHARE",
+        help="Replications until the mean of --metric is known to such a share, such as 5%; at least 20.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 
 
@@ -30,6 +52,10 @@ def run(
     settings: Setting = None,
     seed: Seed = None,
     replications: Replications = None,
+    precision: PrecisionText = None,
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="What --precision is asked of.")
+    ] = "conflicts.per_certificate",
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The folder to fill; default a new one under results/."),
@@ -57,6 +83,7 @@ def run(
       requeue run scenarios/tutorial.yaml --replications 30 --seed 7
       requeue run tutorial --set strategy=apply --set workload.certificates=200
       requeue run tutorial --set retry.base=250ms --set client.qps=50
+      requeue run tutorial --precision 5% --metric time_to_ready.p95
       requeue run tutorial --json | jq .conflicts.per_certificate
       requeue run tutorial --log run.log && grep -c "optimistic locking" run.log
       requeue run tutorial --openmetrics metrics.txt && grep workqueue_depth metrics.txt
@@ -64,6 +91,9 @@ def run(
     \b
     The results folder holds scenario.yaml, manifest.json, summary.json and Parquet tables:
       python -c "import sim; print(sim.open_results('results/latest').conflicts)"
+
+    With --precision, replications are added until the half width of the 95% interval is that share of the mean,
+    at two looks in a row; --replications is then the most that are run, 2000 by default.
 
     Exit status 1 where an expectation of the scenario is not met, such as
     expect: {conflicts_per_certificate: "< 2"}; 2 on bad input.
@@ -75,7 +105,9 @@ def run(
         if openmetrics is not None:
             check_writable("--openmetrics", openmetrics)
 
-        from sim.experiment.executor import choose
+        until = until_precise(precision, metric, replications)
+
+        from sim.experiment.executor import Lasting, choose
         from sim.experiment.run import execute
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import progress_bar
@@ -83,17 +115,19 @@ def run(
         warn(loaded)
         words = ["requeue", "run", portable(scenario)]
         words += [word for setting in settings or [] for word in ("--set", setting)]
-        words += ["--seed", str(loaded.seed), "--replications", str(loaded.replications)]
+        words += ["--seed", str(loaded.seed), "--replications"]
         folder = GivenFolder(out) if out is not None else StampedFolder(RESULTS, loaded.name)
         with progress_bar(loaded.name) as progress:
             result = execute(
                 loaded,
                 folder=folder,
-                executor=choose(jobs),
+                executor=Lasting() if until is not None and jobs is None else choose(jobs),
                 progress=progress,
                 log=log is not None,
-                origin=origin(words, scenario),
+                origin=lambda ran: origin([*words, str(ran.replications)], scenario),
+                until=until,
             )
+            words.append(str(result.scenario.replications))
     if log is not None:
         log.write_text("".join(f"{line}\n" for line in result.log or []), encoding="utf-8")
     if openmetrics is not None:
@@ -111,3 +145,22 @@ def run(
         emit(run_report(result.summary, folder=result.folder, command=join(words), terminal=terminal))
     if not result.ok:
         raise typer.Exit(1)
+
+
+def until_precise(text: str | None, metric: str, most: int | None) -> UntilPrecise | None:
+    """Return what ``--precision`` asks for, if it does."""
+    from sim.analysis.figures import check
+
+    try:
+        check(metric)
+        if text is None:
+            return None
+        from sim.analysis.sequential import LEAST, Precision, parse
+        from sim.experiment.precise import UntilPrecise
+
+        if most is not None and most < LEAST:
+            raise ValueError(f"--precision takes at least {LEAST} replications, and --replications allows {most}")
+        share = parse(text)
+        return UntilPrecise(metric, Precision(share) if most is None else Precision(share, most))
+    except ValueError as error:
+        raise BadInput(str(error)) from None

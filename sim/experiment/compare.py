@@ -269,15 +269,19 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
 def parse_vary(text: str) -> tuple[str, list[str]]:
     """Return key and values of ``key=v1,v2``; a comma inside brackets, braces or quotes belongs to the value.
 
-    Raises ``ValueError`` where there is no key, an empty value, or a bracket left open.
+    A value such as ``10ms..5s/log/6`` stands for several (``sim.experiment.ranges``). Raises ``ValueError``
+    where there is no key, an empty value, a bracket left open, or a range that cannot be read.
     """
+    from sim.experiment.ranges import expanded, is_range
+
     key, equals, rest = text.partition("=")
-    if not equals or not key.strip():
+    key = key.strip()
+    if not equals or not key:
         raise ValueError(f"{text!r} names no values; write --vary key=value,value, such as strategy=update,apply")
-    values = [value.strip() for value in _split(rest, text)]
+    values = [value.strip() for value in split(rest, text)]
     if not all(values):
         raise ValueError(f"{text!r} has an empty value; write --vary key=value,value")
-    return key.strip(), values
+    return key, [each for value in values for each in (expanded(key, value) if is_range(value) else [value])]
 
 
 def default_metric(scenario: Scenario) -> str:
@@ -311,8 +315,8 @@ def open_comparison(folder: str | Path) -> Comparison:
     return Comparison(saved["vary"], saved["metric"], found, path)
 
 
-def _split(text: str, whole: str) -> list[str]:
-    """Split at the commas outside brackets and quotes."""
+def split(text: str, whole: str) -> list[str]:
+    """Return the parts between the commas outside brackets and quotes; ``whole`` is what a message shows."""
     parts, depth, quote = [""], 0, ""
     for char in text:
         if quote:

@@ -1,15 +1,18 @@
 """Where replications run: in this process, or on all cores. What comes out is the same.
 
 An executor maps a function over items and yields the results in the items' order, so that nothing
-downstream can tell which one ran. Another one (a cluster's) needs that one method.
+downstream can tell which one ran. ``sim.experiment.spread`` has executors that yield what is done at once, and
+clusters.
 """
 
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -54,10 +57,11 @@ class Processes:
         from joblib import Parallel, delayed
         from joblib.externals.loky import get_reusable_executor
 
+        hush_manager()
         parallel = Parallel(n_jobs=self.jobs, backend="loky", return_as="generator", batch_size=1)
         finished = False
         try:
-            with _interrupts_held():
+            with interrupts_held():
                 results = parallel(delayed(function)(item) for item in items)
             yield from results
             finished = True
@@ -67,8 +71,23 @@ class Processes:
                 get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
+@cache
+def hush_manager() -> None:
+    """Hide the complaint of loky's manager thread when its work is taken away while it hands it out.
+
+    That is what an interruption does. For good, because the complaint may come at any time until the thread ends.
+    """
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if args.thread is None or "ExecutorManager" not in args.thread.name:
+            before(args)
+
+    threading.excepthook = hook
+
+
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back while workers start: they inherit that, and leave it to this process to end them.
 
     A terminal sends the signal to the workers as well, and each would print where it was interrupted.
@@ -103,6 +122,25 @@ class Adaptive:
             if len(rest) > 1 and cores() > 1 and took * len(rest) > self.worth_seconds:
                 yield from Processes(min(cores(), len(rest))).map(function, rest)
                 return
+
+
+class Lasting:
+    """For work that comes in several helpings: in this process, and on all cores once that has taken long."""
+
+    def __init__(self, worth_seconds: float = WORTH_SECONDS) -> None:
+        self.worth_seconds = worth_seconds
+        self._spent = 0.0
+
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield the results in order."""
+        for done, item in enumerate(items):
+            if self._spent > self.worth_seconds and cores() > 1:
+                yield from Processes().map(function, items[done:])
+                return
+            began = time.perf_counter()
+            outcome = function(item)
+            self._spent += time.perf_counter() - began
+            yield outcome
 
 
 def choose(jobs: int | None) -> Executor:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from sys import intern
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.analysis.contention import measure as measure_contention
 from sim.analysis.contention import summarise as summarise_contention
@@ -29,18 +29,41 @@ if TYPE_CHECKING:
 PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "scipy", "simpy")
 """The packages whose versions a manifest names: those that may change a number."""
 
+LONG = 200
+"""Certificates in a replication from which on a rate of arrivals counts as a steady run."""
+
 Progress = Callable[[int, int], None]
 """Called with the number of replications done and the number of all."""
 
 
+class Until(Protocol):
+    """Decides how many replications are enough; ``as_dict`` says what was asked and what came out."""
+
+    def sizes(self) -> Iterator[int]:
+        """Yield the numbers of replications at which to look."""
+        ...
+
+    def enough(self, measured: Sequence[Measured]) -> bool:
+        """Look at the replications so far."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was asked and what came out, for the summary."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One replication to run: what travels to a worker. ``rows`` and ``log`` say what else is wanted back."""
+    """One replication to run: what travels to a worker.
+
+    ``rows`` and ``log`` say what else is wanted back; ``waste`` asks for the figures of ``sim.analysis.waste``.
+    """
 
     scenario: Scenario
     index: int
     rows: bool = False
     log: bool = False
+    waste: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +81,20 @@ def perform(job: Job) -> Done:
 
     verbosity = job.scenario.log.verbosity
     replication = replicate(job.scenario, job.index)
-    contended = replication.contended is not None
+    if replication.contended is not None:
+        metrics = measure_contention(replication, job.scenario)
+    else:
+        metrics = measure(replication, verbosity)
+    if job.waste:
+        from sim.analysis.waste import waste
+        from sim.scenario.profile_file import profile_of
+
+        metrics |= waste(replication, profile_of(job.scenario))
     measured = Measured(
         index=replication.index,
         seed=replication.seed,
         digest=replication.digest,
-        metrics=measure_contention(replication, job.scenario) if contended else measure(replication, verbosity),
+        metrics=metrics,
         times_to_ready=times_to_ready(replication.objects),
         violations=tuple(replication.violations),
     )
@@ -243,21 +274,31 @@ def execute(
     executor: Executor | None = None,
     progress: Progress | None = None,
     log: bool = False,
-    origin: Mapping[str, str] | None = None,
+    origin: Callable[[Scenario], Mapping[str, str]] | None = None,
+    until: Until | None = None,
 ) -> Result:
     """Run ``scenario`` and publish ``folder``, if there is one, once everything is in it.
 
-    ``origin`` goes into the manifest: ``scenario_file`` and ``command``. ``log`` asks for replication 1's
-    log.
+    ``origin`` gives what goes into the manifest: ``scenario_file`` and ``command``, for the scenario as it was
+    run. ``log`` asks for replication 1's log. ``until`` says how many replications to run, in place of the
+    scenario's number.
     """
-    jobs = [Job(scenario, index, rows=True, log=log and index == 0) for index in range(scenario.replications)]
     with folder or nullcontext():
         with Collected(scenario, folder.path if folder else None) as collected:
-            for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=1):
-                collected.add(done)
-                if progress is not None:
-                    progress(number, len(jobs))
-        collected.finish(origin)
+            for size in until.sizes() if until is not None else (scenario.replications,):
+                have = len(collected.measured)
+                jobs = [
+                    Job(scenario, index, rows=True, log=log and index == 0, waste=until is not None)
+                    for index in range(have, size)
+                ]
+                for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=have + 1):
+                    collected.add(done)
+                    if progress is not None:
+                        progress(number, size)
+                if until is not None and until.enough(collected.measured):
+                    break
+        collected.scenario = resized(scenario, None, len(collected.measured))
+        collected.finish(origin(collected.scenario) if origin is not None else None, until)
         return collected.result(folder.publish() if folder else None)
 
 
@@ -296,9 +337,11 @@ class Collected:
         if done.log is not None:
             self.log = done.log
 
-    def finish(self, origin: Mapping[str, str] | None = None) -> None:
+    def finish(self, origin: Mapping[str, str] | None = None, until: Until | None = None) -> None:
         """Sum up, and write what a results folder holds beside the tables."""
         self.summary = complete_summary(self.scenario, self.measured)
+        if until is not None:
+            self.summary["precision"] = until.as_dict()
         if self.folder is not None:
             write_run(self.folder, self.scenario, self.measured, self.summary, origin)
 
@@ -326,12 +369,28 @@ def complete_summary(scenario: Scenario, measured: list[Measured]) -> dict[str, 
     summary["warnings"] = warnings_of(scenario)
     outcomes = check(scenario.expect, expected_values(summary))
     summary["expectations"] = [outcome._asdict() for outcome in outcomes]
+    settled = steady_times(scenario, measured)
+    if settled is not None:
+        summary["steady"] = settled
     summary["recorded"] = None
     if scenario.recording:
         from sim.evidence.recorded import load_recorded
 
         summary["recorded"] = load_recorded(scenario.recording)
     return summary
+
+
+def steady_times(scenario: Scenario, measured: list[Measured]) -> dict[str, Any] | None:
+    """Return the time to Ready once a long run has settled; None for a scenario that is no such run.
+
+    One in which Certificates arrive at a rate, and ``LONG`` or more became Ready in every replication.
+    """
+    from sim.analysis.steady import steady
+
+    rated = hasattr(scenario.workload.arrival, "rate")
+    if not rated or min(len(each.times_to_ready) for each in measured) < LONG:
+        return None
+    return {"time_to_ready": steady([each.times_to_ready for each in measured]).as_dict()}
 
 
 def write_run(

@@ -274,12 +274,22 @@ def _remove_results(folder: Path) -> None:
         SUMMARY,
         SCENARIO,
         *(f"{name}.parquet" for name in (*TABLES, REPLICATIONS)),
+        *_listed(folder),
     }
     for entry in sorted(folder.iterdir(), key=_is_mark, reverse=True):
         if entry.name in files:
             entry.unlink()
         elif (entry / MANIFEST).is_file() and not entry.name.startswith(_PARTIAL):
             shutil.rmtree(entry)
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the files that a manifest says it came with: those of a sweep or a search."""
+    try:
+        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("files", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [name for name in listed if isinstance(name, str) and name == Path(name).name]
 
 
 def _point(link: Path, name: str) -> None:

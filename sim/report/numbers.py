@@ -47,7 +47,7 @@ def _digits(value: float, kind: str, signed: bool) -> str:
     elif kind == "milliseconds":
         digits = 0 if size >= 1000 else 1 if size >= 10 else 2
     elif kind == "share":
-        digits = 0 if size >= 10 or value == 0 else 1
+        digits = 0 if size >= 10 or value == 0 else 1 if size >= 0.1 else 2
     else:
         digits = 0 if value == round(value) or size >= 1000 else 1 if size >= 100 else 2
     sign = "+" if signed and value else ""

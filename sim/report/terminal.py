@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.figures import FIGURES
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
@@ -42,6 +43,7 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     else:
         parts += [f"[bold]{escape(verdict(summary))}[/]", escape(_conditions(summary)), ""]
         parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
+    parts += _notes(summary)
     if summary["expectations"]:
         parts += ["", *(_expectation(each) for each in summary["expectations"])]
     parts.append("")
@@ -49,6 +51,36 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
         parts.append(escape(f"Results:       {folder}"))
     parts.append(escape(f"Reproduce it:  {command}"))
     return render(parts, terminal)
+
+
+def _notes(summary: Summary) -> list[RenderableType]:
+    """What was asked of the precision, and what a run that settles comes to."""
+    from rich.markup import escape
+
+    lines: list[RenderableType] = []
+    precision = summary.get("precision")
+    if precision:
+        about = FIGURES[precision["metric"]]
+        found, asked = interval(precision, about.kind), write(precision["asked"], "share")
+        many = summary["replications"]
+        if precision["reached"]:
+            lines.append(escape(f"{about.label} known to {asked} after {many} replications: {found}"))
+        else:
+            lines.append(
+                f"[bold]{escape(f'{about.label} is NOT known to {asked} after {many} replications: {found}')}[/]"
+            )
+    found_steady = summary.get("steady")
+    if found_steady:
+        group = found_steady["time_to_ready"]
+        cut, of = group["warm_up"], group["observations"]
+        lines.append(
+            escape(
+                f"Steady time to Ready, mean {interval(group, 'seconds')}, without the first {cut} of {of} Certificates"
+            )
+        )
+        if not group["settled"]:
+            lines.append("[bold]WARNING: that cut is past half the run, so it has not settled: make it longer[/]")
+    return ["", *lines] if lines else []
 
 
 def verdict(summary: Summary) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+WIDE = 115
+"""From so many columns on a terminal shows all columns of a table."""
 PIPE_WIDTH = 120
 """Columns of a table that goes to a pipe, where no terminal says how wide it is."""
 
@@ -32,6 +35,18 @@ def render(parts: list[RenderableType], terminal: bool) -> str:
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, str) and not terminal)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+
+
+def is_wide(terminal: bool) -> bool:
+    """Whether there is room for more than the most important columns."""
+    return not terminal or shutil.get_terminal_size().columns >= WIDE
+
+
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Return what heads the column of each key: its last part, where that is no other's."""
+    listed = list(keys)
+    last = [key.rpartition(".")[2] for key in listed]
+    return {key: short if last.count(short) == 1 else key for key, short in zip(listed, last, strict=True)}
 
 
 def table(title: str, first: str, *others: str, terminal: bool) -> Table:

@@ -138,12 +138,13 @@ def _check(metric: str, text: str, value: float | None) -> Result:
     condition = parse_condition(text, metric)
     if value is None or math.isnan(value):
         return Result(metric, text, None, False, f"{metric} has no value: nothing was observed that it is made of")
-    if _holds(value, condition):
+    if holds(value, condition):
         return Result(metric, text, value, True, "")
     return Result(metric, text, value, False, f"{metric} is {_written(value, metric)}, expected {text.strip()}")
 
 
-def _holds(value: float, condition: Condition) -> bool:
+def holds(value: float, condition: Condition) -> bool:
+    """Say whether a value meets a condition; equality allows for rounding in the last digits."""
     same = math.isclose(value, condition.number, rel_tol=1e-9, abs_tol=1e-12)
     match condition.operator:
         case "==":

@@ -1,0 +1,124 @@
+"""What a limit on tries would lose, read off one simulation without any: no run per limit is needed.
+
+A write that took N tries would have been given up by every limit below N. That assumes that giving up changes
+nothing for the others, although a write that is no longer tried takes no version away from them; and it counts a
+dropped key as lost, although the next watch event brings it back. Both make the figures an upper bound of what
+a limit loses.
+
+Shares have exact intervals (C. J. Clopper and E. S. Pearson, Biometrika 26, 1934). Where nothing of n is lost the
+one-sided 95% bound is 1 - .05^(1/n), about 3/n (the rule of three: J. A. Hanley and A. Lippman-Hand, JAMA 249,
+1983). Writes of one run depend on each other, so the bound on runs stands beside the one on writes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sim.analysis import figures
+from sim.analysis.intervals import LEVEL, Estimate
+from sim.analysis.summary import Measured, totals
+
+FIGURES = ("amplification", "conflicts.rate", "conflicts.per_certificate", "ghost_reconciles", "wasted_cpu")
+
+ASSUMES = (
+    "giving up one write changes nothing for the others",
+    "a key that is dropped stays dropped, although the next watch event normally brings it back",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a limit of so many tries would lose."""
+
+    tries: int
+    lost: int
+    share: Estimate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data; ``retries`` is what ``retry.limit`` says."""
+        return {"tries": self.tries, "retries": self.tries - 1, "lost": self.lost, "share": self.share.as_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the writes of all replications took. ``tries`` is a histogram; ``allowed`` one entry for each limit."""
+
+    replications: int
+    tries: Mapping[int, int]
+    unfinished: int
+    allowed: Sequence[Allowed]
+    figures: Mapping[str, Estimate]
+
+    @property
+    def writes(self) -> int:
+        """Writes that ended well."""
+        return sum(self.tries.values())
+
+    @property
+    def enough(self) -> int | None:
+        """The fewest tries with which none of these writes would have been lost; ``None`` without a write."""
+        return max(self.tries, default=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        enough = self.enough
+        return {
+            "writes": self.writes,
+            "unfinished": self.unfinished,
+            "tries": {str(count): number for count, number in self.tries.items()},
+            "given_up": [each.as_dict() for each in self.allowed],
+            "budget": None
+            if enough is None
+            else {
+                "tries": enough,
+                "retries": enough - 1,
+                "confidence": LEVEL,
+                "writes_lost_at_most": none_lost(self.writes),
+                "runs_with_a_loss_at_most": none_lost(self.replications),
+            },
+            **{name: None if each.mean is None else each.as_dict() for name, each in self.figures.items()},
+            "assumes": list(ASSUMES),
+        }
+
+
+def budget(replications: Sequence[Measured]) -> Budget:
+    """Return the budget of replications that ran without a limit, with the figures of ``sim.analysis.waste``."""
+    counted: Counter[int] = Counter()
+    for each in replications:
+        for key, value in each.metrics.items():
+            name, dot, count = key.partition(".")
+            if name == "tries" and dot:
+                counted[int(count)] += int(value or 0)
+    histogram = dict(sorted(counted.items()))
+    writes = sum(histogram.values())
+    allowed = []
+    for limit in range(1, max(histogram, default=0) + 1):
+        lost = sum(number for count, number in histogram.items() if count > limit)
+        allowed.append(Allowed(limit, lost, share(lost, writes)))
+    return Budget(
+        len(replications),
+        histogram,
+        int(sum(totals(replications, "tries_unfinished"))),
+        allowed,
+        figures.estimates(replications, FIGURES),
+    )
+
+
+def share(count: int, of: int, level: float = LEVEL) -> Estimate:
+    """Return ``count / of`` with its exact (Clopper-Pearson) interval; nothing of nothing has no share."""
+    if of == 0:
+        return Estimate(None, None, None, 0)
+    from scipy.special import betaincinv
+
+    tail = (1 - level) / 2
+    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
+    return Estimate(count / of, low, high, of)
+
+
+def none_lost(of: int, level: float = LEVEL) -> float:
+    """Return the one-sided upper bound of a share of which nothing was seen among ``of``."""
+    return float(1 - (1 - level) ** (1 / of)) if of else 1.0

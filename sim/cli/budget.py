@@ -1,0 +1,106 @@
+"""``requeue budget``: how many tries a write takes, and how many are enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.long import ExecutorName, Out, Work, terminal, work
+from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.run import AsJson, Name, Replications, Seed, Setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sim.scenario.model import Scenario
+
+
+def budget(
+    scenario: Name,
+    *,
+    settings: Setting = None,
+    seed: Seed = None,
+    replications: Replications = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Also simulate the limit that is enough, on fresh replications.")
+    ] = False,
+    executor: ExecutorName = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many tries a write takes, and the smallest budget that loses nothing.
+
+    One simulation without a limit on tries is enough: a write that took 4 tries would have been given up by every
+    smaller limit. Shares have exact 95% intervals. Beside it: tries per accepted write, ghost reconciles, and the
+    core time spent for nothing.
+
+    \b
+    Examples:
+      requeue budget tutorial
+      requeue budget recorded/burst-50-update --replications 50
+      requeue budget tutorial --set controllers.workers=20 --set client.qps=250
+      requeue budget claims/retry-budget-too-small --check
+      requeue budget tutorial --json | jq .budget
+
+    The folder holds budget.json, tries.csv and .parquet, budget.png, the scenario and the journal.
+    """
+    with bad_input():
+        loaded = load_scenario(scenario, settings or [], seed, replications)
+
+        from shlex import join
+
+        from sim.analysis.budget import budget as read_off
+        from sim.analysis.summary import digest, estimate
+        from sim.experiment.unlimited import FRESH, limited, unlimited
+
+        many = loaded.replications
+        words = ["requeue", "budget", portable(scenario)]
+        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += ["--seed", str(loaded.seed), "--replications", str(many)] + ["--check"] * check
+        resume = words + (["--out", str(out)] if out is not None else [])
+        expected = many * (1 + check)
+        free = unlimited(loaded)
+        with work("budget", loaded, {}, out=out, executor=executor, expected=expected, command=join(resume)) as at:
+            measured = at.evaluator.replications(free, range(many))
+            found = read_off(measured)
+            document: dict[str, Any] = {
+                "scenario": loaded.name,
+                "seed": loaded.seed,
+                "replications": many,
+                "limit_now": loaded.retry.limit,
+                **found.as_dict(),
+                "check": None,
+                "digest": digest(measured),
+                "command": join(words),
+            }
+            if check and found.enough is not None:
+                again = at.evaluator.replications(limited(loaded, found.enough - 1), range(FRESH, FRESH + many))
+                checked = {name: estimate(again, name).as_dict() for name in ("gave_up", "stranded")}
+                document["check"] = {"replications": many, "first": FRESH + 1, **checked}
+            folder = _publish(at, document, loaded, origin(words, scenario))
+    if as_json:
+        emit_json(document)
+    else:
+        from sim.report.budget import budget_report
+
+        emit(budget_report(document, folder=folder, command=join(words), terminal=terminal()))
+    if any(each.violations for each in measured):
+        raise typer.Exit(1)
+
+
+def _publish(at: Work, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
+    import yaml
+
+    from sim.experiment.run import manifest
+    from sim.experiment.tables import tries_table
+    from sim.experiment.work import Files, publish
+    from sim.report.budget import figure
+
+    files = Files(
+        documents={"budget": document},
+        tables={"tries": tries_table(document)},
+        texts={"scenario.yaml": yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True, width=100)},
+        pictures={"budget": figure(document)},
+    )
+    return publish(at.place, at.journal, files, manifest(loaded, document, made))

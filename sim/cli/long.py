@@ -1,0 +1,91 @@
+"""What the commands share that run for long: executor, journal, interruption, and how to go on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from sim.cli.output import RESULTS, BadInput
+
+if TYPE_CHECKING:
+    from sim.experiment.evaluate import Evaluator
+    from sim.experiment.journal import Journal
+    from sim.experiment.work import Place
+    from sim.scenario.model import Scenario
+
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="processes, threads, in-process or dask://host:port; default what pays off. The results are the same.",
+    ),
+]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to fill; default a new one under results/.")]
+
+
+class Work(NamedTuple):
+    """Long work under way: what evaluates replications, and where its results go."""
+
+    evaluator: Evaluator
+    journal: Journal
+    place: Place
+
+
+@contextmanager
+def work(
+    kind: str,
+    scenario: Scenario,
+    options: Mapping[str, Any],
+    *,
+    out: Path | None,
+    executor: str | None,
+    expected: int,
+    command: str,
+) -> Iterator[Work]:
+    """Open the journal and the executor; on an interruption say what is kept and how to go on."""
+    from sim.experiment.evaluate import Evaluator
+    from sim.experiment.journal import Journal, JournalError, version
+    from sim.experiment.spread import SpreadError, opened
+    from sim.experiment.work import place
+    from sim.report.progress import progress_bar
+
+    where = place(kind, scenario, options, out, RESULTS)
+    try:
+        journal = Journal(where.journal)
+    except JournalError as error:
+        raise BadInput(str(error)) from None
+    with journal:
+        if journal.found:
+            typer.echo(f"requeue: going on from {len(journal.found)} replications in {where.journal}", err=True)
+        evaluator: Evaluator | None = None
+        try:
+            with opened(executor, expected, version) as spread, progress_bar(scenario.name) as progress:
+                evaluator = Evaluator(spread, journal, expected=expected, progress=progress)
+                yield Work(evaluator, journal, where)
+        except SpreadError as error:
+            _discard(journal, evaluator)
+            raise BadInput(f"--executor {error}") from None
+        except (KeyboardInterrupt, SystemExit) as stop:
+            done = len(journal.found) + (evaluator.ran if evaluator is not None else 0)
+            typer.echo(f"requeue: interrupted; {done} finished replications are kept in {where.journal}", err=True)
+            typer.echo(f"requeue: to go on, start the same command again: {command}", err=True)
+            raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)) from None
+        except Exception:
+            _discard(journal, evaluator)
+            raise
+
+
+def _discard(journal: Journal, evaluator: Evaluator | None) -> None:
+    """Remove a journal in which there is nothing."""
+    if not journal.found and not (evaluator and evaluator.ran):
+        journal.path.unlink(missing_ok=True)
+
+
+def terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout.isatty()

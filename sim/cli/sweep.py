@@ -1,0 +1,153 @@
+"""``requeue sweep``: every combination of several settings, ranked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.compare import chosen_values
+from sim.cli.long import ExecutorName, Out, Work, terminal, work
+from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.run import AsJson, Name, PrecisionText, Replications, Seed, Setting, until_precise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sim.experiment.evaluate import Evaluator
+    from sim.experiment.sweep import Grid, Sweep
+    from sim.scenario.model import Scenario
+
+MOST_SELECTING = 500
+"""Replications of a cell in a selection, where none are asked for."""
+
+
+def sweep(
+    scenario: Name,
+    *,
+    vary: Annotated[
+        list[str],
+        typer.Option(metavar="KEY=VALUES", help="Values or ranges of a key; repeated, every combination is run."),
+    ],
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="What ranks the cells, the best first.")
+    ] = "conflicts.per_certificate",
+    settings: Setting = None,
+    seed: Seed = None,
+    replications: Replications = None,
+    precision: PrecisionText = None,
+    select: Annotated[
+        bool, typer.Option("--select", help="Drop cells as soon as they are beaten, until the best is left.")
+    ] = False,
+    zone: Annotated[
+        str,
+        typer.Option(metavar="SHARE", help="With --select: the smallest difference that matters, of the current mean."),
+    ] = "5%",
+    executor: ExecutorName = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run every combination of settings on the same random numbers, and rank them.
+
+    Values are listed (20,50,100) or a range: 10ms..5s/log/6 has equal factors, 10..100/lin/4 equal steps. Every
+    cell is compared with the scenario as it stands and with the best cell, by paired 95% intervals; "undecided"
+    where one covers 0. Each interval stands for itself.
+
+    Every finished replication is kept at once. Interrupted or killed, the same command goes on where it was, and
+    comes to the same table.
+
+    \b
+    Examples:
+      requeue sweep tutorial --vary client.qps=20,50,100
+      requeue sweep tutorial --vary client.qps=20,50,100 --vary retry.base=10ms..5s/log/6
+      requeue sweep tutorial --vary controllers.workers=1..20/log/5 --metric time_to_ready.p95
+      requeue sweep tutorial --vary strategy=update,apply --vary client.burst=20..100/lin/3 --replications 30
+      requeue sweep tutorial --vary client.qps=20,50 --precision 5%
+      requeue sweep tutorial --vary controllers.workers=1,2,5,10 --select --zone 3%
+      requeue sweep tutorial --vary client.qps=20,50 --executor dask://scheduler:8786 --out sweeps/qps --json
+
+    With --precision all cells get replications until the metric of each is known to that share. With --select cells
+    are dropped as soon as they are beaten (KN, paired variances), until one is left: it is the best with probability
+    95%, or within the zone of it. --replications is then the most that are run of a cell.
+
+    The folder holds sweep.json, cells.csv and cells.parquet (a row per cell), replications.csv and .parquet (a
+    row per cell and replication), sweep.png, the scenario and the journal.
+    """
+    with bad_input():
+        loaded = load_scenario(scenario, settings or [], seed, replications)
+
+        from shlex import join
+
+        from sim.analysis.figures import check
+        from sim.analysis.sequential import parse
+        from sim.experiment import rules
+        from sim.experiment.sweep import grid, run
+
+        chosen = chosen_values(vary)
+        try:
+            check(metric)
+            if select and precision is not None:
+                raise ValueError("--select and --precision each decide the number of replications; choose one")
+            until = until_precise(precision, metric, replications)
+            share = parse(zone)
+            swept = grid(loaded, chosen)
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        many = loaded.replications
+        words = ["requeue", "sweep", portable(scenario)]
+        words += [word for each in vary for word in ("--vary", each)]
+        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += ["--metric", metric, "--seed", str(loaded.seed)]
+        if until is not None:
+            words += ["--precision", str(precision), "--replications", str(until.precision.most)]
+        elif select:
+            many = replications or MOST_SELECTING
+            words += ["--select", "--zone", zone, "--replications", str(many)]
+        else:
+            words += ["--replications", str(many)]
+        resume = words + (["--out", str(out)] if out is not None else [])
+        expected = len(swept.all) * many
+        options = {"vary": chosen}
+        with work("sweep", loaded, options, out=out, executor=executor, expected=expected, command=join(resume)) as at:
+            if until is not None:
+                found = rules.precise(swept, at.evaluator, metric, until.precision)
+            elif select:
+                found = _select(swept, at.evaluator, metric, share, many)
+            else:
+                found = run(swept, at.evaluator, metric, many)
+            document = found.as_dict() | {"command": join(words)}
+            folder = _publish(at, found, document, loaded, origin(words, scenario))
+    if as_json:
+        emit_json(document)
+    else:
+        from sim.report.sweep import sweep_report
+
+        emit(sweep_report(document, folder=folder, command=join(words), terminal=terminal()))
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _select(swept: Grid, evaluator: Evaluator, metric: str, zone: float, most: int) -> Sweep:
+    from sim.experiment import rules
+
+    try:
+        return rules.select(swept, evaluator, metric, zone, most)
+    except rules.UndefinedError as error:
+        raise BadInput(f"--select: {error}") from None
+
+
+def _publish(at: Work, found: Sweep, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
+    import yaml
+
+    from sim.experiment.run import manifest
+    from sim.experiment.tables import cells_table, replications_table
+    from sim.experiment.work import Files, publish
+    from sim.report.sweep import figure
+
+    files = Files(
+        documents={"sweep": document},
+        tables={"cells": cells_table(document), "replications": replications_table(found)},
+        texts={"scenario.yaml": yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True, width=100)},
+        pictures={"sweep": figure(document)},
+    )
+    return publish(at.place, at.journal, files, manifest(loaded, document, made))

@@ -1,0 +1,157 @@
+"""``requeue tune``: search a better retry budget, and say how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.long import ExecutorName, Out, Work, terminal, work
+from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.run import AsJson, Name, Seed, Setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sim.experiment.recommend import Tuned
+    from sim.scenario.model import Scenario
+
+
+def tune(
+    scenario: Name,
+    *,
+    trials: Annotated[
+        int, typer.Option(metavar="N", min=2, max=10_000, help="Configurations to try, the current one included.")
+    ] = 30,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC", help="What to make small; repeated, the front between them is sought."),
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="What must hold, such as 'gave_up == 0'; may be repeated."),
+    ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUES", help="What to search, such as retry.base=10ms..5s; may be repeated."),
+    ] = None,
+    replications: Annotated[
+        int, typer.Option(metavar="N", min=3, max=10_000, help="Replications of a trial that is not given up.")
+    ] = 12,
+    fresh: Annotated[
+        int, typer.Option(metavar="N", min=2, max=10_000, help="Fresh replications for the final comparison.")
+    ] = 30,
+    settings: Setting = None,
+    seed: Seed = None,
+    executor: ExecutorName = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search a better retry budget, and say what it improves and how sure that is.
+
+    Trials are proposed by Optuna, run on the same random numbers and given up early where they are beaten; trial
+    0 is the scenario as it stands. The answer is a YAML fragment to paste, with its improvement as a paired 95%
+    interval on fresh replications, how sensitive it is (Morris screening), and what was not worth tuning.
+
+    By default: the wait between tries (retry.base, retry.max) and the client's limit (client.qps, client.burst),
+    for time_to_ready.p99 and requests.total, with gave_up == 0 and stranded == 0.
+
+    Every finished replication is kept at once. Interrupted or killed, the same command goes on where it was, and
+    comes to the same table.
+
+    \b
+    Examples:
+      requeue tune tutorial
+      requeue tune recorded/burst-50-update --trials 12
+      requeue tune tutorial --objective time_to_ready.p95 --constraint "gave_up == 0"
+      requeue tune tutorial --objective time_to_ready.p99 --objective requests.total --trials 50
+      requeue tune tutorial --space retry.base=10ms..5s/log --space controllers.workers=1..20
+      requeue tune tutorial --space strategy=update,apply --space client.qps=20..100 --json
+
+    Metrics are those of expect: in a scenario, and the dotted names of requeue run --json: time_to_ready.p99,
+    conflicts.total, conflicts.per_certificate, conflicts.rate, requests.total, requests.peak, ghost_reconciles,
+    wasted_cpu, amplification, gave_up, log_lines, stranded. An unknown name lists all.
+
+    The folder holds tune.json, recommended.yaml, trials.csv and .parquet, tune.png, the scenario and the journal.
+    """
+    with bad_input():
+        loaded = load_scenario(scenario, settings or [], seed, None)
+
+        from shlex import join
+
+        from sim.analysis.figures import check
+        from sim.experiment import goals
+        from sim.experiment.recommend import expected
+        from sim.experiment.recommend import tune as search
+        from sim.experiment.space import dimensions
+        from sim.experiment.tune import Question
+
+        try:
+            objectives = [check(each) for each in objective or goals.OBJECTIVES]
+            if len(set(objectives)) < len(objectives):
+                raise ValueError("an objective is given twice")
+            constraints = [goals.constraint(each) for each in constraint or goals.CONSTRAINTS]
+            dims = dimensions(space or [], loaded)
+            _check_keys(loaded, dims)
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        question = Question(loaded, dims, objectives, constraints, trials, replications)
+        words = ["requeue", "tune", portable(scenario), "--trials", str(trials)]
+        words += [word for each in objectives for word in ("--objective", each)]
+        words += [word for each in constraints for word in ("--constraint", each.text)]
+        words += [word for each in space or [] for word in ("--space", each)]
+        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += ["--seed", str(loaded.seed), "--replications", str(replications), "--fresh", str(fresh)]
+        resume = words + (["--out", str(out)] if out is not None else [])
+        options = {"space": {each.key: str(each) for each in dims}}
+        many = expected(question, fresh)
+        with work("tune", loaded, options, out=out, executor=executor, expected=many, command=join(resume)) as at:
+            found = search(question, at.evaluator, fresh)
+            document = found.as_dict() | {"command": join(words)}
+            folder = _publish(at, found, document, loaded, origin(words, scenario))
+    if as_json:
+        emit_json(document)
+    else:
+        from sim.report.tune import tune_report
+
+        emit(tune_report(document, folder=folder, command=join(words), terminal=terminal()))
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _check_keys(loaded: Scenario, dims: Any) -> None:
+    """Refuse a key that no scenario has, and a range of which nothing is valid, before the search."""
+    from sim.experiment.space import changed
+    from sim.scenario.errors import ScenarioError
+
+    for each in dims:
+        last: ScenarioError | None = None
+        for share in (0.0, 0.5, 1.0):
+            try:
+                changed(loaded, {each.key: each.at(share)})
+                break
+            except ScenarioError as error:
+                last = error
+        else:
+            assert last is not None
+            raise last
+
+
+def _publish(at: Work, found: Tuned, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
+    import yaml
+
+    from sim.experiment.run import manifest
+    from sim.experiment.tables import trials_table
+    from sim.experiment.work import Files, publish
+    from sim.report.tune import figure
+
+    files = Files(
+        documents={"tune": document},
+        tables={"trials": trials_table(document)},
+        texts={
+            "scenario.yaml": yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True, width=100),
+            "recommended.yaml": document["recommended"]["fragment"],
+        },
+        pictures={"tune": figure(document)},
+    )
+    return publish(at.place, at.journal, files, manifest(loaded, document, made))

@@ -1,0 +1,225 @@
+"""From a finished search to an answer: the budget to paste, what it improves, and how sure that is.
+
+The settings that turned out not to be worth tuning go back to what they were, unless that is decidedly worse; what
+is left is set against the current configuration on fresh replications, which no trial saw. The best of many
+trials looks better on the replications that chose it than it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis import figures
+from sim.analysis.intervals import verdict
+from sim.analysis.summary import digest
+from sim.experiment.goals import sign
+from sim.experiment.screening import Effect, Worth, pieces, screen, verdicts
+from sim.experiment.space import same
+from sim.experiment.sweep import compared
+from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search, settings_of, tried_with
+from sim.experiment.unlimited import FRESH
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.analysis.summary import Measured
+    from sim.experiment.evaluate import Evaluator
+    from sim.scenario.model import Scenario
+
+ALWAYS = {"retry": ("base", "max"), "client": ("qps", "burst")}
+"""What a recommended budget names in any case."""
+NEAR = 0.05
+"""A recommended value this close to an end of its range, as a share of it, may be better still beyond."""
+
+
+@dataclass(slots=True)
+class Tuned:
+    """What tuning came to. ``fresh`` has the fresh replications of the current and the recommended configuration."""
+
+    question: Question
+    tried: list[Tried]
+    recommended: Tried
+    trial: int
+    reset: list[str]
+    effects: Mapping[str, Mapping[str, Effect]]
+    worth: Mapping[str, Worth]
+    fresh: tuple[list[Measured], list[Measured]]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no invariant was violated anywhere."""
+        everything = [*self.fresh, *(one.measured for one in self.tried)]
+        return not any(each.violations for measured in everything for each in measured)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per trial: settings, how it ended, objectives with intervals."""
+        from sim.experiment.tables import trials_table
+
+        return trials_table(self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain data: what ``requeue tune --json`` prints and ``tune.json`` holds."""
+        question = self.question
+        base = self.tried[0]
+        assert self.recommended.scenario is not None
+        on_front = {one.number for one in front(self.tried, question.objectives)}
+        of_worth = {each: [key for key, worth in self.worth.items() if worth == each] for each in _WORTHS}
+        return {
+            "scenario": question.scenario.name,
+            "seed": question.scenario.seed,
+            "replications": question.replications,
+            "objectives": list(question.objectives),
+            "constraints": [each.text for each in question.constraints],
+            "space": {each.key: str(each) for each in question.space},
+            "trials": [self._trial(one, base, one.number in on_front) for one in self.tried],
+            "front": sorted(on_front),
+            "recommended": {
+                "trial": self.trial,
+                "settings": self.recommended.settings,
+                "changes": self.changes(),
+                "back_to_current": self.reset,
+                "at_the_edge": self.at_the_edge(),
+                "fragment": fragment(self.recommended.scenario, [each.key for each in question.space]),
+                "constraints": {each.text: each.violation(self.fresh[1]) <= 0 for each in question.constraints},
+            },
+            "improvement": self._improvement(),
+            "fresh_replications": {"first": FRESH + 1, "count": len(self.fresh[1])},
+            "sensitivity": {
+                name: {key: effect.as_dict() for key, effect in found.items()} for name, found in self.effects.items()
+            },
+            "worth_tuning": of_worth["worth tuning"],
+            "not_worth_tuning": of_worth["not worth tuning"],
+            "undecided": of_worth["undecided"],
+            "digest": digest([each for one in self.tried for each in one.measured] + self.fresh[0] + self.fresh[1]),
+        }
+
+    def changes(self) -> dict[str, list[str]]:
+        """Return [current, recommended] of the settings that the recommendation changes."""
+        base = self.tried[0].settings
+        return {
+            each.key: [base[each.key], self.recommended.settings[each.key]]
+            for each in self.question.space
+            if not same(each, base[each.key], self.recommended.settings[each.key])
+        }
+
+    def at_the_edge(self) -> list[str]:
+        """Return the changed settings whose value is at an end of what was searched."""
+        changes = self.changes()
+        found = []
+        for each in self.question.space:
+            if each.range is None or each.key not in changes:
+                continue
+            number = each.range.number(self.recommended.settings[each.key])
+            share = (number - each.range.low) / (each.range.high - each.range.low)
+            if not NEAR < share < 1 - NEAR:
+                found.append(each.key)
+        return found
+
+    def _improvement(self) -> dict[str, Any]:
+        current, recommended = self.fresh
+        found = {}
+        for name in figures.shown(*self.question.objectives):
+            difference = figures.difference(name, recommended, current)
+            better = {"lower": sign(name) > 0, "higher": sign(name) < 0}.get(verdict(difference))
+            found[name] = {
+                "current": figures.estimate(name, current).as_dict(),
+                "recommended": figures.estimate(name, recommended).as_dict(),
+                "difference": compared(difference) | {"better": better},
+            }
+        return found
+
+    def _trial(self, one: Tried, base: Tried, on_front: bool) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name in self.question.objectives:
+            if one.measured:
+                values[name] = figures.estimate(name, one.measured).as_dict() | {"adjusted": adjusted(one, base, name)}
+            else:
+                values[name] = None
+        return {
+            "trial": one.number,
+            "settings": one.settings,
+            "state": one.state,
+            "replications": len(one.measured),
+            "values": values,
+            "front": on_front,
+            "current": one.number == 0,
+        }
+
+
+_WORTHS: tuple[Worth, ...] = ("worth tuning", "not worth tuning", "undecided")
+
+
+def expected(question: Question, fresh: int) -> int:
+    """Return about how many replications ``tune`` takes."""
+    return question.trials * question.replications + question.replications + pieces(question.space) + 2 * fresh
+
+
+def tune(question: Question, evaluator: Evaluator, fresh: int) -> Tuned:
+    """Search, screen, recommend, and try the recommendation on ``fresh`` replications."""
+    tried = search(question, evaluator)
+    best = chosen(tried, question.objectives)
+    current = {name: figures.estimate(name, tried[0].measured).mean for name in question.objectives}
+    effects = screen(question.scenario, question.space, question.objectives, current, evaluator)
+    worth = verdicts(effects, [each.key for each in question.space])
+    recommended, reset = _simplified(best, tried[0], worth, question, evaluator)
+    assert recommended.scenario is not None
+    indices = range(FRESH, FRESH + fresh)
+    evaluator.expected = 0  # what was saved by giving up is known now
+    both = evaluator.evaluate((each, index) for each in (question.scenario, recommended.scenario) for index in indices)
+    return Tuned(question, tried, recommended, best.number, reset, effects, worth, (both[:fresh], both[fresh:]))
+
+
+def _simplified(
+    best: Tried, base: Tried, worth: Mapping[str, Worth], question: Question, evaluator: Evaluator
+) -> tuple[Tried, list[str]]:
+    """Return ``best`` with what is not worth tuning as it was, if that is not decidedly worse; and those keys."""
+    useless = [
+        each.key
+        for each in question.space
+        if worth[each.key] == "not worth tuning" and not same(each, best.settings[each.key], base.settings[each.key])
+    ]
+    if not useless:
+        return best, []
+    one = tried_with(best.number, settings_of(best.settings, useless, base.settings), question.scenario)
+    if one.scenario is None:
+        return best, []
+    one.measured = evaluator.replications(one.scenario, range(len(best.measured)))
+    if any(each.violation(one.measured) > 0 for each in question.constraints):
+        return best, []
+    for name in question.objectives:
+        difference = figures.difference(name, one.measured, best.measured)
+        if verdict(difference) == ("higher" if sign(name) > 0 else "lower"):
+            return best, []
+    return one, useless
+
+
+def fragment(scenario: Scenario, keys: Sequence[str]) -> str:
+    """Return the YAML to paste in place of a scenario's own ``retry:`` and ``client:``, and what else was tuned.
+
+    Each section is whole: it names what the scenario has there beside the defaults, so nothing else is lost.
+    """
+    import yaml
+
+    resolved, defaults = scenario.resolved(), type(scenario)(name=scenario.name).resolved()
+    sections = dict.fromkeys((*ALWAYS, *(key.partition(".")[0] for key in keys)))
+    found: dict[str, Any] = {}
+    for section in sections:
+        value = resolved[section]
+        if not isinstance(value, Mapping):
+            found[section] = value
+            continue
+        tuned = {key.split(".")[1] for key in keys if key.startswith(f"{section}.")}
+        kept = {*ALWAYS.get(section, ()), *tuned}
+        found[section] = {
+            key: _plain(each)
+            for key, each in value.items()
+            if key in kept or each != (defaults[section] or {}).get(key)
+        }
+    return str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True))
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

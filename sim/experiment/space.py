@@ -1,0 +1,144 @@
+"""What a search may change: for each key a range or a list of values; and a default for any scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.experiment.compare import split
+from sim.experiment.ranges import Range, is_range, kind_of, read, rounded, space, write
+from sim.experiment.sweep import setting
+from sim.scenario.units import MINUTE, MS, SECOND
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+    from sim.scenario.model import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One key and what it may be: the numbers of ``range``, or ``choices`` as ``--set`` takes them."""
+
+    key: str
+    range: Range | None = None
+    choices: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.range is None:
+            return ",".join(self.choices)
+        return f"{self.range.value(self.range.low)}..{self.range.value(self.range.high)}/{self.range.scale}"
+
+    def at(self, share: float) -> str:
+        """Return the value at ``share`` of the way from the low end (0) to the high end (1)."""
+        if self.range is None:
+            return self.choices[min(int(share * len(self.choices)), len(self.choices) - 1)]
+        low, high = self.range.low, self.range.high
+        number = low * (high / low) ** share if self.range.scale == "log" else low + (high - low) * share
+        return self._written(number)
+
+    def has(self, value: str) -> bool:
+        """Whether a written value lies within."""
+        if self.range is None:
+            return value in self.choices
+        try:
+            number = self.range.number(value)
+        except ValueError:
+            return False
+        return self.range.low <= number <= self.range.high
+
+    def suggest(self, trial: Trial) -> str:
+        """Let Optuna choose a value."""
+        if self.range is None:
+            return str(trial.suggest_categorical(self.key, self.choices))
+        log = self.range.scale == "log"
+        if self.range.kind == "int":
+            return write(trial.suggest_int(self.key, round(self.range.low), round(self.range.high), log=log), "int")
+        return self._written(trial.suggest_float(self.key, self.range.low, self.range.high, log=log))
+
+    def parameter(self, value: str) -> Any:
+        """Return a written value as Optuna has it."""
+        if self.range is None:
+            return value
+        number = self.range.number(value)
+        return round(number) if self.range.kind == "int" else number
+
+    def _written(self, number: float) -> str:
+        assert self.range is not None
+        short = rounded(number, self.range.kind)
+        return self.range.value(min(max(short, self.range.low), self.range.high))
+
+
+def dimensions(texts: Sequence[str], scenario: Scenario) -> list[Dimension]:
+    """Return the space that ``key=low..high`` and ``key=value,value`` describe; the default one without any.
+
+    Raises ``ValueError`` where a text cannot be read, or a key is given twice.
+    """
+    if not texts:
+        return default_space(scenario)
+    found: dict[str, Dimension] = {}
+    for text in texts:
+        key, equals, rest = text.partition("=")
+        key = key.strip()
+        if not equals or not key or not rest.strip():
+            raise ValueError(f"{text!r} names no values; write key=low..high, key=low..high/log or key=value,value")
+        if key in found:
+            raise ValueError(f"{key} is given twice")
+        if is_range(rest):
+            found[key] = Dimension(key, range=space(key, rest))
+        else:
+            choices = tuple(value.strip() for value in split(rest, text))
+            if len(choices) < 2 or len(set(choices)) < len(choices) or not all(choices):
+                raise ValueError(f"{text!r} needs two different values or more")
+            found[key] = Dimension(key, choices=choices)
+    return list(found.values())
+
+
+def default_space(scenario: Scenario) -> list[Dimension]:
+    """Return what is worth a look in any scenario: the wait between tries and, where there is one, the client's limit.
+
+    The limit on tries is not searched: as long as nothing gives up it changes nothing, and the smallest one is
+    read off (``sim.analysis.budget``). Each range includes what the scenario has.
+    """
+    from sim.scenario.releases import release_of
+
+    base, longest = scenario.retry.base, scenario.retry.max
+    top = max(base, min(10 * SECOND, longest))  # below every longest wait, so that all combinations are possible
+    found = [
+        _range("retry.base", min(50 * MS, base), top),
+        _range("retry.max", max(min(10 * SECOND, longest), top), max(5 * MINUTE, longest)),
+    ]
+    throttle = scenario.client.throttle
+    if release_of(scenario.preset).throttled if throttle is None else throttle:
+        found.append(_range("client.qps", scenario.client.qps / 2, scenario.client.qps * 5))
+        burst = scenario.client.burst
+        found.append(_range("client.burst", max(1, burst // 2), burst * 5))
+    return [each for each in found if each.range is not None and each.range.low < each.range.high]
+
+
+def _range(key: str, low: float, high: float) -> Dimension:
+    return Dimension(key, range=Range(low, high, "log", kind_of(key)))
+
+
+def current(scenario: Scenario, keys: Iterable[str]) -> dict[str, str]:
+    """Return what the scenario has at these keys, as ``--set`` takes it."""
+    resolved = scenario.resolved()
+    return {key: setting(resolved, key) for key in keys}
+
+
+def changed(scenario: Scenario, settings: Mapping[str, str]) -> Scenario:
+    """Return the scenario with these settings; raises ``ScenarioError`` where that is none."""
+    import yaml
+
+    from sim.scenario.loader import load
+
+    text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
+    return load(text, tuple(f"{key}={value}" for key, value in settings.items()))
+
+
+def same(dimension: Dimension, one: str, other: str) -> bool:
+    """Whether two written values are the same one."""
+    if dimension.range is None:
+        return one == other
+    return read(one, dimension.range.kind) == read(other, dimension.range.kind)

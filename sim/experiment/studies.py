@@ -1,0 +1,108 @@
+"""Sweeps, searches and budgets as functions, for notebooks: ``sim.sweep``, ``sim.tune`` and ``sim.budget``.
+
+The same as the commands, without their files: with ``journal`` finished replications are kept there, and a later
+call goes on from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from sim.analysis import budget as budgets
+from sim.analysis import figures
+from sim.experiment import goals
+from sim.experiment.compare import written
+from sim.experiment.evaluate import Evaluator, Progress
+from sim.experiment.journal import Journal, version
+from sim.experiment.ranges import expanded, is_range
+from sim.experiment.recommend import Tuned, expected
+from sim.experiment.recommend import tune as answer
+from sim.experiment.run import resized
+from sim.experiment.space import dimensions
+from sim.experiment.spread import opened
+from sim.experiment.sweep import Sweep, grid, run
+from sim.experiment.tune import Question
+from sim.experiment.unlimited import unlimited
+from sim.scenario.model import Scenario
+
+
+def sweep(
+    scenario: Scenario,
+    vary: Mapping[str, Iterable[object]],
+    *,
+    metric: str = "conflicts.per_certificate",
+    seed: int | None = None,
+    replications: int | None = None,
+    executor: str | None = None,
+    journal: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Run every combination of ``vary``, such as ``{"client.qps": [20, 50], "retry.base": ["10ms..5s/log/6"]}``.
+
+    Raises ``ValueError`` for an unknown metric or executor and for what cannot be varied, ``ScenarioError`` for a
+    value that is never valid.
+    """
+    texts = {key: [written(value) for value in values] for key, values in vary.items()}
+    chosen = {
+        key: [each for text in found for each in (expanded(key, text) if is_range(text) else [text])]
+        for key, found in texts.items()
+    }
+    figures.check(metric)
+    asked = resized(scenario, seed, replications)
+    swept = grid(asked, chosen)
+    with _evaluator(len(swept.all) * asked.replications, executor, journal, progress) as evaluator:
+        return run(swept, evaluator, metric, asked.replications)
+
+
+def tune(
+    scenario: Scenario,
+    *,
+    trials: int = 30,
+    objectives: Sequence[str] = goals.OBJECTIVES,
+    constraints: Sequence[str] = goals.CONSTRAINTS,
+    space: Sequence[str] = (),
+    replications: int = 12,
+    fresh: int = 30,
+    seed: int | None = None,
+    executor: str | None = None,
+    journal: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Tuned:
+    """Search a better configuration; ``space`` as ``--space`` has it, such as ``["client.qps=10..100/log"]``.
+
+    Raises ``ValueError`` for what cannot be read and for unknown metrics.
+    """
+    asked = resized(scenario, seed, None)
+    wanted = [figures.check(each) for each in objectives]
+    conditions = [goals.constraint(each) for each in constraints]
+    question = Question(asked, dimensions(space, asked), wanted, conditions, trials, replications)
+    with _evaluator(expected(question, fresh), executor, journal, progress) as evaluator:
+        return answer(question, evaluator, fresh)
+
+
+def budget(
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    replications: int | None = None,
+    executor: str | None = None,
+    journal: str | Path | None = None,
+    progress: Progress | None = None,
+) -> budgets.Budget:
+    """Say how many tries a write takes when none is given up, and how many are enough."""
+    asked = resized(scenario, seed, replications)
+    with _evaluator(asked.replications, executor, journal, progress) as evaluator:
+        return budgets.budget(evaluator.replications(unlimited(asked), range(asked.replications)))
+
+
+@contextmanager
+def _evaluator(
+    many: int, executor: str | None, journal: str | Path | None, progress: Progress | None
+) -> Iterator[Evaluator]:
+    with (
+        Journal(Path(journal)) if journal is not None else nullcontext() as kept,
+        opened(executor, many, version) as spread,
+    ):
+        yield Evaluator(spread, kept, expected=many, progress=progress)

@@ -1,0 +1,264 @@
+"""A sweep: every combination of several settings, on the same random numbers, ranked with paired intervals.
+
+Replication i of every cell has the same arrivals, key generation times and latencies, so what differs is the
+setting. The table depends on nothing but the scenario, what is varied and the version: not on the executor, the
+order or an interruption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis import figures
+from sim.analysis.intervals import Estimate, mean_interval, verdict
+from sim.analysis.summary import Measured, digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.experiment.evaluate import Evaluator
+    from sim.scenario.model import Scenario
+
+MOST_CELLS = 10_000
+CURRENT = "current"
+"""What the scenario as it stands is called where it is none of the cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The scenario with ``settings`` (key to value, as ``--set`` takes them)."""
+
+    name: str
+    settings: Mapping[str, str]
+    scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What a sweep runs: ``cells``, the ``baseline`` (one of them, or one more), and what was left out and why."""
+
+    vary: Mapping[str, Sequence[str]]
+    cells: tuple[Cell, ...]
+    baseline: Cell
+    left_out: Mapping[str, str]
+
+    @property
+    def all(self) -> list[Cell]:
+        """All cells, and the baseline where it is none of them."""
+        return list(self.cells) if self.baseline in self.cells else [*self.cells, self.baseline]
+
+
+def grid(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> Grid:
+    """Return every combination of the values of ``vary``, the first values first.
+
+    A combination that is no valid scenario, such as a longest wait below the first, is left out, if each of its
+    values is valid with others. Raises ``ValueError`` where there is nothing to vary, a value comes twice or
+    there are too many cells; ``ScenarioError`` for a value that is never valid.
+    """
+    import yaml
+
+    from sim.scenario.errors import ScenarioError
+    from sim.scenario.loader import load
+
+    for key, values in vary.items():
+        twice = [value for place, value in enumerate(values) if value in values[:place]]
+        if twice:
+            raise ValueError(f"{key}={twice[0]} is listed twice")
+    count = 1
+    for values in vary.values():
+        count *= len(values)
+    if not vary or count < 2:
+        raise ValueError("a sweep needs two cells or more, such as --vary client.qps=20,50,100")
+    if count > MOST_CELLS:
+        raise ValueError(f"{count} cells are too many; a sweep takes up to {MOST_CELLS}")
+    text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
+    found, left_out = [], {}
+    errors: dict[str, ScenarioError] = {}
+    useful: set[tuple[str, str]] = set()
+    for combination in itertools.product(*vary.values()):
+        settings = dict(zip(vary, combination, strict=True))
+        name = ",".join(f"{key}={value}" for key, value in settings.items())
+        try:
+            found.append(Cell(name, settings, load(text, tuple(f"{key}={value}" for key, value in settings.items()))))
+            useful |= set(settings.items())
+        except ScenarioError as error:
+            errors[name] = error
+            left_out[name] = error.problems[0].message
+    for key, values in vary.items():
+        for value in values:
+            if (key, value) not in useful:
+                raise next(error for name, error in errors.items() if f"{key}={value}" in name.split(","))
+    return Grid(vary, tuple(found), _baseline(scenario, found, list(vary)), left_out)
+
+
+def _baseline(scenario: Scenario, cells: Sequence[Cell], keys: Sequence[str]) -> Cell:
+    resolved = scenario.resolved()
+    same = (cell for cell in cells if cell.scenario.resolved() == resolved)
+    return next(same, Cell(CURRENT, {key: setting(resolved, key) for key in keys}, scenario))
+
+
+def setting(resolved: Mapping[str, Any], key: str) -> str:
+    """Return the value of a key of a resolved scenario, as ``--set`` takes it; ``""`` where there is none."""
+    from sim.experiment.compare import written
+
+    value: Any = resolved
+    for step in key.split("."):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return ""
+    return written(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+class Sweep:
+    """What a sweep came to. ``measured`` has the replications of every cell by name.
+
+    ``stopped`` says how a rule that chose the number of replications ended: ``selection`` or ``precision``.
+    """
+
+    def __init__(
+        self,
+        swept: Grid,
+        metric: str,
+        measured: Mapping[str, Sequence[Measured]],
+        stopped: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.grid = swept
+        self.stopped = dict(stopped or {})
+        self.metric = metric
+        self.measured = dict(measured)
+        self.metrics = figures.shown(metric)
+        self.estimates = {name: figures.estimates(each, self.metrics) for name, each in self.measured.items()}
+        self.ranked = self._ranked()
+        self.best = self.ranked[0]
+
+    def _ranked(self) -> list[str]:
+        sign = -1 if figures.FIGURES[self.metric].higher else 1
+
+        def place(name: str) -> tuple[bool, float]:
+            mean = self.estimates[name][self.metric].mean
+            return mean is None, sign * (mean or 0.0)
+
+        return sorted(self.measured, key=place)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no invariant was violated in any cell."""
+        return not any(each.violations for cell in self.measured.values() for each in cell)
+
+    @property
+    def digest(self) -> str:
+        """A hash over the digests of all replications: equal where two sweeps did the same."""
+        lines = [f"{name} {digest(each)}" for name, each in sorted(self.measured.items())]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def difference(self, name: str, baseline: str, metric: str | None = None) -> Estimate:
+        """Return a cell's paired difference from another, over the replications that both have."""
+        one, other = self.measured[name], self.measured[baseline]
+        many = min(len(one), len(other))
+        return figures.difference(metric or self.metric, one[:many], other[:many])
+
+    def main_effects(self) -> dict[str, dict[str, Estimate]]:
+        """Return the mean of the metric over all cells with one value of one key, with its interval.
+
+        Over the replications: each contributes its mean over those cells, so the interval is that of chance
+        and not of the other settings.
+        """
+        series = {name: figures.values(self.metric, each) for name, each in self.measured.items()}
+        return {
+            key: {
+                value: _over([series[cell.name] for cell in self.grid.cells if cell.settings[key] == value])
+                for value in values
+            }
+            for key, values in self.grid.vary.items()
+        }
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per cell, ranked: settings, figures with intervals, differences, verdicts."""
+        from sim.experiment.tables import cells_table
+
+        return cells_table(self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the sweep as plain data: what ``requeue sweep --json`` prints and ``sweep.json`` holds."""
+        base = self.grid.baseline.name
+        cells = {cell.name: cell for cell in self.grid.all}
+        return {
+            "scenario": self.grid.baseline.scenario.name,
+            "seed": self.grid.baseline.scenario.seed,
+            "replications": max(len(each) for each in self.measured.values()),
+            "metric": self.metric,
+            "vary": {key: list(values) for key, values in self.grid.vary.items()},
+            "baseline": base,
+            "best": self.best,
+            "digest": self.digest,
+            "cells": [self._cell(rank, cells[name]) for rank, name in enumerate(self.ranked, start=1)],
+            "main_effects": {
+                key: {value: each.as_dict() for value, each in found.items()}
+                for key, found in self.main_effects().items()
+            },
+            **self.stopped,
+            "left_out": [{"cell": name, "reason": reason} for name, reason in self.grid.left_out.items()],
+        }
+
+    def _cell(self, rank: int, cell: Cell) -> dict[str, Any]:
+        name, base = cell.name, self.grid.baseline.name
+        found = self.measured[name]
+        against = None
+        if name != base:
+            against = {metric: compared(self.difference(name, base, metric)) for metric in self.metrics}
+        return {
+            "rank": rank,
+            "cell": name,
+            "settings": dict(cell.settings),
+            "current": name == base,
+            "replications": len(found),
+            "digest": digest(found),
+            "violations": sum(len(each.violations) for each in found),
+            "metrics": {metric: each.as_dict() for metric, each in self.estimates[name].items()},
+            "difference": against,
+            "difference_from_best": None if name == self.best else compared(self.difference(name, self.best)),
+        }
+
+
+def run(swept: Grid, evaluator: Evaluator, metric: str, replications: int) -> Sweep:
+    """Run ``replications`` of every cell.
+
+    The first replications of all cells come first, so that what an interruption leaves is a smaller sweep.
+    """
+    evaluator.expected = len({evaluator.key(cell.scenario) for cell in swept.all}) * replications
+    return Sweep(swept, metric, extended(swept.all, {}, replications, evaluator))
+
+
+def extended(
+    cells: Sequence[Cell], measured: Mapping[str, Sequence[Measured]], replications: int, evaluator: Evaluator
+) -> dict[str, list[Measured]]:
+    """Return ``measured`` with so many replications of each of ``cells``; all of them have equally many before."""
+    found = {name: list(each) for name, each in measured.items()}
+    have = len(found.get(cells[0].name, ()))
+    new = evaluator.evaluate((cell.scenario, index) for index in range(have, replications) for cell in cells)
+    for place, cell in enumerate(cells):
+        found.setdefault(cell.name, []).extend(new[place :: len(cells)])
+    return found
+
+
+def compared(difference: Estimate) -> dict[str, Any]:
+    """Return a difference as plain data, with its verdict."""
+    return {**difference.as_dict(), "verdict": verdict(difference)}
+
+
+def _over(series: Sequence[Sequence[float | None]]) -> Estimate:
+    many = min(map(len, series), default=0)
+    means: list[float | None] = []
+    for index in range(many):
+        known = [each[index] for each in series]
+        numbers = [value for value in known if value is not None]
+        means.append(sum(numbers) / len(numbers) if len(numbers) == len(known) else None)
+    return mean_interval(means)

@@ -1,0 +1,95 @@
+"""A sweep as tables: one row per cell, and one per cell and replication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis import figures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.experiment.sweep import Sweep
+
+
+def cells_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row per cell, ranked: its settings, every figure with its interval and its paired difference.
+
+    ``document`` is ``Sweep.as_dict``. A setting that a cell leaves as it is, is empty.
+    """
+    import pandas as pd
+
+    rows = []
+    for cell in document["cells"]:
+        row = {key: cell[key] for key in ("rank", "cell", "current", "replications")}
+        row |= {key: cell["settings"].get(key) for key in document["vary"]}
+        for metric, group in cell["metrics"].items():
+            row |= {metric: group["mean"], f"{metric}_low": group["low"], f"{metric}_high": group["high"]}
+            against = cell["difference"][metric] if cell["difference"] else {}
+            row |= {
+                f"{metric}_difference": against.get("mean"),
+                f"{metric}_difference_low": against.get("low"),
+                f"{metric}_difference_high": against.get("high"),
+                f"{metric}_verdict": against.get("verdict"),
+            }
+        rows.append(row | {"digest": cell["digest"]})
+    return pd.DataFrame(rows)
+
+
+def replications_table(found: Sweep) -> pd.DataFrame:
+    """Return a row per cell and replication: settings, seed, digest and every figure."""
+    import pandas as pd
+
+    rows = []
+    for cell in found.grid.all:
+        replications = found.measured[cell.name]
+        series = {metric: figures.values(metric, replications) for metric in found.metrics}
+        for place, each in enumerate(replications):
+            rows.append(
+                {"cell": cell.name, **{key: cell.settings.get(key) for key in found.grid.vary}}
+                | {"replication": each.index + 1, "seed": each.seed, "digest": each.digest}
+                | {metric: values[place] for metric, values in series.items()}
+            )
+    return pd.DataFrame(rows)
+
+
+def trials_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row per trial: its settings, how it ended, and every objective with its interval.
+
+    ``document`` is ``Tuned.as_dict``.
+    """
+    import pandas as pd
+
+    rows = []
+    for trial in document["trials"]:
+        row = {key: trial[key] for key in ("trial", "state", "front", "current", "replications")}
+        row |= trial["settings"]
+        for name in document["objectives"]:
+            group = trial["values"][name] or {}
+            row |= {name: group.get("mean")} | {f"{name}_{end}": group.get(end) for end in ("low", "high", "adjusted")}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tries_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row per number of tries: the writes that took so many, and what a limit there would give up.
+
+    ``document`` is what ``requeue budget --json`` prints.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "tries": each["tries"],
+            "retries": each["retries"],
+            "writes": document["tries"].get(str(each["tries"]), 0),
+            "given_up": each["lost"],
+            "share": each["share"]["mean"],
+            "share_low": each["share"]["low"],
+            "share_high": each["share"]["high"],
+        }
+        for each in document["given_up"]
+    ]
+    columns = ["tries", "retries", "writes", "given_up", "share", "share_low", "share_high"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,87 @@
+"""Where long work keeps its journal, and the folder that it leaves once it is done.
+
+While a sweep or a search runs, its journal grows beside the results: under ``results/.unfinished``, or in the
+folder that ``--out`` names. The same command finds it again. At the end the folder appears with everything in
+it, and the journal moves there as ``journal.jsonl``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.experiment.journal import Journal, hash_of, key_of
+from sim.recording import results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from sim.scenario.model import Scenario
+
+UNFINISHED = ".unfinished"
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one piece of work goes: its journal now, its folder later."""
+
+    journal: Path
+    out: Path | None
+    beside: Path
+    name: str
+
+
+def place(kind: str, scenario: Scenario, options: Mapping[str, Any], out: Path | None, beside: Path) -> Place:
+    """Return where work on ``scenario`` goes; equal ``options`` find the same journal again.
+
+    Raises ``ResultsError`` where ``out`` holds something else.
+    """
+    identity = hash_of({"kind": kind, "scenario": key_of(scenario), "options": options})[:12]
+    if out is not None:
+        results.refuse_foreign(out)
+        journal = out / f".partial-{kind}-{identity}.jsonl"  # what begins so does not make a folder foreign
+    else:
+        journal = beside / UNFINISHED / f"{results.safe_name(scenario.name)}-{kind}-{identity}.jsonl"
+    return Place(journal, out, beside, f"{scenario.name}-{kind}")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a folder of results gets: documents as JSON, tables as CSV and Parquet, texts, pictures as PNG."""
+
+    documents: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+    texts: Mapping[str, str]
+    pictures: Mapping[str, Figure]
+
+
+def publish(where: Place, journal: Journal, files: Files, manifest: Mapping[str, Any]) -> Path:
+    """Write the folder as a whole, move the journal into it, and return its name."""
+    folder: results.Folder = (
+        results.GivenFolder(where.out)
+        if where.out is not None
+        else results.StampedFolder(where.beside, where.name, latest=False)
+    )
+    with folder:
+        for name, document in files.documents.items():
+            results.write_json(folder.path / f"{name}.json", document)
+        for name, table in files.tables.items():
+            table.to_csv(folder.path / f"{name}.csv", index=False)
+            table.to_parquet(folder.path / f"{name}.parquet", index=False)
+        for name, text in files.texts.items():
+            (folder.path / name).write_text(text, encoding="utf-8")
+        for name, figure in files.pictures.items():
+            figure.savefig(folder.path / f"{name}.png", dpi=120, bbox_inches="tight")
+        names = sorted(entry.name for entry in folder.path.iterdir())
+        listed = {**manifest, "files": [*names, JOURNAL, results.MANIFEST]}
+        results.write_json(folder.path / results.MANIFEST, listed)
+        published = folder.publish()
+    journal.path.rename(published / JOURNAL)
+    unfinished = where.beside / UNFINISHED
+    if where.out is None and unfinished.is_dir() and not any(unfinished.iterdir()):
+        unfinished.rmdir()
+    return published

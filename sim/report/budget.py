@@ -1,0 +1,117 @@
+"""What ``requeue budget`` says: how many tries are enough in a sentence, then the distribution behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.figures import FIGURES
+from sim.report.numbers import interval, write
+from sim.report.text import render, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+    from rich.table import Table
+
+Document = Mapping[str, Any]
+WIDTH = 30
+
+
+def budget_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
+    """Return the report; ``command`` is the one that reproduces it."""
+    from rich.markup import escape
+
+    parts: list[RenderableType] = [f"[bold]{escape(line)}[/]" for line in verdict(document)]
+    many = document["replications"]
+    parts.append(
+        escape(f"{document['scenario']}: {many} replications without a limit on tries, seed {document['seed']}")
+    )
+    if document["tries"]:
+        parts += ["", _tries(document, terminal)]
+    parts += ["", _figures(document, terminal), ""]
+    parts.append(escape(f"This assumes that {' and that '.join(document['assumes'])}: it is an upper bound."))
+    parts.append("")
+    if folder is not None:
+        parts.append(escape(f"Results:       {folder} (budget.json, tries.csv, tries.parquet, budget.png)"))
+    parts.append(escape(f"Reproduce it:  {command}"))
+    return render(parts, terminal)
+
+
+def verdict(document: Document) -> list[str]:
+    """Return in sentences what is enough, and what that means."""
+    enough = document["budget"]
+    if enough is None:
+        return ["No conditional write was attempted, so nothing can be refused and no budget is needed."]
+    writes, many = document["writes"], document["replications"]
+    lines = [
+        f"{_count(enough['tries'], 'try', 'tries')} a write ({_count(enough['retries'], 'retry', 'retries')}, "
+        f"retry.limit: {enough['retries']}) would have lost none of {writes:,} writes.",
+        f"At 95% confidence that loses at most {write(enough['writes_lost_at_most'], 'share')} of writes "
+        f"(1 in {round(1 / enough['writes_lost_at_most']):,}), and something in at most "
+        f"{write(enough['runs_with_a_loss_at_most'], 'share')} of runs like these {many}.",
+    ]
+    now = document["limit_now"]
+    if now is not None:
+        at = next((each for each in document["given_up"] if each["retries"] == now), None)
+        lost = interval(at["share"], "share") if at else "none"
+        lines.append(f"The scenario's own retry.limit: {now} would give up {lost} of writes.")
+    check = document.get("check")
+    if check:
+        lines.append(
+            f"Checked with that limit on {check['replications']} fresh replications: gave up "
+            f"{interval(check['gave_up'])}, stranded {interval(check['stranded'])} a replication."
+        )
+    return lines
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _tries(document: Document, terminal: bool) -> Table:
+    heads = ("writes", "", "given up if no more are allowed")
+    made = table("Tries a write took", "tries", *heads, terminal=terminal)
+    made.columns[2].justify = "left"
+    most = max(document["tries"].values())
+    for each in document["given_up"]:
+        number = document["tries"].get(str(each["tries"]), 0)
+        bar = "█" * round(number / most * WIDTH) or ("▏" if number else "")
+        made.add_row(str(each["tries"]), f"{number:,}", bar, interval(each["share"], "share"))
+    return made
+
+
+def _figures(document: Document, terminal: bool) -> Table:
+    made = table("What conflicts cost, per replication", "", "", terminal=terminal)
+    for name in ("amplification", "conflicts.rate", "conflicts.per_certificate", "ghost_reconciles", "wasted_cpu"):
+        about = FIGURES[name]
+        made.add_row(about.label, interval(document[name], about.kind))
+    if document["unfinished"]:
+        made.add_row("writes still being tried at the end, all replications", str(document["unfinished"]))
+    return made
+
+
+def figure(document: Document) -> Figure:
+    """Return the picture for ``budget.png``: tries a write took, and what each limit would give up."""
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = made.subplots(1, 2)
+    allowed = document["given_up"]
+    tries = [each["tries"] for each in allowed]
+    left.bar(tries, [document["tries"].get(str(each), 0) for each in tries])
+    left.set_yscale("log" if tries else "linear")
+    left.set_ylim(bottom=0.5)
+    left.set_xticks(tries)
+    left.set_xlabel("tries")
+    left.set_ylabel("writes")
+    means = [100 * each["share"]["mean"] for each in allowed]
+    ends = [[100 * abs(each["share"][end] - each["share"]["mean"]) for each in allowed] for end in ("low", "high")]
+    right.errorbar(tries, means, yerr=ends, marker="o", capsize=4)
+    right.set_xticks(tries)
+    right.set_xlabel("tries allowed")
+    right.set_ylabel("writes given up, %")
+    right.set_ylim(bottom=0)
+    made.suptitle(f"{document['scenario']}: tries a write takes, and what a limit would give up")
+    return made

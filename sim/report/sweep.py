@@ -1,0 +1,202 @@
+"""What ``requeue sweep`` says: the best cell in words, the ranked table, and pictures of what each setting does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.figures import FIGURES
+from sim.analysis.intervals import Estimate
+from sim.report.numbers import interval, write
+from sim.report.picture import bars, heat_map
+from sim.report.text import is_wide, render, short_keys, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+    from rich.table import Table
+
+Document = Mapping[str, Any]
+"""What ``--json`` prints: ``sim.experiment.sweep.Sweep.as_dict``."""
+
+SHOWN_CELLS = 24
+
+
+def sweep_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
+    """Return the report; ``command`` is the one that reproduces it."""
+    from rich.markup import escape
+
+    parts: list[RenderableType] = []
+    violated = [cell["cell"] for cell in document["cells"] if cell["violations"]]
+    if violated:
+        parts.append(f"[bold red]{escape('INVARIANTS VIOLATED in ' + '; '.join(violated[:5]))}[/]")
+    parts += [f"[bold]{escape(line)}[/]" for line in verdict(document)]
+    many = document["replications"]
+    how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
+    cells = len(document["cells"])
+    parts.append(
+        escape(f"{document['scenario']}: {cells} cells, {how} on the same random numbers, seed {document['seed']}")
+    )
+    parts += ["", _ranked(document, terminal)]
+    hidden = cells - SHOWN_CELLS
+    if hidden > 0:
+        parts.append(f"... and {hidden} more in cells.csv")
+    parts += ["", *map(escape, pictures(document)), ""]
+    for left in document["left_out"]:
+        parts.append(escape(f"Left out:      {left['cell']}: {left['reason']}"))
+    if folder is not None:
+        parts.append(
+            escape(f"Results:       {folder} (sweep.json, cells.csv, cells.parquet, replications.parquet, sweep.png)")
+        )
+    parts.append(escape(f"Reproduce it:  {command}"))
+    return render(parts, terminal)
+
+
+def verdict(document: Document) -> list[str]:
+    """Return the best cell against the current configuration in a sentence, and how many share the first place."""
+    metric = document["metric"]
+    figure = FIGURES[metric]
+    cells = {cell["cell"]: cell for cell in document["cells"]}
+    best = cells[document["best"]]
+    value = interval(best["metrics"][metric], figure.kind)
+    which = "highest" if figure.higher else "lowest"
+    lines = []
+    if best["difference"] is None:
+        lines.append(f"No cell is better than the current configuration: {figure.label} {value}.")
+    else:
+        against = best["difference"][metric]
+        amount = interval(against, figure.kind, signed=True)
+        lines.append(
+            f"{best['cell']} has the {which} {figure.label}: {value}; against the current configuration {amount}, "
+            f"{against['verdict']}."
+        )
+    shared = [
+        cell["cell"]
+        for cell in document["cells"]
+        if cell["difference_from_best"] and cell["difference_from_best"]["verdict"] == "undecided"
+    ]
+    if shared:
+        verb = "is" if len(shared) == 1 else "are"
+        lines.append(f"{len(shared)} of the {len(cells) - 1} others {verb} not decidedly worse than it.")
+    chosen = document.get("selection")
+    if chosen:
+        lines.append(chosen["sentence"])
+    precision = document.get("precision")
+    if precision:
+        found = "no interval" if precision["achieved"] is None else write(precision["achieved"], "share")
+        said = "every cell is known to" if precision["reached"] else "NOT every cell is known to"
+        lines.append(
+            f"Precision: {said} {write(precision['asked'], 'share')}; the widest interval is {found} of its mean."
+        )
+    return lines
+
+
+def pictures(document: Document) -> list[str]:
+    """Return what each setting does as bars; for two settings also a map of all combinations."""
+    metric = document["metric"]
+    figure = FIGURES[metric]
+    lines = [f"What each setting does to {figure.label} (mean over the other settings)"]
+    for key, found in document["main_effects"].items():
+        lines += ["", f"  {key}"]
+        groups = {value: Estimate(group["mean"], group["low"], group["high"], 0) for value, group in found.items()}
+        lines += [f"  {line}" for line in bars(groups, figure.kind)]
+    if len(document["vary"]) == 2:
+        (row, rows), (column, columns) = document["vary"].items()
+        means = {
+            (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"]
+            for cell in document["cells"]
+        }
+        lines += ["", f"{figure.label}: {row} down, {column} across", ""]
+        lines += heat_map(rows, columns, means, figure.kind)
+    return lines
+
+
+def _ranked(document: Document, terminal: bool) -> Table:
+    metric = document["metric"]
+    figure = FIGURES[metric]
+    wide = is_wide(terminal)
+    keys = short_keys(document["vary"])
+    heads = [*keys.values(), "mean", "against current", *(["against the best"] if wide else [])]
+    made = table(f"Ranked by {figure.label}; * is the current configuration", "", *heads, terminal=terminal)
+    for cell in document["cells"][:SHOWN_CELLS]:
+        against, behind = cell["difference"], cell["difference_from_best"]
+        cells = [
+            f"{cell['rank']}." + (" *" if cell["current"] else ""),
+            *(cell["settings"][key] for key in keys),
+            interval(cell["metrics"][metric], figure.kind),
+            _against(against and against[metric], figure.kind, "current"),
+            _against(behind, figure.kind, "best"),
+        ]
+        made.add_row(*cells[: len(heads) + 1])
+    for column in made.columns:
+        column.no_wrap = True
+    return made
+
+
+def _against(difference: Mapping[str, Any] | None, kind: str, itself: str) -> str:
+    """Write a difference and its verdict, verdicts in a column."""
+    if not difference:
+        return f"{itself:9}"
+    return f"{interval(difference, kind, signed=True)}  {difference['verdict']:9}"
+
+
+def figure(document: Document) -> Figure:
+    """Return the picture for ``sweep.png``: one panel for each setting, and a map where there are two."""
+    from matplotlib.figure import Figure
+
+    metric = document["metric"]
+    about = FIGURES[metric]
+    keys = list(document["main_effects"])
+    many = len(keys) + (len(keys) == 2)
+    made = Figure(figsize=(4.2 * many, 3.6), layout="constrained")
+    axes = made.subplots(1, many, squeeze=False)[0]
+    unit = ", seconds" if about.kind == "seconds" else ""
+    for ax, key in zip(axes, keys, strict=False):
+        found = document["main_effects"][key]
+        _errors(ax, found)
+        ax.set_xticks(range(len(found)), list(found), rotation=45 if len(found) > 4 else 0)
+        ax.set_xlabel(key)
+        ax.set_ylabel(about.label + unit)
+        base = next((cell for cell in document["cells"] if cell["current"]), None)
+        if base is not None and base["metrics"][metric]["mean"] is not None:
+            ax.axhline(base["metrics"][metric]["mean"], linestyle=":", color="gray", label="current")
+            ax.legend()
+    if len(keys) == 2:
+        _map(made, axes[-1], document)
+    made.suptitle(f"{document['scenario']}: {about.label}, mean and 95% interval")
+    return made
+
+
+def _errors(ax: Axes, found: Mapping[str, Mapping[str, float | None]]) -> None:
+    places = [place for place, group in enumerate(found.values()) if group["mean"] is not None]
+    groups = [group for group in found.values() if group["mean"] is not None]
+    ends = [
+        [abs((group[end] if group[end] is not None else group["mean"]) - group["mean"]) for group in groups]  # type: ignore[operator] # those without a mean are left out
+        for end in ("low", "high")
+    ]
+    ax.errorbar(places, [group["mean"] for group in groups], yerr=ends, marker="o", capsize=4)  # type: ignore[arg-type] # likewise
+
+
+def _map(made: Figure, ax: Axes, document: Document) -> None:
+    metric = document["metric"]
+    about = FIGURES[metric]
+    (row, rows), (column, columns) = document["vary"].items()
+    means = {
+        (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"] for cell in document["cells"]
+    }
+    nothing = float("nan")
+    numbers = [[means.get((r, c)) for c in columns] for r in rows]
+    image = ax.imshow(
+        [[nothing if n is None else n for n in line] for line in numbers], aspect="auto", cmap="viridis_r"
+    )
+    for y, line in enumerate(numbers):
+        for x, number in enumerate(line):
+            ax.text(x, y, write(number, about.kind), ha="center", va="center", color="white", fontsize=8,
+                    bbox={"facecolor": "black", "alpha": 0.35, "linewidth": 0, "pad": 1.5})  # fmt: skip
+    ax.set_xticks(range(len(columns)), list(columns), rotation=45 if len(columns) > 4 else 0)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_xlabel(column)
+    ax.set_ylabel(row)
+    made.colorbar(image, ax=ax)

@@ -1,0 +1,240 @@
+"""What ``requeue tune`` says: the budget to paste, what it improves on fresh seeds, and what was not worth tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.figures import FIGURES
+from sim.report.numbers import NONE, interval, write
+from sim.report.picture import scatter
+from sim.report.text import is_wide, render, short_keys, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+    from rich.table import Table
+
+Document = Mapping[str, Any]
+"""What ``--json`` prints: ``sim.experiment.recommend.Tuned.as_dict``."""
+
+SHOWN_TRIALS = 20
+CURRENT, FRONT, OTHER, LOST = "C", "●", "·", "x"
+
+
+def tune_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
+    """Return the report; ``command`` is the one that reproduces it."""
+    from rich.markup import escape
+
+    fresh = document["fresh_replications"]["count"]
+    parts: list[RenderableType] = [f"[bold]{escape(line)}[/]" for line in verdict(document)]
+    parts += ["", "Recommended (in place of the scenario's own sections of these names):", ""]
+    parts += [escape(f"    {line}") for line in document["recommended"]["fragment"].splitlines()]
+    parts += ["", _improvement(document, terminal), ""]
+    parts.append(f"On {fresh} fresh replications that no trial saw, the same for both.")
+    parts += ["", _trials(document, terminal), ""]
+    parts += [*map(escape, picture(document)), ""]
+    for name, found in document["sensitivity"].items():
+        parts += [_sensitivity(document, name, found, terminal), ""]
+    parts += [f"[bold]{escape(line)}[/]" for line in worth(document)]
+    parts.append("")
+    if folder is not None:
+        names = "tune.json, recommended.yaml, trials.csv, trials.parquet, tune.png"
+        parts.append(escape(f"Results:       {folder} ({names})"))
+    parts.append(escape(f"Reproduce it:  {command}"))
+    return render(parts, terminal)
+
+
+def verdict(document: Document) -> list[str]:
+    """Return in sentences what the recommendation changes, and what that improves."""
+    recommended = document["recommended"]
+    changes = recommended["changes"]
+    if not document["front"]:
+        wanted = " and ".join(document["constraints"])
+        return [f"No trial holds {wanted}, the current configuration neither: nothing to recommend. See --constraint."]
+    if not changes:
+        return [
+            f"Nothing better than the current configuration was found in {len(document['trials'])} trials: keep it."
+        ]
+    listed = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changes.items())
+    lines = [f"Recommended: {listed}."]
+    decided = False
+    for name in document["objectives"]:
+        found = document["improvement"][name]
+        about = FIGURES[name]
+        difference = found["difference"]
+        amount = interval(difference, about.kind, signed=True)
+        old, new = (write(found[which]["mean"], about.kind) for which in ("current", "recommended"))
+        said = {True: "better", False: "worse", None: "undecided"}[difference["better"]]
+        decided = decided or difference["better"] is True
+        lines.append(f"{about.label}: {old} -> {new}, a difference of {amount}: {said}.")
+    if not decided:
+        lines.append("No objective is decidedly better: there is no reason to change anything.")
+    for text, holds in recommended["constraints"].items():
+        if not holds:
+            lines.append(f"On the fresh replications {text} does not hold.")
+    if recommended["at_the_edge"]:
+        keys = ", ".join(recommended["at_the_edge"])
+        lines.append(f"At the edge of what was searched: {keys}. A wider --space may find better.")
+    return lines
+
+
+def worth(document: Document) -> list[str]:
+    """Return what was worth tuning and what was not."""
+    lines = []
+    for title, key in (
+        ("Worth tuning", "worth_tuning"),
+        ("Not worth tuning", "not_worth_tuning"),
+        ("Undecided", "undecided"),
+    ):
+        lines.append(f"{title}: {', '.join(document[key]) or 'nothing'}.")
+    back = document["recommended"]["back_to_current"]
+    if back:
+        lines.append(
+            f"Left as they are, because trial {document['recommended']['trial']} is no better with its own: "
+            f"{', '.join(back)}."
+        )
+    return lines
+
+
+def picture(document: Document) -> list[str]:
+    """Return the trials as a plot: two objectives against each other, or one over the trials."""
+    points = _points(document)
+    objectives = document["objectives"]
+    if len(objectives) == 1:
+        label = _axis(objectives[0])
+        lines = [f"Trials: {label}", ""]
+        return lines + scatter([(float(n), y, mark) for n, (_, y, mark) in enumerate(points)], "trial", label) + [_KEY]
+    x, y = objectives[:2]
+    return [f"Trials: {_axis(x)} against {_axis(y)}", "", *scatter(sorted(points, key=_last), _axis(x), _axis(y)), _KEY]
+
+
+_KEY = (
+    f"  {CURRENT} current   {FRONT} on the front (no other is better in both)   {OTHER} other   "
+    f"{LOST} given up or not allowed"
+)
+
+
+def _last(point: tuple[float, float, str]) -> int:
+    return (OTHER, LOST, FRONT, CURRENT).index(point[2])
+
+
+def _points(document: Document) -> list[tuple[float, float, str]]:
+    found: list[tuple[float, float, str]] = []
+    for trial in document["trials"]:
+        values: list[Any] = [(trial["values"][name] or {}).get("adjusted") for name in document["objectives"]]
+        if None in values:
+            continue
+        mark = OTHER if trial["state"] == "complete" else LOST
+        mark = CURRENT if trial["current"] else FRONT if trial["front"] else mark
+        found.append((values[0], values[-1] if len(values) == 1 else values[1], mark))
+    return found
+
+
+def _axis(name: str) -> str:
+    about = FIGURES[name]
+    return about.label + (", seconds" if about.kind == "seconds" else "")
+
+
+def _improvement(document: Document, terminal: bool) -> Table:
+    made = table("What it improves", "", "current", "recommended", "difference", "", terminal=terminal)
+    for column in made.columns[1:]:
+        column.no_wrap = True
+    for name, found in document["improvement"].items():
+        about = FIGURES[name]
+        difference = found["difference"]
+        said = {True: "better", False: "worse", None: "undecided"}[difference["better"]]
+        objective = " *" if name in document["objectives"] else ""
+        made.add_row(
+            about.label + objective,
+            write(found["current"]["mean"], about.kind),
+            write(found["recommended"]["mean"], about.kind),
+            interval(difference, about.kind, signed=True),
+            said,
+        )
+    return made
+
+
+def _trials(document: Document, terminal: bool) -> Table:
+    labels = [FIGURES[name].label for name in document["objectives"]]
+    keys = short_keys(document["space"])
+    wide = is_wide(terminal)
+    made = table("Trials, the front first", "trial", *keys.values(), *labels, "", terminal=terminal)
+    for column in [*made.columns[: 1 + len(keys)], made.columns[-1]]:
+        column.no_wrap = True
+    shown = sorted(document["trials"], key=_order)
+    for trial in shown[:SHOWN_TRIALS]:
+        state = "front" if trial["front"] else trial["state"] if trial["state"] != "complete" else ""
+        cells = []
+        for name in document["objectives"]:
+            group = trial["values"][name]
+            said = interval if wide else _mean
+            cells.append(said(group, FIGURES[name].kind) if group else NONE)
+        state = f"current, {state}" if trial["current"] and state else "current" if trial["current"] else state
+        made.add_row(str(trial["trial"]), *(trial["settings"][key] for key in keys), *cells, state)
+    hidden = len(shown) - SHOWN_TRIALS
+    if hidden > 0:
+        made.caption = f"... and {hidden} more in trials.csv"
+        made.caption_justify = "left"
+    return made
+
+
+def _mean(group: Mapping[str, float | None], kind: str) -> str:
+    return write(group["mean"], kind)
+
+
+def _order(trial: Mapping[str, Any]) -> tuple[bool, bool, int]:
+    return not trial["front"], trial["state"] != "complete", trial["trial"]
+
+
+def _sensitivity(document: Document, name: str, found: Mapping[str, Any], terminal: bool) -> Table:
+    about = FIGURES[name]
+    heads = ("mean effect across its range", "of it by chance", "")
+    made = table(f"Sensitivity of {about.label} (Morris, mu*)", "", *heads, terminal=terminal)
+    made.columns[-1].no_wrap = True
+    for key, effect in sorted(found.items(), key=lambda item: -item[1]["mu_star"]):
+        group = {"mean": effect["mu_star"], "low": effect["low"], "high": effect["high"]}
+        made.add_row(key, interval(group, about.kind), write(effect["noise"], about.kind), effect["worth"])
+    if not found:
+        made.add_row("too few points with a figure", NONE, NONE, "undecided")
+    return made
+
+
+def figure(document: Document) -> Figure:
+    """Return the picture for ``tune.png``: the trials, and the sensitivity of every objective."""
+    from matplotlib.figure import Figure
+
+    sensitivity = {name: found for name, found in document["sensitivity"].items() if found}
+    many = 1 + len(sensitivity)
+    made = Figure(figsize=(5 * many, 4), layout="constrained")
+    axes = made.subplots(1, many, squeeze=False)[0]
+    ax = axes[0]
+    points = _points(document)
+    one = len(document["objectives"]) == 1
+    for mark, label, style in (
+        (OTHER, "trial", {"color": "tab:gray", "marker": "o", "s": 20}),
+        (LOST, "given up or not allowed", {"color": "tab:red", "marker": "x", "s": 20}),
+        (FRONT, "on the front", {"color": "tab:blue", "marker": "o", "s": 40}),
+        (CURRENT, "current", {"color": "black", "marker": "*", "s": 120}),
+    ):
+        chosen = [(place if one else x, y) for place, (x, y, kind) in enumerate(points) if kind == mark]
+        if chosen:
+            ax.scatter(*zip(*chosen, strict=True), label=label, **style)
+    ax.set_xlabel("trial" if one else _axis(document["objectives"][0]))
+    ax.set_ylabel(_axis(document["objectives"][0 if one else 1]))
+    ax.legend(fontsize=8)
+    for ax, (name, found) in zip(axes[1:], sensitivity.items(), strict=True):
+        keys = sorted(found, key=lambda key, found=found: found[key]["mu_star"])  # type: ignore[misc] # a plain sort key
+        means = [found[key]["mu_star"] for key in keys]
+        ends = [[abs(found[key][end] - found[key]["mu_star"]) for key in keys] for end in ("low", "high")]
+        ax.barh(range(len(keys)), means, xerr=ends, capsize=3, height=0.6)
+        ax.plot([found[key]["noise"] for key in keys], range(len(keys)), "k|", markersize=16, label="by chance")
+        ax.set_yticks(range(len(keys)), keys)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(f"effect on {_axis(name)}")
+        ax.legend(fontsize=8)
+    made.suptitle(
+        f"{document['scenario']}: {len(document['trials'])} trials, and what each setting does across its range"
+    )
+    return made

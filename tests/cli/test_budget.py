@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import inside
+
+
+def test_what_is_read_off_is_what_a_limit_loses_at_most(project: Path):
+    """The busiest case: a limit of one retry is simulated, and compared with what one simulation without says."""
+    words = ("--set", "workload.certificates=20", "--replications", "6")
+    done = inside("budget", "small.yaml", *words, "--json", "--out", "out", at=project)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    shares = [each["share"]["mean"] for each in found["given_up"]]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] == 0
+    assert found["budget"]["tries"] == found["given_up"][-1]["tries"]
+    one = next(each for each in found["given_up"] if each["retries"] == 1)
+    limited = json.loads(inside("run", "small.yaml", *words, "--set", "retry.limit=1", "--json", at=project).stdout)
+    per_replication = one["lost"] / found["replications"]
+    assert limited["gave_up"]["low"] <= per_replication * 1.5
+    enough = ("--set", f"retry.limit={found['budget']['retries']}")
+    same = json.loads(inside("run", "small.yaml", *words, *enough, "--json", at=project).stdout)
+    assert same["gave_up"]["mean"] == 0  # on the same seeds the limit is never reached
+    free = json.loads(inside("run", "small.yaml", *words, "--json", at=project).stdout)
+    assert same["digest"] == free["digest"] == found["digest"]
+    names = {entry.name for entry in (project / "out").iterdir()}
+    assert names >= {"budget.json", "tries.csv", "tries.parquet", "budget.png", "manifest.json"}
+
+
+def test_the_scenarios_own_limit_is_lifted_and_judged(project: Path):
+    done = inside("budget", "small.yaml", "--set", "retry.limit=0", "--check", at=project)
+    assert done.returncode == 0, done.stderr
+    assert "The scenario's own retry.limit: 0 would give up" in done.stdout
+    assert "fresh replications: gave up" in done.stdout
+    assert "Tries a write took" in done.stdout
+
+
+@pytest.mark.parametrize("strategy", ["apply"])
+def test_without_conditional_writes_there_is_no_budget(project: Path, strategy: str):
+    done = inside("budget", "small.yaml", "--set", f"strategy={strategy}", "--json", at=project)
+    found = json.loads(done.stdout)
+    assert found["budget"] is None
+    assert found["amplification"] is None
+    assert found["conflicts.rate"] is None

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from sim.experiment.spread import Adaptive, InProcess, Joblib, SpreadError, opened
+
+
+def square(number: int) -> int:
+    time.sleep(0.02 * (number % 3))
+    return number * number
+
+
+def picky(number: int) -> int:
+    if number == 3:
+        raise LookupError("three")
+    return number
+
+
+@pytest.mark.parametrize(
+    "spread", [InProcess(), Joblib("loky", 2), Joblib("threading", 2), Adaptive(3), Adaptive(9, 0)]
+)
+def test_every_outcome_once_with_its_position(spread):
+    items = [5, 4, 3, 2, 1, 0]
+    assert dict(spread.unordered(square, items)) == {place: item * item for place, item in enumerate(items)}
+    assert dict(spread.unordered(square, items)) == {place: item * item for place, item in enumerate(items)}
+    assert list(spread.unordered(square, [])) == []
+
+
+@pytest.mark.parametrize("spread", [InProcess(), Joblib("loky", 2), Joblib("threading", 2)])
+def test_a_failing_replication_is_raised(spread):
+    with pytest.raises(LookupError, match="three"):
+        list(spread.unordered(picky, list(range(6))))
+
+
+def test_what_is_done_comes_before_what_is_slow():
+    outcomes = list(Joblib("loky", 2).unordered(time.sleep, [1.0, 0.0, 0.0]))
+    assert outcomes[0][0] != 0
+
+
+def test_closing_early_is_quiet_and_quick():
+    began = time.monotonic()
+    some = Joblib("loky", 2).unordered(time.sleep, [0.0, 60.0, 60.0])
+    assert next(iter(some)) == (0, None)
+    some.close()
+    assert time.monotonic() - began < 30
+
+
+def where(_: int) -> str:
+    return f"{os.getpid()}"
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_does_the_same(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None, local_directory=str(tmp_path)
+    ) as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        with opened(f"dask://{address}", 4, where_version) as spread:
+            assert dict(spread.unordered(square, [3, 2, 1])) == {0: 9, 1: 4, 2: 1}
+            places = {process for _, process in spread.unordered(where, [0, 1])}
+            assert str(os.getpid()) not in places
+        with pytest.raises(SpreadError, match="another version"), opened(f"dask://{address}", 4, differs):
+            pass
+
+
+def where_version() -> str:
+    return "1"
+
+
+def differs() -> str:
+    return str(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("ray", "is no executor"), ("dask://", "names no scheduler")],
+)
+def test_unknown_executors(name: str, says: str):
+    with pytest.raises(SpreadError, match=says), opened(name, 1):
+        pass
