@@ -28,7 +28,15 @@ def calibrate(
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the profile there.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Write quantile-quantile plots into this folder.")] = None,
-    cores: Annotated[int, typer.Option(min=1, max=1024, help="Cores of the recorded machine.")] = 2,
+    cores: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Cores of the recorded machine. Default: what the controllers' metrics tell, else 2.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print profile and provenance as JSON.")] = False,
 ) -> None:
     """Measure how long things take from recordings of a real cluster, as a profile for simulations."""
@@ -67,11 +75,11 @@ def calibrate(
             typer.echo(f"Profile written to {output}")
 
 
-def _made_by(recordings: list[Path], output: Path, cores: int) -> list[str]:
+def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[str]:
     from shlex import join
 
     words = ["requeue", "calibrate", *map(shown, recordings), "-o", shown(output)]
-    return [join(words + (["--cores", str(cores)] if cores != 2 else []))]
+    return [join(words + (["--cores", str(cores)] if cores is not None else []))]
 
 
 def _report(calibration: Calibration, terminal: bool) -> str:
@@ -102,6 +110,7 @@ def _report(calibration: Calibration, terminal: bool) -> str:
         f"{observed['log_lines']:,} log lines of {_count(len(observed['recordings']), 'recording')}; the others stay "
         "at their documented defaults."
     ]
+    lines.append(f"Cores of the machine: {observed['cores']} ({observed['cores_known_by']}).")
     others = observed.get("writes_of_others", {})
     if others:
         named = ", ".join(f"{name} {count}" for name, count in others.items())
