@@ -87,20 +87,22 @@ def _report(calibration: Calibration, terminal: bool) -> str:
 
     from sim.evidence.calibrate import DEFAULT, parameters
     from sim.evidence.profile_yaml import provenance
-    from sim.report.text import render, table
+    from sim.report.text import keep_names, render, table
 
     grounds = provenance(calibration)
     values = calibration.profile.model_dump(mode="json")
     made = table("", "parameter", "value", "95% interval", "samples", "KS", terminal=terminal)
     paths = parameters(calibration.profile)
+    keep_names(made, paths)
     for path in paths:
         value = values
         for step in path.split("."):
             value = value[step]
-        shown_as = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        shown_as = " / ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
         entry = grounds[path]
         if isinstance(entry, dict):
-            interval = " to ".join(str(end) for end in entry.get("interval", ()))
+            ends = entry.get("interval", ())
+            interval = f"[{', '.join(map(str, ends))}]" if ends else ""
             made.add_row(path, shown_as, interval, str(entry["samples"]), str(entry.get("ks", "")))
         else:
             made.add_row(path, shown_as, DEFAULT, "", "")
@@ -115,6 +117,7 @@ def _report(calibration: Calibration, terminal: bool) -> str:
     if others:
         named = ", ".join(f"{name} {count}" for name, count in others.items())
         lines.append(f"Other writers than cert-manager, counted as load alone: {named}.")
+    lines.append("Values are p50 / p90 of a lognormal, shift / shape / scale of a shifted gamma, or a number.")
     notes = [f"note: {path}: {why}; the default stays" for path, why in calibration.rejected.items()]
     notes += [f"note: {name}: {note}" for name, said in observed.get("notes", {}).items() for note in said]
     notes += [f"not used: {what}: {count}" for what, count in calibration.ignored.most_common()]

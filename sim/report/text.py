@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def render(parts: list[RenderableType], terminal: bool) -> str:
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, str) and not terminal)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+
+
+def keep_names(made: Table, names: Iterable[str]) -> None:
+    """Let the first column of a table be as wide as its longest name: a name that is cut off names nothing."""
+    made.columns[0].no_wrap = True
+    made.columns[0].min_width = max(map(len, names), default=0)
 
 
 def table(title: str, first: str, *others: str, terminal: bool) -> Table:
