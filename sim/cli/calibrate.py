@@ -28,7 +28,15 @@ def calibrate(
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the profile there.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Write quantile-quantile plots into this folder.")] = None,
-    cores: Annotated[int, typer.Option(min=1, max=1024, help="Cores of the recorded machine.")] = 2,
+    cores: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Cores of the recorded machine. Default: what the controllers' metrics tell, else 2.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print profile and provenance as JSON.")] = False,
 ) -> None:
     """Measure how long things take from recordings of a real cluster, as a profile for simulations."""
@@ -67,11 +75,11 @@ def calibrate(
             typer.echo(f"Profile written to {output}")
 
 
-def _made_by(recordings: list[Path], output: Path, cores: int) -> list[str]:
+def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[str]:
     from shlex import join
 
     words = ["requeue", "calibrate", *map(shown, recordings), "-o", shown(output)]
-    return [join(words + (["--cores", str(cores)] if cores != 2 else []))]
+    return [join(words + (["--cores", str(cores)] if cores is not None else []))]
 
 
 def _report(calibration: Calibration, terminal: bool) -> str:
@@ -79,20 +87,22 @@ def _report(calibration: Calibration, terminal: bool) -> str:
 
     from sim.evidence.calibrate import DEFAULT, parameters
     from sim.evidence.profile_yaml import provenance
-    from sim.report.text import render, table
+    from sim.report.text import keep_names, render, table
 
     grounds = provenance(calibration)
     values = calibration.profile.model_dump(mode="json")
     made = table("", "parameter", "value", "95% interval", "samples", "KS", terminal=terminal)
     paths = parameters(calibration.profile)
+    keep_names(made, paths)
     for path in paths:
         value = values
         for step in path.split("."):
             value = value[step]
-        shown_as = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        shown_as = " / ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
         entry = grounds[path]
         if isinstance(entry, dict):
-            interval = " to ".join(str(end) for end in entry.get("interval", ()))
+            ends = entry.get("interval", ())
+            interval = f"[{', '.join(map(str, ends))}]" if ends else ""
             made.add_row(path, shown_as, interval, str(entry["samples"]), str(entry.get("ks", "")))
         else:
             made.add_row(path, shown_as, DEFAULT, "", "")
@@ -102,10 +112,12 @@ def _report(calibration: Calibration, terminal: bool) -> str:
         f"{observed['log_lines']:,} log lines of {_count(len(observed['recordings']), 'recording')}; the others stay "
         "at their documented defaults."
     ]
+    lines.append(f"Cores of the machine: {observed['cores']} ({observed['cores_known_by']}).")
     others = observed.get("writes_of_others", {})
     if others:
         named = ", ".join(f"{name} {count}" for name, count in others.items())
         lines.append(f"Other writers than cert-manager, counted as load alone: {named}.")
+    lines.append("Values are p50 / p90 of a lognormal, shift / shape / scale of a shifted gamma, or a number.")
     notes = [f"note: {path}: {why}; the default stays" for path, why in calibration.rejected.items()]
     notes += [f"note: {name}: {note}" for name, said in observed.get("notes", {}).items() for note in said]
     notes += [f"not used: {what}: {count}" for what, count in calibration.ignored.most_common()]

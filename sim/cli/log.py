@@ -100,13 +100,14 @@ def _several(reports: dict[str, LogReport], as_json: bool) -> None:
     from rich.markup import escape
 
     from sim.evidence.logs_of_many import ROWS, json_of_many, row, verdict_of_many
-    from sim.report.text import render, table
+    from sim.report.text import keep_names, render, table
 
     if as_json:
         emit_json(json_of_many(reports))
         return
     terminal = sys.stdout.isatty()
     made = table("", "recording", *ROWS, terminal=terminal)
+    keep_names(made, reports)
     for name, report in reports.items():
         made.add_row(escape(name), *map(escape, row(report)))
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -96,7 +97,10 @@ def portable(name: str) -> str:
 def shown(path: Path) -> str:
     """Return what a document calls a path: elsewhere than below the current folder it means nothing to others."""
     named = Path(portable(str(path)))
-    return named.name if named.is_absolute() or ".." in named.parts else str(named)
+    if not named.is_absolute() and ".." not in named.parts:
+        return str(named)
+    repetition = re.fullmatch(r"r\d+", named.name)
+    return "/".join(named.parts[-2:]) if repetition else named.name
 
 
 def origin(words: Sequence[str], scenario: str) -> dict[str, str]:

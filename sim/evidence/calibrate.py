@@ -30,6 +30,7 @@ from sim.evidence.estimate import (
     watch_lag,
 )
 from sim.evidence.fit import Lognormal, ShiftedGamma
+from sim.evidence.metrics import GOMAXPROCS
 from sim.evidence.replay import contention, stretch
 from sim.evidence.trace import Trace
 from sim.scenario.profile import Profile
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from sim.scenario.model import Part
 
 DEFAULT = "default"
+ASSUMED_CORES = 2
+"""Where nothing tells how many cores the machine had: as the shared recordings' machine."""
 
 
 class Calibration(NamedTuple):
@@ -55,11 +58,13 @@ class CalibrationError(Exception):
     """The recordings show nothing that a profile needs."""
 
 
-def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = None) -> Calibration:
+def calibrate(traces: list[Trace], cores: int | None, ignored: Counter[str] | None = None) -> Calibration:
     """Return the profile that these recordings show, taken on a machine with ``cores`` cores.
 
+    None for as many as the controllers' metrics tell of, or else two, which the profile then says.
     Raises ``CalibrationError`` where not one parameter can be estimated.
     """
+    cores, told_by = _cores(traces, cores)
     service = service_times(traces)
     rejected: dict[str, str] = {}
     measured: dict[str, Measured | None] = {f"server.times.{name}": value for name, value in service.times.items()}
@@ -99,7 +104,7 @@ def calibrate(traces: list[Trace], cores: int, ignored: Counter[str] | None = No
             "none of these recordings shows a parameter: wanted are 10 requests of a kind that met no other "
             "in the server, or a controller's log beside the audit log"
         )
-    return Calibration(profile, found, _observed(traces, service, cores), ignored or Counter(), rejected)
+    return Calibration(profile, found, _observed(traces, service, cores, told_by), ignored or Counter(), rejected)
 
 
 def _client(traces: list[Trace]) -> dict[str, Measured | None]:
@@ -319,13 +324,24 @@ def parameters(part: Part, prefix: str = "") -> list[str]:
     return paths
 
 
-def _observed(traces: list[Trace], service: ServiceEstimates, cores: int) -> dict[str, Any]:
+def _cores(traces: list[Trace], given: int | None) -> tuple[int, str]:
+    """Return the machine's cores, and how they are known."""
+    if given is not None:
+        return given, "given"
+    seen = [trace.cores for trace in traces if trace.cores is not None]
+    if seen:
+        return max(seen), f"metrics, {GOMAXPROCS}"
+    return ASSUMED_CORES, "assumed: no metric tells; --cores does"
+
+
+def _observed(traces: list[Trace], service: ServiceEstimates, cores: int, told_by: str) -> dict[str, Any]:
     """What else the recordings show: it says under which conditions the parameters were measured."""
     observed: dict[str, Any] = {
         "recordings": [trace.name for trace in traces],
         "requests": sum(len(trace.events) for trace in traces),
         "log_lines": sum(len(trace.lines) for trace in traces),
         "cores": cores,
+        "cores_known_by": told_by,
         "times_against_average": {name: round(speed, 3) for name, speed in service.speeds.items()},
     }
     others = Counter(event.actor for trace in traces for event in trace.events if not event.ours)
@@ -349,6 +365,10 @@ def _observed(traces: list[Trace], service: ServiceEstimates, cores: int) -> dic
         passes = sum(count for trace in traces for count in trace.passes.values())
         if passes:
             observed["passes_per_certificate"] = round(passes / created, 1)
+            by = Counter[str]()
+            for trace in traces:
+                by.update(trace.passes)
+            observed["passes_by_controller"] = {name: round(count / created, 1) for name, count in by.most_common()}
     if ours:
         observed["share_of_events"] = round(sum(event.resource == EVENTS for event in ours) / len(ours), 3)
     load = _by_load(traces)

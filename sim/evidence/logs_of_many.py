@@ -58,19 +58,17 @@ def json_of_many(reports: Reports) -> dict[str, Any]:
     }
 
 
-ROWS = ("span", "conflicts", "an hour", "resolved", "most of them", "stuck", "not finished")
+ROWS = ("span", "conflicts", "an hour", "resolved", "stuck", "unfinished")
 
 
 def row(report: LogReport) -> list[str]:
     """Return the cells of one recording under ``ROWS``."""
     rate, outcome = report.per_hour(report.total), report.resolution
-    most = report.conflicts.most_common(1)
     return [
         span_in_words(report.span_s),
         str(report.total),
         "" if rate is None else f"{rate:.0f}",
         "" if outcome is None or outcome.share is None else f"{outcome.share:.0%}",
-        most[0][0].removeprefix("certificates-") if most else "",
         "?" if report.stuck is None else str(len(report.stuck) or ""),
         str(report.unfinished or ""),
     ]

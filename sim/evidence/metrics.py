@@ -15,6 +15,7 @@ from sim.evidence.lines import read_lines
 
 NOT_METRIC = "no Prometheus sample"
 SYNC_CALLS = ("certmanager_controller_sync_call_count", "controller_sync_call_count")
+GOMAXPROCS = "go_sched_gomaxprocs_threads"
 
 _SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?\s*")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*(?:,|$)')
@@ -62,6 +63,12 @@ def _labels(text: str) -> dict[str, str] | None:
         labels[match[1]] = _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), match[2])
         position = match.end()
     return labels
+
+
+def processors(samples: Iterable[Sample]) -> int | None:
+    """Return GOMAXPROCS of the process, by default the cores that it may use; None where it does not say."""
+    found = [int(sample.value) for sample in samples if sample.name == GOMAXPROCS and 1 <= sample.value <= 1024]
+    return found[-1] if found else None
 
 
 def reconciles(samples: Iterable[Sample]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from sim.evidence.audit import CERTIFICATES, EVENTS, REQUESTS, SECRETS, AuditEve
 from sim.evidence.clocks import align
 from sim.evidence.controller_log import LogLine
 from sim.evidence.lines import Progress
-from sim.evidence.metrics import read_metrics, reconciles
+from sim.evidence.metrics import processors, read_metrics, reconciles
 from sim.evidence.sources import Recording, read_mixed
 from sim.scenario.units import SECOND
 
@@ -65,11 +65,13 @@ class Trace:
         asked: dict[str, Any] | None = None,
         passes: dict[str, int] | None = None,
         notes: Iterable[str] = (),
+        cores: int | None = None,
     ) -> None:
         import numpy as np
 
         self.name = name
         self.notes = tuple(notes)
+        self.cores = cores  # as the controllers' process sees them; None where nothing tells
         self.events = sorted(events, key=lambda event: (event.received_ns, event.answered_ns))
         self.lines = sorted(lines, key=lambda line: line.time_ns)
         self.asked = asked or {}
@@ -239,7 +241,10 @@ def read_trace(recording: Recording, ignored: Counter[str], progress: Progress |
         else:
             ignored[f"requests after the first {MOST:,} of a recording"] += 1
     passes: dict[str, int] = {}
+    cores = None
     for path in recording.metrics:
-        passes.update(reconciles(read_metrics(path, ignored)))
+        samples = list(read_metrics(path, ignored))
+        passes.update(reconciles(samples))
+        cores = processors(samples) or cores
     aligned = align(events, lines)
-    return Trace(recording.name, aligned.events, aligned.lines, recording.asked, passes, aligned.notes)
+    return Trace(recording.name, aligned.events, aligned.lines, recording.asked, passes, aligned.notes, cores)

@@ -49,6 +49,12 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
     return {key: short if last.count(short) == 1 else key for key, short in zip(listed, last, strict=True)}
 
 
+def keep_names(made: Table, names: Iterable[str]) -> None:
+    """Let the first column of a table be as wide as its longest name: a name that is cut off names nothing."""
+    made.columns[0].no_wrap = True
+    made.columns[0].min_width = max(map(len, names), default=0)
+
+
 def table(title: str, first: str, *others: str, terminal: bool) -> Table:
     """Return an empty table: ``first`` heads a column of names, ``others`` columns of numbers."""
     from rich import box

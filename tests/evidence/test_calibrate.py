@@ -479,3 +479,16 @@ def test_no_damage_makes_it_fail(data):
         return
     assert found.profile.server.hidden_retry >= 0
     assert found.profile.controllers.request_cpu >= 1 * US
+
+
+def test_the_cores_are_those_given_or_those_that_the_metrics_tell_of(recorded, tmp_path):
+    assert (recorded.observed["cores"], recorded.observed["cores_known_by"]) == (2, "given")
+    metrics = tmp_path / "metrics.prom"
+    metrics.write_text("go_sched_gomaxprocs_threads 6\n")
+    write(tmp_path / "audit.log", [line(event("certificates-readiness", at=n * 10**8)) for n in range(20)])
+    (told,) = read(tmp_path)
+    assert told.cores == 6
+    assert calibrate([told], None).observed["cores_known_by"] == "metrics, go_sched_gomaxprocs_threads"
+    metrics.write_text("go_threads 6\n")
+    found = calibrate(read(tmp_path), None).observed
+    assert (found["cores"], found["cores_known_by"][:7]) == (2, "assumed")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.cli.output import shown
 from sim.report.validation_pictures import names as pictures
 from sim.report.validation_pictures import write_pictures
 from tests.cli.command import requeue
@@ -163,3 +164,16 @@ def test_a_document_without_a_place_for_it_is_left_alone(project):
     assert done.returncode == 2
     assert "no part between" in done.stderr
     assert document.read_text() == "Mine.\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [
+        ("/elsewhere/recordings/burst/r2", "burst/r2"),
+        ("/elsewhere/recordings", "recordings"),
+        ("../recordings/burst", "burst"),
+        ("recordings/burst", "recordings/burst"),
+    ],
+)
+def test_documents_name_no_place_of_one_machine(path, called):
+    assert shown(Path(path)) == called
