@@ -37,6 +37,7 @@ types: $(STAMP) ## check types
 
 docs: $(STAMP) ## write the generated reference again
 	$(BIN)/python -m sim.scenario.reference > docs/scenarios.md
+	$(BIN)/python -m sim.recording.dictionary > docs/frames.md
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.evidence.bench

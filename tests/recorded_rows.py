@@ -52,6 +52,8 @@ _RECONCILE: dict[str, Any] = {
     "read_version": 1,
     "requests": 1,
     "outcome": "ok",
+    "cpu_ns": 1 * MS,
+    "crypto_ns": 0,
 }
 _CERTIFICATE: dict[str, Any] = {
     "certificate": "c0000",

@@ -81,6 +81,8 @@ class Informer(Burst):
         self._processing = False
         self._telling: Object  # whom the listeners in ``_untold`` are yet to be told of
         self._untold: list[Listener] = []  # in reverse order
+        # Only Certificates are followed: of the other kinds nobody asks how old a copy was.
+        self._deliveries = process.recorder.deliveries if kind == "Certificate" else None
 
     def add_handler(self, handler: Handler) -> None:
         """Call ``handler`` for each event, after the cache has it."""
@@ -193,6 +195,8 @@ class Informer(Burst):
             self.cache.remove(obj.name)
         else:
             self.cache.put(obj)
+            if self._deliveries is not None:
+                self._deliveries.append((obj.name, obj.resource_version, self._process.sim.now))
         for update in self._before:
             update(obj, deleted)
 

@@ -34,6 +34,7 @@ class Request(Burst):
         "back",
         "base",
         "before",
+        "cpu",
         "out",
         "process",
         "read_ns",
@@ -61,6 +62,7 @@ class Request(Burst):
         self.base: int
         self.before: int
         self.after: int
+        self.cpu: int
         self.retries: int
 
     def start(self, answered: Answered, longest_wait: int | None = None) -> bool:

@@ -138,6 +138,8 @@ class Worker(Burst):
     """
 
     __slots__ = (
+        "_cpu",
+        "_crypto",
         "_effect",
         "_generator",
         "_go",
@@ -147,6 +149,7 @@ class Worker(Burst):
         "_obj",
         "_process",
         "_queue",
+        "_request_cpu",
         "_requests",
         "_result",
         "_rows",
@@ -164,6 +167,7 @@ class Worker(Burst):
         self._queue = workers.queue
         self._rows = workers.process.recorder.reconciles
         self._new_number = workers.process.recorder.new_reconcile
+        self._request_cpu = workers.process.request_cpu + workers.process.response_cpu
 
     def take(self) -> Burst | None:
         """Take the next key and begin its pass, or park."""
@@ -184,7 +188,9 @@ class Worker(Burst):
                 # key meanwhile: the most frequent pass of all, recorded as _record does.
                 about, version = (reconciler.certificate(obj), obj.resource_version) if obj is not None else ("", 0)
                 ended = now + workers.idle_cpu
-                self._rows.append((number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok"))
+                self._rows.append(
+                    (number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok", workers.idle_cpu, 0)
+                )
                 self._queue.forget(key)
                 if key in workers.limiter.failing:
                     workers.limiter.forget(key)
@@ -195,14 +201,16 @@ class Worker(Burst):
             self._number = number
             self._started = now
             self._requests = 0
+            self._crypto = 0
             self._generator = generator
             if generator is not None:
-                self.demand = workers.work()
+                self._cpu = self.demand = workers.work()
                 self._begin(generator)
             else:
-                self.demand = workers.idle_cpu
+                self._cpu = self.demand = workers.idle_cpu
                 self._result = None
             self.demand += reconciler.parsing
+            self._cpu += reconciler.parsing
             reconciler.parsing = 0
             return self
         workers.parked.append(self)
@@ -238,6 +246,7 @@ class Worker(Burst):
             self._requests += 1
             return None
         if isinstance(effect, Compute):
+            self._crypto += effect.ns
             return GoCompute(effect.ns, self._woken)
         assert isinstance(effect, Sleep)
         process.go.wake_in(effect.ns, self._woken)
@@ -248,6 +257,8 @@ class Worker(Burst):
 
     def _resume(self, value: Response | Failure | None) -> Burst | None:
         assert self._generator is not None
+        if isinstance(value, Response) and value.object is not None:
+            self._cpu += self._process.object_cpu
         try:
             self._effect = effect = self._generator.send(value)  # type: ignore[arg-type] # see Reconcile
         except StopIteration as stop:
@@ -280,5 +291,7 @@ class Worker(Burst):
                 obj.resource_version if obj is not None else 0,
                 self._requests,
                 outcome,
+                self._cpu + self._requests * self._request_cpu,
+                self._crypto,
             )
         )

@@ -59,6 +59,8 @@ class InFlight(Recorded, Protocol):
     """Nanoseconds from the end of computing to deciding."""
     after: int
     """Nanoseconds from deciding to answering."""
+    cpu: int
+    """Nanoseconds of computing."""
     retries: int
 
     def arrive(self, response: Response) -> None:
@@ -165,7 +167,7 @@ class Server:
         if received - self._last_taken > self._cold_after:
             service = round(service * self._cold_factor)
         self._last_taken = received
-        cpu = round(service * self._cpu_share)
+        request.cpu = cpu = round(service * self._cpu_share)
         before = round(service * self._commit_share) - cpu
         # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
         if before * 20 <= service:
@@ -225,7 +227,7 @@ class Server:
                     watch.publish(WatchEvent(response.object, verb == "delete"))
         answered = now + request.after
         # Recorded now, in the order of decisions: two writes may be answered in another order.
-        self._recorder.request(request, response, current, request.received, now, answered, request.retries)
+        self._recorder.request(request, response, current, request.received, now, answered, request.retries, request.cpu)
         heappush(self._answers, answered)
         if self._waiting:
             self._wake_later()

@@ -36,6 +36,7 @@ class OutsideRequest:
         "back",
         "base",
         "before",
+        "cpu",
         "out",
         "read_ns",
         "received",
@@ -65,6 +66,7 @@ class OutsideRequest:
         self.base: int
         self.before: int
         self.after: int
+        self.cpu: int
         self.retries: int
 
     def arrive(self, response: Response) -> None:

@@ -91,6 +91,38 @@ class Comparison:
                 rows.append(row)
         return pd.DataFrame(rows)
 
+    @property
+    def attribution(self) -> pd.DataFrame:
+        """One row per conflict of every variant: ``variant``, and the columns of a result's attribution."""
+        return self._stacked("attribution")
+
+    @property
+    def blame(self) -> pd.DataFrame:
+        """Conflicts by variant and loser (rows) and winner (columns)."""
+        import pandas as pd
+
+        parts = {name: each.blame for name, each in self.results.items()}
+        return pd.concat(parts, names=["variant"]).fillna(0).astype("int64")
+
+    @property
+    def staleness(self) -> pd.DataFrame:
+        """Where the age of refused copies came from, by variant and part."""
+        import pandas as pd
+
+        return pd.concat({name: each.staleness for name, each in self.results.items()}, names=["variant"])
+
+    def _stacked(self, frame: str) -> pd.DataFrame:
+        import pandas as pd
+        from pandas.api.types import union_categoricals
+
+        parts = [getattr(each, frame) for each in self.results.values()]
+        made = pd.concat(parts, ignore_index=True)
+        for column in parts[0].select_dtypes("category"):  # concat keeps only categories that are all equal
+            made[column] = union_categoricals([part[column] for part in parts], ignore_order=True)
+        names = [name for name, part in zip(self.results, parts, strict=True) for _ in range(len(part))]
+        made.insert(0, "variant", pd.Categorical(names, list(self.results)))
+        return made
+
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data: the object that ``requeue compare --json`` prints."""
         first = self.results[self.baseline]

@@ -180,6 +180,8 @@ def _recorded(cluster: Cluster, index: int) -> Replication:
         violations(scenario, recorder, cluster.sim.now),
         cluster.unfinished,
         cluster.sim.epoch,
+        recorder.refusals,
+        recorder.deliveries,
     )
 
 

@@ -76,7 +76,8 @@ class Result:
 
     ``summary`` is the object that ``requeue run --json`` prints; ``folder`` is where the run was written,
     if it was; ``log`` has the lines of replication 1's log where they were asked for. The frames are made
-    when first used.
+    when first used, from Parquet where there is a folder; ``sim.recording.dictionary`` says what their columns
+    mean.
     """
 
     def __init__(
@@ -128,6 +129,58 @@ class Result:
     def conflicts(self) -> pd.DataFrame:
         """One row per conflict, the columns of ``sim.recording.frames.CONFLICTS``: who lost to whom."""
         return frames.conflicts(self.requests)
+
+    @cached_property
+    def refusals(self) -> pd.DataFrame:
+        """One row per 409 of any kind: what the refused write meant to change."""
+        return frames.frame(self._table("refusals"))
+
+    @cached_property
+    def deliveries(self) -> pd.DataFrame:
+        """One row per version of a Certificate that reached the controllers' cache."""
+        return frames.frame(self._table("deliveries"))
+
+    @cached_property
+    def attribution(self) -> pd.DataFrame:
+        """One row per conflict: who lost, to whom, over what, how old the copy was and why, what it wasted."""
+        from sim.analysis.attribution import Frames, attribution
+
+        return attribution(Frames(self.requests, self.reconciles, self.certificates, self.refusals, self.deliveries))
+
+    @cached_property
+    def blame(self) -> pd.DataFrame:
+        """Conflicts by loser (rows) and winner (columns), all replications together."""
+        from sim.analysis.attribution import blame
+
+        return blame(self.attribution)
+
+    @cached_property
+    def staleness(self) -> pd.DataFrame:
+        """Where the age of refused copies came from, one row per part (``sim.analysis.ages``)."""
+        from sim.analysis.attribution import staleness
+
+        return staleness(self.attribution)
+
+    @cached_property
+    def field_conflicts(self) -> pd.DataFrame:
+        """One row per apply that was refused because others own its fields."""
+        from sim.analysis.unseen import field_conflicts
+
+        return field_conflicts(self.requests, self.refusals)
+
+    @cached_property
+    def overwritten(self) -> pd.DataFrame:
+        """One row per write that replaced unseen what another had written."""
+        from sim.analysis.unseen import overwritten
+
+        return overwritten(self.requests)
+
+    @cached_property
+    def hidden_retries(self) -> pd.DataFrame:
+        """One row per request that the server tried more than once inside."""
+        from sim.analysis.unseen import hidden_retries
+
+        return hidden_retries(self.requests)
 
     @cached_property
     def replications(self) -> pd.DataFrame:

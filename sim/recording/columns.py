@@ -1,6 +1,7 @@
-"""The columns of the three tables that every replication records, in order.
+"""The columns of the tables that every replication records, in order.
 
-Times are integer nanoseconds since the start of the replication; -1 where a thing did not happen.
+Times are integer nanoseconds since the start of the replication; -1 where a thing did not happen. What each
+column of the frames made of them means: ``sim.recording.dictionary``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ RECONCILES = (
     "read_version",  # int: resourceVersion of the cached object; 0 if it was not there
     "requests",  # int: sent by it
     "outcome",  # str: ok, conflict, error, gave-up
+    "cpu_ns",  # a duration: core time of its decision and of encoding and decoding its requests
+    "crypto_ns",  # a duration: core time of generating keys and signing
 )
+RECONCILES_DIGESTED = 11
+"""How many columns of RECONCILES are part of a replication's digest: the others say more of the same passes."""
 
 OBJECTS = (
     "certificate",  # str
@@ -56,6 +61,20 @@ OBJECTS = (
     "secret_applies",  # int: applies of its target Secret
     "requests_created",  # int: CertificateRequests made for it
     "managed_fields_bytes",  # int: size of its managedFields as JSON at the end
+)
+
+REFUSALS = (
+    "request",  # int: the request that was answered 409, for whatever reason
+    "wanted",  # int: bit mask of what it meant to change, against the copy that it was built from
+    "contested",  # int: bit mask of what other managers own, where an apply was refused for that
+    "owners",  # str: those managers, separated by commas
+    "server_cpu_ns",  # core time that the API server used for it, a duration
+)
+
+DELIVERIES = (
+    "certificate",  # str
+    "version",  # int: a resourceVersion of the Certificate
+    "cached_ns",  # when it was in the cache that all controllers read
 )
 
 LOGS = (

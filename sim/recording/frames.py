@@ -2,8 +2,8 @@
 
 In a table times are integer nanoseconds (columns ``*_ns``, -1 where a thing did not happen) and repeated
 strings are dictionary-encoded. In a frame the same times are timedeltas (columns ``*_at``, NaT where a thing
-did not happen) and strings are categorical. Both have a first column ``replication``, counted from 1; the
-other columns are those of ``sim.recording.columns``, in their order.
+did not happen; durations without ``_at``) and strings are categorical. Both have a first column
+``replication``, counted from 1; the other columns are those of ``sim.recording.columns``, in their order.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
+from sim.recording.columns import DELIVERIES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from sim.recording.replication import Replication
 
-TABLES = {"requests": REQUESTS, "reconciles": RECONCILES, "certificates": OBJECTS}
+TABLES = {
+    "requests": REQUESTS,
+    "reconciles": RECONCILES,
+    "certificates": OBJECTS,
+    "refusals": REFUSALS,
+    "deliveries": DELIVERIES,
+}
 """The tables of a run and their columns after ``replication``."""
 
 STRINGS = frozenset(
@@ -37,6 +43,7 @@ STRINGS = frozenset(
         "key",
         "cause",
         "outcome",
+        "owners",
     }
 )
 CONFLICTS = (
@@ -57,6 +64,8 @@ CONFLICTS = (
     "reconcile",
 )
 """The columns of the frame of conflicts."""
+DURATIONS = {"cpu_ns": "cpu", "crypto_ns": "crypto", "server_cpu_ns": "server_cpu"}
+"""Columns in nanoseconds that are no times of the clock, and what they are called in a frame."""
 BOOLEANS = frozenset({"conditional", "ready", "issuing", "next_key"})
 
 
@@ -80,6 +89,8 @@ def tables(replication: Replication) -> dict[str, pa.Table]:
         "requests": table("requests", replication.requests, number),
         "reconciles": table("reconciles", replication.reconciles, number),
         "certificates": table("certificates", replication.objects, number),
+        "refusals": table("refusals", replication.refusals, number),
+        "deliveries": table("deliveries", replication.deliveries, number),
     }
 
 
@@ -152,7 +163,7 @@ def frame(table: pa.Table) -> pd.DataFrame:
         values = data[column].to_numpy(np.int64, copy=True)
         values[values < 0] = np.iinfo(np.int64).min  # NaT
         data[column] = pd.Series(values.view("timedelta64[ns]"), index=data.index)
-    return data.rename(columns={name: f"{name[:-3]}_at" for name in times})
+    return data.rename(columns={name: DURATIONS.get(name, f"{name[:-3]}_at") for name in times})
 
 
 def conflicts(requests: pd.DataFrame) -> pd.DataFrame:

@@ -11,10 +11,11 @@ import sys
 from array import array
 from collections.abc import Callable
 from hashlib import sha256
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.recording.fields import changed_fields
+from sim.recording.columns import RECONCILES_DIGESTED
+from sim.recording.fields import changed_fields, fields_at, wanted_fields
 
 if TYPE_CHECKING:
     from sim.cluster.messages import Response
@@ -83,6 +84,8 @@ class Recorder:
         self.requests: list[tuple[Any, ...]] = []
         self.reconciles: list[tuple[Any, ...]] = []
         self.logs: list[tuple[Any, ...]] = []
+        self.refusals: list[tuple[Any, ...]] = []
+        self.deliveries: list[tuple[Any, ...]] = []
         self.lives: dict[str, Life] = {}
         self.unsettled: set[str] = set()
         self.violations: list[str] = []
@@ -98,8 +101,12 @@ class Recorder:
         decided: int,
         answered: int,
         retries: int,
+        cpu: int = 0,
     ) -> None:
-        """The server has decided: ``before`` is the object as it was then, ``answered`` when it will answer."""
+        """The server has decided: ``before`` is the object as it was then, ``answered`` when it will answer.
+
+        ``cpu`` is the core time that the server has used for it.
+        """
         send = request.send
         write = send.write
         verb = write.verb
@@ -107,6 +114,8 @@ class Recorder:
         fields = 0
         if write.kind != "Event" and response.code < 300:
             fields = self._accepted(write, send.certificate, before, stored, answered)
+        elif response.code == 409:
+            self._refused(send, response, cpu)
         self.requests.append(
             (
                 len(self.requests),
@@ -133,6 +142,17 @@ class Recorder:
                 request.reconcile,
             )
         )
+
+    def _refused(self, send: Any, response: Response, cpu: int) -> None:
+        """Note what a refused write meant to change and, of an apply, who owns it."""
+        write = send.write
+        wanted = wanted_fields(write, send.read) if write.kind == "Certificate" else 0
+        contested, owners = 0, ""
+        if response.field_conflict:
+            causes = response.causes
+            contested = fields_at(cause.field for cause in causes)
+            owners = ", ".join(dict.fromkeys(cause.message.split('"')[1] for cause in causes))
+        self.refusals.append((len(self.requests), wanted, contested, owners, cpu))
 
     def _accepted(
         self, write: Write, certificate: str, before: Object | None, stored: Object | None, answered: int
@@ -190,10 +210,11 @@ class Recorder:
     def digest(self, objects: list[tuple[Any, ...]]) -> str:
         """A hash over everything that was recorded, the same on every machine."""
         digest = sha256()
-        for rows in (self.requests, self.reconciles, objects, self.logs):
+        digested = ((self.requests, None), (self.reconciles, RECONCILES_DIGESTED), (objects, None), (self.logs, None))
+        for rows, columns in digested:
             digest.update(b"%d rows" % len(rows))
             # Column by column, which costs half of what row by row does.
-            for column in zip(*rows, strict=True):
+            for column in islice(zip(*rows, strict=True), columns):
                 digest.update(_bytes(column))
         return digest.hexdigest()[:32]
 

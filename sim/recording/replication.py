@@ -11,7 +11,8 @@ from sim.kernel.clock import EPOCH
 class Replication:
     """The recorded rows of one replication; ``sim.recording.columns`` names their columns.
 
-    ``digest`` is a hash over all rows: two replications with the same digest did the same.
+    ``digest`` is a hash over the rows: two replications with the same digest did the same. The refusals and
+    deliveries only say more of what is in the other rows, and are not part of it.
     ``violations`` are the broken invariants, one sentence each; empty in a sound run.
     """
 
@@ -29,3 +30,5 @@ class Replication:
     """Certificates not Ready, still Issuing or with a next private key when all were listed for the last time."""
     epoch_ns: int = EPOCH * 1_000_000_000
     """Unix time of the start in nanoseconds."""
+    refusals: list[tuple[object, ...]] = field(default_factory=list)
+    deliveries: list[tuple[object, ...]] = field(default_factory=list)

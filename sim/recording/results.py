@@ -7,6 +7,8 @@ summary.json          what ``requeue run --json`` prints
 requests.parquet      one row per request, ``sim.recording.columns.REQUESTS``
 reconciles.parquet    one row per reconcile, ``RECONCILES``
 certificates.parquet  one row per Certificate, ``OBJECTS``
+refusals.parquet      one row per 409: what the refused write meant to change, ``REFUSALS``
+deliveries.parquet    one row per version of a Certificate that reached the cache, ``DELIVERIES``
 replications.parquet  one row per replication: seed, digest and all its figures
 ====================  ==========================================================================
 

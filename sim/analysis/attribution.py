@@ -1,0 +1,217 @@
+"""Why each conflict happened: who lost, whose write made the copy stale, over what, and what it wasted.
+
+A conflict is a write to a Certificate that the server refused because its resourceVersion was not the current
+one (``sim.analysis.metrics.is_conflict``). The *winner* is the writer of the first version after the copy that the
+loser's write was built from: the write that made that copy stale. A copy's age and its parts are
+``sim.analysis.ages``; other 409s, and what was overwritten without any, ``sim.analysis.unseen``.
+
+All functions take the frames of a ``Result`` and work on any number of replications at once. What each column
+means is written in ``sim.recording.dictionary``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sim.analysis.ages import PARTS, ages
+from sim.analysis.metrics import WRITING_CONTROLLERS
+from sim.recording.dictionary import COLUMNS
+from sim.recording.fields import field_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Integers = npt.NDArray[np.int64]
+
+UNKNOWN = "unknown"
+"""Stands for a winner that was not recorded."""
+
+
+class Frames(NamedTuple):
+    """The frames of a result that an attribution is made from."""
+
+    requests: pd.DataFrame
+    reconciles: pd.DataFrame
+    certificates: pd.DataFrame
+    refusals: pd.DataFrame
+    deliveries: pd.DataFrame
+
+
+def attribution(frames: Frames) -> pd.DataFrame:
+    """Return one row per conflict, numbered from 1 within its replication in the order of the server's decisions."""
+    import pandas as pd
+
+    requests = frames.requests
+    about = requests[requests["resource"] == "certificates"]
+    lost = about[(about["code"] == 409) & (about["reason"] == "Conflict")].reset_index(drop=True)
+    rows = lost.rename(columns={"actor": "controller"})
+    rows["conflict"] = rows.groupby("replication").cumcount() + 1
+    rows = rows.join(_winners(rows, about, requests["actor"].dtype))
+    wanted = rows[["replication", "request"]].merge(frames.refusals, on=["replication", "request"], how="left")
+    masks = wanted["wanted"].fillna(0).astype("int64")
+    rows["server_cpu"] = wanted["server_cpu"].fillna(pd.Timedelta(0))
+    rows["wanted_fields"] = named(masks)
+    rows["winner_fields"] = named(rows["between"])
+    rows["overlap_fields"] = named(masks & rows["between"])
+    rows["true_conflict"] = (masks & rows["between"]) != 0
+    rows = rows.join(ages(rows, frames))
+    rows = rows.join(_aftermath(rows, frames))
+    return rows[list(COLUMNS["attribution"])]
+
+
+def named(masks: pd.Series[Any]) -> pd.Series[Any]:
+    """Return bit masks of fields as people write them, separated by commas; a category."""
+    import pandas as pd
+
+    codes, values = pd.factorize(masks, sort=True)
+    texts = [", ".join(field_names(int(mask))) for mask in values]
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(texts, dtype="str")), index=masks.index)
+
+
+def _winners(rows: pd.DataFrame, about: pd.DataFrame, actors: Any) -> pd.DataFrame:
+    """Return the writes that came between the copy and the refusal: the first, how many, and all their fields."""
+    import numpy as np
+    import pandas as pd
+
+    stored = about[about["written_version"] > 0]
+    both = pd.concat([stored[["replication", "object"]], rows[["replication", "object"]]], ignore_index=True)
+    groups = both.groupby(["replication", "object"], observed=True, sort=False).ngroup().to_numpy(np.int64)
+    step = int(max(stored["written_version"].max() if len(stored) else 0, rows["base_version"].max() or 0)) + 2
+    keys: Integers = groups[: len(stored)] * step + stored["written_version"].to_numpy(np.int64)
+    order = np.argsort(keys, kind="stable")
+    keys, stored = keys[order], stored.iloc[order]
+    mine = groups[len(stored) :] * step
+    read, base = rows["read_version"].to_numpy(np.int64), rows["base_version"].to_numpy(np.int64)
+    first = np.searchsorted(keys, mine + read, "right")
+    after = np.maximum(np.searchsorted(keys, mine + base, "right"), first)
+    count = after - first
+    found = count > 0
+    place = np.where(found, first, -1)
+    copy = np.where((first > 0) & (keys[first - 1] == mine + read), first - 1, -1) if len(keys) else place
+
+    def taken(name: str, at: Integers) -> pd.Series[Any]:
+        return stored[name].reset_index(drop=True).reindex(at).set_axis(rows.index)
+
+    masks = np.append(stored["fields"].to_numpy(np.int64), 0)
+    between = np.zeros(len(rows), np.int64)
+    if len(rows):
+        ends = np.column_stack([first, after]).ravel()
+        between = np.where(found, np.bitwise_or.reduceat(masks, ends)[::2], 0)
+    return pd.DataFrame(
+        {
+            "winner": taken("actor", place).astype(actors),
+            "winner_request": taken("request", place).astype("Int64"),
+            "winner_version": taken("written_version", place).astype("Int64"),
+            "outdated_at": taken("decided_at", place),
+            "written_at": taken("decided_at", copy),
+            "writes_between": count,
+            "between": between,
+        },
+        index=rows.index,
+    )
+
+
+def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
+    """Return what tried the same key again, when its work was done, and what the refused pass had cost."""
+    import numpy as np
+    import pandas as pd
+
+    keys = ["replication", "controller", "key"]
+    passes = frames.reconciles
+    # Only the keys that ever lost matter; a big run has many that never do.
+    losers = passes[passes["outcome"].isin(["conflict", "gave-up"])]
+    who = pd.MultiIndex.from_frame(losers[keys].astype({"controller": "object", "key": "object"}))
+    all_keys = pd.MultiIndex.from_frame(passes[keys].astype({"controller": "object", "key": "object"}))
+    passes = passes[all_keys.isin(who)].sort_values([*keys, "started_at"], kind="stable")
+    groups = passes.groupby(keys, observed=True, sort=False)
+    following = groups[["reconcile", "started_at", "cause"]].shift(-1)
+    # The end of the next pass that went through, this one not counted.
+    done = passes["ended_at"].where(passes["outcome"] == "ok")
+    done = done.groupby([passes[key] for key in keys], observed=True).shift(-1)
+    done = done.groupby([passes[key] for key in keys], observed=True).bfill()
+    after = pd.DataFrame(
+        {
+            "replication": passes["replication"],
+            "reconcile": passes["reconcile"],
+            "retry": following["reconcile"].astype("Int64"),
+            "retried_at": following["started_at"],
+            "retried_by": following["cause"],
+            "recovered_at": done,
+            "cpu": passes["cpu"],
+        }
+    )
+    found = rows[["replication", "reconcile", "certificate", "decided_at"]].merge(
+        after, on=["replication", "reconcile"], how="left"
+    )
+    own = frames.certificates[["replication", "certificate", "ready_at"]]
+    ready = found[["replication", "certificate"]].astype({"certificate": "object"})
+    ready_at = ready.merge(own.astype({"certificate": "object"}), on=["replication", "certificate"], how="left")[
+        "ready_at"
+    ]
+    before = (found["reconcile"] >= 0) & (ready_at.isna() | (ready_at > found["decided_at"]))
+    until = found["recovered_at"].where(ready_at.isna() | (found["recovered_at"] < ready_at), ready_at)
+    delay = (until - found["decided_at"]).where(before, pd.Timedelta(0))
+    causes = [*passes["cause"].cat.categories] if len(passes) else []
+    found["retried_by"] = found["retried_by"].astype("object").where(found["retry"].notna(), "nothing")
+    found["retried_by"] = pd.Categorical(found["retried_by"], sorted({*causes, "nothing"}))
+    found["ready_delay"] = delay
+    found["wasted_requests"] = 1 + _repeated(found, frames.requests)
+    found["wasted_cpu"] = found["cpu"].fillna(pd.Timedelta(0)) + rows["server_cpu"].to_numpy()
+    found = found.drop(columns=["replication", "reconcile", "certificate", "decided_at", "cpu"])
+    return found.set_axis(rows.index).astype({"wasted_requests": np.int64})
+
+
+def _repeated(found: pd.DataFrame, requests: pd.DataFrame) -> pd.Series[Any]:
+    """Return how many requests of the refused pass its retry sent again: the same verb on the same kind."""
+    sent = requests.loc[requests["reconcile"] >= 0, ["replication", "reconcile", "verb", "resource", "code"]]
+    passes = found.reset_index()[["index", "replication", "reconcile", "retry"]]
+    first = passes.merge(sent[sent["code"] != 409], on=["replication", "reconcile"])
+    again = sent.rename(columns={"reconcile": "retry"}).drop(columns="code").drop_duplicates()
+    both = first.merge(again, on=["replication", "retry", "verb", "resource"])
+    return both.groupby("index").size().reindex(found.index, fill_value=0)
+
+
+def blame(attributed: pd.DataFrame) -> pd.DataFrame:
+    """Return the loser-by-winner matrix: how many of a row's conflicts each column's write caused."""
+    import pandas as pd
+
+    losers = attributed["controller"].astype("object")
+    winners = attributed["winner"].astype("object").fillna(UNKNOWN)
+    rows, columns = ordered(losers.unique()), ordered(winners.unique())
+    made = pd.crosstab(losers, winners).reindex(index=rows, columns=columns, fill_value=0)
+    return made.rename_axis(index="loser", columns="winner").astype("int64")
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Return writers with cert-manager's four first, in the order in which an issuance meets them."""
+    found = set(names)
+    first = [name for name in WRITING_CONTROLLERS if name in found]
+    last = [UNKNOWN] if UNKNOWN in found else []
+    return [*first, *sorted(found - {*first, *last}), *last]
+
+
+def staleness(attributed: pd.DataFrame) -> pd.DataFrame:
+    """Return where the age of refused copies came from: one row per part, ``sim.analysis.ages.PARTS``."""
+    import pandas as pd
+
+    parts = attributed[list(PARTS)]
+    whole = attributed["age"].sum()
+    outdated = attributed["outdated_during"].value_counts().reindex(list(PARTS), fill_value=0)
+    count = len(attributed)
+    missing = pd.Series(pd.NaT, index=list(PARTS), dtype="timedelta64[ns]")
+    made = pd.DataFrame(
+        {
+            "mean": parts.mean() if count else missing,
+            "p50": parts.quantile(0.5) if count else missing,
+            "p95": parts.quantile(0.95) if count else missing,
+            "share": parts.sum() / whole if whole else pd.Series(float("nan"), index=list(PARTS)),
+            "outdated": outdated.astype("int64"),
+            "outdated_share": outdated / count if count else pd.Series(float("nan"), index=list(PARTS)),
+        }
+    )
+    made.index = pd.CategoricalIndex(list(PARTS), list(PARTS), ordered=True, name="part")
+    return made

@@ -1,0 +1,66 @@
+"""What resourceVersions do not show: applies refused for their fields, writes that overwrote, hidden retries.
+
+A write without a resourceVersion is never refused as stale. What it costs instead is here: whose change it replaced
+without having seen it, and how often the server itself read again and tried again inside one request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.analysis.attribution import named
+from sim.recording.dictionary import COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def field_conflicts(requests: pd.DataFrame, refusals: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per apply to a Certificate that was refused because others own its fields."""
+    lost = requests[(requests["resource"] == "certificates") & (requests["reason"] == "FieldConflict")]
+    rows = lost.merge(refusals, on=["replication", "request"]).rename(columns={"actor": "controller"})
+    rows["wanted_fields"] = named(rows["wanted"])
+    rows["contested_fields"] = named(rows["contested"])
+    return rows[list(COLUMNS["field_conflicts"])]
+
+
+def hidden_retries(requests: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per request that the server tried more than once inside."""
+    rows = requests[requests["hidden_retries"] > 0].reset_index(drop=True)
+    rows["in_server"] = rows["decided_at"] - rows["received_at"]
+    return rows[list(COLUMNS["hidden_retries"])]
+
+
+def overwritten(requests: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per write that replaced fields which another had written unseen.
+
+    The rule is that of ``sim.analysis.metrics.overwritten``: a write without a resourceVersion that was stored
+    although the object had moved on since its copy was read, where a write in between came from another writer and
+    touched one of the same fields. The victim is the last such write.
+    """
+    import pandas as pd
+
+    stored = requests[(requests["resource"] == "certificates") & (requests["written_version"] > 0)]
+    stored = stored.assign(copied=stored["object"].astype("object"))
+    blind = stored[~stored["conditional"] & (stored["read_version"] > 0)]
+    blind = blind[blind["read_version"] < blind["base_version"]]
+    keys = ["replication", "copied"]
+    others = stored[[*keys, "request", "actor", "fields", "written_version", "decided_at"]]
+    pairs = blind.merge(others, on=keys, suffixes=("", "_of_victim"))
+    between = pairs["written_version_of_victim"] > pairs["read_version"]
+    between &= pairs["written_version_of_victim"] < pairs["written_version"]
+    pairs = pairs[between & ((pairs["fields"] & pairs["fields_of_victim"]) != 0)]
+    pairs = pairs[pairs["actor"].astype("object") != pairs["actor_of_victim"].astype("object")]
+    pairs = pairs.sort_values(["replication", "request", "written_version_of_victim"], kind="stable")
+    rows = pairs.drop_duplicates(["replication", "request"], keep="last").reset_index(drop=True)
+    rows["overlap_fields"] = named(rows["fields"] & rows["fields_of_victim"])
+    rows["stale_for"] = rows["decided_at"] - rows["decided_at_of_victim"]
+    rows["victim"] = rows["actor_of_victim"].astype(pd.CategoricalDtype(requests["actor"].cat.categories))
+    rows = rows.rename(
+        columns={
+            "actor": "controller",
+            "request_of_victim": "victim_request",
+            "written_version_of_victim": "victim_version",
+        }
+    )
+    return rows[list(COLUMNS["overwritten"])]
