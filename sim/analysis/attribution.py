@@ -42,14 +42,14 @@ class Frames(NamedTuple):
 
 
 def attribution(frames: Frames) -> pd.DataFrame:
-    """Return one row per conflict, numbered from 1 within its replication in the order of the server's decisions."""
+    """Return one row per conflict, in the order of the server's decisions; ``conflict`` is what ``refused`` says."""
     import pandas as pd
 
     requests = frames.requests
     about = requests[requests["resource"] == "certificates"]
-    lost = about[(about["code"] == 409) & (about["reason"] == "Conflict")].reset_index(drop=True)
+    lost = refused(requests)
+    lost = lost[lost["reason"] == "Conflict"].reset_index(drop=True)
     rows = lost.rename(columns={"actor": "controller"})
-    rows["conflict"] = rows.groupby("replication").cumcount() + 1
     rows = rows.join(_winners(rows, about, requests["actor"].dtype))
     wanted = rows[["replication", "request"]].merge(frames.refusals, on=["replication", "request"], how="left")
     masks = wanted["wanted"].fillna(0).astype("int64")
@@ -61,6 +61,15 @@ def attribution(frames: Frames) -> pd.DataFrame:
     rows = rows.join(ages(rows, frames))
     rows = rows.join(_aftermath(rows, frames))
     return rows[list(COLUMNS["attribution"])]
+
+
+def refused(requests: pd.DataFrame) -> pd.DataFrame:
+    """Return the requests about Certificates that were answered 409.
+
+    ``conflict`` numbers those of each Certificate from 1, in each replication.
+    """
+    rows = requests[(requests["resource"] == "certificates") & (requests["code"] == 409)]
+    return rows.assign(conflict=rows.groupby(["replication", "object"], observed=True).cumcount() + 1)
 
 
 def named(masks: pd.Series[Any]) -> pd.Series[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.analysis.attribution import named
+from sim.analysis.attribution import named, refused
 from sim.recording.dictionary import COLUMNS
 
 if TYPE_CHECKING:
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 def field_conflicts(requests: pd.DataFrame, refusals: pd.DataFrame) -> pd.DataFrame:
     """Return one row per apply to a Certificate that was refused because others own its fields."""
-    lost = requests[(requests["resource"] == "certificates") & (requests["reason"] == "FieldConflict")]
-    rows = lost.merge(refusals, on=["replication", "request"]).rename(columns={"actor": "controller"})
+    lost = refused(requests)
+    rows = (
+        lost[lost["reason"] == "FieldConflict"]
+        .merge(refusals, on=["replication", "request"])
+        .rename(columns={"actor": "controller"})
+    )
     rows["wanted_fields"] = named(rows["wanted"])
     rows["contested_fields"] = named(rows["contested"])
     return rows[list(COLUMNS["field_conflicts"])]

@@ -94,7 +94,7 @@ class Comparison:
     @property
     def attribution(self) -> pd.DataFrame:
         """One row per conflict of every variant: ``variant``, and the columns of a result's attribution."""
-        return self._stacked("attribution")
+        return self._stacked([each.attribution for each in self.results.values()])
 
     @property
     def blame(self) -> pd.DataFrame:
@@ -102,25 +102,26 @@ class Comparison:
         import pandas as pd
 
         parts = {name: each.blame for name, each in self.results.items()}
-        return pd.concat(parts, names=["variant"]).fillna(0).astype("int64")
+        made: pd.DataFrame = pd.concat(parts, names=["variant"]).fillna(0).astype("int64")
+        return made
 
     @property
     def staleness(self) -> pd.DataFrame:
         """Where the age of refused copies came from, by variant and part."""
         import pandas as pd
 
-        return pd.concat({name: each.staleness for name, each in self.results.items()}, names=["variant"])
+        made: pd.DataFrame = pd.concat({name: each.staleness for name, each in self.results.items()}, names=["variant"])
+        return made
 
-    def _stacked(self, frame: str) -> pd.DataFrame:
+    def _stacked(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
         import pandas as pd
         from pandas.api.types import union_categoricals
 
-        parts = [getattr(each, frame) for each in self.results.values()]
         made = pd.concat(parts, ignore_index=True)
         for column in parts[0].select_dtypes("category"):  # concat keeps only categories that are all equal
             made[column] = union_categoricals([part[column] for part in parts], ignore_order=True)
         names = [name for name, part in zip(self.results, parts, strict=True) for _ in range(len(part))]
-        made.insert(0, "variant", pd.Categorical(names, list(self.results)))
+        made.insert(0, "variant", pd.Series(pd.Categorical(names, list(self.results))))
         return made
 
     def as_dict(self) -> dict[str, Any]:

@@ -110,6 +110,27 @@ class Result:
         """Whether every expectation of the scenario is met and no invariant was violated."""
         return not self.summary["violations"] and all(each["met"] for each in self.summary["expectations"])
 
+    def only(self, replication: int) -> Result:
+        """Return the result of one replication, counted from 1; of a results folder only its rows are read.
+
+        Raises ``ResultsError`` where there is none of that number.
+        """
+        count = len(self.measured)
+        if not 1 <= replication <= count:
+            has = "has one replication, number 1" if count == 1 else f"has replications 1 to {count}"
+            raise results.ResultsError(f"replication {replication}: this run {has}")
+        measured = [self.measured[replication - 1]]
+        folder, whole = self.folder, self._table
+
+        def table(name: str) -> pa.Table:
+            if folder is not None:
+                return results.read_table(folder, name, replication)
+            return frames.only(whole(name), replication)
+
+        summary = complete_summary(self.scenario, measured)
+        log = self.log if replication == 1 else None
+        return Result(self.scenario, measured, summary=summary, table=table, folder=folder, log=log)
+
     @cached_property
     def requests(self) -> pd.DataFrame:
         """One row per request, the columns of ``sim.recording.columns.REQUESTS``."""

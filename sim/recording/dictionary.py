@@ -42,6 +42,7 @@ _REQUEST = {
     "answered_at": Column(_TIME, "when the client had the answer"),
     "reconcile": Column(_WHOLE, "the pass that sent it; -1 if none"),
 }
+_CONFLICT = Column(_WHOLE, "number of the 409 among those of its Certificate, from 1: requeue explain --conflict")
 _CONTROLLER = Column(_NAME, "the writer that was refused: a controller, or a writer outside")
 
 COLUMNS: dict[str, dict[str, Column]] = {
@@ -110,7 +111,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
     },
     "attribution": _REPLICATION
     | {
-        "conflict": Column(_WHOLE, "number of the conflict, from 1 in each replication, in the server's order"),
+        "conflict": _CONFLICT,
         "request": Column(_WHOLE, "number of the refused request, as in requests"),
         "reconcile": _REQUEST["reconcile"],
         "certificate": _REQUEST["certificate"],
@@ -166,6 +167,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
     },
     "field_conflicts": _REPLICATION
     | {
+        "conflict": _CONFLICT,
         "request": _REQUEST["request"],
         "certificate": _REQUEST["certificate"],
         "controller": _CONTROLLER,

@@ -152,6 +152,13 @@ def joined(name: str, parts: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([table(name, [], 0), *parts]).unify_dictionaries()
 
 
+def only(table: pa.Table, replication: int) -> pa.Table:
+    """Return the rows of one replication."""
+    import pyarrow.compute as pc
+
+    return table.filter(pc.equal(table["replication"], replication))
+
+
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a frame: times as timedeltas in columns ``*_at``, strings as categories."""
     import numpy as np

@@ -178,14 +178,19 @@ class TablesInMemory:
         return joined(name, self._parts[name])
 
 
-def read_table(folder: Path, name: str) -> pa.Table:
-    """Return a table of a results folder; raises ``ResultsError`` where it has none."""
+def read_table(folder: Path, name: str, replication: int | None = None) -> pa.Table:
+    """Return a table of a results folder, or one replication's rows of it; raises ``ResultsError`` without one."""
+    import pyarrow
     import pyarrow.parquet as pq
 
     file = folder / f"{name}.parquet"
     if not file.is_file():
-        raise ResultsError(f"{folder} has no {file.name}")
-    return pq.read_table(file)
+        raise ResultsError(f"{folder} has no {file.name}: it is not complete, or an earlier version wrote it")
+    chosen = None if replication is None else [("replication", "=", replication)]
+    try:
+        return pq.read_table(file, filters=chosen)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ResultsError(f"{file} cannot be read: {error}") from None
 
 
 def write_replications(folder: Path, rows: list[dict[str, Any]]) -> None:

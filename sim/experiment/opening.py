@@ -1,0 +1,49 @@
+"""Opens whatever a folder holds: a run, a comparison, one variant of it, or the link ``latest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sim.experiment.compare import Comparison, open_comparison
+from sim.experiment.run import Result, open_results
+from sim.recording import results
+
+
+def open_folder(folder: str | Path) -> Result | Comparison:
+    """Return the result or the comparison that a folder holds; raises ``ResultsError`` where it is neither."""
+    path = Path(folder)
+    if (path / results.COMPARISON).is_file():
+        return open_comparison(path)
+    if not path.exists():
+        raise results.ResultsError(f"{path} does not exist; requeue run makes results{near(path)}")
+    return open_results(path)
+
+
+def near(path: Path) -> str:
+    """Return names like a missing folder's, in the words of a message; nothing where there are none."""
+    from difflib import get_close_matches
+
+    if not path.parent.is_dir():
+        return ""
+    names = sorted(
+        entry.name
+        for entry in path.parent.iterdir()
+        if (entry / results.MANIFEST).is_file() or (entry / results.COMPARISON).is_file()
+    )
+    close = get_close_matches(path.name, names, n=3, cutoff=0.4) or names[-3:]
+    return f". In {path.parent} there is {', '.join(close)}" if close else ""
+
+
+def one_run(folder: str | Path, replication: int = 1, variant: str | None = None) -> Result:
+    """Return one replication of a run or, where the folder holds a comparison, of its variant (the baseline).
+
+    Raises ``ResultsError`` where there is no such replication or variant.
+    """
+    found = open_folder(folder)
+    if isinstance(found, Result):
+        if variant is not None:
+            raise results.ResultsError(f"--variant {variant}: {folder} holds one run, and no comparison")
+        return found.only(replication)
+    if variant is not None and variant not in found.results:
+        raise results.ResultsError(f"--variant {variant}: the comparison has {', '.join(found.results)}")
+    return found.results[variant or found.baseline].only(replication)
