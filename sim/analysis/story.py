@@ -1,0 +1,148 @@
+"""One Certificate's story: who read which resourceVersion when, who wrote, who was refused.
+
+``story`` takes the frames of one replication. The events are in the order in which they happened; those of one
+instant in the order in which they must have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.attribution import ordered, refused
+from sim.analysis.plain import rows
+from sim.recording.fields import field_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.experiment.run import Result
+
+KINDS = ("cached", "wrote", "unchanged", "refused", "failed", "other", "read", "asked", "done")
+"""What can happen, as sorted within one instant:
+
+``cached``     a version reached the controllers' cache
+``wrote``      the server stored a write to the Certificate
+``unchanged``  it accepted one that changed nothing
+``refused``    it answered one with 409
+``failed``     it answered one with another error
+``other``      somebody created or changed a Secret or a CertificateRequest for it
+``read``       a controller began a pass and read its copy, or a writer outside read the server
+``asked``      a controller asked for a token and had to wait
+``done``       a pass found nothing to do; told of passes that a backoff started, ghosts of a conflict
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; ``time_ns`` and ``wait_ns`` in nanoseconds from the replication's start.
+
+    ``version`` is the resourceVersion that was read, written or cached, 0 where there is none; ``number`` that of the
+    409, from 1; ``text`` says the rest.
+    """
+
+    time_ns: int
+    kind: str
+    actor: str = ""
+    version: int = 0
+    wait_ns: int = 0
+    number: int = 0
+    text: str = ""
+    until_ns: int = 0  # of a read: the end of its pass
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is told of one Certificate; ``lanes`` are those who wrote or tried to write it."""
+
+    certificate: str
+    lanes: list[str]
+    events: list[Event]
+    conflicts: pd.DataFrame
+    field_conflicts: pd.DataFrame
+    created_ns: int
+    ready_ns: int
+    counts: dict[str, int] = field(default_factory=dict)  # 409s of every Certificate that has any
+
+
+def counts(result: Result) -> dict[str, int]:
+    """Return how many 409s each Certificate of one replication has, most first; those without are left out."""
+    found = refused(result.requests)["object"].astype("object").value_counts()
+    return {str(name): int(found[name]) for name in sorted(found.index, key=lambda name: (-found[name], name))}
+
+
+def story(result: Result, certificate: str) -> Story:
+    """Return the story of a Certificate in the one replication of ``result``."""
+    import pandas as pd
+
+    requests = result.requests
+    mine = requests[requests["certificate"] == certificate]
+    about = mine[(mine["resource"] == "certificates") & (mine["verb"] != "get")]
+    lanes = ordered(str(name) for name in about.loc[about["verb"] != "create", "actor"].unique())
+    numbers = {row["request"]: row["conflict"] for row in rows(refused(about))}
+    events = [_answered(row, numbers) for row in rows(about)]
+    events += _others(mine[(mine["resource"] != "certificates") & (mine["verb"] != "get")])
+    events += _passes(result.reconciles[result.reconciles["certificate"] == certificate], about, lanes)
+    events += _waits(about)
+    cached = result.deliveries[result.deliveries["certificate"] == certificate]
+    events += [Event(row["cached_at"].value, "cached", version=row["version"]) for row in rows(cached)]
+    events.sort(key=lambda event: (event.time_ns, KINDS.index(event.kind)))
+    life = result.certificates[result.certificates["certificate"] == certificate].iloc[0]
+    conflicts = result.attribution[result.attribution["certificate"] == certificate]
+    fields = result.field_conflicts[result.field_conflicts["certificate"] == certificate]
+    ready = -1 if pd.isna(life["ready_at"]) else life["ready_at"].value
+    return Story(certificate, lanes, events, conflicts, fields, life["created_at"].value, ready, counts(result))
+
+
+def _answered(row: dict[str, Any], numbers: dict[int, int]) -> Event:
+    time, actor = row["decided_at"].value, str(row["actor"])
+    if row["request"] in numbers:
+        return Event(time, "refused", actor, row["read_version"], number=numbers[row["request"]], text=row["reason"])
+    if row["code"] >= 400:
+        return Event(time, "failed", actor, text=f"{row['code']} {row['reason']}")
+    if not row["written_version"]:
+        text = "deletes it" if row["verb"] == "delete" else ""
+        return Event(time, "unchanged", actor, row["base_version"], text=text)
+    changed = "creates the Certificate" if row["verb"] == "create" else ", ".join(field_names(row["fields"]))
+    return Event(time, "wrote", actor, row["written_version"], text=changed)
+
+
+_NOUNS = {"secrets": "Secret", "certificaterequests": "CertificateRequest"}
+
+
+def _others(around: pd.DataFrame) -> list[Event]:
+    """What happened around the Certificate that its controllers wait for."""
+    found = []
+    for row in rows(around[around["resource"].isin(list(_NOUNS)) & (around["code"] < 300)]):
+        verb = (
+            "writes the status of" if row["subresource"] else {"apply": "applies"}.get(row["verb"], f"{row['verb']}s")
+        )
+        text = f"{verb} {_NOUNS[row['resource']]} {row['object']}"
+        found.append(Event(row["decided_at"].value, "other", str(row["actor"]), text=text))
+    return found
+
+
+def _passes(passes: pd.DataFrame, about: pd.DataFrame, lanes: list[str]) -> list[Event]:
+    """The reading of a copy, where a write to the Certificate came of it, and ghosts."""
+    reads = about[about["verb"] != "create"]
+    wrote = set(reads["reconcile"])
+    found = []
+    for row in rows(passes[passes["controller"].isin(lanes)]):
+        time, actor = row["started_at"].value, str(row["controller"])
+        if row["reconcile"] in wrote:
+            end = row["ended_at"].value
+            found.append(Event(time, "read", actor, row["read_version"], text=str(row["cause"]), until_ns=end))
+        elif row["cause"] == "backoff" and not row["requests"]:
+            found.append(Event(time, "done", actor, row["read_version"]))
+    for row in rows(reads[(reads["reconcile"] < 0) & (reads["read_version"] > 0)]):
+        read, end = row["read_at"].value, row["answered_at"].value
+        found.append(Event(read, "read", str(row["actor"]), row["read_version"], text="outside", until_ns=end))
+    return found
+
+
+def _waits(about: pd.DataFrame) -> list[Event]:
+    waits = about[about["sent_at"] > about["asked_at"]]
+    return [
+        Event(row["asked_at"].value, "asked", str(row["actor"]), wait_ns=(row["sent_at"] - row["asked_at"]).value)
+        for row in rows(waits)
+    ]

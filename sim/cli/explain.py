@@ -1,0 +1,181 @@
+"""``requeue explain``: one Certificate's story, in words for those who are new to optimistic locking."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.output import BadInput, bad_input, emit, emit_json
+
+if TYPE_CHECKING:
+    from sim.analysis.story import Story
+    from sim.experiment.run import Result
+
+Folder = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder, such as results/latest.")]
+Replication = Annotated[int, typer.Option(metavar="N", help="Which replication, counted from 1.")]
+Variant = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Which variant, where RESULTS is a comparison; default its baseline.")
+]
+
+PIPE_WIDTH, WIDEST = 80, 110
+LISTED = 5
+
+
+def explain(
+    results: Folder,
+    *,
+    certificate: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose story; default the one with most conflicts.")
+    ] = None,
+    conflict: Annotated[
+        int | None, typer.Option(metavar="N", help="Only what led to its Nth 409, counted from 1, in detail.")
+    ] = None,
+    replication: Replication = 1,
+    variant: Variant = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Tell one Certificate's story: who read what, who wrote, who lost to whom, and why.
+
+    \b
+    Examples:
+      requeue explain results/latest
+      requeue explain results/latest --certificate c0007
+      requeue explain results/latest --certificate c0007 --conflict 2
+      requeue explain results/latest --replication 3
+      requeue explain results/tutorial-compared-20260101-120000 --variant apply
+      requeue explain results/latest --json | jq '.conflicts[].winner'
+
+    Times are seconds since the start of the replication. Exit status 2 where there is no such folder,
+    Certificate, conflict or replication; 0 otherwise, also where nothing was refused.
+    """
+    with bad_input():
+        from sim.analysis.story import counts, story
+        from sim.experiment.opening import one_run
+
+        result = one_run(results, replication, variant)
+        found = counts(result)
+        names = [str(name) for name in result.certificates["certificate"]]
+        _check(certificate, names, found)
+        if not found and certificate is None:
+            _nothing(result, results, names, as_json, replication)
+            return
+        told = story(result, certificate or next(iter(found)))
+        mine = found.get(told.certificate, 0)
+        if conflict is not None and found and not 1 <= conflict <= mine:
+            raise BadInput(f"--conflict {conflict}: {_has(told.certificate, mine)}{_those(found, told.certificate)}")
+    if as_json:
+        emit_json(_plain(result, told, replication, conflict if mine else None))
+        return
+
+    from sim.report.explain import explanation, styled
+
+    terminal = sys.stdout.isatty()
+    width = min(WIDEST, max(60, shutil.get_terminal_size().columns)) if terminal else PIPE_WIDTH
+    chosen = _chosen(told, found, len(names)) if certificate is None else ""
+    title = f"{result.scenario.name}, replication {replication}"
+    if variant is not None or result.scenario.strategy != "update":
+        title += f", strategy {result.scenario.strategy}"
+    lines = explanation(told, title=title, chosen=chosen, conflict=conflict if mine else None, width=width)
+    if not mine:
+        lines += ["", _hidden(result, told.certificate)]
+    if conflict is None and mine:
+        lines += ["", f"One in detail:  requeue explain {results} --certificate {told.certificate} --conflict 1"]
+    lines.append(f"The run again:  {_command(results, result)}")
+    emit(styled(lines) if terminal else "\n".join(lines) + "\n")
+
+
+def _check(certificate: str | None, names: list[str], found: dict[str, int]) -> None:
+    if certificate is None or certificate in names:
+        return
+    from difflib import get_close_matches
+
+    begin = [name for name in names if name.startswith(certificate)]
+    close = begin[:3] or get_close_matches(certificate, names, n=3, cutoff=0.3) or names[:3]
+    most = f"; most conflicts has {next(iter(found))}" if found else ""
+    raise BadInput(f"--certificate {certificate}: there is none of that name. Near it: {', '.join(close)}{most}")
+
+
+def _has(name: str, count: int) -> str:
+    return f"{name} has {'no 409' if not count else 'one 409, number 1' if count == 1 else f'409s 1 to {count}'}"
+
+
+def _those(found: dict[str, int], but: str) -> str:
+    others = [f"{name} ({count})" for name, count in found.items() if name != but][:LISTED]
+    return f"; others with some: {', '.join(others)}" if others else ""
+
+
+def _chosen(told: Story, found: dict[str, int], certificates: int) -> str:
+    mine = found[told.certificate]
+    equal = sum(count == mine for count in found.values()) - 1
+    tied = f" (as many as {equal} other{'s' * (equal != 1)})" if equal else ""
+    return (
+        f"Of {certificates} Certificates {len(found)} had a write refused, and this one most often{tied}; "
+        "--certificate NAME tells another's story."
+    )
+
+
+def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, replication: int) -> None:
+    """No 409 at all: say so, and what there is instead."""
+    if as_json:
+        emit_json({**_about(result, replication), "certificate": None, "conflicts": [], "events": []})
+        return
+    lines = [
+        f"No write was refused in {result.scenario.name}, replication {replication}: there is no conflict to explain.",
+        _hidden(result, None),
+    ]
+    if names:
+        lines.append(f"The story of one Certificate:  requeue explain {folder} --certificate {names[0]}")
+    emit("\n".join(lines) + "\n")
+
+
+def _hidden(result: Result, certificate: str | None) -> str:
+    """What happened without a refusal."""
+    over, again = result.overwritten, result.hidden_retries
+    if certificate is not None:
+        over, again = over[over["certificate"] == certificate], again[again["certificate"] == certificate]
+    writes, retries = len(over), int(again["hidden_retries"].sum())
+    return (
+        f"Without a refusal: {writes} write{'s' * (writes != 1)} overwrote what another had written unseen; the server "
+        f"tried {retries} time{'s' * (retries != 1)} again inside."
+    )
+
+
+def _command(folder: Path, result: Result) -> str:
+    from sim.recording.results import MANIFEST, read_json
+
+    found: Any = read_json(result.folder or folder, MANIFEST)
+    return str(found["command"])
+
+
+def _about(result: Result, replication: int) -> dict[str, Any]:
+    return {"scenario": result.scenario.name, "seed": result.scenario.seed, "replication": replication}
+
+
+def _plain(result: Result, told: Story, replication: int, conflict: int | None) -> dict[str, Any]:
+    """The story as plain data; times and durations in seconds."""
+    from dataclasses import asdict
+
+    from sim.analysis.plain import records
+
+    def chosen(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row for row in rows if conflict in {None, row["conflict"]}]
+
+    return {
+        **_about(result, replication),
+        "certificate": told.certificate,
+        "created_s": told.created_ns / 1e9,
+        "ready_s": None if told.ready_ns < 0 else told.ready_ns / 1e9,
+        "refused": told.counts.get(told.certificate, 0),
+        "conflicts": chosen(records(told.conflicts)),
+        "field_conflicts": chosen(records(told.field_conflicts)),
+        "events": [_event(asdict(event)) for event in told.events],
+    }
+
+
+def _event(event: dict[str, Any]) -> dict[str, Any]:
+    times = {f"{key[:-3]}_s": event[key] / 1e9 for key in ("time_ns", "wait_ns") if event[key] or key == "time_ns"}
+    return times | {key: event[key] for key in ("kind", "actor", "version", "number", "text") if event[key]}

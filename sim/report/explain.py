@@ -1,0 +1,360 @@
+"""What ``requeue explain`` says: one Certificate's story as swim lanes, and each 409 in words.
+
+Everything is plain text of a given width; ``style`` gives it colour on a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.ages import PARTS
+from sim.analysis.plain import rows
+
+if TYPE_CHECKING:
+    from sim.analysis.story import Event, Story
+
+TIME, VERSION = 10, 7
+"""Columns for times, in seconds, and for resourceVersions."""
+SHORTEST_WAIT_NS = 1_000_000
+"""A shorter wait for a token is not worth a line."""
+LONG_GAP_NS = 1_000_000_000
+BAR = 24
+
+LABELS = {
+    "watch_lag": "news on its way to the cache",
+    "workqueue": "waiting in the workqueue",
+    "own_work": "the controller's own work",
+    "token": "waiting for the client's token",
+    "in_flight": "on the network and in the server",
+}
+
+LEGEND = (
+    "How to read it. Every write that the server stores gives the Certificate a new resourceVersion, a number that "
+    "only grows (column server). The controllers do not ask the server: they read a shared copy that follows a "
+    "moment later (column cache). Each column to the right is one writer, from top to bottom in time. It reads a "
+    "version, may wait for the client's rate limit, and sends a write that says which version it was made from. If "
+    "the Certificate is still at that version the write is stored; if somebody else was faster the server refuses "
+    "it with 409 Conflict, so that nobody overwrites what they have not seen (optimistic locking). Nothing is "
+    "lost: the refused controller reads again and tries again. A patch or an apply that names no version is never "
+    "refused for being late."
+)
+
+
+GHOSTS = (
+    " A ghost is the retry that the workqueue's backoff had scheduled, and that nothing cancels: by the time that it "
+    "comes the winner's watch event has long brought another, and nothing is left to do."
+)
+
+
+def short(actor: str) -> str:
+    """A writer's name as people say it."""
+    return actor.removeprefix("certificates-")
+
+
+def seconds(ns: float) -> str:
+    """A duration in the unit that suits it."""
+    for limit, unit, digits in ((1e3, 1, 0), (1e6, 1e3, 0), (1e7, 1e6, 1), (1e9, 1e6, 0), (1e10, 1e9, 2)):
+        if abs(ns) < limit:
+            return f"{ns / unit:.{digits}f} {({1: 'ns', 1e3: 'us', 1e6: 'ms', 1e9: 's'})[unit]}"
+    return f"{ns / 1e9:,.1f} s"
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell of a frame is empty."""
+    import pandas as pd
+
+    return value is None or bool(pd.isna(value))
+
+
+def clock(ns: int) -> str:
+    """A time since the start of the replication."""
+    return f"{ns / 1e9:,.3f} s"
+
+
+def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, width: int) -> list[str]:
+    """Return the lines that tell a story, or what led to its 409 number ``conflict`` and followed from it.
+
+    ``title`` names the run, ``chosen`` says why this Certificate.
+    """
+    lines = _wrapped(f"{story.certificate} in {title}: {_fate(story)}", width)
+    lines += _wrapped(chosen, width) if chosen else []
+    ghosts = any(event.kind == "done" for event in story.events)
+    lines += ["", *_wrapped(LEGEND + GHOSTS * ghosts, width), ""]
+    events = story.events
+    if conflict is not None:
+        low, high = _span(story, conflict)
+        events = [event for event in events if low <= event.time_ns <= high]
+    lines += lanes(story, events, conflict, width)
+    lines += ["", *_after(story, conflict, width)]
+    return lines
+
+
+def _fate(story: Story) -> str:
+    number = story.counts.get(story.certificate, 0)
+    text = "no write was refused" if not number else f"{number} {'write was' if number == 1 else 'writes were'} refused"
+    created = f"created at {clock(story.created_ns)}"
+    ready = "never Ready" if story.ready_ns < 0 else f"Ready {seconds(story.ready_ns - story.created_ns)} later"
+    return f"{created}, {ready}; {text}."
+
+
+def _span(story: Story, conflict: int) -> tuple[int, int]:
+    """From the writing of the loser's copy to the success of its retry."""
+    for row in _rows(story):
+        if row["conflict"] == conflict:
+            low = row["written_at"].value if "written_at" in row else row["decided_at"].value - LONG_GAP_NS
+            high = row.get("recovered_at")
+            return low, row["decided_at"].value + LONG_GAP_NS if high is None or missing(high) else high.value
+    raise AssertionError(conflict)
+
+
+def _rows(story: Story) -> list[dict[str, Any]]:
+    return sorted([*rows(story.conflicts), *rows(story.field_conflicts)], key=lambda row: int(row["conflict"]))
+
+
+def lanes(story: Story, events: list[Event], conflict: int | None, width: int) -> list[str]:
+    """The swim lanes, a 409's words below it."""
+    words = {row["conflict"]: row for row in _rows(story)}
+    left = TIME + 2 + 2 * VERSION + 2
+    lane = max(8, min(16, (width - left) // max(len(story.lanes), 1)))
+    names = [textwrap.wrap(short(name), lane - 1) or [""] for name in story.lanes]
+    lines: list[str] = []
+    for cells in zip_longest(*names, fillvalue=""):
+        head = f"{'time':>{TIME}}  {'server':>{VERSION}}{'cache':>{VERSION}}  " if not lines else " " * left
+        lines.append((head + "".join(cell.ljust(lane) for cell in cells)).rstrip())
+    lines.append("-" * min(width, left + lane * len(story.lanes)))
+    active: dict[str, int] = {}
+    last = events[0].time_ns if events else 0
+    for event in events:
+        if event.kind == "asked" and event.wait_ns < SHORTEST_WAIT_NS:
+            continue
+        if event.time_ns - last > LONG_GAP_NS:
+            lines.append(_bars(" " * (left - 2) + "  ", story, active, event.time_ns, lane))
+        last = event.time_ns
+        if event.kind == "read":
+            active[event.actor] = event.until_ns
+        lines += _event(event, story, active, lane, left, width)
+        if event.kind == "refused":
+            only = conflict is None or event.number == conflict
+            lines += _indented(_why(words[event.number], short=not only), width)
+    return lines
+
+
+def _bars(head: str, story: Story, active: dict[str, int], now: int, lane: int) -> str:
+    return (head + "".join((":" if active.get(n, -1) > now else "").ljust(lane) for n in story.lanes)).rstrip()
+
+
+def _event(event: Event, story: Story, active: dict[str, int], lane: int, left: int, width: int) -> list[str]:
+    stored = str(event.version) if event.kind == "wrote" else ""
+    cached = str(event.version) if event.kind == "cached" else ""
+    head = f"{event.time_ns / 1e9:>{TIME},.3f}  {stored:>{VERSION}}{cached:>{VERSION}}  "
+    cell = _cell(event)
+    if event.actor not in story.lanes or not cell:
+        text = "" if event.kind == "cached" else f"({short(event.actor)} {event.text})"
+        if not text:
+            return [_bars(head, story, active, event.time_ns, lane)]
+        first, *more = textwrap.wrap(text, width - left) or [""]
+        return [head + first, *(" " * left + line for line in more)]
+    made = []
+    for number, part in enumerate(textwrap.wrap(cell, lane - 1)):
+        row = head if number == 0 else " " * left
+        for name in story.lanes:
+            bar = ":" if active.get(name, -1) > event.time_ns else ""
+            row += (part if name == event.actor else bar).ljust(lane)
+        made.append(row.rstrip())
+    return made
+
+
+def _cell(event: Event) -> str:
+    match event.kind:
+        case "read":
+            return f"reads {event.version}"
+        case "asked":
+            wait = event.wait_ns / 1e9
+            return f"wait {wait:.1f}s" if wait >= 0.1 else f"wait {1000 * wait:.0f}ms"
+        case "wrote":
+            return "WRITES" if event.text != "creates the Certificate" else ""
+        case "unchanged":
+            return event.text or "no change"
+        case "refused":
+            return f"LOSES #{event.number}"
+        case "failed":
+            return event.text
+        case "done":
+            return "ghost"
+        case _:
+            return ""
+
+
+def _why(row: dict[str, Any], *, short: bool) -> str:
+    if "owners" in row:
+        return owned(row)
+    return in_brief(row) if short else why(row)
+
+
+def owned(row: dict[str, Any]) -> str:
+    """An apply that was refused for its fields, in words."""
+    return (
+        f"#{row['conflict']}: {short(row['controller'])} applied {fields(row['contested_fields'])} without force, and "
+        f"{row['owners']} owns that with another value: 409, of the kind that no newer copy cures."
+    )
+
+
+def in_brief(row: dict[str, Any]) -> str:
+    """A conflict in one sentence."""
+    return (
+        f"#{row['conflict']}: {short(row['controller'])} had read {row['read_version']}, {_winner(row)} had stored "
+        f"{_version(row)} since."
+    )
+
+
+def why(row: dict[str, Any]) -> str:
+    """A conflict in words: whose write came between, over what, and what came of it."""
+    loser, wait = short(row["controller"]), row["token"].value
+    read = f"version {row['read_version']}"
+    stored = f"{_winner(row)} stored version {_version(row)}"
+    before = seconds((row["decided_at"] - row["outdated_at"]).value)
+    match row["outdated_during"]:
+        case "watch_lag":
+            late = seconds(max((row["started_at"] - row["outdated_at"]).value, 0))
+            text = (
+                f"when {loser} read {read}, that was out of date already: {late} before, {stored}, and the news had "
+                "not reached the cache."
+            )
+        case "token":
+            text = f"{loser} read {read}, then waited {seconds(wait)} for the client's rate limit; meanwhile {stored}."
+        case "in_flight":
+            text = f"{loser} read {read} and sent its write; while a request was on its way, {stored}."
+        case _:
+            text = f"{loser} read {read}; while it worked, {stored}."
+    if row["writes_between"] > 1:
+        text += f" By the end {row['writes_between']} writes had come between, up to version {row['base_version']}."
+    text += f" So {before} later the server refused {loser}'s write, which was made from {row['read_version']}."
+    return f"#{row['conflict']}: {text} {_touched(row)} {_retried(row)}"
+
+
+def _winner(row: dict[str, Any]) -> str:
+    winner = row["winner"]
+    if not isinstance(winner, str):
+        return "somebody"
+    return "it itself" if winner == row["controller"] else short(winner)
+
+
+def _version(row: dict[str, Any]) -> str:
+    return str(row["base_version"] if missing(row["winner_version"]) else row["winner_version"])
+
+
+def fields(names: str) -> str:
+    """Field names as they are said: without the status that all of them share."""
+    return names.replace("status.", "") or "nothing that is followed"
+
+
+def _touched(row: dict[str, Any]) -> str:
+    wanted = f"It meant to change {fields(row['wanted_fields'])}"
+    if row["winner"] == row["controller"]:
+        return f"{wanted}: it ran again before its own write was in its cache."
+    if row["true_conflict"]:
+        return f"{wanted}; changed meanwhile: {fields(row['winner_fields'])}. Both touched the same: a true conflict."
+    return (
+        f"{wanted}; changed meanwhile: {fields(row['winner_fields'])}. Nothing in common: server-side apply, which "
+        "owns field by field, would have stored both."
+    )
+
+
+def _retried(row: dict[str, Any]) -> str:
+    after = "" if row["retried_by"] == "nothing" else seconds((row["retried_at"] - row["decided_at"]).value)
+    match row["retried_by"]:
+        case "watch":
+            text = f"A watch event brought the retry {after} later, before the backoff would have."
+        case "backoff":
+            text = f"The backoff brought the retry {after} later."
+        case "nothing":
+            return "It was not tried again."
+        case _:
+            text = f"It came up again on schedule, {after} later."
+    lost = row["ready_delay"].value
+    if lost > 0:
+        text += f" Ready lost {seconds(lost)} by it at most."
+    return text
+
+
+def _after(story: Story, conflict: int | None, width: int) -> list[str]:
+    """What follows the lanes: the age of one copy in parts, or who lost to whom."""
+    if conflict is not None:
+        row = next(each for each in _rows(story) if each["conflict"] == conflict)
+        return [] if "owners" in row else [*_age(row), "", *_wrapped(_cost(row), width)]
+    if story.conflicts.empty:
+        return []
+    losers, winners = (story.conflicts[name].astype("object") for name in ("controller", "winner"))
+    pairs = Counter(zip(losers, winners, strict=True)).most_common()
+    losses = ", ".join(f"{short(str(loser))} to {short(str(winner))} {count}" for (loser, winner), count in pairs)
+    true = int(story.conflicts["true_conflict"].sum())
+    number = len(story.conflicts)
+    lines = _wrapped(f"Who lost to whom: {losses}.", width)
+    lines += _wrapped(
+        f"Over the same fields: {true} of {number}; field ownership avoids the other {number - true}.", width
+    )
+    lines.append("Where the age of the refused copies came from:")
+    sums = {part: sum(age.value for age in story.conflicts[part]) for part in PARTS}
+    lines += [_bar(LABELS[part], ns, sum(sums.values())) for part, ns in sums.items()]
+    return lines
+
+
+def _age(row: dict[str, Any]) -> list[str]:
+    age = row["age"].value
+    lines = [f"The copy was {seconds(age)} old when its write was refused:"]
+    lines += [_bar(LABELS[part], row[part].value, age) for part in PARTS]
+    return lines
+
+
+def _bar(label: str, ns: int, total: int) -> str:
+    filled = round(BAR * ns / total) if total else 0
+    return f"  {label:<33}{'#' * filled:<{BAR}} {seconds(ns):>8}"
+
+
+def _cost(row: dict[str, Any]) -> str:
+    requests = row["wasted_requests"]
+    return (
+        f"Wasted: {requests} request{'s' * (requests != 1)}, {seconds(row['wasted_cpu'].value)} of processor time; "
+        f"{seconds(row['ready_delay'].value)} of time to Ready at most."
+    )
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
+def _indented(text: str, width: int) -> Iterator[str]:
+    space = " " * (TIME + 2)
+    return iter(
+        textwrap.wrap(text, width, initial_indent=space, subsequent_indent=space + "    ", break_on_hyphens=False)
+    )
+
+
+_STYLES = (
+    (re.compile(r"LOSES #\d+|(?<=\s)#\d+:"), "bold red"),
+    (re.compile(r"\bWRITES\b"), "green"),
+    (re.compile(r"\breads \d+"), "cyan"),
+    (re.compile(r"\bwait [\d.]+m?s|\bghost\b"), "yellow"),
+)
+
+
+def styled(lines: list[str]) -> str:
+    """The lines with colour, for a terminal that has it."""
+    import io
+
+    from rich.console import Console
+    from rich.text import Text
+
+    target = io.StringIO()
+    console = Console(file=target, force_terminal=True, width=10_000, highlight=False, emoji=False)
+    for line in lines:
+        text = Text(line)
+        for pattern, style in _STYLES:
+            text.highlight_regex(pattern, style)
+        console.print(text, soft_wrap=True)
+    return target.getvalue()
