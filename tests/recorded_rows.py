@@ -54,6 +54,7 @@ _RECONCILE: dict[str, Any] = {
     "outcome": "ok",
     "cpu_ns": 1 * MS,
     "crypto_ns": 0,
+    "worker": 1,
 }
 _CERTIFICATE: dict[str, Any] = {
     "certificate": "c0000",
@@ -67,6 +68,8 @@ _CERTIFICATE: dict[str, Any] = {
     "secret_applies": 1,
     "requests_created": 1,
     "managed_fields_bytes": 1200,
+    "not_after_s": 7_776_000,
+    "renewal_s": 5_184_000,
 }
 _LOG: dict[str, Any] = {
     "time_ns": 9_906_966 * 1000,

@@ -25,6 +25,7 @@ COMMANDS = {
     "run": Command("sim.cli.run", "run", "Simulate a scenario and say who conflicted with whom."),
     "compare": Command("sim.cli.compare", "compare", "Compare strategies or settings on the same random numbers."),
     "explain": Command("sim.cli.explain", "explain", "Tell one Certificate's story: who lost to whom, and why."),
+    "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),
     "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
     "schema": Command("sim.cli.scenarios", "schema", "Print the JSON Schema of scenario files, for editors."),
     "log": Command("sim.cli.log", "log", "Say what a real cluster's log tells about conflicts."),

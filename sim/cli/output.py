@@ -38,6 +38,14 @@ def bad_input() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def check_writable(option: str, file: Path) -> None:
+    """Refuse a file that cannot be written before the work, not after it."""
+    if file.is_dir() or not file.parent.is_dir():
+        raise BadInput(f"{option} {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise BadInput(f"{option} {file} cannot be written: permission denied")
+
+
 def emit(text: str) -> None:
     """Write to standard output; a reader that has gone (``| head``) ends the command, as it ends ``cat``."""
     if isinstance(sys.stdout, io.TextIOWrapper):

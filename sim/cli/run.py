@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sim.cli.output import RESULTS, BadInput, bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import RESULTS, bad_input, check_writable, emit, emit_json, load_scenario, origin, portable
 
 Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="A YAML file, or a name in scenarios/.")]
 Setting = Annotated[
@@ -67,7 +66,7 @@ def run(
     with bad_input():
         loaded = load_scenario(scenario, settings or [], seed, replications)
         if log is not None:
-            _check_writable(log)
+            check_writable("--log", log)
 
         from sim.experiment.executor import choose
         from sim.experiment.run import execute
@@ -100,11 +99,3 @@ def run(
         emit(run_report(result.summary, folder=result.folder, command=join(words), terminal=terminal))
     if not result.ok:
         raise typer.Exit(1)
-
-
-def _check_writable(file: Path) -> None:
-    """Refuse a log file that cannot be written before the run, not after it."""
-    if file.is_dir() or not file.parent.is_dir():
-        raise BadInput(f"--log {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise BadInput(f"--log {file} cannot be written: permission denied")

@@ -67,7 +67,7 @@ class Workers:
         self.read = read
         self.work = work
         self.idle_cpu = process.profile.controllers.idle_cpu
-        self.parked = [Worker(self) for _ in range(workers)]
+        self.parked = [Worker(self, number + 1) for number in reversed(range(workers))]
         self._waiting: dict[str, int] = {}  # keys whose re-adding is due, and when
         self._scheduled: dict[str, Timer] = {}
 
@@ -147,6 +147,7 @@ class Worker(Burst):
         "_new_number",
         "_number",
         "_obj",
+        "_place",
         "_process",
         "_queue",
         "_request_cpu",
@@ -158,8 +159,9 @@ class Worker(Burst):
         "_workers",
     )
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, place: int) -> None:
         self._workers = workers
+        self._place = place  # among them, from 1
         # What every pass needs, at hand: a pass that finds nothing to do is the most frequent of all.
         self._process = workers.process
         self._go = workers.process.go
@@ -189,8 +191,11 @@ class Worker(Burst):
                 about, version = (reconciler.certificate(obj), obj.resource_version) if obj is not None else ("", 0)
                 ended = now + workers.idle_cpu
                 self._rows.append(
-                    (number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok", workers.idle_cpu, 0)
-                )
+                    (
+                        number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok",
+                        workers.idle_cpu, 0, self._place,
+                    )
+                )  # fmt: skip
                 self._queue.forget(key)
                 if key in workers.limiter.failing:
                     workers.limiter.forget(key)
@@ -293,5 +298,6 @@ class Worker(Burst):
                 outcome,
                 self._cpu + self._requests * self._request_cpu,
                 self._crypto,
+                self._place,
             )
         )

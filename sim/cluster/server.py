@@ -227,7 +227,9 @@ class Server:
                     watch.publish(WatchEvent(response.object, verb == "delete"))
         answered = now + request.after
         # Recorded now, in the order of decisions: two writes may be answered in another order.
-        self._recorder.request(request, response, current, request.received, now, answered, request.retries, request.cpu)
+        self._recorder.request(
+            request, response, current, request.received, now, answered, request.retries, request.cpu
+        )
         heappush(self._answers, answered)
         if self._waiting:
             self._wake_later()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from sim.client.parts import STANDARD, Parts
 from sim.client.process import Process
@@ -199,4 +200,10 @@ def _object_row(name: str, life: Life, obj: Object | None) -> tuple[object, ...]
         life.secret_applies,
         life.requests,
         managed_fields_bytes(obj) if obj is not None else 0,
+        _unix(status.get("notAfter")),
+        _unix(status.get("renewalTime")),
     )
+
+
+def _unix(time: str | None) -> int:
+    return int(datetime.fromisoformat(time).timestamp()) if time else -1

@@ -45,6 +45,7 @@ RECONCILES = (
     "outcome",  # str: ok, conflict, error, gave-up
     "cpu_ns",  # a duration: core time of its decision and of encoding and decoding its requests
     "crypto_ns",  # a duration: core time of generating keys and signing
+    "worker",  # int: which of the controller's workers, from 1
 )
 RECONCILES_DIGESTED = 11
 """How many columns of RECONCILES are part of a replication's digest: the others say more of the same passes."""
@@ -61,7 +62,11 @@ OBJECTS = (
     "secret_applies",  # int: applies of its target Secret
     "requests_created",  # int: CertificateRequests made for it
     "managed_fields_bytes",  # int: size of its managedFields as JSON at the end
+    "not_after_s",  # int: status.notAfter at the end, Unix time in seconds; -1 if none
+    "renewal_s",  # int: status.renewalTime at the end, likewise
 )
+OBJECTS_DIGESTED = 11
+"""How many columns of OBJECTS are part of a replication's digest: those that it has always had."""
 
 REFUSALS = (
     "request",  # int: the request that was answered 409, for whatever reason

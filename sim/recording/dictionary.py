@@ -62,6 +62,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "outcome": Column(_NAME, "ok, conflict, error, gave-up"),
         "cpu": Column(_TIME, "core time of its decision and of encoding and decoding its requests"),
         "crypto": Column(_TIME, "core time of generating keys and signing"),
+        "worker": Column(_WHOLE, "which of the controller's workers, from 1"),
     },
     "certificates": _REPLICATION
     | {
@@ -76,6 +77,8 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "secret_applies": Column(_WHOLE, "applies of its target Secret"),
         "requests_created": Column(_WHOLE, "CertificateRequests made for it"),
         "managed_fields_bytes": Column(_WHOLE, "size of its managedFields as JSON at the end, in bytes"),
+        "not_after_s": Column(_WHOLE, "status.notAfter at the end, Unix time in seconds; -1 if none"),
+        "renewal_s": Column(_WHOLE, "status.renewalTime at the end, Unix time in seconds; -1 if none"),
         "time_to_ready": Column(_TIME, "from created_at to ready_at"),
     },
     "conflicts": _REPLICATION

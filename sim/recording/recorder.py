@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.recording.columns import RECONCILES_DIGESTED
+from sim.recording.columns import OBJECTS_DIGESTED, RECONCILES_DIGESTED
 from sim.recording.fields import changed_fields, fields_at, wanted_fields
 
 if TYPE_CHECKING:
@@ -210,8 +210,12 @@ class Recorder:
     def digest(self, objects: list[tuple[Any, ...]]) -> str:
         """A hash over everything that was recorded, the same on every machine."""
         digest = sha256()
-        digested = ((self.requests, None), (self.reconciles, RECONCILES_DIGESTED), (objects, None), (self.logs, None))
-        for rows, columns in digested:
+        for rows, columns in (
+            (self.requests, None),
+            (self.reconciles, RECONCILES_DIGESTED),
+            (objects, OBJECTS_DIGESTED),
+            (self.logs, None),
+        ):
             digest.update(b"%d rows" % len(rows))
             # Column by column, which costs half of what row by row does.
             for column in islice(zip(*rows, strict=True), columns):

@@ -185,12 +185,18 @@ def read_table(folder: Path, name: str, replication: int | None = None) -> pa.Ta
 
     file = folder / f"{name}.parquet"
     if not file.is_file():
-        raise ResultsError(f"{folder} has no {file.name}: it is not complete, or an earlier version wrote it")
+        raise ResultsError(
+            f"{folder} has no {file.name}: it is not complete, or an earlier version wrote it; run it again"
+        )
     chosen = None if replication is None else [("replication", "=", replication)]
     try:
-        return pq.read_table(file, filters=chosen)
+        table = pq.read_table(file, filters=chosen)
     except (OSError, pyarrow.ArrowException) as error:
         raise ResultsError(f"{file} cannot be read: {error}") from None
+    lacking = [column for column in TABLES.get(name, ()) if column not in table.column_names]
+    if lacking:
+        raise ResultsError(f"{file} has no {', '.join(lacking)}: an earlier version wrote it; run it again")
+    return table
 
 
 def write_replications(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,108 @@
+"""What rises and falls during one replication: keys in a queue, tokens in the bucket, requests in flight.
+
+A ``Level`` is a list of (nanoseconds, value): the value from that time until the next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.scenario.model import Scenario
+
+Level = list[tuple[int, float]]
+
+SAMPLE_NS = 100_000_000
+"""How often the rise of the token bucket is written down between two requests."""
+CREATOR, EXTERNAL_ISSUER = "lab", "external-issuer"
+
+
+def outside(scenario: Scenario, requests: pd.DataFrame) -> set[str]:
+    """Return who does not belong to the controllers' process: they have clients of their own, without its bucket."""
+    actors = {str(name) for name in requests["actor"].unique()}
+    return actors & {CREATOR, EXTERNAL_ISSUER, *(writer.name for writer in scenario.writers)}
+
+
+def steps(up: pd.Series[pd.Timedelta], down: pd.Series[pd.Timedelta]) -> Level:
+    """Return how many things there are, each from its time in ``up`` to that in ``down``."""
+    import numpy as np
+
+    rises, falls = (each.dropna().to_numpy("timedelta64[ns]").astype(np.int64) for each in (up, down))
+    times, places = np.unique(np.concatenate([rises, falls]), return_inverse=True)
+    changes = np.bincount(places[: len(rises)], minlength=len(times))
+    changes = changes - np.bincount(places[len(rises) :], minlength=len(times))
+    values = np.cumsum(changes)
+    changed = np.diff(values, prepend=0) != 0
+    return [(int(at), int(value)) for at, value in zip(times[changed], values[changed], strict=True)]
+
+
+def entered(reconciles: pd.DataFrame) -> pd.Series[pd.Timedelta]:
+    """Return when each key entered the queue proper.
+
+    A key that is added while it is processed waits outside the queue until that pass is over (client-go's dirty
+    set), and counts there only from then.
+    """
+    ordered = reconciles.sort_values(["started_at", "reconcile"], kind="stable")
+    keys = [ordered[name] for name in ("replication", "controller", "key")]
+    before = ordered["ended_at"].groupby(keys, observed=True).shift()
+    late = before.notna() & (before > ordered["queued_at"])
+    found = ordered["queued_at"].where(~late, before)
+    # The cost of an empty pass may be owed: its end is written down later than its key was done.
+    return found.where(found <= ordered["started_at"], ordered["started_at"]).reindex(reconciles.index)
+
+
+def depths(reconciles: pd.DataFrame) -> dict[str, Level]:
+    """Return the number of keys that wait in each controller's queue. Keys still there at the end are not known."""
+    since = entered(reconciles)
+    parts = reconciles.groupby("controller", observed=True)
+    return {str(name): steps(since[part.index], part["started_at"]) for name, part in parts}
+
+
+def in_flight(requests: pd.DataFrame, begin: str, end: str) -> Level:
+    """Return the number of requests between two of their times."""
+    return steps(requests[begin], requests[end])
+
+
+def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
+    """Return the level of the client's bucket, below 0 while requests wait; None where there is no throttle.
+
+    The bucket is filled again by the rules of ``sim.client.throttle`` from the times at which tokens were asked
+    for. A restarted process starts with a full one.
+    """
+    import numpy as np
+
+    from sim.client.throttle import TokenBucket
+    from sim.scenario.releases import release_of
+
+    throttle = scenario.client.throttle
+    if not (release_of(scenario.preset).throttled if throttle is None else throttle):
+        return None
+    ours = requests[~requests["actor"].isin(outside(scenario, requests))]
+    asked = np.sort(ours["asked_at"].to_numpy("timedelta64[ns]").astype(np.int64))
+    starts = [at + scenario.controllers.restart_takes for at in scenario.controllers.restarts]
+    bucket = TokenBucket(scenario.client.qps, scenario.client.burst)
+    level: Level = [(0, float(scenario.client.burst))]
+    last = 0
+    for at in (int(each) for each in asked):
+        while starts and starts[0] <= at:
+            last = starts.pop(0)
+            bucket = TokenBucket(scenario.client.qps, scenario.client.burst)
+            level.append((last, float(scenario.client.burst)))
+        for sample in range(last + SAMPLE_NS, at, SAMPLE_NS):
+            _note(level, sample, bucket.level(sample))
+        bucket.reserve(at)
+        _note(level, at, bucket.level(at))
+        last = at
+    for sample in range(last + SAMPLE_NS, last + 60 * 10**9, SAMPLE_NS):
+        _note(level, sample, bucket.level(sample))
+        if bucket.level(sample) >= scenario.client.burst:
+            break
+    return level
+
+
+def _note(level: Level, at: int, value: float) -> None:
+    value = round(value, 3)
+    if level[-1][1] != value:
+        level.append((at, value))

@@ -1,0 +1,293 @@
+"""A replication as a trace for https://ui.perfetto.dev: TrackEvent protobuf, written with Perfetto's own builder.
+
+Four groups of tracks, Perfetto's processes:
+
+*controllers*      a track for each controller's worker, grouped by controller. A slice is a pass, named after its
+                   Certificate; in it waits for tokens and requests. A write that was stored and one that was refused
+                   have an instant at the server's decision, and an arrow leads from the write that made a copy stale to
+                   the 409 that it caused.
+*event recorders*  the sender of each component's Events.
+*writers outside*  who creates, other controllers and users; as many rows as requests at once.
+*counters*         depth of each workqueue, tokens of the client's bucket, requests in flight.
+
+Times are simulated nanoseconds from the start of the replication. Format:
+perfetto.dev/docs/reference/synthetic-track-event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.levels import Level, depths, in_flight, outside, tokens
+from sim.analysis.plain import rows
+
+if TYPE_CHECKING:
+    from sim.experiment.run import Result
+
+SEQUENCE = 1
+"""All packets come from one writer."""
+
+Row = dict[str, Any]
+
+
+class Tracks:
+    """Writes packets: descriptors of tracks, and events on them."""
+
+    def __init__(self, new: Callable[[], Any], write: Callable[[Any], None]) -> None:
+        self._new = new
+        self._write = write
+        self._uuids = count(1)
+        self._started = False
+
+    def track(self, name: str, parent: int = 0, rank: int = 0, process: int = 0, unit: str | None = None) -> int:
+        """Describe a track and return its number; with ``unit`` it is a counter's."""
+        packet = self._packet()
+        track = packet.track_descriptor
+        track.uuid = next(self._uuids)
+        if process:
+            track.process.pid = process
+            track.process.process_name = name
+        else:
+            track.name = name
+        if parent:
+            track.parent_uuid = parent
+            track.sibling_order_rank = rank
+        if unit is not None:
+            track.counter.unit_name = unit
+        else:
+            track.child_ordering = type(track).EXPLICIT
+        self._write(packet)
+        return int(track.uuid)
+
+    def begin(self, track: int, at: int, name: str, **notes: object) -> None:
+        """A slice begins."""
+        self._write(self._event(track, at, "TYPE_SLICE_BEGIN", name, notes))
+
+    def end(self, track: int, at: int) -> None:
+        """The innermost slice ends."""
+        self._write(self._event(track, at, "TYPE_SLICE_END", "", {}))
+
+    def instant(
+        self, track: int, at: int, name: str, starts: list[int], ends: list[int], notes: dict[str, object]
+    ) -> None:
+        """Something happens; flows may start and end there."""
+        packet = self._event(track, at, "TYPE_INSTANT", name, notes)
+        packet.track_event.flow_ids.extend(starts)
+        packet.track_event.terminating_flow_ids.extend(ends)
+        self._write(packet)
+
+    def value(self, track: int, at: int, value: float) -> None:
+        """A counter has a new value."""
+        packet = self._event(track, at, "TYPE_COUNTER", "", {})
+        if isinstance(value, int):
+            packet.track_event.counter_value = value
+        else:
+            packet.track_event.double_counter_value = value
+        self._write(packet)
+
+    def _packet(self) -> Any:
+        packet = self._new()
+        packet.trusted_packet_sequence_id = SEQUENCE
+        if not self._started:
+            self._started = True
+            packet.sequence_flags = type(packet).SEQ_INCREMENTAL_STATE_CLEARED
+        return packet
+
+    def _event(self, track: int, at: int, kind: str, name: str, notes: dict[str, object]) -> Any:
+        packet = self._packet()
+        packet.timestamp = at
+        event = packet.track_event
+        event.type = getattr(type(event), kind)
+        event.track_uuid = track
+        if name:
+            event.name = name
+        for key, value in notes.items():
+            note = event.debug_annotations.add()
+            note.name = key
+            if isinstance(value, int):
+                note.int_value = value
+            else:
+                note.string_value = str(value)
+        return packet
+
+
+def write_trace(result: Result, path: Path) -> int:
+    """Write the one replication of ``result`` to ``path`` and return the number of packets.
+
+    The file appears as a whole or not at all.
+    """
+    from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder
+
+    written = count()
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            builder = StreamingTraceProtoBuilder(file)
+
+            def write(packet: Any) -> None:
+                next(written)
+                builder.write_packet(packet)
+
+            _fill(Tracks(builder.create_packet, write), result)
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+    return next(written)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _fill(tracks: Tracks, result: Result) -> None:
+    starts: dict[int, list[int]] = {}
+    ends: dict[int, list[int]] = {}
+    conflicts = rows(result.attribution.dropna(subset=["winner_request"]))
+    for flow, row in enumerate(conflicts, start=1):
+        starts.setdefault(int(row["winner_request"]), []).append(flow)
+        ends[row["request"]] = [flow]
+    against = {row["request"]: row for row in conflicts}
+    every = rows(result.requests.sort_values("asked_at", kind="stable"))
+    own = outside(result.scenario, result.requests)
+    sent = _Requests(tracks, starts, ends, against)
+    _controllers(tracks, result, [row for row in every if row["reconcile"] >= 0], sent)
+    others = [row for row in every if row["reconcile"] < 0]
+    _alone(tracks, "event recorders", 2, [row for row in others if row["actor"] not in own], sent)
+    _alone(tracks, "writers outside", 3, [row for row in others if row["actor"] in own], sent)
+    _counters(tracks, result)
+
+
+class _Requests:
+    """Draws one request on a track: its wait, its slice, and the instant of the server's decision."""
+
+    def __init__(
+        self, tracks: Tracks, starts: dict[int, list[int]], ends: dict[int, list[int]], against: dict[int, Row]
+    ) -> None:
+        self.tracks = tracks
+        self.starts = starts
+        self.ends = ends
+        self.against = against
+
+    def draw(self, track: int, row: Row, until: int | None = None) -> None:
+        """Draw ``row``; nothing of it after ``until``."""
+        asked, sent, decided, back = (row[name].value for name in ("asked_at", "sent_at", "decided_at", "answered_at"))
+        back = back if until is None else min(back, until)
+        if sent > asked:
+            self.tracks.begin(track, asked, "wait for token")
+            self.tracks.end(track, sent)
+        self.tracks.begin(track, sent, f"{_words(row)} {row['code']}", **_notes(row))
+        number = row["request"]
+        if number in self.against:
+            lost = self.against[number]
+            name = f"409 #{lost['conflict']}: lost to {lost['winner']}"
+            notes = {
+                "meant to change": lost["wanted_fields"],
+                "changed meanwhile": lost["winner_fields"],
+                "age of the copy, ns": lost["age"].value,
+                "outdated during": lost["outdated_during"],
+            }
+            self.tracks.instant(track, min(decided, back), name, [], self.ends[number], notes)
+        elif number in self.starts:
+            name = f"stored as {row['written_version']}"
+            self.tracks.instant(track, min(decided, back), name, self.starts[number], [], {})
+        self.tracks.end(track, back)
+
+
+def _words(row: Row) -> str:
+    return f"{row['verb']} {row['resource']}{'/' if row['subresource'] else ''}{row['subresource']}"
+
+
+def _notes(row: Row) -> dict[str, object]:
+    found: dict[str, object] = {"object": row["object"], "request": row["request"]}
+    for name in ("reason", "read_version", "base_version", "written_version", "hidden_retries"):
+        if row[name]:
+            found[name] = row[name]
+    return found
+
+
+def _controllers(tracks: Tracks, result: Result, requests: list[Row], sent: _Requests) -> None:
+    process = tracks.track("controllers", process=1)
+    by_pass: dict[int, list[Row]] = {}
+    for row in requests:
+        by_pass.setdefault(row["reconcile"], []).append(row)
+    by_worker: dict[tuple[str, int], list[Row]] = {}
+    for row in rows(result.reconciles.sort_values("started_at", kind="stable")):
+        by_worker.setdefault((str(row["controller"]), row["worker"]), []).append(row)
+    parents: dict[str, int] = {}
+    for controller, worker in sorted(by_worker):
+        if controller not in parents:
+            parents[controller] = tracks.track(controller, process, len(parents))
+        track = tracks.track(f"{controller} worker {worker}", parents[controller], worker)
+        passes = by_worker[controller, worker]
+        for row, following in zip(passes, [*passes[1:], None], strict=True):
+            # A pass that finds nothing to do is over at once, and what it costs is owed: the next may begin before.
+            end = row["ended_at"].value
+            end = end if following is None else min(end, following["started_at"].value)
+            notes = {"woken by": row["cause"], "outcome": row["outcome"], "read_version": row["read_version"]}
+            notes["waited in the queue, ns"] = (row["started_at"] - row["queued_at"]).value
+            tracks.begin(track, row["started_at"].value, str(row["certificate"] or row["key"]), **notes)
+            for request in by_pass.pop(row["reconcile"], []):
+                sent.draw(track, request, end)
+            tracks.end(track, end)
+    unfinished = [row for left in by_pass.values() for row in left]
+    if unfinished:  # their passes were still under way when the process or the replication ended
+        for name, track, row in _packed(tracks, process, len(parents), unfinished, "passes that did not end"):
+            del name
+            sent.draw(track, row)
+
+
+def _alone(tracks: Tracks, title: str, number: int, requests: list[Row], sent: _Requests) -> None:
+    if not requests:
+        return
+    process = tracks.track(title, process=number)
+    for _, track, row in _packed(tracks, process, 0, requests, ""):
+        sent.draw(track, row)
+
+
+def _packed(tracks: Tracks, parent: int, rank: int, requests: list[Row], title: str) -> Iterator[tuple[str, int, Row]]:
+    """Put each actor's requests on as many tracks as it has at once."""
+    free: dict[str, list[tuple[int, int]]] = {}
+    for row in requests:
+        name = title or str(row["actor"])
+        places = free.setdefault(name, [])
+        asked, back = row["asked_at"].value, row["answered_at"].value
+        for place, (track, until) in enumerate(places):
+            if until <= asked:
+                places[place] = (track, back)
+                break
+        else:
+            suffix = f" {len(places) + 1}" if places else ""
+            track = tracks.track(f"{name}{suffix}", parent, rank + len(free))
+            places.append((track, back))
+        yield name, track, row
+
+
+def _counters(tracks: Tracks, result: Result) -> None:
+    process = tracks.track("counters", process=4)
+    rank = count()
+
+    def counter(name: str, unit: str, level: Level) -> None:
+        track = tracks.track(name, process, next(rank), unit=unit)
+        for at, value in level:
+            tracks.value(track, at, value)
+
+    for controller, level in depths(result.reconciles).items():
+        counter(f"workqueue_depth {controller}", "keys", level)
+    bucket = tokens(result.scenario, result.requests)
+    if bucket is not None:
+        counter("client tokens (below 0: waiting for theirs)", "tokens", bucket)
+    own = outside(result.scenario, result.requests)
+    ours = ~result.requests["actor"].isin(own)
+    counter("requests in flight, controllers", "requests", in_flight(result.requests[ours], "sent_at", "answered_at"))
+    counter("requests in flight, API server", "requests", in_flight(result.requests, "received_at", "decided_at"))
