@@ -5,8 +5,8 @@
 >>> result.conflicts.groupby("controller", observed=True).size()
 
 ``load`` reads a scenario, ``run`` simulates it, ``compare`` sets variants of it against each other on the
-same random numbers, ``open_results`` and ``open_comparison`` read what an earlier run or comparison wrote,
-``sim.plot`` draws them.
+same random numbers, ``open`` reads what an earlier run or comparison wrote (``open_results`` and ``open_comparison``
+one of them), ``diff`` says where two runs part, ``sim.plot`` draws them.
 
 Nothing heavy is imported before it is used.
 """
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sim.experiment.compare import Comparison as Comparison
     from sim.experiment.compare import compare as compare
     from sim.experiment.compare import open_comparison as open_comparison
+    from sim.experiment.diff import diff as diff
+    from sim.experiment.opening import open_folder as open
     from sim.experiment.run import Result as Result
     from sim.experiment.run import open_results as open_results
     from sim.experiment.run import run as run
@@ -37,6 +39,7 @@ _HOMES = {
     "Scenario": "sim.scenario.model",
     "ScenarioError": "sim.scenario.errors",
     "compare": "sim.experiment.compare",
+    "diff": "sim.experiment.diff",
     "load": "sim.scenario.loader",
     "open_comparison": "sim.experiment.compare",
     "open_results": "sim.experiment.run",
@@ -50,7 +53,9 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "compare",
+    "diff",
     "load",
+    "open",
     "open_comparison",
     "open_results",
     "plot",
@@ -67,6 +72,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("requeue")
+    if name == "open":
+        return import_module("sim.experiment.opening").open_folder
     if name not in _HOMES:
         raise AttributeError(f"module 'sim' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

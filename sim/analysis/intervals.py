@@ -104,6 +104,48 @@ def ratio_difference(
     return _jackknife(whole - base, differences)
 
 
+def unpaired_difference(values: Sequence[float | None], baseline: Sequence[float | None]) -> Estimate:
+    """Return the difference of two means over independent replications, with Welch's interval (Law, section 10.2.2).
+
+    For runs that share no random numbers. ``None`` is left out; there is no interval where one side has fewer than
+    two values. ``n`` is the smaller number of values.
+    """
+    sides = []
+    for side in (values, baseline):
+        known = _finite(value for value in side if value is not None)
+        n = len(known)
+        if not n:
+            return NOTHING
+        mean = math.fsum(known) / n
+        sides.append((mean, math.fsum((value - mean) ** 2 for value in known) / (n - 1) / n if n > 1 else None, n))
+    return _welch(*sides)
+
+
+def unpaired_ratio_difference(
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    baseline_numerators: Sequence[float],
+    baseline_denominators: Sequence[float],
+) -> Estimate:
+    """Return the difference of two ratios of sums over independent replications.
+
+    Each ratio's variance is the jackknife's; they are put together as Welch does.
+    """
+    sides = []
+    for tops, bottoms in ((numerators, denominators), (baseline_numerators, baseline_denominators)):
+        whole, parts = _leave_one_out(_finite(tops), _finite(bottoms))
+        if whole is None:
+            return NOTHING
+        n = len(parts)
+        known = [part for part in parts if part is not None]
+        variance = None
+        if n > 1 and len(known) == n:
+            centre = math.fsum(known) / n
+            variance = (n - 1) / n * math.fsum((part - centre) ** 2 for part in known)
+        sides.append((whole, variance, n))
+    return _welch(*sides)
+
+
 def quantile(values: Sequence[float], q: float) -> float | None:
     """Return the ``q`` quantile of ``values``, linear between order statistics; ``None`` of nothing."""
     if not 0 <= q <= 1:
@@ -143,6 +185,19 @@ def verdict(difference: Estimate) -> Verdict:
     return "lower" if difference.high < 0 else "higher"
 
 
+def _welch(one: tuple[float, float | None, int], other: tuple[float, float | None, int]) -> Estimate:
+    """Return the difference of two estimates with their variances (of the estimates, not of the values)."""
+    difference, n = one[0] - other[0], min(one[2], other[2])
+    if one[1] is None or other[1] is None:
+        return Estimate(difference, None, None, n)
+    variance = one[1] + other[1]
+    if variance == 0:
+        return Estimate(difference, difference, difference, n)
+    degrees = variance**2 / (one[1] ** 2 / (one[2] - 1) + other[1] ** 2 / (other[2] - 1))
+    half = _student(degrees) * math.sqrt(variance)
+    return Estimate(difference, difference - half, difference + half, n)
+
+
 def _quantile(ordered: Sequence[float], q: float) -> float | None:
     if not ordered:
         return None
@@ -161,7 +216,7 @@ def _finite(values: Iterable[float]) -> list[float]:
 
 
 @cache
-def _student(degrees: int) -> float:
+def _student(degrees: float) -> float:
     """Return the two-sided Student t quantile at ``LEVEL``."""
     from scipy.special import stdtrit  # the quantile alone: scipy.stats takes half a second to import
 

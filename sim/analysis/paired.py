@@ -11,7 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sim.analysis.intervals import Estimate, mean_interval, paired_difference, ratio_difference
+from sim.analysis.intervals import (
+    Estimate,
+    mean_interval,
+    paired_difference,
+    ratio_difference,
+    unpaired_difference,
+    unpaired_ratio_difference,
+)
 from sim.analysis.summary import Measured, per_certificate, rate, series, totals
 
 
@@ -75,6 +82,21 @@ def differences(replications: Sequence[Measured], baseline: Sequence[Measured]) 
         else:
             found[name] = paired_difference(_values(replications, name), _values(baseline, name))
     return found
+
+
+def unpaired_differences(replications: Sequence[Measured], baseline: Sequence[Measured]) -> dict[str, Estimate]:
+    """Return every metric's difference from a baseline that ran on other random numbers."""
+    return {
+        name: unpaired_ratio_difference(
+            totals(replications, "refused"),
+            totals(replications, "attempts"),
+            totals(baseline, "refused"),
+            totals(baseline, "attempts"),
+        )
+        if name == "rate"
+        else unpaired_difference(_values(replications, name), _values(baseline, name))
+        for name in METRICS
+    }
 
 
 def ranking(found: Mapping[str, Mapping[str, Estimate]], metric: str) -> list[str]:

@@ -25,7 +25,9 @@ COMMANDS = {
     "run": Command("sim.cli.run", "run", "Simulate a scenario and say who conflicted with whom."),
     "compare": Command("sim.cli.compare", "compare", "Compare strategies or settings on the same random numbers."),
     "explain": Command("sim.cli.explain", "explain", "Tell one Certificate's story: who lost to whom, and why."),
+    "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),
     "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),
+    "metrics": Command("sim.cli.metrics", "metrics", "Print a replication's metrics under real clusters' names."),
     "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
     "schema": Command("sim.cli.scenarios", "schema", "Print the JSON Schema of scenario files, for editors."),
     "log": Command("sim.cli.log", "log", "Say what a real cluster's log tells about conflicts."),
@@ -99,6 +101,7 @@ def requeue(
       requeue run tutorial                    run one, and read the verdict
       requeue run tutorial --set workload.certificates=200
       requeue compare tutorial --vary strategy=update,apply
+      requeue explain results/latest          why the writes of one Certificate were refused
 
     A scenario is a YAML file or the name of one in scenarios/; any of its keys can be set on the command
     line. Durations are written 250ms, 30s, 1h. Each run fills a folder under results/; results/latest is

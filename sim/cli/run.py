@@ -38,6 +38,10 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Write replication 1's log in cert-manager's own format."),
     ] = None,
+    openmetrics: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write replication 1's metrics under real clusters' names."),
+    ] = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,6 +59,7 @@ def run(
       requeue run tutorial --set retry.base=250ms --set client.qps=50
       requeue run tutorial --json | jq .conflicts.per_certificate
       requeue run tutorial --log run.log && grep -c "optimistic locking" run.log
+      requeue run tutorial --openmetrics metrics.txt && grep workqueue_depth metrics.txt
 
     \b
     The results folder holds scenario.yaml, manifest.json, summary.json and Parquet tables:
@@ -67,6 +72,8 @@ def run(
         loaded = load_scenario(scenario, settings or [], seed, replications)
         if log is not None:
             check_writable("--log", log)
+        if openmetrics is not None:
+            check_writable("--openmetrics", openmetrics)
 
         from sim.experiment.executor import choose
         from sim.experiment.run import execute
@@ -88,6 +95,10 @@ def run(
             )
     if log is not None:
         log.write_text("".join(f"{line}\n" for line in result.log or []), encoding="utf-8")
+    if openmetrics is not None:
+        from sim.cli.metrics import write_openmetrics
+
+        write_openmetrics(result, openmetrics)
     if as_json:
         emit_json(result.summary)
     else:

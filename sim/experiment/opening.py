@@ -14,9 +14,15 @@ def open_folder(folder: str | Path) -> Result | Comparison:
     path = Path(folder)
     if (path / results.COMPARISON).is_file():
         return open_comparison(path)
+    return open_results(one_folder(path))
+
+
+def one_folder(folder: str | Path) -> Path:
+    """Return a folder's path, where there is anything of that name; raises ``ResultsError`` otherwise."""
+    path = Path(folder)
     if not path.exists():
         raise results.ResultsError(f"{path} does not exist; requeue run makes results{near(path)}")
-    return open_results(path)
+    return path
 
 
 def near(path: Path) -> str:

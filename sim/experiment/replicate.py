@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from sim.client.parts import STANDARD, Parts
 from sim.client.process import Process
@@ -17,6 +16,7 @@ from sim.cluster.store import Store
 from sim.controllers.manager import Manager
 from sim.controllers.outside import Creator, ExternalIssuer, OtherWriter
 from sim.experiment.invariants import violations
+from sim.kernel.clock import unix_seconds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.speed import at_drawn_speed
@@ -206,4 +206,4 @@ def _object_row(name: str, life: Life, obj: Object | None) -> tuple[object, ...]
 
 
 def _unix(time: str | None) -> int:
-    return int(datetime.fromisoformat(time).timestamp()) if time else -1
+    return unix_seconds(time) if time else -1

@@ -283,7 +283,7 @@ def _counters(tracks: Tracks, result: Result) -> None:
             tracks.value(track, at, value)
 
     for controller, level in depths(result.reconciles).items():
-        counter(f"workqueue_depth {controller}", "keys", level)
+        counter(f"queue depth {controller}", "keys", level)
     bucket = tokens(result.scenario, result.requests)
     if bucket is not None:
         counter("client tokens (below 0: waiting for theirs)", "tokens", bucket)

@@ -121,7 +121,7 @@ def test_counters_end_where_nothing_is_left(traced: tuple[Result, Any]):
         for name, uuid in counters.items()
     }
     for controller in result.reconciles["controller"].unique():
-        depth = values[f"workqueue_depth {controller}"]
+        depth = values[f"queue depth {controller}"]
         assert all(value >= 0 for _, value in depth)
         assert not depth or depth[-1][1] == 0
     for name in ("requests in flight, controllers", "requests in flight, API server"):

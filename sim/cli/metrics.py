@@ -1,0 +1,83 @@
+"""``requeue metrics``: a replication's metrics under the names that real clusters use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.explain import Folder, Replication, Variant
+from sim.cli.output import BadInput, bad_input, check_writable, emit
+
+if TYPE_CHECKING:
+    from sim.experiment.run import Result
+
+
+def metrics(
+    results: Folder,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there; default standard output.")
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="A time series with a sample so often, such as 15s; default the end."),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="openmetrics, or prometheus for its older text format.")
+    ] = "openmetrics",
+    replication: Replication = 1,
+    variant: Variant = None,
+) -> None:
+    """Print a replication's metrics as cert-manager, client-go and the API server would serve them.
+
+    workqueue_*, rest_client_*, certmanager_* and apiserver_* with their real names, labels and buckets, so that the
+    dashboards that people have work on a simulated cluster too.
+
+    \b
+    Examples:
+      requeue metrics results/latest
+      requeue metrics results/latest -o metrics.txt
+      requeue metrics results/latest --format prometheus | grep sync_call_count
+      requeue metrics results/latest --every 5s -o series.txt
+      promtool tsdb create-blocks-from openmetrics series.txt data/
+
+    Without --every the samples have no times: the state at the replication's end. Exit status 2 on bad input.
+    """
+    with bad_input():
+        from sim.experiment.opening import one_run
+        from sim.report.exposition import FORMATS
+        from sim.report.openmetrics import metrics_text
+
+        if form not in FORMATS:
+            raise BadInput(f"--format {form}: choose one of {', '.join(FORMATS)}")
+        every_ns = None if every is None else _duration(every)
+        if out is not None:
+            check_writable("-o", out)
+        result = one_run(results, replication, variant)
+        text = "".join(f"{line}\n" for line in metrics_text(result, every_ns=every_ns, form=form))
+    if out is None:
+        emit(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def write_openmetrics(result: Result, file: Path) -> None:
+    """Write the metrics at the end of replication 1."""
+    from sim.report.openmetrics import metrics_text
+
+    text = "".join(f"{line}\n" for line in metrics_text(result.only(1)))
+    file.write_text(text, encoding="utf-8")
+
+
+def _duration(text: str) -> int:
+    from sim.scenario.units import parse_duration
+
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise BadInput(f"--every {text}: {error}") from None
+    if found <= 0:
+        raise BadInput(f"--every {text}: must be more than 0")
+    return found
