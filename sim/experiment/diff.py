@@ -42,13 +42,18 @@ class Happening(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Where one replication of two runs parts: ``equal`` events are the same, ``a`` and ``b`` are what follows."""
+    """Where one replication of two runs parts: ``equal`` events are the same, ``a`` and ``b`` are what follows.
+
+    ``late_ns`` says how much later the first of what follows, the earlier of both sides, happens on the other side;
+    None where it never does.
+    """
 
     replication: int
     equal: int
     before: list[Happening]
     a: list[Happening]
     b: list[Happening]
+    late_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +189,15 @@ def _divergence(a: Result, b: Result, replication: int) -> Divergence | None:
     for place, (one, other) in enumerate(zip_longest(left, right)):
         if one != other:
             ahead = slice(place, place + CONTEXT)
-            return Divergence(replication, place, left[max(place - CONTEXT, 0) : place], left[ahead], right[ahead])
+            before = left[max(place - CONTEXT, 0) : place]
+            return Divergence(replication, place, before, left[ahead], right[ahead], _late(left[place:], right[place:]))
     return None
+
+
+def _late(left: list[Happening], right: list[Happening]) -> int | None:
+    """How much later the earlier side's first event happens on the other side."""
+    ahead, behind = (left, right) if left and (not right or left[0] < right[0]) else (right, left)
+    return next((each.at_ns - ahead[0].at_ns for each in behind if each[1:] == ahead[0][1:]), None)
 
 
 def _about(name: str, result: Result) -> dict[str, Any]:
@@ -205,6 +217,7 @@ def _plain(found: Divergence) -> dict[str, Any]:
     return {
         "replication": found.replication,
         "equal_events": found.equal,
+        "late_s": None if found.late_ns is None else found.late_ns / 1e9,
         "before": told(found.before),
         "a": told(found.a),
         "b": told(found.b),

@@ -22,6 +22,8 @@ def one_folder(folder: str | Path) -> Path:
     path = Path(folder)
     if not path.exists():
         raise results.ResultsError(f"{path} does not exist; requeue run makes results{near(path)}")
+    if not path.is_dir():
+        raise results.ResultsError(f"{path} is a file, and no results folder{near(path)}")
     return path
 
 

@@ -70,12 +70,14 @@ def _first(found: Divergence) -> list[str]:
     lines = [f"First divergence, in replication {found.replication}, after {found.equal:,} equal events:"]
     if one is None or other is None:
         lines.append(f"  {'A' if one is None else 'B'} ends there; {'B' if one is None else 'A'} goes on.")
-    elif one[1:] == other[1:]:
-        late = other.at_ns - one.at_ns
-        lines.append(f"  the same happens {abs(late) / 1e6:,.6g} ms {'later' if late > 0 else 'earlier'} in B.")
-    else:
+    elif one[:3] == other[:3]:  # the same time, kind and actor
         lines.append(f"  in A {told(one)};")
         lines.append(f"  in B {told(other)}.")
+    else:
+        ahead, first, second = (one, "A", "B") if one < other else (other, "B", "A")
+        lines.append(f"  in {first}, at {ahead.at_ns / 1e9:,.6f} s, {told(ahead)};")
+        late = found.late_ns
+        lines.append(f"  in {second} that {'never happens' if late is None else f'comes {late / 1e6:,.6g} ms later'}.")
     lines += ["", *(_line("both", each) for each in found.before)]
     lines += [_line("A", each) for each in found.a]
     lines += [_line("B", each) for each in found.b]
