@@ -24,6 +24,9 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("sim.cli.run", "run", "Simulate a scenario and say who conflicted with whom."),
     "compare": Command("sim.cli.compare", "compare", "Compare strategies or settings on the same random numbers."),
+    "attribution": Command(
+        "sim.cli.attribution", "attribution", "Say why conflicts happened: who lost to whom, and why."
+    ),
     "explain": Command("sim.cli.explain", "explain", "Tell one Certificate's story: who lost to whom, and why."),
     "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),
     "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),

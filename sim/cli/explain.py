@@ -54,7 +54,7 @@ def explain(
     """
     with bad_input():
         from sim.analysis.story import counts, story
-        from sim.experiment.opening import one_run
+        from sim.experiment.opening import command_of, one_run
 
         result = one_run(results, replication, variant)
         found = counts(result)
@@ -84,7 +84,7 @@ def explain(
         lines += ["", _hidden(result, told.certificate)]
     if conflict is None and mine:
         lines += ["", f"One in detail:  requeue explain {results} --certificate {told.certificate} --conflict 1"]
-    lines.append(f"The run again:  {_command(results, result)}")
+    lines.append(f"The run again:  {command_of(results)}")
     emit(styled(lines) if terminal else "\n".join(lines) + "\n")
 
 
@@ -142,13 +142,6 @@ def _hidden(result: Result, certificate: str | None) -> str:
         f"Without a refusal: {writes} write{'s' * (writes != 1)} overwrote what another had written unseen; the server "
         f"tried {retries} time{'s' * (retries != 1)} again inside."
     )
-
-
-def _command(folder: Path, result: Result) -> str:
-    from sim.recording.results import MANIFEST, read_json
-
-    found: Any = read_json(result.folder or folder, MANIFEST)
-    return str(found["command"])
 
 
 def _about(result: Result, replication: int) -> dict[str, Any]:

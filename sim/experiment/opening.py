@@ -47,11 +47,25 @@ def one_run(folder: str | Path, replication: int = 1, variant: str | None = None
 
     Raises ``ResultsError`` where there is no such replication or variant.
     """
-    found = open_folder(folder)
+    return in_variant(open_folder(folder), folder, variant).only(replication)
+
+
+def in_variant(found: Result | Comparison, folder: str | Path, variant: str | None) -> Result:
+    """Return the run itself, or a comparison's variant (the baseline where none is named).
+
+    Raises ``ResultsError`` where there is none of that name.
+    """
     if isinstance(found, Result):
         if variant is not None:
             raise results.ResultsError(f"--variant {variant}: {folder} holds one run, and no comparison")
-        return found.only(replication)
+        return found
     if variant is not None and variant not in found.results:
         raise results.ResultsError(f"--variant {variant}: the comparison has {', '.join(found.results)}")
-    return found.results[variant or found.baseline].only(replication)
+    return found.results[variant or found.baseline]
+
+
+def command_of(folder: str | Path) -> str:
+    """Return the command that makes the results of a folder again."""
+    path = Path(folder)
+    holds = results.COMPARISON if (path / results.COMPARISON).is_file() else results.MANIFEST
+    return str(results.read_json(path, holds).get("command", "unknown"))

@@ -1,0 +1,120 @@
+"""What ``requeue attribution`` says: who lost to whom, over what, and where the age of their copies came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.attribution import ordered
+from sim.report.explain import LABELS, short
+from sim.report.numbers import NONE, write
+from sim.report.text import render, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+Reasons = Mapping[str, Any]
+
+
+def attribution_report(found: Mapping[str, Reasons], *, folder: str, command: str, terminal: bool) -> str:
+    """Return the report on one run or, by name, on the variants of a comparison."""
+    from rich.markup import escape
+
+    parts: list[RenderableType] = []
+    for name, reasons in found.items():
+        if len(found) > 1:
+            parts += ["", f"[bold]{escape(name)}[/]"] if parts else [f"[bold]{escape(name)}[/]"]
+        parts += _one(reasons, terminal, escape)
+    parts += ["", escape(f"One Certificate's story:  requeue explain {folder}"), escape(f"Reproduce it:  {command}")]
+    return render(parts, terminal)
+
+
+def _one(reasons: Reasons, terminal: bool, escape: Any) -> list[RenderableType]:
+    many = reasons["replications"]
+    how = f"{many} replications together" if many > 1 else "1 replication"
+    head = f"{reasons['scenario']}: {reasons['strategy']}, {how}, seed {reasons['seed']}"
+    parts: list[RenderableType] = [f"[bold]{escape(sentence(reasons))}[/]", escape(head)]
+    if reasons["conflicts"]:
+        parts += ["", _blame(reasons, terminal), "", _ages(reasons, terminal), "", _losers(reasons, terminal)]
+        parts += ["", escape(_retries(reasons))]
+    unseen = _unseen(reasons)
+    return [*parts, "", *(escape(line) for line in unseen)] if unseen else parts
+
+
+def sentence(reasons: Reasons) -> str:
+    """The verdict: how many conflicts, how many of them over the same fields, and when copies went stale."""
+    count, true = reasons["conflicts"], reasons["true_conflicts"]
+    if not count:
+        return "No write was refused as stale."
+    own = reasons["lost_to_itself"]
+    most, part = max((each["outdated_share"], name) for name, each in reasons["staleness"].items())
+    text = f"{count:,} conflict{'s' * (count != 1)}, {true:,} of them over the same fields"
+    text += f" ({own:,} of a controller with itself)" if own else ""
+    text += f"; field ownership avoids the other {count - true:,}. "
+    return text + f"{write(most, 'share')} of the refused copies went stale while {_WHILE[part]}."
+
+
+_WHILE = {
+    "watch_lag": "their controller had not yet begun: the news was late",
+    "workqueue": "their key waited in the queue",
+    "own_work": "their controller worked",
+    "token": "their controller waited for the client's token",
+    "in_flight": "a request was under way",
+}
+
+
+def _blame(reasons: Reasons, terminal: bool) -> Table:
+    winners = ordered(winner for row in reasons["blame"].values() for winner in row)
+    made = table("Who lost (rows) to whom (columns)", "", *(short(each) for each in winners), "all", terminal=terminal)
+    for loser, row in reasons["blame"].items():
+        cells = [write(row[winner]) if winner in row else NONE for winner in winners]
+        made.add_row(loser, *cells, write(sum(row.values())))
+    return made
+
+
+def _ages(reasons: Reasons, terminal: bool) -> Table:
+    heads = ("mean", "p50", "p95", "of the age", "went stale then")
+    made = table("How old the refused copies were, and why", "", *heads, terminal=terminal)
+    for part, row in reasons["staleness"].items():
+        times = (write(row[f"{name}_s"], "seconds") for name in ("mean", "p50", "p95"))
+        made.add_row(LABELS[part], *times, write(row["share"], "share"), write(row["outdated_share"], "share"))
+    made.add_row("all", write(reasons["age_s"], "seconds"), "", "", "", "")
+    return made
+
+
+def _losers(reasons: Reasons, terminal: bool) -> Table:
+    heads = ("conflicts", "same fields", "copy's age", "requests wasted", "Ready later, at most")
+    made = table("What it cost, by loser", "", *heads, terminal=terminal)
+    for name, row in reasons["by_controller"].items():
+        made.add_row(
+            name,
+            write(row["conflicts"]),
+            write(row["true_conflicts"]),
+            write(row["age_s"], "seconds"),
+            write(row["wasted_requests"]),
+            write(row["ready_delay_s"], "seconds"),
+        )
+    return made
+
+
+def _retries(reasons: Reasons) -> str:
+    words = {"watch": "a watch event", "backoff": "the backoff", "schedule": "a schedule", "nothing": "nothing"}
+    parts = ", ".join(f"{words.get(name, name)} {count:,}" for name, count in reasons["retried_by"].items())
+    return f"What brought the retry: {parts}. Processor time wasted: {write(reasons['wasted']['cpu_s'], 'seconds')}."
+
+
+def _unseen(reasons: Reasons) -> list[str]:
+    lines = []
+    for who, count in reasons["field_conflicts"].items():
+        lines.append(f"{who}: {count:,} applies refused, because others own the fields.")
+    for who, victims in reasons["overwritten"]["by"].items():
+        told = ", ".join(f"{short(victim)}'s {count:,} times" for victim, count in victims.items())
+        lines.append(f"{who} overwrote unseen: {told}.")
+    hidden = reasons["hidden_retries"]
+    if hidden["total"]:
+        told = ", ".join(f"{short(name)} {count:,}" for name, count in hidden["by"].items())
+        lines.append(f"The server read again and retried inside, unseen by clients: {told}.")
+    if not reasons["conflicts"] and not lines:
+        lines.append("Nothing was overwritten unseen, and the server did not retry inside.")
+    return lines
