@@ -69,7 +69,7 @@ def _blame(reasons: Reasons, terminal: bool) -> Table:
     made = table("Who lost (rows) to whom (columns)", "", *(short(each) for each in winners), "all", terminal=terminal)
     for loser, row in reasons["blame"].items():
         cells = [write(row[winner]) if winner in row else NONE for winner in winners]
-        made.add_row(loser, *cells, write(sum(row.values())))
+        made.add_row(short(loser), *cells, write(sum(row.values())))
     return made
 
 
@@ -88,7 +88,7 @@ def _losers(reasons: Reasons, terminal: bool) -> Table:
     made = table("What it cost, by loser", "", *heads, terminal=terminal)
     for name, row in reasons["by_controller"].items():
         made.add_row(
-            name,
+            short(name),
             write(row["conflicts"]),
             write(row["true_conflicts"]),
             write(row["age_s"], "seconds"),

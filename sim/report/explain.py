@@ -269,13 +269,13 @@ def _retried(row: dict[str, Any]) -> str:
     after = "" if row["retried_by"] == "nothing" else seconds((row["retried_at"] - row["decided_at"]).value)
     match row["retried_by"]:
         case "watch":
-            text = f"A watch event brought the retry {after} later, before the backoff would have."
+            text = f"A watch event put it into the queue again, before the backoff: the retry began {after} later."
         case "backoff":
-            text = f"The backoff brought the retry {after} later."
+            text = f"The backoff put it into the queue again: the retry began {after} later."
         case "nothing":
             return "It was not tried again."
         case _:
-            text = f"It came up again on schedule, {after} later."
+            text = f"It came up again on schedule: the retry began {after} later."
     lost = row["ready_delay"].value
     if lost > 0:
         text += f" Ready lost {seconds(lost)} by it at most."
