@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.analysis.intervals import (
+    NOTHING,
     Estimate,
     mean_interval,
     paired_difference,
@@ -16,6 +17,8 @@ from sim.analysis.intervals import (
     quantile_interval,
     ratio_difference,
     ratio_interval,
+    unpaired_difference,
+    unpaired_ratio_difference,
     verdict,
 )
 
@@ -182,3 +185,29 @@ def test_quantile_interval_of_little():
     assert quantile_interval([[1, 2, 3]], 0.5) == (2, None, None, 1)
     assert quantile_interval([[1, 2, 3], []], 0.5) == (2, None, None, 1)
     assert quantile_interval([[1, 2, 3], [1, 2, 3]], 0.5) == (2, 2, 2, 2)
+
+
+def test_unpaired_difference_is_welchs():
+    from scipy import stats
+
+    one, other = [3.1, 4.7, 2.9, 5.0], [1.0, 2.5, 1.2, 0.4, 1.9, 2.2]
+    made = unpaired_difference(one, other)
+    expected = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert made.mean == pytest.approx(sum(one) / 4 - sum(other) / 6)
+    assert (made.low, made.high) == pytest.approx((expected.low, expected.high))
+    assert made.n == 4
+
+
+def test_unpaired_difference_needs_two_values_on_each_side():
+    assert unpaired_difference([1.0, None], [2.0, 3.0]) == Estimate(-1.5, None, None, 1)
+    assert unpaired_difference([None], [2.0]) == NOTHING
+    assert unpaired_difference([2.0, 2.0], [1.0, 1.0, 1.0]) == Estimate(1.0, 1.0, 1.0, 2)
+
+
+def test_unpaired_ratios_of_equal_denominators_are_means():
+    tops, others = [1.0, 2.0, 4.0], [5.0, 9.0, 6.0, 8.0]
+    ratio = unpaired_ratio_difference(tops, [10.0] * 3, others, [10.0] * 4)
+    mean = unpaired_difference([top / 10 for top in tops], [top / 10 for top in others])
+    assert ratio.mean == pytest.approx(mean.mean)
+    assert (ratio.low, ratio.high) == pytest.approx((mean.low, mean.high))
+    assert unpaired_ratio_difference([1.0], [0.0], [1.0], [2.0]) == NOTHING

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import sim
+from sim.experiment.diff import happenings
+from sim.experiment.opening import command_of, one_run
+from sim.recording.dictionary import COLUMNS, markdown
+from sim.recording.frames import TABLES
+from sim.recording.results import ResultsError
+from sim.scenario.model import Scenario
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("results") / "small"
+    sim.run(scenario(), out=out, jobs=1)
+    return out
+
+
+def scenario(**changes: object) -> Scenario:
+    plain = {"name": "small", "replications": 3, "workload": {"certificates": 6}}
+    return Scenario.model_validate(plain | changes)
+
+
+def test_one_replication_has_its_rows_and_figures_only(small: Path):
+    whole = sim.open(small)
+    for number in (1, 2, 3):
+        part = whole.only(number)
+        for name in ("requests", "reconciles", "certificates", "refusals", "deliveries", "attribution", "replications"):
+            wanted = getattr(whole, name)
+            wanted = wanted[wanted["replication"] == number].reset_index(drop=True)
+            found = getattr(part, name)
+            assert len(found) == len(wanted)
+            pd.testing.assert_frame_equal(found, wanted, check_categorical=False, check_dtype=False)
+        assert part.summary["replications"] == 1
+        assert part.summary["conflicts"]["total"]["mean"] == len(part.conflicts)
+    for number in (0, 4):
+        with pytest.raises(ResultsError, match="replications 1 to 3"):
+            whole.only(number)
+
+
+def test_rows_in_memory_and_on_disk_say_the_same(small: Path):
+    memory = sim.run(scenario(), jobs=1)
+    pd.testing.assert_frame_equal(memory.attribution, sim.open_results(small).attribution)
+    pd.testing.assert_frame_equal(memory.only(2).attribution, sim.open_results(small).only(2).attribution)
+
+
+def test_frames_are_read_when_used(small: Path, monkeypatch: pytest.MonkeyPatch):
+    read: list[str] = []
+    original = pq.read_table
+
+    def spy(file: Path, **options: object) -> object:
+        read.append(Path(file).stem)
+        return original(file, **options)
+
+    monkeypatch.setattr(pq, "read_table", spy)
+    opened = sim.open(small)
+    assert set(read) == {"certificates", "replications"}
+    read.clear()
+    assert len(opened.refusals) >= len(opened.attribution)
+    assert sorted(read) == ["certificates", "deliveries", "reconciles", "refusals", "requests"]
+    opened.blame, opened.staleness, opened.conflicts  # noqa: B018 -- from what has been read
+    assert len(read) == 5
+
+
+def test_a_folder_of_an_earlier_version_says_so(small: Path, tmp_path: Path):
+    import shutil
+
+    old = shutil.copytree(small, tmp_path / "old")
+    (old / "deliveries.parquet").unlink()
+    table = pq.read_table(old / "reconciles.parquet").drop_columns(["worker"])
+    pq.write_table(table, old / "reconciles.parquet")
+    opened = sim.open(old)
+    assert len(opened.requests)
+    with pytest.raises(ResultsError, match="deliveries"):
+        opened.deliveries  # noqa: B018 -- reading it is what is tested
+    with pytest.raises(ResultsError, match=r"worker.*run it again"):
+        opened.reconciles  # noqa: B018
+
+
+def test_whatever_a_folder_holds_opens(small: Path, tmp_path: Path):
+    made = sim.compare(scenario(replications=1), {"strategy": ["update", "apply"]}, out=tmp_path / "two", jobs=1)
+    opened = sim.open(tmp_path / "two")
+    assert isinstance(opened, sim.Comparison)
+    assert list(opened.attribution["variant"].cat.categories) == ["update", "apply"]
+    assert len(opened.attribution) == sum(len(each.attribution) for each in made.results.values())
+    assert opened.blame.to_numpy().sum() == len(opened.attribution)
+    assert list(opened.staleness.index.names) == ["variant", "part"]
+    assert one_run(tmp_path / "two", variant="apply").scenario.strategy == "apply"
+    assert one_run(tmp_path / "two").scenario.strategy == "update"
+    assert command_of(small) == "requeue run scenario.yaml"
+    for missing in (tmp_path / "tow", tmp_path):
+        with pytest.raises(ResultsError):
+            sim.open(missing)
+    with pytest.raises(ResultsError, match="two"):
+        sim.open(tmp_path / "tow")
+
+
+def test_every_recorded_column_is_documented():
+    for name, columns in TABLES.items():
+        documented = [column.removesuffix("_at") for column in COLUMNS[name]]
+        assert documented[: len(columns) + 1] == ["replication", *(each.removesuffix("_ns") for each in columns)]
+    assert markdown() == Path("docs/frames.md").read_text("utf-8")
+
+
+def test_the_same_scenario_and_seed_do_not_differ(small: Path):
+    found = sim.diff(small, sim.run(scenario(), jobs=1))
+    assert found.same
+    assert found.divergence is None
+    assert found.beyond_noise == []
+    assert found.as_dict()["metrics"] == {}
+
+
+def test_a_divergence_comes_after_all_that_is_equal(small: Path):
+    other = sim.run(scenario(retry={"base": "3s"}), jobs=1)
+    found = sim.diff(small, other)
+    assert set(found.settings) == {"retry.base"}
+    assert found.paired
+    parted = found.divergence
+    assert parted is not None
+    one, two = (happenings(each.only(parted.replication)) for each in (sim.open(small), other))
+    assert one[: parted.equal] == two[: parted.equal]
+    assert one[parted.equal] != two[parted.equal]
+    assert parted.before == one[parted.equal - 3 : parted.equal]
+    # A longer backoff is first seen where the first backoff of 1 s ends.
+    first = min(parted.a[0], parted.b[0])
+    assert first.kind == "pass"
+    assert "woken by backoff" in first.outcome
+
+
+def test_other_seeds_are_not_paired_and_a_longer_run_is_not_the_same(small: Path):
+    other = sim.run(scenario(seed=2), jobs=1)
+    found = sim.diff(small, other)
+    assert not found.paired
+    assert found.differing == [1, 2, 3]
+    longer = sim.diff(small, sim.run(scenario(replications=4), jobs=1))
+    assert (longer.differing, longer.only, longer.same) == ([], 1, False)
+    assert all(each.mean in {0, None} for each in longer.differences.values())
