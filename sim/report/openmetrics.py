@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.levels import in_flight, outside, steps
 from sim.analysis.plain import rows
 from sim.controllers.issuers import EXTERNAL_GROUP
-from sim.kernel.clock import EPOCH
 from sim.report.exposition import Counter, Family, Gauge, Histogram, write
 
 if TYPE_CHECKING:
@@ -67,7 +66,15 @@ def metrics_text(result: Result, *, every_ns: int | None = None, form: str = "op
     if every_ns is None:
         return write(families(result, end), np.asarray([end], np.int64), form)
     times = np.append(np.arange(every_ns, end, every_ns, dtype=np.int64), end)
-    return write(families(result, end), times, form, EPOCH * NANO)
+    return write(families(result, end), times, form, epoch_ns(result))
+
+
+def epoch_ns(result: Result) -> int:
+    """Return the Unix time at which the one replication of ``result`` starts, in nanoseconds."""
+    from sim.kernel.simulation import Simulation
+    from sim.kernel.streams import Streams
+
+    return Simulation(Streams(result.scenario.seed, result.measured[0].index)).epoch
 
 
 def _end(result: Result) -> int:
@@ -139,9 +146,11 @@ def _certificates(result: Result, end: int) -> Iterator[Family]:
                 gauge.add(labels, [(end, float(known[name]))])
     yield from times.values()
     yield ready
+    begin = epoch_ns(result)
     for clock_name, kind, text in _CLOCK[newer]:
         clock = Gauge(clock_name, text, kind)
-        clock.add({}, [(0, float(EPOCH)), *((at, float(EPOCH + at // NANO)) for at in range(NANO, end + 1, NANO))])
+        ticks = [0, *range(NANO - begin % NANO, end + 1, NANO)]
+        clock.add({}, [(at, float((begin + at) // NANO)) for at in ticks])
         yield clock
     resets = _resets(result)
     calls = Counter("certmanager_controller_sync_call_count", _SYNC[newer][0], resets)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from sim.experiment.run import Result, run
 from sim.kernel.clock import EPOCH
 from sim.report.exposition import Counter, Gauge, Histogram, write
-from sim.report.openmetrics import metrics_text
+from sim.report.openmetrics import epoch_ns, metrics_text
 from sim.scenario.catalogue import resolve_scenario
 from sim.scenario.loader import load
 
@@ -127,14 +127,18 @@ def test_a_series_is_a_snapshot_at_each_of_its_times(result: Result):
             at_times[stamp].append(sample)
     assert text.splitlines()[-1] == "# EOF"
     times = sorted(at_times, key=float)
-    assert float(times[0]) == EPOCH + 2
+    begin = epoch_ns(result)
+    assert EPOCH * 10**9 <= begin < (EPOCH + 1) * 10**9
+    assert times[0] == f"{(begin + 2 * 10**9) // 10**9}.{begin % 10**9:09d}"
     before: dict[Any, float] = {}
     for stamp in times:
         families = parsed("\n".join([*at_times[stamp], "# EOF\n"]))
         calls = values(families["certmanager_controller_sync_call_count"], "controller")
         assert all(calls.get(key, 0) >= value for key, value in before.items())
         before = calls
-        simulated = np.timedelta64(round((float(stamp) - EPOCH) * 1e9), "ns")
+        seconds, _, fraction = stamp.partition(".")
+        simulated = np.timedelta64(int(seconds) * 10**9 + int(fraction) - begin, "ns")
+        assert values(families["certmanager_clock_time_seconds_gauge"]) == {(): int(seconds)}
         assert sum(calls.values()) == (result.reconciles["ended_at"] <= simulated).sum()
         depth = values(families["workqueue_depth"], "name")
         waiting = (result.reconciles["queued_at"] <= simulated) & (result.reconciles["started_at"] > simulated)

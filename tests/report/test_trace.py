@@ -40,6 +40,11 @@ def descriptors(trace: Any) -> dict[int, Any]:
     }
 
 
+def without_number(name: str) -> str:
+    """A writer outside has a second track where it has two requests at once."""
+    return name.rpartition(" ")[0] if name[-1].isdigit() and " " in name else name
+
+
 def events(trace: Any) -> dict[int, list[tuple[int, Any]]]:
     """The events of each track in the order in which the viewer takes them: by time, at one time as written."""
     found = defaultdict(list)
@@ -104,7 +109,8 @@ def test_an_arrow_leads_from_each_winning_write_to_its_409(traced: tuple[Result,
         assert at <= ended[flow][0]
         loser = tracks[ended[flow][1]].name.partition(" worker")[0]
         assert name.startswith("stored as ")
-        arrows[loser, tracks[track].name.partition(" worker")[0], at, ended[flow][0]] += 1
+        winner = tracks[track].name.partition(" worker")[0]
+        arrows[without_number(loser), without_number(winner), at, ended[flow][0]] += 1
     expected = Counter(
         (str(row.controller), str(row.winner), row.outdated_at.value, row.decided_at.value)
         for row in conflicts.itertuples()
