@@ -55,7 +55,6 @@ __all__ = [
     "compare",
     "diff",
     "load",
-    "open",
     "open_comparison",
     "open_results",
     "plot",
