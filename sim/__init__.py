@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sim.experiment.compare import compare as compare
     from sim.experiment.compare import open_comparison as open_comparison
     from sim.experiment.diff import diff as diff
-    from sim.experiment.opening import open_folder as open
+    from sim.experiment.opening import open_folder as open  # noqa: F401 -- not in __all__: it hides Python's own
     from sim.experiment.run import Result as Result
     from sim.experiment.run import open_results as open_results
     from sim.experiment.run import run as run
