@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs tuning bench bench-contention validate notebook clean
+.PHONY: help install run test quick lint types docs pictures tuning bench bench-contention validate notebook clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,9 +35,14 @@ lint: $(STAMP) ## check style
 types: $(STAMP) ## check types
 	$(BIN)/mypy
 
-docs: $(STAMP) ## write the generated reference again
+docs: $(STAMP) ## write the generated reference again and build the site into build/site
 	$(BIN)/python -m sim.scenario.reference > docs/scenarios.md
 	$(BIN)/python -m sim.recording.dictionary > docs/frames.md
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/site
+	@echo "open build/site/index.html"
+
+pictures: $(STAMP) ## draw the pictures of the README again
+	$(BIN)/python docs/_ext/pictures.py
 
 tuning: $(STAMP) ## compute the tables of docs/tuning.md again (ten minutes)
 	$(BIN)/python -m sim.evidence.tuning docs/tuning.md

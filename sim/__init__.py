@@ -5,9 +5,11 @@
 >>> result.conflicts.groupby("controller", observed=True).size()
 
 ``load`` reads a scenario, ``run`` simulates it, ``compare`` sets variants of it against each other on the
-same random numbers, ``sweep`` runs every combination of several settings, ``tune`` searches a better
-configuration, ``budget`` says how many tries a write takes; ``open`` reads what an earlier run or comparison wrote
-(``open_results`` and ``open_comparison`` one of them), ``diff`` says where two runs part, ``sim.plot`` draws them.
+same random numbers, ``side_by_side`` sets results against each other that there are already; ``sweep`` runs every
+combination of several settings, ``tune`` searches a better configuration, ``budget`` says how many tries a write
+takes; ``open`` reads what an earlier run or comparison wrote (``open_results`` and ``open_comparison`` one of them),
+``diff`` says where two runs part, ``sim.plot`` draws them, and ``sim.controllers`` has what a controller of your own
+is made of.
 
 Nothing heavy is imported before it is used.
 """
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sim.experiment.compare import Comparison as Comparison
     from sim.experiment.compare import compare as compare
     from sim.experiment.compare import open_comparison as open_comparison
+    from sim.experiment.compare import side_by_side as side_by_side
     from sim.experiment.diff import diff as diff
     from sim.experiment.opening import open_folder as open  # noqa: F401 -- public under this name
     from sim.experiment.run import Result as Result
@@ -51,6 +54,7 @@ _HOMES = {
     "run": "sim.experiment.run",
     "sweep": "sim.experiment.studies",
     "tune": "sim.experiment.studies",
+    "side_by_side": "sim.experiment.compare",
 }
 
 __all__ = [
@@ -67,6 +71,7 @@ __all__ = [
     "open_results",
     "plot",
     "run",
+    "side_by_side",
     "sweep",
     "tune",
 ]

@@ -5,12 +5,19 @@ A ``Level`` is a list of (nanoseconds, value): the value from that time until th
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from sim.analysis.metrics import OWN_PREFIXES
+
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
     from sim.scenario.model import Scenario
+
+    Floats = npt.NDArray[np.float64]
 
 Level = list[tuple[int, float]]
 
@@ -21,8 +28,9 @@ CREATOR, EXTERNAL_ISSUER = "lab", "external-issuer"
 
 def outside(scenario: Scenario, requests: pd.DataFrame) -> set[str]:
     """Return who does not belong to the controllers' process: they have clients of their own, without its bucket."""
+    named = {CREATOR, EXTERNAL_ISSUER, *(writer.name for writer in scenario.writers)}
     actors = {str(name) for name in requests["actor"].unique()}
-    return actors & {CREATOR, EXTERNAL_ISSUER, *(writer.name for writer in scenario.writers)}
+    return {name for name in actors if name in named or not name.startswith(OWN_PREFIXES)}
 
 
 def steps(up: pd.Series[pd.Timedelta], down: pd.Series[pd.Timedelta]) -> Level:
@@ -106,3 +114,35 @@ def _note(level: Level, at: int, value: float) -> None:
     value = round(value, 3)
     if level[-1][1] != value:
         level.append((at, value))
+
+
+def at(level: Level, times: Floats) -> Floats:
+    """Return the level at each of ``times``, in seconds; 0 before its beginning."""
+    import numpy as np
+
+    starts = np.array([start for start, _ in level]) / 1e9
+    values = np.array([0.0, *(value for _, value in level)])
+    found: Floats = values[np.searchsorted(starts, times, "right")]
+    return found
+
+
+def highest(level: Level, edges: Floats) -> Floats:
+    """Return the highest value of a level between each two of ``edges``, in seconds."""
+    import numpy as np
+
+    found = at(level, edges[:-1])
+    starts = np.array([start for start, _ in level]) / 1e9
+    values = np.array([value for _, value in level], float)
+    inside = (starts >= edges[0]) & (starts <= edges[-1])
+    places = np.clip(np.searchsorted(edges, starts[inside], "right") - 1, 0, len(found) - 1)
+    np.maximum.at(found, places, values[inside])
+    return found
+
+
+def mean(level: Level, end: int) -> float | None:
+    """Return the mean of a level over time, from its beginning until ``end`` in nanoseconds."""
+    kept = [(start, value) for start, value in level if start < end]
+    if not kept:
+        return None
+    area = sum((later - start) * value for (start, value), (later, _) in pairwise([*kept, (end, 0.0)]))
+    return area / (end - kept[0][0])

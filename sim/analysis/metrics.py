@@ -28,6 +28,7 @@ duplicate_secret_applies    applies of target Secrets beyond one per issuance
 duplicate_requests          CertificateRequests beyond one per issuance
 time_to_ready_p50, _p95     seconds from a Certificate's creation to its first Ready=True
 log_lines                   lines that the process writes at the scenario's verbosity
+logged.V.K                  lines of kind K (``LINES``) that it writes from verbosity V on, written or not
 violations                  broken invariants
 settled, ended_s            1 where everything came to rest; length of the replication in seconds
 managed_fields_bytes        mean size of a Certificate's managedFields at the end
@@ -53,6 +54,15 @@ WRITING_CONTROLLERS = (
 )
 """The four of cert-manager's controllers that write a Certificate's status."""
 
+LINES = {
+    "conflict": "optimistic locking",
+    "error": "error processing",
+    "re-issue": "must be re-issued",
+    "back-off": "Backing off from issuance",
+    "condition": "lastTransitionTime",
+}
+"""The kinds of lines that the controllers log, and what to grep for: in none of the others."""
+
 OWN_PREFIXES = ("certificates-", "certificaterequests-", "cert-manager")
 """How the names of cert-manager's own controllers and event recorders begin."""
 
@@ -75,6 +85,7 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         metrics[f"time_to_ready_{name}"] = quantile(times, q)
     metrics["log_lines"] = len(visible(replication.logs, verbosity))
+    metrics.update(logged(replication.logs))
     metrics["violations"] = len(replication.violations)
     metrics["settled"] = int(replication.settled)
     metrics["ended_s"] = replication.ended_ns * SECONDS
@@ -96,6 +107,16 @@ def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:
     """Return the log rows that a process started with ``--v=verbosity`` writes."""
     level = LOGS.index("verbosity")
     return [row for row in logs if row[level] <= verbosity]
+
+
+def logged(logs: Iterable[Row]) -> Metrics:
+    """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
+    verbosity, message = _positions(LOGS, "verbosity", "message")
+    found: Counter[tuple[int, str]] = Counter()
+    for row in logs:
+        kind = next((kind for kind, words in LINES.items() if words in row[message]), "other")
+        found[row[verbosity], kind] += 1
+    return {f"logged.{level}.{kind}": count for (level, kind), count in sorted(found.items())}
 
 
 def ghosts(reconciles: Iterable[Row]) -> Counter[str]:

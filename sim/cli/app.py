@@ -27,6 +27,7 @@ COMMANDS = {
     "attribution": Command(
         "sim.cli.attribution", "attribution", "Say why conflicts happened: who lost to whom, and why."
     ),
+    "report": Command("sim.cli.report", "report", "Write one HTML page about a run or a comparison."),
     "explain": Command("sim.cli.explain", "explain", "Tell one Certificate's story: who lost to whom, and why."),
     "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),
     "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),

@@ -33,10 +33,14 @@ class Process:
         profile: Profile,
         throttled: bool,
         parts: Parts,
+        streams: Streams | None = None,
+        followed: bool = True,
     ) -> None:
         self.parts = parts
+        self.followed = followed
+        """Whether it is recorded when each version of a Certificate is in the cache: cert-manager's own."""
         self.sim = simulation
-        self.streams: Streams = simulation.streams
+        self.streams: Streams = streams or simulation.streams
         self.server = server
         self.recorder = recorder
         self.scenario = scenario

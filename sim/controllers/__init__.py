@@ -1,1 +1,43 @@
-"""cert-manager's controllers, one file each, and the writers outside their process."""
+"""cert-manager's controllers, writers outside, and what a controller of your own is made of.
+
+For your own: subclass ``Operator`` and give it to ``sim.run(scenario, operators=[...])``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.client.effects import Compute as Compute
+    from sim.client.effects import Failure as Failure
+    from sim.client.effects import Sleep as Sleep
+    from sim.cluster.messages import Response as Response
+    from sim.cluster.objects import Object as Object
+    from sim.controllers.conditions import condition as condition
+    from sim.controllers.conditions import is_true as is_true
+    from sim.controllers.operator import Operator as Operator
+    from sim.scenario.model import Retry as Retry
+
+_HOMES = {
+    "Compute": "sim.client.effects",
+    "Failure": "sim.client.effects",
+    "Object": "sim.cluster.objects",
+    "Operator": "sim.controllers.operator",
+    "Response": "sim.cluster.messages",
+    "Retry": "sim.scenario.model",
+    "Sleep": "sim.client.effects",
+    "condition": "sim.controllers.conditions",
+    "is_true": "sim.controllers.conditions",
+}
+
+__all__ = ["Compute", "Failure", "Object", "Operator", "Response", "Retry", "Sleep", "condition", "is_true"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sim.controllers' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

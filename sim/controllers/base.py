@@ -13,7 +13,7 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.controllers import pki
 from sim.controllers.conditions import Status
-from sim.scenario.model import ControllerOptions
+from sim.scenario.model import ControllerOptions, Strategy
 
 if TYPE_CHECKING:
     from sim.controllers.manager import Manager
@@ -41,15 +41,14 @@ class Controller:
         self.certificates = manager.certificates.cache
         self.secrets = manager.secrets.cache
         self.requests = manager.requests.cache
-        controllers = self.scenario.controllers
-        options: ControllerOptions = getattr(controllers, self.label, ControllerOptions())
-        self.strategy = options.strategy or self.scenario.strategy
+        options: ControllerOptions = getattr(self.scenario.controllers, self.label, ControllerOptions())
+        self.strategy = options.strategy or self.default_strategy()
         self.field_manager = f"cert-manager-{self.name}"
         self._reads_after_wait = self.scenario.client.read_after_wait
         self.workers: Workers = self.process.parts.workers(
             self.process,
             self,
-            options.workers or controllers.workers,
+            options.workers or self.default_workers(),
             options.retry or self.default_retry(),
             self.keys().get,
             self.process.streams.latency(self.name, "work", self.process.profile.controllers.reconcile_cpu),
@@ -61,6 +60,14 @@ class Controller:
     def default_retry(self) -> Any:
         """Back-off of the queue where the scenario names none for this controller."""
         return self.scenario.retry
+
+    def default_workers(self) -> int:
+        """Workers where the scenario names none for this controller."""
+        return self.scenario.controllers.workers
+
+    def default_strategy(self) -> Strategy:
+        """How it writes a status where the scenario does not say for this controller."""
+        return self.scenario.strategy
 
     def register(self) -> None:
         """Register event handlers with the informers."""

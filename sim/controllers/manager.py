@@ -1,6 +1,7 @@
 """The controllers' process: informers, controllers and what they share.
 
-One ``Manager`` is one run of cert-manager's controller binary; a restart makes a new one.
+One ``Manager`` is one run of cert-manager's controller binary; a restart makes a new one. Another operator's
+process is a ``Manager`` too, with that operator as its only controller.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sim.controllers.issuers import BuiltInIssuer
 from sim.controllers.issuing import Issuing
 from sim.controllers.key_manager import KeyManager
 from sim.controllers.metrics import Metrics
+from sim.controllers.operator import Operator
 from sim.controllers.policies import Input
 from sim.controllers.readiness import Readiness
 from sim.controllers.request_manager import REVISION, RequestManager
@@ -48,7 +50,7 @@ _PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]
 class Manager:
     """Informers, controllers, and the questions that several controllers ask of the caches."""
 
-    def __init__(self, process: Process, release: Release) -> None:
+    def __init__(self, process: Process, release: Release, operator: type[Operator] | None = None) -> None:
         self.process = process
         self.release = release
         scenario = process.scenario
@@ -68,24 +70,31 @@ class Manager:
         self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
         self._letters: dict[tuple[str, str], Callable[[], float]] = {}
         self.certificates.add_index(self._index_certificate)
-        self.certificates.reserve_place()  # ingress-shim listens too, and finds nothing to do
-        self.controllers: list[Controller] = [kind(self) for kind in CERTIFICATE_CONTROLLERS]
-        self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
+        self._informers = [self.certificates, self.requests, self.secrets]
+        self.controllers: list[Controller] = []
+        if operator is None:
+            self.certificates.reserve_place()  # ingress-shim listens too, and finds nothing to do
+            self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
+            self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
+        else:
+            self._informers = [
+                each for each in self._informers if each.cache.kind in {"Certificate", *operator.watches}
+            ]
+            self.controllers.append(operator(self))
         self._watches: list[Watch] = []
 
     def start(self) -> None:
         """List what is there and watch from now on."""
         process = self.process
         lag = process.profile.watch.lag
-        informers = (self.certificates, self.requests, self.secrets)
-        for informer in informers:
+        for informer in self._informers:
             kind = informer.cache.kind
             draw = process.streams.latency("watch", kind, lag)
             watch = Watch(process.sim, draw, process.network, informer.arrive)
             process.server.watch(kind, watch)
             self._watches.append(watch)
             informer.fill(process.server.api.store.list(kind))
-        for informer in informers:
+        for informer in self._informers:
             informer.announce()
 
     def stop(self) -> None:

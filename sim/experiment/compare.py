@@ -23,6 +23,7 @@ from sim.recording import results
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sim.analysis.summary import Measured
     from sim.scenario.model import Scenario
 
 MOST_VARIANTS = 100
@@ -60,12 +61,23 @@ class Comparison:
         base = self.results[self.baseline].measured
         self.estimates = {name: estimates(each.measured) for name, each in self.results.items()}
         self.differences = {
-            name: differences(each.measured, base) for name, each in self.results.items() if name != self.baseline
+            name: _differences(each.measured, base) for name, each in self.results.items() if name != self.baseline
         }
         self.ranked = ranking(self.estimates, metric)
 
+    @property
+    def same_luck(self) -> bool:
+        """Whether all ran on the same random numbers; else differences are as valid, and their intervals wider."""
+        return len({(each.summary["seed"], each.summary["replications"]) for each in self.results.values()}) == 1
+
     def __repr__(self) -> str:
         return f"<Comparison of {', '.join(self.results)} by {self.metric}>"
+
+    def _repr_html_(self) -> str:
+        # Jupyter asks the value itself how it looks; what comparisons look like is the report's business.
+        from sim.report.html.cell import comparison_cell
+
+        return comparison_cell(self)
 
     def __getitem__(self, variant: str) -> Result:
         return self.results[variant]
@@ -117,7 +129,7 @@ class Comparison:
         import pandas as pd
         from pandas.api.types import union_categoricals
 
-        made = pd.concat(parts, ignore_index=True)
+        made: pd.DataFrame = pd.concat(parts, ignore_index=True)
         for column in parts[0].select_dtypes("category"):  # concat keeps only categories that are all equal
             made[column] = union_categoricals([part[column] for part in parts], ignore_order=True)
         names = [name for name, part in zip(self.results, parts, strict=True) for _ in range(len(part))]
@@ -180,6 +192,20 @@ def compare(
     folder = results.GivenFolder(Path(out)) if out is not None else None
     metric = metric or default_metric(scenario)
     return execute(found, chosen, metric=metric, folder=folder, executor=choose(jobs), progress=progress)
+
+
+def side_by_side(found: Mapping[str, Result], *, metric: str = DEFAULT_METRIC) -> Comparison:
+    """Compare results that there are already, the first of which is the baseline.
+
+    Replication i of each is set against replication i of the baseline, as many as both have. On the same seed
+    that is a paired comparison on the same random numbers, as ``compare`` makes it; on different ones the
+    intervals are valid too, and wider. Raises ``ValueError`` where there are fewer than two results or the
+    metric is unknown.
+    """
+    check_metric(metric)
+    if len(found) < 2:
+        raise ValueError("a comparison needs two results or more")
+    return Comparison({}, metric, found)
 
 
 def execute(
@@ -334,6 +360,11 @@ def split(text: str, whole: str) -> list[str]:
     if depth or quote:
         raise ValueError(f"{whole!r} has a bracket or quote without its partner")
     return parts
+
+
+def _differences(measured: Sequence[Measured], base: Sequence[Measured]) -> dict[str, Estimate]:
+    many = min(len(measured), len(base))
+    return differences(measured[:many], base[:many])
 
 
 def _compared(difference: Estimate) -> dict[str, Any]:

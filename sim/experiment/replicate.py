@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from sim.cluster.render import managed_fields_bytes
 from sim.cluster.server import Server
 from sim.cluster.store import Store
 from sim.controllers.manager import Manager
+from sim.controllers.operator import Operator
 from sim.controllers.outside import Creator, ExternalIssuer, OtherWriter
 from sim.experiment.invariants import violations
 from sim.kernel.clock import unix_seconds
@@ -38,7 +39,14 @@ if TYPE_CHECKING:
 class Cluster:
     """Everything of one replication."""
 
-    def __init__(self, scenario: Scenario, profile: Profile, index: int, parts: Parts = STANDARD) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        profile: Profile,
+        index: int,
+        parts: Parts = STANDARD,
+        operators: Sequence[type[Operator]] = (),
+    ) -> None:
         self.scenario = scenario
         self.release: Release = release_of(scenario.preset)
         self.sim = Simulation(Streams(scenario.seed, index))
@@ -55,6 +63,8 @@ class Cluster:
         self._throttled = self.release.throttled if throttle is None else throttle
         self._managers: list[Manager] = []  # one for each start of the controllers' process
         self.manager = self._start_manager()
+        for operator in operators:
+            self._start_operator(operator)
         if scenario.issuer.type == "external":
             ExternalIssuer(self.sim, self.server, scenario, profile)
         self.creator = Creator(self.sim, self.server, scenario, profile)
@@ -88,6 +98,24 @@ class Cluster:
         manager.start()
         self._managers.append(manager)
         return manager
+
+    def _start_operator(self, operator: type[Operator]) -> None:
+        streams = self.sim.streams.of(operator.name)
+        process = Process(
+            self.sim,
+            self.machine,
+            self.server,
+            self.recorder,
+            self.scenario,
+            self.profile,
+            False,  # its bucket is its own
+            STANDARD,
+            streams,
+            followed=False,
+        )
+        manager = Manager(process, self.release, operator)
+        manager.start()
+        self._managers.append(manager)
 
     def _kill(self) -> None:
         self.manager.stop()
@@ -136,15 +164,22 @@ class Cluster:
             vars(part).clear()
 
 
-def replicate(scenario: Scenario, index: int, profile: Profile | None = None, parts: Parts = STANDARD) -> Replication:
+def replicate(
+    scenario: Scenario,
+    index: int,
+    profile: Profile | None = None,
+    parts: Parts = STANDARD,
+    operators: Sequence[type[Operator]] = (),
+) -> Replication:
     """Run replication ``index`` (from 0) of a scenario, on ``profile`` or else the one that it names.
 
-    ``parts`` are what the controllers' process is built from. The same arguments give the same digest.
+    ``parts`` are what the controllers' process is built from; ``operators`` run beside cert-manager, each in a
+    process of its own. The same arguments give the same digest.
     """
     if scenario.contention is not None:
         return _contend(scenario, index)
     with _no_garbage_collection():
-        cluster = Cluster(scenario, profile or profile_of(scenario), index, parts)
+        cluster = Cluster(scenario, profile or profile_of(scenario), index, parts, operators)
         cluster.run()
         replication = _recorded(cluster, index)
         cluster.take_apart()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from sim.controllers.operator import Operator
     from sim.scenario.model import Scenario
 
 PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "scipy", "simpy")
@@ -57,6 +58,7 @@ class Job:
     """One replication to run: what travels to a worker.
 
     ``rows`` and ``log`` say what else is wanted back; ``waste`` asks for the figures of ``sim.analysis.waste``.
+    ``operators`` run beside cert-manager (``sim.controllers.operator``).
     """
 
     scenario: Scenario
@@ -64,6 +66,7 @@ class Job:
     rows: bool = False
     log: bool = False
     waste: bool = False
+    operators: tuple[type[Operator], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,10 @@ def perform(job: Job) -> Done:
     from sim.experiment.replicate import replicate
 
     verbosity = job.scenario.log.verbosity
-    replication = replicate(job.scenario, job.index)
+    if job.operators:
+        replication = replicate(job.scenario, job.index, operators=job.operators)
+    else:
+        replication = replicate(job.scenario, job.index)
     if replication.contended is not None:
         metrics = measure_contention(replication, job.scenario)
     else:
@@ -133,6 +139,12 @@ class Result:
 
     def __repr__(self) -> str:
         return f"<Result of {self.scenario.name}: {len(self.measured)} replications, digest {self.digest[:12]}>"
+
+    def _repr_html_(self) -> str:
+        # Jupyter asks the value itself how it looks; what results look like is the report's business.
+        from sim.report.html.cell import result_cell
+
+        return result_cell(self)
 
     @property
     def digest(self) -> str:
@@ -253,18 +265,25 @@ def run(
     out: str | Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    operators: Iterable[type[Operator]] = (),
 ) -> Result:
     """Run ``scenario`` and return its result.
 
     ``seed`` and ``replications`` replace the scenario's. With ``out`` the result fills that folder and its
     rows stay there; without, they stay in memory, about 0.2 MB per replication of 50 Certificates. ``jobs``
     is the number of processes; by default as many as pay off. The result is the same whatever their number.
+    ``operators`` are subclasses of ``sim.controllers.Operator`` that run beside cert-manager.
     Raises ``pydantic.ValidationError`` where ``seed`` or ``replications`` is out of range, ``ResultsError``
-    where ``out`` holds something else.
+    where ``out`` holds something else, ``ValueError`` where an operator cannot run.
     """
     scenario = resized(scenario, seed, replications)
     folder = results.GivenFolder(Path(out)) if out is not None else None
-    return execute(scenario, folder=folder, executor=choose(jobs), progress=progress)
+    beside: tuple[type[Operator], ...] = ()
+    if operators:
+        from sim.controllers.operator import check
+
+        beside = check(operators, scenario)
+    return execute(scenario, folder=folder, executor=choose(jobs), progress=progress, operators=beside)
 
 
 def execute(
@@ -276,6 +295,7 @@ def execute(
     log: bool = False,
     origin: Callable[[Scenario], Mapping[str, str]] | None = None,
     until: Until | None = None,
+    operators: tuple[type[Operator], ...] = (),
 ) -> Result:
     """Run ``scenario`` and publish ``folder``, if there is one, once everything is in it.
 
@@ -283,12 +303,15 @@ def execute(
     run. ``log`` asks for replication 1's log. ``until`` says how many replications to run, in place of the
     scenario's number.
     """
+    if operators and origin is None:
+        origin = partial(_with, operators)
     with folder or nullcontext():
         with Collected(scenario, folder.path if folder else None) as collected:
             for size in until.sizes() if until is not None else (scenario.replications,):
                 have = len(collected.measured)
+                waste = until is not None
                 jobs = [
-                    Job(scenario, index, rows=True, log=log and index == 0, waste=until is not None)
+                    Job(scenario, index, rows=True, log=log and index == 0, waste=waste, operators=operators)
                     for index in range(have, size)
                 ]
                 for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=have + 1):
@@ -443,6 +466,13 @@ def open_results(folder: str | Path) -> Result:
     scenario = Scenario.model_validate(yaml.safe_load(text))
     table = partial(results.read_table, path)
     return Result(scenario, _read_measured(path), summary=summary, table=table, folder=path)
+
+
+def _with(operators: Iterable[type[Operator]], _: Scenario) -> dict[str, str]:
+    """How to repeat a run with operators of one's own: their code is nowhere in the folder."""
+    names = ", ".join(each.__name__ for each in operators)
+    command = f"sim.run(sim.load('{results.SCENARIO}'), operators=[{names}])"
+    return {"scenario_file": results.SCENARIO, "command": command}
 
 
 def _read_measured(path: Path) -> list[Measured]:

@@ -32,14 +32,19 @@ _LARGEST_ROW = 512
 class Streams:
     """All random streams of one replication."""
 
-    def __init__(self, seed: int, replication: int) -> None:
+    def __init__(self, seed: int, replication: int, prefix: str = "") -> None:
         self.seed = seed
         self.replication = replication
+        self._prefix = prefix
         self._samplers: dict[tuple[str, str], Callable[[], Any]] = {}
+
+    def of(self, owner: str) -> Streams:
+        """The streams of somebody who has actors of the same names: none of them draws anybody else's numbers."""
+        return Streams(self.seed, self.replication, f"{self._prefix}{owner}/")
 
     def generator(self, actor: str, purpose: str) -> np.random.Generator:
         """The NumPy generator of one actor and purpose."""
-        return _generator(self.seed, self.replication, actor, purpose)
+        return _generator(self.seed, self.replication, self._prefix + actor, purpose)
 
     def sampler(self, actor: str, purpose: str, fill: Fill) -> Callable[[], Any]:
         """A function that returns one number of ``fill(generator, n)`` at each call.
@@ -49,7 +54,7 @@ class Streams:
         draw = self._samplers.get((actor, purpose))
         if draw is None:
             # An iterator over batches that are drawn when needed: no Python runs for a single number.
-            batches = _batches(self.seed, self.replication, actor, purpose, fill)
+            batches = _batches(self.seed, self.replication, self._prefix + actor, purpose, fill)
             draw = self._samplers[actor, purpose] = chain.from_iterable(batches).__next__
         return draw
 

@@ -10,11 +10,22 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
 def test_there_are_notebooks():
-    assert "01-first-run" in [notebook.stem for notebook in NOTEBOOKS]
+    assert {notebook.stem[:2] for notebook in NOTEBOOKS} >= {"01", "02", "03", "04", "05"}
 
 
 def names(path: Path) -> str:
     return path.stem
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
+def test_a_notebook_tells_a_story_and_ends_with_questions(notebook: Path):
+    cells = nbformat.read(notebook, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert sum(cell.cell_type == "markdown" for cell in cells) * 2 >= len(cells) - 4
+    _, heading, questions = cells[-1].source.partition("## Questions to try\n")
+    assert heading
+    assert questions.count("\n- ") >= 4
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
@@ -24,13 +35,14 @@ def test_a_notebook_is_kept_without_output(notebook: Path):
         assert cell.get("execution_count") is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the Jupyter client's own making
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
 def test_a_notebook_runs_from_any_folder(notebook: Path, tmp_path: Path):
     from nbclient import NotebookClient
 
     page = nbformat.read(notebook, as_version=4)
-    client = NotebookClient(page, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(page, timeout=110, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     shown = [output for cell in page.cells for output in cell.get("outputs", [])]
     assert not [output for output in shown if output.output_type == "error"]

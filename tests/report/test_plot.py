@@ -72,3 +72,81 @@ def test_it_draws_where_it_is_told(made_up: Scenario):
     result = sim.run(made_up, replications=2)
     for draw in (sim.plot.conflicts_by_controller, sim.plot.time_to_ready, sim.plot.conflicts_over_time):
         assert draw(result, ax=mine) is mine
+
+
+PICTURES = {
+    "conflicts_by_controller": {},
+    "conflicts_over_time": {},
+    "blame": {},
+    "staleness": {},
+    "time_to_ready": {},
+    "queue_depth": {},
+    "tokens": {},
+    "timeline": {"certificate": "c0001"},
+}
+
+
+@pytest.fixture(scope="module")
+def small() -> sim.Result:
+    return sim.run(
+        Scenario.model_validate(
+            {
+                "name": "small",
+                "replications": 3,
+                "workload": {"certificates": 6},
+                "client": {"qps": 10, "burst": 5},
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_has_a_title_units_and_a_name_for_each_axis(small: sim.Result, name: str):
+    ax = getattr(sim.plot, name)(small, **PICTURES[name])
+    assert ax.get_title()
+    assert any(unit in ax.get_xlabel() for unit in ("second", "per replication", "winner"))
+    ax.set_title("mine")
+    ax.figure.canvas.draw()
+    assert ax.get_title() == "mine"
+
+
+def test_the_heat_map_has_the_conflicts_of_every_pair(small: sim.Result):
+    ax = sim.plot.blame(small)
+    (mesh,) = ax.collections
+    assert mesh.get_array().sum() * 3 == pytest.approx(len(small.conflicts))
+    assert mesh.get_cmap().name == "cividis"
+
+
+def test_ages_in_the_picture_are_those_of_the_attribution(small: sim.Result):
+    ax = sim.plot.staleness(small)
+    drawn = sum(bar.get_width() for bar in ax.patches)
+    mean = small.attribution.groupby("controller", observed=True)["age"].mean().dt.total_seconds()
+    assert drawn == pytest.approx(mean.sum())
+
+
+def test_tokens_start_full_and_never_exceed_the_bucket(small: sim.Result):
+    times, level = sim.plot.tokens(small).lines[0].get_data()
+    assert level.max() <= 5
+    assert level.min() < 0
+    assert times[0] == 0
+
+
+def test_differences_are_percentages_of_the_baseline(made_up: Scenario):
+    comparison = sim.compare(made_up, {"strategy": ["update", "apply"]})
+    ax = sim.plot.differences(comparison, metrics=["conflicts"])
+    (point,) = [each for each in ax.collections if len(each.get_offsets())][-1:]
+    assert point.get_offsets()[0][0] == pytest.approx(-100)
+
+
+def test_a_picture_of_one_result_refuses_several(made_up: Scenario):
+    result = sim.run(made_up)
+    with pytest.raises(ValueError, match="choose one of a, b"):
+        sim.plot.blame({"a": result, "b": result})
+    with pytest.raises(ValueError, match="no Certificate 'c9999'"):
+        sim.plot.timeline(result, "c9999")
+
+
+def test_all_pictures_are_drawn_by_hands_that_know_the_palette():
+    from sim.plot.style import PALETTE
+
+    assert set(PALETTE[:6]) == {"#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7"}  # Okabe and Ito

@@ -1,0 +1,83 @@
+"""``requeue report``: results as one HTML page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.output import BadInput, bad_input, emit
+
+if TYPE_CHECKING:
+    from sim.experiment.compare import Comparison
+    from sim.experiment.run import Result
+
+
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="Folders of runs, or one comparison's.")],
+    *,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
+    replication: Annotated[
+        int, typer.Option(metavar="N", min=1, help="The one whose queues, tokens and Certificates are shown.")
+    ] = 1,
+) -> None:
+    """Write one HTML page about a run or a comparison, with everything that there is to see.
+
+    The page needs no network and no script; it can be mailed, read on a phone, and printed. Several runs are
+    compared, the first is the baseline.
+
+    \b
+    Examples:
+      requeue report results/latest
+      requeue report results/tutorial-compared-20261123-174009 -o compared.html
+      requeue report results/before results/after -o both.html
+      requeue report results/latest --replication 3
+    """
+    with bad_input():
+        _check_writable(out)
+        subject = _opened(results)
+        from sim.report.html.page import page
+
+        try:
+            text = page(subject, replication=replication)
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        out.write_text(text, encoding="utf-8")
+    emit(f"{out}: {len(text) / 1024:.0f} kB, opens in any browser\n")
+
+
+def _opened(folders: Sequence[Path]) -> Result | Comparison:
+    from sim.experiment.compare import side_by_side
+    from sim.experiment.opening import open_folder
+    from sim.experiment.run import Result
+
+    found = [open_folder(folder) for folder in folders]
+    if len(found) == 1:
+        return found[0]
+    runs = [each for each in found if isinstance(each, Result)]
+    if len(runs) < len(found):
+        whole = next(folder for folder, each in zip(folders, found, strict=True) if not isinstance(each, Result))
+        raise BadInput(f"{whole} holds a comparison: give it alone, or its variants' folders beside the other runs")
+    return side_by_side(dict(zip(_names(folders, runs), runs, strict=True)))
+
+
+def _names(folders: Sequence[Path], found: Sequence[Result]) -> list[str]:
+    """Return names that tell the runs apart: of the scenarios, else the folders, else their paths."""
+    for names in (
+        [each.scenario.name for each in found],
+        [folder.resolve().name for folder in folders],
+        [str(folder) for folder in folders],
+    ):
+        if len(set(names)) == len(names):
+            return names
+    raise BadInput("a folder is given twice")
+
+
+def _check_writable(file: Path) -> None:
+    if file.is_dir() or not file.parent.is_dir():
+        raise BadInput(f"-o {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise BadInput(f"-o {file} cannot be written: permission denied")

@@ -1,0 +1,135 @@
+"""Pictures of conflicts: who has them, when, who loses to whom, and how old the refused copies were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.plot.style import HEAT, axes, colour, finish, named, nothing, only, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sim.plot.style import Results
+
+PART_WORDS = {
+    "watch_lag": "watch lag",
+    "workqueue": "workqueue",
+    "own_work": "own work",
+    "token": "token",
+    "in_flight": "in flight",
+}
+"""The parts of a copy's age (``sim.analysis.ages``) as pictures call them."""
+
+
+def conflicts_by_controller(results: Results, ax: Axes | None = None) -> Axes:
+    """Draw the mean conflicts per replication of every writer as bars, with their 95% intervals."""
+    found, ax = named(results), axes(ax)
+    summaries = {name: each.summary["conflicts"]["by_controller"] for name, each in found.items()}
+    writers = list(dict.fromkeys(writer for each in summaries.values() for writer in each))
+    height = 0.8 / len(found)
+    for place, (name, groups) in enumerate(summaries.items()):
+        shown = [(row, groups[writer]) for row, writer in enumerate(writers) if writer in groups]
+        means = [group["mean"] for _, group in shown]
+        ends = [
+            [0.0 if group[end] is None else abs(group[end] - group["mean"]) for _, group in shown]
+            for end in ("low", "high")
+        ]
+        rows = [row + (place - (len(found) - 1) / 2) * height for row, _ in shown]
+        whiskers = {"ecolor": _ink(), "elinewidth": 1.2}
+        ax.barh(
+            rows, means, height=height * 0.9, xerr=ends, capsize=3, color=colour(place), label=name, error_kw=whiskers
+        )
+    ax.set_yticks(range(len(writers)), [short(writer) for writer in writers])
+    ax.invert_yaxis()
+    ax.set_xlim(left=0)
+    ax.set_xlabel("conflicts per replication")
+    return finish(ax, "Conflicts by controller", found)
+
+
+def conflicts_over_time(results: Results, ax: Axes | None = None, bins: int = 60) -> Axes:
+    """Draw when conflicts happened: mean conflicts per second and replication, over simulated time."""
+    import numpy as np
+
+    found, ax = named(results), axes(ax)
+    times = {name: each.conflicts["decided_at"].dt.total_seconds().to_numpy() for name, each in found.items()}
+    last = max((float(each.max()) for each in times.values() if each.size), default=1.0)
+    edges = np.linspace(0, last, bins + 1)
+    for place, (name, each) in enumerate(found.items()):
+        counts, _ = np.histogram(times[name], edges)
+        rate = counts / len(each.measured) / (edges[1] - edges[0])
+        ax.stairs(rate, edges, label=name, color=colour(place), linewidth=1.4, fill=len(found) == 1)
+    if not any(each.size for each in times.values()):
+        nothing(ax, "no conflicts")
+    ax.set_xlim(0, last)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("simulated time, seconds")
+    ax.set_ylabel("conflicts per second")
+    return finish(ax, "Conflicts over time", found)
+
+
+def blame(result: Results, ax: Axes | None = None) -> Axes:
+    """Draw who lost to whom in one result as a heat map: mean conflicts per replication."""
+    import numpy as np
+
+    each, ax = only(result), axes(ax)
+    matrix = each.blame / len(each.measured)
+    values = matrix.to_numpy(float)
+    if values.size:
+        mesh = ax.pcolormesh(np.arange(values.shape[1] + 1), np.arange(values.shape[0] + 1), values, cmap=HEAT)
+        mesh.set_clim(0, max(values.max(), 1e-9))
+        for row, column in np.ndindex(values.shape):
+            value = values[row, column]
+            light = value > 0.55 * values.max()
+            text = f"{value:.0f}" if value >= 10 or value == 0 else f"{value:.1f}"
+            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color="#111111" if light else "#ffffff")
+        ax.set_xticks(
+            np.arange(len(matrix.columns)) + 0.5, [short(str(name)) for name in matrix.columns], rotation=30, ha="right"
+        )
+        ax.set_yticks(np.arange(len(matrix.index)) + 0.5, [short(str(name)) for name in matrix.index])
+        ax.invert_yaxis()
+        ax.tick_params(length=0)
+    else:
+        nothing(ax, "no conflicts")
+        ax.set_xticks([])
+        ax.set_yticks([])
+    ax.set_xlabel("winner: wrote in between")
+    ax.set_ylabel("loser: was refused")
+    return finish(ax, "Conflicts per replication", named(result))
+
+
+def staleness(results: Results, ax: Axes | None = None) -> Axes:
+    """Draw how old refused copies were and where that age came from: mean seconds by part.
+
+    Of one result a bar for each loser, of several a bar for each result.
+    """
+    from sim.analysis.ages import PARTS
+    from sim.analysis.attribution import ordered
+
+    found, ax = named(results), axes(ax)
+    if len(found) == 1:
+        rows = next(iter(found.values())).attribution
+        groups = {short(name): rows[rows["controller"] == name] for name in ordered(rows["controller"].unique())}
+    else:
+        groups = {name: each.attribution for name, each in found.items()}
+    groups = {name: each for name, each in groups.items() if len(each)}
+    begin = [0.0] * len(groups)
+    for place, part in enumerate(PARTS):
+        widths = [float(each[part].dt.total_seconds().mean()) for each in groups.values()]
+        ax.barh(range(len(groups)), widths, left=begin, height=0.7, color=colour(place), label=PART_WORDS[part])
+        begin = [left + width for left, width in zip(begin, widths, strict=True)]
+    if not groups:
+        nothing(ax, "no conflicts")
+    ax.set_yticks(range(len(groups)), list(groups))
+    ax.invert_yaxis()
+    ax.set_xlim(left=0)
+    ax.set_xlabel("mean age of the refused copy, seconds")
+    finish(ax, "Where staleness comes from", found, legend=False)
+    if groups:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, frameon=False)
+    return ax
+
+
+def _ink() -> str:
+    import matplotlib as mpl
+
+    return str(mpl.rcParams["text.color"])

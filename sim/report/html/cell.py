@@ -1,0 +1,99 @@
+"""How results look as the value of a Jupyter cell: the verdict, headline figures with intervals, a small table.
+
+It carries no colours but the notebook's own, so it reads on light and dark themes. Everything from a scenario is
+escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from sim.analysis.intervals import verdict as decided
+from sim.analysis.paired import METRICS
+from sim.report.numbers import interval, write
+
+if TYPE_CHECKING:
+    from sim.experiment.compare import Comparison
+    from sim.experiment.run import Result
+
+_CELL = "text-align:{side};padding:.15em .8em .15em 0;border:0;font-variant-numeric:tabular-nums;vertical-align:top"
+
+
+def result_cell(result: Result) -> str:
+    """Return a result as a part of a page."""
+    from sim.report.terminal import verdict
+
+    summary = result.summary
+    parts = [_words(f"INVARIANT VIOLATED: {each['violation']}", True) for each in summary["violations"][:3]]
+    many = summary["replications"]
+    how = f"{many} replications, means with 95% intervals" if many > 1 else "1 replication, so no intervals"
+    parts += [
+        _words(verdict(summary), True),
+        _words(
+            f"{summary['scenario']}: {result.scenario.preset}, {summary['strategy']}, {how}, seed {summary['seed']}"
+        ),
+    ]
+    rows = []
+    for name, group in summary["conflicts"]["by_controller"].items():
+        rate = write(group["rate"], "share") if group["rate"] is not None else "none attempted"
+        rows.append((f"conflicts, {name}", interval(group), rate))
+    found = summary["conflicts"]
+    whole = interval(found["rate"], "share") if found["rate"] else "none attempted"
+    rows.append(("conflicts in all", interval(found["total"]), whole))
+    for name, group in summary["time_to_ready_intervals"].items():
+        rows.append((f"time to Ready, {name}", interval(group, "seconds"), ""))
+    rows.append(("requests", write(summary["requests"]["total"]), ""))
+    rows.append(("successful status writes", interval(summary["status_writes"]["total"]), ""))
+    parts.append(_table(("per replication", "mean", "share of attempts refused"), rows))
+    if summary["expectations"]:
+        lines = [
+            (f"{each['metric']} {each['condition']}", "met" if each["met"] else f"NOT MET: {each['reason']}")
+            for each in summary["expectations"]
+        ]
+        parts.append(_table(("expected", ""), lines))
+    return f"<div>{''.join(parts)}</div>"
+
+
+def comparison_cell(comparison: Comparison) -> str:
+    """Return a comparison as a part of a page."""
+    from sim.report.comparison import sentences
+
+    parts = [_words(each, True) for each in sentences(comparison)]
+    first = comparison.results[comparison.baseline].summary
+    luck = "the same" if comparison.same_luck else "different"
+    parts.append(
+        _words(f"{first['scenario']}: {first['replications']} replications on {luck} random numbers, 95% intervals")
+    )
+    others = [name for name in comparison.ranked if name != comparison.baseline]
+    rows = []
+    for metric, about in METRICS.items():
+        row = [about.label, interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.kind)]
+        for name in others:
+            difference = comparison.differences[name][metric]
+            row.append(f"{interval(difference.as_dict(), about.kind, signed=True)}  {decided(difference)}")
+        rows.append(row)
+    heads = ("", comparison.baseline, *(f"{name} against {comparison.baseline}" for name in others))
+    parts.append(_table(heads, rows))
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _words(text: str, strong: bool = False) -> str:
+    weight = "font-weight:600" if strong else "opacity:.75"
+    return f'<p style="margin:.2em 0 .4em;max-width:50em;{weight}">{escape(text)}</p>'
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(tag: str, cells: Sequence[str]) -> str:
+        inside = (
+            f'<{tag} style="{_CELL.format(side="left" if place == 0 else "right")}">{escape(cell)}</{tag}>'
+            for place, cell in enumerate(cells)
+        )
+        return f"<tr>{''.join(inside)}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return (
+        f'<table style="border-collapse:collapse;margin:.4em 0"><thead>{line("th", heads)}</thead>'
+        f"<tbody>{body}</tbody></table>"
+    )

@@ -1,0 +1,133 @@
+"""The middle sections of a report: how long it took, what filled up meanwhile, and the slowest Certificates."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import isnan
+from typing import TYPE_CHECKING
+
+from sim.report.html.findings import Named
+from sim.report.html.parts import Section, Table, picture
+from sim.report.numbers import NONE, interval, write
+
+if TYPE_CHECKING:
+    from sim.experiment.run import Result
+
+SLOWEST = {1: 3, 2: 2}
+"""Certificates shown of each result, by the number of results; 1 of each where there are more."""
+MOST_LANES = 6
+"""Results whose slowest Certificates are shown."""
+
+
+def ready(named: Named) -> Section:
+    """The distribution of the time to Ready."""
+    from sim import plot
+
+    section = Section("ready", "Time to Ready")
+    rows = []
+    for name, each in named.items():
+        groups, total = each.summary["time_to_ready_intervals"], each.summary["certificates"]
+        longest = max((max(one.times_to_ready) for one in each.measured if len(one.times_to_ready)), default=None)
+        quantiles = (interval(groups[q], "seconds") for q in ("p50", "p95", "p99"))
+        share = f"{interval(each.summary['ready'])} of {total}"
+        rows.append((name, *quantiles, write(longest, "seconds"), share))
+    heads = ("", "p50", "p95", "p99", "longest", "Ready at the end")
+    section.tables.append(Table("Quantiles of the time to Ready, with 95% intervals", heads, rows))
+    words = (
+        "The share of Certificates that were Ready so many seconds after their creation, all replications together; "
+        "dots and bars are p50, p95 and p99 with their intervals."
+    )
+    section.pictures.append(picture("ready", partial(plot.time_to_ready, dict(named)), words, height=3.4))
+    return section
+
+
+def levels(named: Named, replication: int) -> Section:
+    """What filled up: workqueues and token bucket."""
+    from sim import plot
+    from sim.analysis.levels import depths, mean, tokens
+
+    section = Section("levels", f"Queues and tokens, replication {replication}")
+    section.words.append(
+        "A key waits in its controller's workqueue for a worker; a request waits for a token of the client. Below 0 "
+        "the bucket's level is the number of requests that wait, each holding a worker and a copy that grows old."
+    )
+    depth_rows, token_rows = [], []
+    for name, each in named.items():
+        about = f"{name}: " if len(named) > 1 else ""
+        passes = each.reconciles[each.reconciles["replication"] == replication]
+        end = passes["ended_at"].max().value if len(passes) else 1
+        for key, level in depths(passes).items():
+            most = max((value for _, value in level), default=0)
+            depth_rows.append((about + key, f"{most:.0f}", write(mean(level, end) or 0.0)))
+        bucket = tokens(each.scenario, each.requests[each.requests["replication"] == replication])
+        if bucket is None:
+            token_rows.append((name, "no limit", NONE, NONE))
+        else:
+            over = bucket[-1][0]
+            below = [(start, float(value < 0)) for start, value in bucket]
+            lowest = min(value for _, value in bucket)
+            token_rows.append((name, f"{lowest:.0f}", write(mean(bucket, over)), write(mean(below, over), "share")))
+    keys = Table("Keys waiting", ("controller", "most at once", "mean over time"), depth_rows)
+    level_table = Table("Tokens", ("", "lowest", "mean", "time below 0"), token_rows)
+    draw = partial(plot.queue_depth, dict(named), replication=replication)
+    words = "Keys waiting for a worker: by controller, or of several runs in all."
+    section.pictures.append(picture("queues", draw, words, keys, height=3.4))
+    draw = partial(plot.tokens, dict(named), replication=replication)
+    words = "Level of the client's token bucket; below 0 stands how many requests wait."
+    section.pictures.append(picture("tokens", draw, words, level_table, height=3.4))
+    return section
+
+
+def slowest(named: Named, replication: int) -> Section:
+    """The Certificates that took longest, with their timelines."""
+    from sim import plot
+
+    section = Section("slowest", f"Slowest Certificates, replication {replication}")
+    section.words.append(
+        "Each lane is a writer. Grey is a key in the workqueue, light blue the pass, orange the wait for a token, dark "
+        "blue the request; a green dot was stored, a red cross refused."
+    )
+    many = SLOWEST.get(len(named), 1)
+    rows = []
+    for number, (name, each) in enumerate(list(named.items())[:MOST_LANES], start=1):
+        about = f"{name}: " if len(named) > 1 else ""
+        for place, (certificate, seconds) in enumerate(_slow(each, replication, many), start=1):
+            story = _story(each, certificate, replication)
+            took = "never Ready" if seconds is None else write(seconds, "seconds")
+            lost = sum(row[-1] == "refused, 409" for row in story)
+            rows.append((about + certificate, took, str(lost), str(len(story))))
+            table = Table(f"{certificate}, request by request", ("second", "who", "what", "answer"), story)
+            draw = partial(plot.timeline, {name: each}, certificate, replication=replication)
+            words = f"{about}{certificate}: {took}, {lost} refused of {len(story)} requests."
+            section.pictures.append(picture(f"life-{number}-{place}", draw, words, table, height=4.3, grid="x"))
+    heads = ("Certificate", "time to Ready", "conflicts", "requests")
+    section.tables.append(Table("Slowest Certificates", heads, rows))
+    return section
+
+
+def _slow(result: Result, replication: int, many: int) -> list[tuple[str, float | None]]:
+    own = result.certificates[result.certificates["replication"] == replication]
+    slow = own.sort_values("time_to_ready", ascending=False, na_position="first", kind="stable").head(many)
+    seconds = slow["time_to_ready"].dt.total_seconds()
+    times = [None if isnan(time) else time for time in seconds]
+    return list(zip(map(str, slow["certificate"]), times, strict=True))
+
+
+def _story(result: Result, certificate: str, replication: int) -> list[tuple[str, ...]]:
+    rows = result.requests
+    own = rows[(rows["replication"] == replication) & (rows["certificate"] == certificate)]
+    own = own[own["resource"] != "events"]
+    life = result.certificates
+    zero = life[(life["replication"] == replication) & (life["certificate"] == certificate)].iloc[0]["created_at"]
+    story: list[tuple[str, ...]] = []
+    for row in own.to_dict("records"):
+        where = f"{row['resource']}/{row['subresource']}" if row["subresource"] else row["resource"]
+        if row["code"] == 409 and row["reason"] == "Conflict":
+            answer = "refused, 409"
+        elif row["code"] >= 400:
+            answer = f"{row['code']} {row['reason']}".strip()
+        else:
+            answer = f"stored as {row['written_version']}" if row["written_version"] else "nothing to store"
+        second = f"{(row['decided_at'] - zero).total_seconds():.3f}"
+        story.append((second, row["actor"], f"{row['verb']} {where}", answer))
+    return story

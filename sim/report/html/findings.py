@@ -1,0 +1,313 @@
+"""The first sections of a report: what came out, how variants compare, who loses to whom and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sim.analysis.intervals import mean_interval, verdict
+from sim.analysis.paired import METRICS
+from sim.plot.style import short
+from sim.report.html.parts import Section, Table, picture
+from sim.report.numbers import NONE, interval, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.experiment.compare import Comparison
+    from sim.experiment.run import Result
+
+Named = Mapping[str, "Result"]
+
+PART_MEANINGS = {
+    "watch_lag": "watch lag: the news was on its way to the cache",
+    "workqueue": "workqueue: the key waited for a worker",
+    "own_work": "own work: deciding, encoding, generating keys",
+    "token": "token: waiting for the client's rate limiter",
+    "in_flight": "in flight: requests on the network and in the server",
+}
+
+
+def outcome(named: Named, comparison: Comparison | None) -> Section:
+    """The verdict and the expectations."""
+    from sim.report.comparison import sentences
+    from sim.report.terminal import verdict as said
+
+    section = Section("verdict", "Verdict")
+    for name, each in named.items():
+        section.words += [
+            f"INVARIANT VIOLATED in {name}, replication {one['replication']}: {one['violation']}"
+            for one in each.summary["violations"][:3]
+        ]
+    if comparison is not None:
+        section.words += sentences(comparison)
+        if not comparison.same_luck:
+            section.words.append("These runs did not share seed and replications, so the intervals are wider.")
+    for name, each in named.items():
+        section.words.append((f"{name}: " if len(named) > 1 else "") + said(each.summary))
+    rows = [
+        (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one["value"]), name)
+        for name, each in named.items()
+        for one in each.summary["expectations"]
+    ]
+    if rows:
+        heads = ("expectation", "outcome", "value", "run")
+        keep = 4 if len(named) > 1 else 3
+        section.tables.append(Table("Expectations of the scenario", heads[:keep], [row[:keep] for row in rows]))
+    section.tables.append(_headlines(named))
+    return section
+
+
+def _headlines(named: Named) -> Table:
+    columns = []
+    for each in named.values():
+        summary = each.summary
+        found, times = summary["conflicts"], summary["time_to_ready_intervals"]
+        columns.append(
+            {
+                "Certificates Ready": f"{interval(summary['ready'])} of {summary['certificates']}",
+                "conflicts per Certificate": interval(found["per_certificate"]),
+                "share of attempts refused": interval(found["rate"], "share") if found["rate"] else "none attempted",
+                "time to Ready, p50": interval(times["p50"], "seconds"),
+                "time to Ready, p95": interval(times["p95"], "seconds"),
+                "requests": write(summary["requests"]["total"]),
+                "successful status writes": interval(summary["status_writes"]["total"]),
+                "writes that overwrote unseen": interval(summary["overwritten"]["total"]),
+                "Certificates not finished": interval(summary["stranded"]),
+            }
+        )
+    rows = [(label, *(column[label] for column in columns)) for label in columns[0]]
+    heads = ("", *named) if len(named) > 1 else ("", "mean [95% interval]")
+    return Table("Headline figures, per replication", heads, rows)
+
+
+def differences(comparison: Comparison) -> Section:
+    """Each variant against the baseline."""
+    from sim import plot
+
+    section = Section("comparison", "Comparison")
+    section.words.append(
+        f"Each variant against {comparison.baseline}, replication by replication. A difference whose 95% interval "
+        "covers 0 is undecided."
+    )
+    others = [name for name in comparison.ranked if name != comparison.baseline]
+    words = (
+        f"Differences from {comparison.baseline} in percent of its mean, with 95% intervals. Filled marks are decided."
+    )
+    height = 1.4 + 0.24 * len(METRICS) * max(1.0, 0.6 * len(others))
+    draw = partial(plot.differences, comparison)
+    section.pictures.append(picture("differences", draw, words, height=height, grid="x"))
+    for name in others:
+        rows = []
+        for metric, about in METRICS.items():
+            found = comparison.differences[name][metric]
+            rows.append(
+                (
+                    about.label,
+                    interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.kind),
+                    interval(comparison.estimates[name][metric].as_dict(), about.kind),
+                    interval(found.as_dict(), about.kind, signed=True),
+                    verdict(found),
+                )
+            )
+        heads = ("", comparison.baseline, name, "difference", "verdict")
+        section.tables.append(Table(f"{name} against {comparison.baseline}", heads, rows))
+    return section
+
+
+def conflicts(named: Named) -> Section:
+    """Who has conflicts, and when."""
+    from sim import plot
+
+    section = Section("conflicts", "Conflicts")
+    writers = list(dict.fromkeys(w for each in named.values() for w in each.summary["conflicts"]["by_controller"]))
+    rows = []
+    for writer in writers:
+        cells = [writer]
+        for each in named.values():
+            group = each.summary["conflicts"]["by_controller"].get(writer)
+            if group is None:
+                cells.append(NONE)
+            elif group["rate"] is None:
+                cells.append("none attempted")
+            else:
+                share, tried = write(group["rate"], "share"), write(group["attempted"])
+                cells.append(f"{interval(group)}; {share} of {tried}")
+        rows.append(cells)
+    heads = ("", *named) if len(named) > 1 else ("", "conflicts; share of attempts refused")
+    section.tables.append(Table("Conflicts by controller, per replication", heads, rows))
+    lines = max(4, len(writers)) * (0.25 + 0.12 * len(named))
+    section.pictures.append(
+        picture(
+            "by-controller",
+            partial(plot.conflicts_by_controller, dict(named)),
+            "Mean conflicts per replication of every writer, with 95% intervals; the table has the numbers.",
+            height=1.2 + lines,
+            grid="x",
+        )
+    )
+    over = {name: each.conflicts["decided_at"].dt.total_seconds() for name, each in named.items()}
+    last = max((float(each.max()) for each in over.values() if len(each)), default=0.0)
+    section.pictures.append(
+        picture(
+            "over-time",
+            partial(plot.conflicts_over_time, dict(named)),
+            "Conflicts per second over simulated time, mean of all replications.",
+            _by_tenths(over, named, last) if last else None,
+        )
+    )
+    return section
+
+
+def _by_tenths(over: Mapping[str, pd.Series[float]], named: Named, last: float) -> Table:
+    rows = []
+    for tenth in range(10):
+        low, high = last * tenth / 10, last * (tenth + 1) / 10
+        counts = [
+            ((each >= low) & ((each < high) | (tenth == 9))).sum() / len(named[name].measured)
+            for name, each in over.items()
+        ]
+        rows.append((f"{low:.3g} to {high:.3g} s", *(write(float(count)) for count in counts)))
+    return Table("Conflicts per replication in each tenth of the time", ("time", *named), rows)
+
+
+def losers(named: Named) -> Section:
+    """Who loses to whom, over what, at what cost."""
+    from sim import plot
+
+    section = Section("blame", "Who loses to whom")
+    section.words.append(
+        "The winner is the writer whose change the loser had not seen. A conflict is a true one where both touched "
+        "the same fields; the others are those that field ownership (server-side apply) avoids."
+    )
+    for number, (name, each) in enumerate(named.items(), start=1):
+        rows = each.attribution
+        about = f"{name}: " if len(named) > 1 else ""
+        if not len(rows):
+            section.words.append(f"{about}no write was refused as stale.")
+            continue
+        matrix = each.blame / len(each.measured)
+        lines = zip(matrix.index, matrix.to_numpy(float).tolist(), strict=True)
+        cells = [(short(str(loser)), *map(write, line)) for loser, line in lines]
+        heads = ("lost to", *(short(str(winner)) for winner in matrix.columns))
+        table = Table("Loser (rows) by winner (columns), per replication", heads, cells)
+        worst = rows.groupby(["controller", "winner"], observed=True).size().sort_values(ascending=False)
+        loser, winner = worst.index[0]
+        most = "most often" if about else "Most often"
+        words = f"{about}{most} {loser} lost to {winner}: {worst.iloc[0] / len(rows):.0%} of all conflicts."
+        draw = partial(plot.blame, {name: each})
+        section.pictures.append(picture(f"blame-{number}", draw, words, table, height=3.6, grid="none"))
+        caption = "what conflicts cost, per replication"
+        section.tables.append(_waste(rows, len(each.measured), about + caption if about else caption.capitalize()))
+    return section
+
+
+def _waste(rows: pd.DataFrame, replications: int, caption: str) -> Table:
+    lines = []
+    for name, own in [*rows.groupby("controller", observed=True), ("all", rows)]:
+        delay = own["ready_delay"].dropna()
+        by = own["retried_by"].value_counts(normalize=True)
+        lines.append(
+            (
+                str(name),
+                write(len(own) / replications),
+                write(float(own["true_conflict"].mean()), "share"),
+                write(float(own["wasted_requests"].sum()) / replications),
+                write(float(own["wasted_cpu"].dt.total_seconds().sum()) / replications, "seconds"),
+                write(float(delay.dt.total_seconds().mean()), "seconds") if len(delay) else NONE,
+                ", ".join(f"{cause} {_share(share)}" for cause, share in by.items() if share > 0),
+            )
+        )
+    heads = ("loser", "conflicts", "true ones", "requests wasted", "CPU wasted", "delay of Ready, mean", "retried by")
+    return Table(caption, heads, lines)
+
+
+def staleness(named: Named) -> Section:
+    """How old refused copies were, and where that came from."""
+    from sim import plot
+
+    section = Section("staleness", "Where staleness comes from")
+    with_some = {name: each for name, each in named.items() if len(each.attribution)}
+    if not with_some:
+        section.words.append("No write was refused as stale.")
+        return section
+    section.words.append(
+        "How old the copy was from which a refused write was built, from its own commit to the refusal. The last "
+        "column says in which part the winner's write fell: only time after that could have been saved."
+    )
+    rows = []
+    for name, each in with_some.items():
+        about = f"{name}: " if len(named) > 1 else ""
+        for part, line in each.staleness.iterrows():
+            seconds = (write(line[key].total_seconds(), "seconds") for key in ("mean", "p50", "p95"))
+            shares = (write(float(line[key]), "share") for key in ("share", "outdated_share"))
+            rows.append((about + PART_MEANINGS[str(part)], *seconds, *shares))
+    table = Table(
+        "Age of refused copies by part", ("part", "mean", "p50", "p95", "share of age", "made stale in"), rows
+    )
+    section.tables.append(table)
+    words = "Mean age of refused copies in seconds, by the part that it comes from; the table has the numbers."
+    draw = partial(plot.staleness, with_some)
+    section.pictures.append(picture("staleness", draw, words, height=3.4, grid="x"))
+    return section
+
+
+def unseen(named: Named) -> Section | None:
+    """What no 409 shows: writes that overwrote, applies refused for their fields, retries inside the server."""
+    rows = []
+    for name, each in named.items():
+        silent, fields, hidden = each.overwritten, each.field_conflicts, each.hidden_retries
+        if not (len(silent) or len(fields) or len(hidden)):
+            continue
+        many = len(each.measured)
+        rows.append(
+            (
+                name,
+                write(len(silent) / many),
+                _pairs(silent, many),
+                write(len(fields) / many),
+                write(float(hidden["hidden_retries"].sum()) / many),
+            )
+        )
+    if not rows:
+        return None
+    section = Section("unseen", "What no 409 shows")
+    section.words.append(
+        "A write without a resourceVersion is never refused as stale. Instead it may replace what another has just "
+        "written, or be tried again inside the server where nobody counts it."
+    )
+    heads = (
+        "",
+        "overwrote unseen",
+        "whose writes, most often",
+        "applies refused for fields",
+        "retries inside the server",
+    )
+    section.tables.append(Table("Per replication", heads, rows))
+    return section
+
+
+def _pairs(silent: pd.DataFrame, replications: int) -> str:
+    if not len(silent):
+        return NONE
+    pairs = Counter(zip(silent["controller"], silent["victim"], strict=True)).most_common()
+    first = ", ".join(
+        f"{short(writer)} {write(count / replications)} of {short(victim)}" for (writer, victim), count in pairs[:3]
+    )
+    return first + (" ..." if len(pairs) > 3 else "")
+
+
+def _share(share: float) -> str:
+    return "under 1%" if share < 0.005 else f"{share:.0%}"
+
+
+def _value(value: float | None) -> str:
+    return NONE if value is None else f"{value:.6g}"
+
+
+def hourly(counts: list[float], hours: list[float]) -> str:
+    """Return a count per hour with its interval over replications."""
+    rates = [count / hour if hour else None for count, hour in zip(counts, hours, strict=True)]
+    return interval(mean_interval(rates).as_dict())

@@ -1,0 +1,74 @@
+"""One self-contained HTML page about a run or a comparison: nothing in it is fetched from anywhere.
+
+The page has no script at all, and says so to the browser (its content security policy allows nothing but its own
+style). Everything that comes from a scenario is escaped by the template.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from sim.experiment.compare import Comparison
+from sim.report.html import course, findings
+from sim.report.html import origin as last
+
+if TYPE_CHECKING:
+    from sim.experiment.run import Result
+    from sim.report.html.parts import Section
+
+
+def page(subject: Result | Comparison, *, replication: int = 1) -> str:
+    """Return the report on a result or a comparison as HTML.
+
+    ``replication`` is the one whose queues, tokens and Certificates are shown. Raises ``ValueError`` where a result
+    has no such replication.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    comparison = subject if isinstance(subject, Comparison) else None
+    named = subject.results if isinstance(subject, Comparison) else {subject.scenario.name: subject}
+    for name, each in named.items():
+        if not 1 <= replication <= len(each.measured):
+            raise ValueError(f"{name} has replications 1 to {len(each.measured)}, and no {replication}")
+    sections = _sections(named, comparison, replication)
+    first = next(iter(named.values()))
+    title = first.scenario.name if comparison is None else " against ".join(named)
+    if comparison is not None and len(title) > 80:
+        title = f"{len(named)} variants of {first.scenario.name}"
+    here = files("sim.report.html")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["svg"] = Markup
+    template = environment.from_string(here.joinpath("report.html.jinja").read_text("utf-8"))
+    return template.render(
+        title=title,
+        description=first.scenario.description,
+        conditions=_conditions(named, comparison),
+        sections=sections,
+        style=Markup(here.joinpath("report.css").read_text("utf-8")),
+    )
+
+
+def _sections(named: findings.Named, comparison: Comparison | None, replication: int) -> list[Section]:
+    sections = [findings.outcome(named, comparison)]
+    if comparison is not None:
+        sections.append(findings.differences(comparison))
+    sections += [findings.conflicts(named), findings.losers(named), findings.staleness(named)]
+    unseen = findings.unseen(named)
+    if unseen is not None:
+        sections.append(unseen)
+    sections += [course.ready(named), course.levels(named, replication), course.slowest(named, replication)]
+    command = last.manifest_of(next(iter(named.values())))["command"]
+    sections += [last.log_lines(named, command), last.origin(named, comparison)]
+    return sections
+
+
+def _conditions(named: findings.Named, comparison: Comparison | None) -> str:
+    first = next(iter(named.values()))
+    many, seed = first.summary["replications"], first.scenario.seed
+    each = f"{many} replications" if many > 1 else "1 replication, so no intervals"
+    if comparison is None:
+        return f"{first.scenario.preset}, {first.scenario.strategy}, {each}, seed {seed}"
+    luck = "on the same random numbers" if comparison.same_luck else "on different random numbers"
+    return f"{first.scenario.preset}, {each} each {luck}, seed {seed}"
