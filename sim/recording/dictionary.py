@@ -59,10 +59,13 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "ended_at": Column(_TIME, "when the worker was done with it"),
         "read_version": Column(_WHOLE, "resourceVersion of the cached object; 0 if it was not there"),
         "requests": Column(_WHOLE, "sent by it"),
-        "outcome": Column(_NAME, "ok, conflict, error, gave-up"),
+        "outcome": Column(_NAME, "ok, conflict, error; gave-up, over-budget: failed, and the key was dropped"),
         "cpu": Column(_TIME, "core time of its decision and of encoding and decoding its requests"),
         "crypto": Column(_TIME, "core time of generating keys and signing"),
         "worker": Column(_WHOLE, "which of the controller's workers, from 1"),
+        "failures": Column(_WHOLE, "of the key before this pass, since it last succeeded or was dropped"),
+        "retries": Column(_WHOLE, "tries inside the pass after its first write was refused"),
+        "refusals": Column(_WHOLE, "retries, or writes, that the retry budget did not allow"),
     },
     "certificates": _REPLICATION
     | {

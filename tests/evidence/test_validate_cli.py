@@ -59,7 +59,7 @@ def test_json(project):
     assert found["calibrated_on"] == ["used"]
     assert found["replications"] == 2
     assert [rung["rung"] for rung in found["ladder"]] == ["closed form", "recorded answers", "recorded runs"]
-    assert found["ladder"][0]["hold"] == 5
+    assert found["ladder"][0]["hold"] == len(found["ladder"][0]["checks"]) == 9
 
 
 def test_words_files_and_a_document(project):
