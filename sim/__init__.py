@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from sim.experiment.compare import side_by_side as side_by_side
     from sim.experiment.diff import diff as diff
     from sim.experiment.opening import open_folder as open  # noqa: F401 -- public under this name
-    from sim.experiment.run import Result as Result
-    from sim.experiment.run import open_results as open_results
+    from sim.experiment.result import Result as Result
+    from sim.experiment.result import open_results as open_results
     from sim.experiment.run import run as run
     from sim.experiment.studies import budget as budget
     from sim.experiment.studies import sweep as sweep
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Comparison": "sim.experiment.compare",
-    "Result": "sim.experiment.run",
+    "Result": "sim.experiment.result",
     "ResultsError": "sim.recording.results",
     "Scenario": "sim.scenario.model",
     "ScenarioError": "sim.scenario.errors",
@@ -50,7 +50,7 @@ _HOMES = {
     "diff": "sim.experiment.diff",
     "load": "sim.scenario.loader",
     "open_comparison": "sim.experiment.compare",
-    "open_results": "sim.experiment.run",
+    "open_results": "sim.experiment.result",
     "run": "sim.experiment.run",
     "sweep": "sim.experiment.studies",
     "tune": "sim.experiment.studies",

@@ -14,7 +14,7 @@ from sim.analysis.plain import records
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 
 def reasons(result: Result, *, rows: bool = False) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sim.recording.fields import field_names
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 KINDS = ("cached", "wrote", "unchanged", "refused", "failed", "other", "read", "asked", "done")
 """What can happen, as sorted within one instant:

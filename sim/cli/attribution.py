@@ -11,7 +11,7 @@ from sim.cli.explain import Folder, Variant
 from sim.cli.output import BadInput, bad_input, emit, emit_json
 
 if TYPE_CHECKING:
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 
 def attribution(

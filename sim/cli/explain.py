@@ -13,7 +13,7 @@ from sim.cli.output import BadInput, bad_input, emit, emit_json
 
 if TYPE_CHECKING:
     from sim.analysis.story import Story
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 Folder = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder, such as results/latest.")]
 Replication = Annotated[int, typer.Option(metavar="N", help="Which replication, counted from 1.")]

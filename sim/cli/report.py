@@ -13,7 +13,7 @@ from sim.cli.output import BadInput, bad_input, emit
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 
 def report(
@@ -52,7 +52,7 @@ def report(
 def _opened(folders: Sequence[Path]) -> Result | Comparison:
     from sim.experiment.compare import side_by_side
     from sim.experiment.opening import open_folder
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
     found = [open_folder(folder) for folder in folders]
     if len(found) == 1:

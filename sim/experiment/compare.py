@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.intervals import Estimate, verdict
 from sim.analysis.paired import DEFAULT_METRIC, METRICS, differences, estimates, ranking
 from sim.experiment.executor import Executor, choose
-from sim.experiment.run import Collected, Job, Progress, Result, open_results, perform, resized
+from sim.experiment.jobs import Job, perform
+from sim.experiment.result import Result, open_results
+from sim.experiment.run import Collected, Progress, resized
 from sim.recording import results
 
 if TYPE_CHECKING:

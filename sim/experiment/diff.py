@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from sim.analysis.intervals import Estimate, verdict
 from sim.analysis.paired import differences, estimates, unpaired_differences
 from sim.analysis.plain import rows
-from sim.experiment.run import Result, open_results
+from sim.experiment.result import Result, open_results
 from sim.recording.fields import field_names
 
 CONTEXT = 3

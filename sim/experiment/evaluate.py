@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sim.experiment.jobs import Job, perform
 from sim.experiment.journal import Journal, kept, key_of
-from sim.experiment.run import Job, perform
 
 if TYPE_CHECKING:
     from array import array

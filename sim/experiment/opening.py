@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sim.experiment.compare import Comparison, open_comparison
-from sim.experiment.run import Result, open_results
+from sim.experiment.result import Result, open_results
 from sim.recording import results
 
 

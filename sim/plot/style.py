@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from sim.experiment.compare import Comparison
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
     Results = Result | Comparison | Mapping[str, Result]
 
@@ -34,7 +34,7 @@ def dashes(place: int) -> str:
 
 def named(results: Results) -> Mapping[str, Result]:
     """Return results by name."""
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
     if isinstance(results, Result):
         return {results.scenario.name: results}

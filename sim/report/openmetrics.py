@@ -25,7 +25,7 @@ from sim.report.exposition import Counter, Family, Gauge, Histogram, write
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 NANO = 1_000_000_000
 HOST = "10.96.0.1:443"

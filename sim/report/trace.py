@@ -28,7 +28,7 @@ from sim.analysis.levels import Level, depths, in_flight, outside, tokens
 from sim.analysis.plain import rows
 
 if TYPE_CHECKING:
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 SEQUENCE = 1
 """All packets come from one writer."""

@@ -5,7 +5,8 @@ import pytest
 
 from sim.analysis.ages import PARTS
 from sim.analysis.attribution import Frames, attribution, blame, staleness
-from sim.experiment.run import Result, run
+from sim.experiment.result import Result
+from sim.experiment.run import run
 from sim.recording.dictionary import COLUMNS
 from sim.recording.fields import FIELDS
 from sim.recording.frames import certificates, frame, joined, table

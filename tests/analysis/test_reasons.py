@@ -5,7 +5,8 @@ import json
 import pytest
 
 from sim.analysis.reasons import reasons
-from sim.experiment.run import Result, run
+from sim.experiment.result import Result
+from sim.experiment.run import run
 from sim.report.attribution import attribution_report, sentence
 from sim.scenario.model import Scenario
 

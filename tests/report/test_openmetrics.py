@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from sim.experiment.run import Result, run
+from sim.experiment.result import Result
+from sim.experiment.run import run
 from sim.kernel.clock import EPOCH
 from sim.report.exposition import Counter, Gauge, Histogram, write
 from sim.report.openmetrics import epoch_ns, metrics_text

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sim.experiment.run import Result, run
+from sim.experiment.result import Result
+from sim.experiment.run import run
 from sim.report.trace import write_trace
 from sim.scenario.catalogue import resolve_scenario
 from sim.scenario.loader import load

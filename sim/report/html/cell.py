@@ -16,7 +16,7 @@ from sim.report.numbers import interval, write
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 _CELL = "text-align:{side};padding:.15em .8em .15em 0;border:0;font-variant-numeric:tabular-nums;vertical-align:top"
 

@@ -11,7 +11,7 @@ from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
 
 if TYPE_CHECKING:
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 SLOWEST = {1: 3, 2: 2}
 """Certificates shown of each result, by the number of results; 1 of each where there are more."""

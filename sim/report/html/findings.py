@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sim.experiment.compare import Comparison
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 Named = Mapping[str, "Result"]
 

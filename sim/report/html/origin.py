@@ -13,7 +13,7 @@ from sim.report.numbers import write
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
 
 
 def log_lines(named: Named, command: str) -> Section:

@@ -14,7 +14,7 @@ from sim.report.html import course, findings
 from sim.report.html import origin as last
 
 if TYPE_CHECKING:
-    from sim.experiment.run import Result
+    from sim.experiment.result import Result
     from sim.report.html.parts import Section
 
 

@@ -1,0 +1,76 @@
+"""One replication as a unit of work: what travels to a process that runs it, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.analysis.contention import measure as measure_contention
+from sim.analysis.metrics import measure, times_to_ready
+from sim.analysis.summary import Measured
+from sim.recording import frames, klog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sim.controllers.operator import Operator
+    from sim.scenario.model import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One replication to run: what travels to a worker.
+
+    ``rows`` and ``log`` say what else is wanted back; ``waste`` asks for the figures of ``sim.analysis.waste``.
+    ``operators`` run beside cert-manager (``sim.controllers.operator``).
+    """
+
+    scenario: Scenario
+    index: int
+    rows: bool = False
+    log: bool = False
+    waste: bool = False
+    operators: tuple[type[Operator], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What comes back: the figures and, where wanted, the rows as tables and the lines of the log."""
+
+    measured: Measured
+    tables: Mapping[str, pa.Table] | None = None
+    log: list[str] | None = None
+
+
+def perform(job: Job) -> Done:
+    """Run one replication and keep what is wanted of it, in the process that ran it."""
+    from sim.experiment.replicate import replicate
+
+    verbosity = job.scenario.log.verbosity
+    if job.operators:
+        replication = replicate(job.scenario, job.index, operators=job.operators)
+    else:
+        replication = replicate(job.scenario, job.index)
+    if replication.contended is not None:
+        metrics = measure_contention(replication, job.scenario)
+    else:
+        metrics = measure(replication, verbosity)
+    if job.waste:
+        from sim.analysis.waste import waste
+        from sim.scenario.profile_file import profile_of
+
+        metrics |= waste(replication, profile_of(job.scenario))
+    measured = Measured(
+        index=replication.index,
+        seed=replication.seed,
+        digest=replication.digest,
+        metrics=metrics,
+        times_to_ready=times_to_ready(replication.objects),
+        violations=tuple(replication.violations),
+    )
+    return Done(
+        measured,
+        frames.tables(replication) if job.rows else None,
+        list(klog.lines(replication.logs, verbosity, replication.epoch_ns)) if job.log else None,
+    )

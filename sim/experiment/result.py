@@ -1,0 +1,217 @@
+"""What a run came to, as figures and frames, from memory or from a results folder."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.summary import Measured
+from sim.experiment.summaries import complete_summary
+from sim.recording import frames, results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from sim.scenario.model import Scenario
+
+
+class Result:
+    """What a run came to.
+
+    ``summary`` is the object that ``requeue run --json`` prints; ``folder`` is where the run was written,
+    if it was; ``log`` has the lines of replication 1's log where they were asked for. The frames are made
+    when first used, from Parquet where there is a folder; ``sim.recording.dictionary`` says what their columns
+    mean.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        measured: list[Measured],
+        *,
+        summary: dict[str, Any],
+        table: Callable[[str], pa.Table],
+        folder: Path | None = None,
+        log: list[str] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.measured = measured
+        self.summary = summary
+        self.folder = folder
+        self.log = log
+        self._table = table
+
+    def __repr__(self) -> str:
+        return f"<Result of {self.scenario.name}: {len(self.measured)} replications, digest {self.digest[:12]}>"
+
+    def _repr_html_(self) -> str:
+        # Jupyter asks the value itself how it looks; what results look like is the report's business.
+        from sim.report.html.cell import result_cell
+
+        return result_cell(self)
+
+    @property
+    def digest(self) -> str:
+        """A hash over the digests of all replications: equal where two runs did the same."""
+        return str(self.summary["digest"])
+
+    @property
+    def ok(self) -> bool:
+        """Whether every expectation of the scenario is met and no invariant was violated."""
+        return not self.summary["violations"] and all(each["met"] for each in self.summary["expectations"])
+
+    def only(self, replication: int) -> Result:
+        """Return the result of one replication, counted from 1; of a results folder only its rows are read.
+
+        Raises ``ResultsError`` where there is none of that number.
+        """
+        count = len(self.measured)
+        if not 1 <= replication <= count:
+            has = "has one replication, number 1" if count == 1 else f"has replications 1 to {count}"
+            raise results.ResultsError(f"replication {replication}: this run {has}")
+        measured = [self.measured[replication - 1]]
+        folder, whole = self.folder, self._table
+
+        def table(name: str) -> pa.Table:
+            if folder is not None:
+                return results.read_table(folder, name, replication)
+            return frames.only(whole(name), replication)
+
+        summary = complete_summary(self.scenario, measured)
+        log = self.log if replication == 1 else None
+        return Result(self.scenario, measured, summary=summary, table=table, folder=folder, log=log)
+
+    @cached_property
+    def requests(self) -> pd.DataFrame:
+        """One row per request, the columns of ``sim.recording.columns.REQUESTS``."""
+        return frames.frame(self._table("requests"))
+
+    @cached_property
+    def reconciles(self) -> pd.DataFrame:
+        """One row per reconcile, the columns of ``RECONCILES`` there."""
+        return frames.frame(self._table("reconciles"))
+
+    @cached_property
+    def certificates(self) -> pd.DataFrame:
+        """One row per Certificate, the columns of ``OBJECTS`` there, and ``time_to_ready``."""
+        return frames.certificates(frames.frame(self._table("certificates")))
+
+    @cached_property
+    def conflicts(self) -> pd.DataFrame:
+        """One row per conflict, the columns of ``sim.recording.frames.CONFLICTS``: who lost to whom."""
+        return frames.conflicts(self.requests)
+
+    @cached_property
+    def refusals(self) -> pd.DataFrame:
+        """One row per 409 of any kind: what the refused write meant to change."""
+        return frames.frame(self._table("refusals"))
+
+    @cached_property
+    def deliveries(self) -> pd.DataFrame:
+        """One row per version of a Certificate that reached the controllers' cache."""
+        return frames.frame(self._table("deliveries"))
+
+    @cached_property
+    def attribution(self) -> pd.DataFrame:
+        """One row per conflict: who lost, to whom, over what, how old the copy was and why, what it wasted."""
+        from sim.analysis.attribution import Frames, attribution
+
+        return attribution(Frames(self.requests, self.reconciles, self.certificates, self.refusals, self.deliveries))
+
+    @cached_property
+    def blame(self) -> pd.DataFrame:
+        """Conflicts by loser (rows) and winner (columns), all replications together."""
+        from sim.analysis.attribution import blame
+
+        return blame(self.attribution)
+
+    @cached_property
+    def staleness(self) -> pd.DataFrame:
+        """Where the age of refused copies came from, one row per part (``sim.analysis.ages``)."""
+        from sim.analysis.attribution import staleness
+
+        return staleness(self.attribution)
+
+    @cached_property
+    def field_conflicts(self) -> pd.DataFrame:
+        """One row per apply that was refused because others own its fields."""
+        from sim.analysis.unseen import field_conflicts
+
+        return field_conflicts(self.requests, self.refusals)
+
+    @cached_property
+    def overwritten(self) -> pd.DataFrame:
+        """One row per write that replaced unseen what another had written."""
+        from sim.analysis.unseen import overwritten
+
+        return overwritten(self.requests)
+
+    @cached_property
+    def hidden_retries(self) -> pd.DataFrame:
+        """One row per request that the server tried more than once inside."""
+        from sim.analysis.unseen import hidden_retries
+
+        return hidden_retries(self.requests)
+
+    @cached_property
+    def replications(self) -> pd.DataFrame:
+        """One row per replication: seed, digest and its figures (``sim.analysis.metrics``)."""
+        import pandas as pd
+
+        return pd.DataFrame(replication_rows(self.measured))
+
+
+def open_results(folder: str | Path) -> Result:
+    """Return the result that a results folder holds, such as ``results/latest``.
+
+    Raises ``ResultsError`` where it is none.
+    """
+    import yaml
+
+    from sim.scenario.model import Scenario
+
+    path = Path(folder)
+    results.read_json(path, results.MANIFEST)
+    summary = results.read_json(path, results.SUMMARY)
+    text = (path / results.SCENARIO).read_text(encoding="utf-8")
+    scenario = Scenario.model_validate(yaml.safe_load(text))
+    table = partial(results.read_table, path)
+    return Result(scenario, _read_measured(path), summary=summary, table=table, folder=path)
+
+
+def _read_measured(path: Path) -> list[Measured]:
+    times: dict[int, array[float]] = {}
+    columns = results.read_table(path, "certificates").select(["replication", "created_ns", "ready_ns"])
+    for number, created, ready in zip(*(column.to_pylist() for column in columns.columns), strict=True):
+        if ready >= 0:
+            times.setdefault(number, array("d")).append((ready - created) * 1e-9)
+    rows = results.read_table(path, results.REPLICATIONS).to_pylist()
+    return [
+        Measured(
+            index=row.pop("replication") - 1,
+            seed=row.pop("seed"),
+            digest=row.pop("digest"),
+            violations=tuple(row.pop("violated")),
+            metrics={key: value for key, value in row.items() if value is not None},
+            times_to_ready=times.get(number, array("d")),
+        )
+        for number, row in enumerate(rows, start=1)
+    ]
+
+
+def replication_rows(measured: list[Measured]) -> list[dict[str, Any]]:
+    """Return one row per replication, numbered from 1: seed, digest and its figures."""
+    return [
+        {
+            "replication": each.index + 1,
+            "seed": each.seed,
+            "digest": each.digest,
+            "violated": list(each.violations),
+            **each.metrics,
+        }
+        for each in measured
+    ]
