@@ -44,7 +44,7 @@ docs: $(STAMP) ## write the generated reference again and build the site into bu
 pictures: $(STAMP) ## draw the pictures of the README again
 	$(BIN)/python docs/_ext/pictures.py
 
-tuning: $(STAMP) ## compute the tables of docs/tuning.md again (ten minutes)
+tuning: $(STAMP) ## compute the tables of docs/tuning.md again (two minutes)
 	$(BIN)/python -m sim.evidence.tuning docs/tuning.md
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
