@@ -21,7 +21,6 @@ Figures but ``time`` of a loop once count from the end of the warm-up on.
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -151,11 +150,6 @@ def violations(run: Contended) -> list[str]:
     return (
         [f"{int(wrong.sum())} writes were accepted on another version than they were made from"] if wrong.any() else []
     )
-
-
-def no_times() -> array[float]:
-    """Return the times to Ready of a contention: it has none."""
-    return array("d")
 
 
 def with_error(replications: Sequence[Measured], key: str) -> dict[str, float | None]:

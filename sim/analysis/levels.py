@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from sim.analysis.metrics import OWN_PREFIXES
+from sim.scenario.workload import OWN_PREFIXES
 
 if TYPE_CHECKING:
     import numpy as np

@@ -45,6 +45,7 @@ from typing import Any
 from sim.analysis.intervals import quantile
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
+from sim.scenario.workload import OWN_PREFIXES
 
 WRITING_CONTROLLERS = (
     "certificates-trigger",
@@ -62,9 +63,6 @@ LINES = {
     "condition": "lastTransitionTime",
 }
 """The kinds of lines that the controllers log, and what to grep for: in none of the others."""
-
-OWN_PREFIXES = ("certificates-", "certificaterequests-", "cert-manager")
-"""How the names of cert-manager's own controllers and event recorders begin."""
 
 DROPPED = frozenset({"gave-up", "over-budget"})
 """Outcomes of a reconcile after which its key is not tried again."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable, set_words
 from sim.cli.run import AsJson, Name, Replications, Seed, Setting
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def budget(
 
         many = loaded.replications
         words = ["requeue", "budget", portable(scenario)]
-        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += set_words(settings)
         words += ["--seed", str(loaded.seed), "--replications", str(many)] + ["--check"] * check
         resume = words + (["--out", str(out)] if out is not None else [])
         expected = many * (1 + check)
@@ -90,17 +90,9 @@ def budget(
 
 
 def _publish(at: Work, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
-    import yaml
-
-    from sim.experiment.run import manifest
     from sim.experiment.tables import tries_table
     from sim.experiment.work import Files, publish
     from sim.report.budget import figure
 
-    files = Files(
-        documents={"budget": document},
-        tables={"tries": tries_table(document)},
-        texts={"scenario.yaml": yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True, width=100)},
-        pictures={"budget": figure(document)},
-    )
-    return publish(at.place, at.journal, files, manifest(loaded, document, made))
+    files = Files("budget", document, {"tries": tries_table(document)}, figure(document))
+    return publish(at.place, at.journal, files, loaded, made)

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.output import RESULTS, BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, warn
+from sim.cli.output import (
+    RESULTS,
+    BadInput,
+    bad_input,
+    emit,
+    emit_json,
+    load_scenario,
+    origin,
+    portable,
+    set_words,
+    warn,
+)
 from sim.cli.run import AsJson, Jobs, Name, Replications, Seed, Setting
 
 
@@ -75,7 +86,7 @@ def compare(
             warn(variant.scenario)
         words = ["requeue", "compare", portable(scenario)]
         words += [word for each in vary for word in ("--vary", each)]
-        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += set_words(settings)
         words += ["--metric", metric, "--seed", str(loaded.seed), "--replications", str(loaded.replications)]
         if out is not None:
             folder: GivenFolder | StampedFolder = GivenFolder(out)

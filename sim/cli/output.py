@@ -86,6 +86,11 @@ def warn(scenario: Scenario) -> None:
         typer.echo(f"requeue: warning: {warning}", err=True)
 
 
+def set_words(settings: Sequence[str] | None) -> list[str]:
+    """Return the words of a command line that set these keys."""
+    return [word for setting in settings or [] for word in ("--set", setting)]
+
+
 def portable(name: str) -> str:
     """Return a scenario's name or path as another machine can use it: relative where that is possible."""
     path = Path(name)

@@ -18,6 +18,7 @@ from sim.cli.output import (
     load_scenario,
     origin,
     portable,
+    set_words,
     warn,
 )
 
@@ -114,7 +115,7 @@ def run(
 
         warn(loaded)
         words = ["requeue", "run", portable(scenario)]
-        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += set_words(settings)
         words += ["--seed", str(loaded.seed), "--replications"]
         folder = GivenFolder(out) if out is not None else StampedFolder(RESULTS, loaded.name)
         with progress_bar(loaded.name) as progress:

@@ -8,7 +8,7 @@ import typer
 
 from sim.cli.compare import chosen_values
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words
 from sim.cli.run import AsJson, Name, PrecisionText, Replications, Seed, Setting, until_precise
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def sweep(
         many = loaded.replications
         words = ["requeue", "sweep", portable(scenario)]
         words += [word for each in vary for word in ("--vary", each)]
-        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += set_words(settings)
         words += ["--metric", metric, "--seed", str(loaded.seed)]
         if until is not None:
             words += ["--precision", str(precision), "--replications", str(until.precision.most)]
@@ -137,17 +137,9 @@ def _select(swept: Grid, evaluator: Evaluator, metric: str, zone: float, most: i
 
 
 def _publish(at: Work, found: Sweep, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
-    import yaml
-
-    from sim.experiment.run import manifest
     from sim.experiment.tables import cells_table, replications_table
     from sim.experiment.work import Files, publish
     from sim.report.sweep import figure
 
-    files = Files(
-        documents={"sweep": document},
-        tables={"cells": cells_table(document), "replications": replications_table(found)},
-        texts={"scenario.yaml": yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True, width=100)},
-        pictures={"sweep": figure(document)},
-    )
-    return publish(at.place, at.journal, files, manifest(loaded, document, made))
+    tables = {"cells": cells_table(document), "replications": replications_table(found)}
+    return publish(at.place, at.journal, Files("sweep", document, tables, figure(document)), loaded, made)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable
+from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words
 from sim.cli.run import AsJson, Name, Seed, Setting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sim.experiment.recommend import Tuned
     from sim.scenario.model import Scenario
 
 
@@ -100,7 +99,7 @@ def tune(
         words += [word for each in objectives for word in ("--objective", each)]
         words += [word for each in constraints for word in ("--constraint", each.text)]
         words += [word for each in space or [] for word in ("--space", each)]
-        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += set_words(settings)
         words += ["--seed", str(loaded.seed), "--replications", str(replications), "--fresh", str(fresh)]
         resume = words + (["--out", str(out)] if out is not None else [])
         options = {"space": {each.key: str(each) for each in dims}}
@@ -108,7 +107,7 @@ def tune(
         with work("tune", loaded, options, out=out, executor=executor, expected=many, command=join(resume)) as at:
             found = search(question, at.evaluator, fresh)
             document = found.as_dict() | {"command": join(words)}
-            folder = _publish(at, found, document, loaded, origin(words, scenario))
+            folder = _publish(at, document, loaded, origin(words, scenario))
     if as_json:
         emit_json(document)
     else:
@@ -137,21 +136,12 @@ def _check_keys(loaded: Scenario, dims: Any) -> None:
             raise last
 
 
-def _publish(at: Work, found: Tuned, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
-    import yaml
-
-    from sim.experiment.run import manifest
+def _publish(at: Work, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
     from sim.experiment.tables import trials_table
     from sim.experiment.work import Files, publish
     from sim.report.tune import figure
 
-    files = Files(
-        documents={"tune": document},
-        tables={"trials": trials_table(document)},
-        texts={
-            "scenario.yaml": yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True, width=100),
-            "recommended.yaml": document["recommended"]["fragment"],
-        },
-        pictures={"tune": figure(document)},
-    )
-    return publish(at.place, at.journal, files, manifest(loaded, document, made))
+    tables = {"trials": trials_table(document)}
+    texts = {"recommended.yaml": document["recommended"]["fragment"]}
+    files = Files("tune", document, tables, figure(document), texts)
+    return publish(at.place, at.journal, files, loaded, made)

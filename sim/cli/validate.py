@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, emit, emit_json, shown
+from sim.cli.output import BadInput, bad_input, emit, emit_json, set_words, shown
 from sim.cli.run import Jobs
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _command(recordings: list[Path], profile: str, replications: int, settings: 
     words = ["requeue", "validate", *map(shown, recordings), "--profile", shown(Path(profile))]
     if replications != 20:
         words += ["--replications", str(replications)]
-    words += [word for setting in settings for word in ("--set", setting)]
+    words += set_words(settings)
     return join(words + ["--ablations"] * ablations)
 
 

@@ -78,7 +78,6 @@ class World:
             self._left += crew.size if group.loop == "once" else 0
         for writer in scenario.writers:
             self._write_now_and_then(writer)
-        self._ends_by_itself = self._left > 0
         self.sim.call_in(scenario.until.at_most, self._end)
 
     def _register(self, crew: Crew, place: int, group: int) -> int:

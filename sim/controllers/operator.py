@@ -26,13 +26,11 @@ from sim.controllers.base import Controller
 from sim.controllers.conditions import condition, with_condition
 from sim.scenario.model import Retry, Strategy
 from sim.scenario.units import MS, SECOND
+from sim.scenario.workload import OWN_PREFIXES
 
 if TYPE_CHECKING:
     from sim.controllers.manager import Manager
     from sim.scenario.model import Scenario
-
-RESERVED = ("certificates-", "certificaterequests-", "cert-manager")
-"""How the names of cert-manager's own controllers begin, by which figures tell them from others."""
 
 KINDS = ("Certificate", "CertificateRequest", "Secret")
 """What can be watched."""
@@ -194,7 +192,7 @@ def check(operators: Iterable[type[Operator]], scenario: Scenario) -> tuple[type
             raise ValueError(f"{each!r} is no subclass of sim.controllers.Operator")
         if not each.name:
             raise ValueError(f"{each.__name__} has no name; give its class one, such as name = 'my-operator'")
-        if each.name.startswith(RESERVED):
+        if each.name.startswith(OWN_PREFIXES):
             raise ValueError(f"{each.name!r} begins like the name of one of cert-manager's own controllers")
         if each.name in taken:
             raise ValueError(f"two writers are called {each.name!r}; give each a name of its own")

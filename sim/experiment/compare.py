@@ -256,8 +256,6 @@ def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Vari
     Raises ``ValueError`` where fewer than two come out, more than ``MOST_VARIANTS``, or one twice;
     ``ScenarioError`` where one is no valid scenario.
     """
-    import yaml
-
     from sim.scenario.loader import load
 
     combinations = list(itertools.islice(itertools.product(*vary.values()), MOST_VARIANTS + 1))
@@ -265,7 +263,7 @@ def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Vari
         raise ValueError(f"more than {MOST_VARIANTS} variants; a comparison takes a few")
     if not vary or len(combinations) < 2:
         raise ValueError("a comparison needs two variants or more, such as --vary strategy=update,apply")
-    text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
+    text = scenario.to_yaml()
     found: dict[str, Variant] = {}
     for values in combinations:
         changes = dict(zip(vary, values, strict=True))

@@ -64,7 +64,7 @@ class Cluster:
         self._managers: list[Manager] = []  # one for each start of the controllers' process
         self.manager = self._start_manager()
         for operator in operators:
-            self._start_operator(operator)
+            self._start_manager(operator)
         if scenario.issuer.type == "external":
             ExternalIssuer(self.sim, self.server, scenario, profile)
         self.creator = Creator(self.sim, self.server, scenario, profile)
@@ -83,7 +83,8 @@ class Cluster:
         self._over = self.sim.event()
         self.creator.finished.append(self._created)
 
-    def _start_manager(self) -> Manager:
+    def _start_manager(self, operator: type[Operator] | None = None) -> Manager:
+        """Start a process: cert-manager's or, given an operator, that one's, with a bucket and luck of its own."""
         process = Process(
             self.sim,
             self.machine,
@@ -91,31 +92,15 @@ class Cluster:
             self.recorder,
             self.scenario,
             self.profile,
-            self._throttled,
-            self._parts,
-        )
-        manager = Manager(process, self.release)
-        manager.start()
-        self._managers.append(manager)
-        return manager
-
-    def _start_operator(self, operator: type[Operator]) -> None:
-        streams = self.sim.streams.of(operator.name)
-        process = Process(
-            self.sim,
-            self.machine,
-            self.server,
-            self.recorder,
-            self.scenario,
-            self.profile,
-            False,  # its bucket is its own
-            STANDARD,
-            streams,
-            followed=False,
+            self._throttled and operator is None,
+            self._parts if operator is None else STANDARD,
+            None if operator is None else self.sim.streams.of(operator.name),
+            followed=operator is None,
         )
         manager = Manager(process, self.release, operator)
         manager.start()
         self._managers.append(manager)
+        return manager
 
     def _kill(self) -> None:
         self.manager.stop()

@@ -178,10 +178,7 @@ def write_run(
     origin: Mapping[str, str] | None = None,
 ) -> None:
     """Write everything of a results folder but its tables of rows."""
-    import yaml
-
-    text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True, width=100)
-    (folder / results.SCENARIO).write_text(text, encoding="utf-8")
+    (folder / results.SCENARIO).write_text(scenario.to_yaml(), encoding="utf-8")
     results.write_replications(folder, replication_rows(measured))
     results.write_json(folder / results.SUMMARY, summary)
     results.write_json(folder / results.MANIFEST, manifest(scenario, summary, origin))

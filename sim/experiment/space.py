@@ -129,12 +129,9 @@ def current(scenario: Scenario, keys: Iterable[str]) -> dict[str, str]:
 
 def changed(scenario: Scenario, settings: Mapping[str, str]) -> Scenario:
     """Return the scenario with these settings; raises ``ScenarioError`` where that is none."""
-    import yaml
-
     from sim.scenario.loader import load
 
-    text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
-    return load(text, tuple(f"{key}={value}" for key, value in settings.items()))
+    return load(scenario.to_yaml(), tuple(f"{key}={value}" for key, value in settings.items()))
 
 
 def same(dimension: Dimension, one: str, other: str) -> bool:

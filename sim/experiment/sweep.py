@@ -59,8 +59,6 @@ def grid(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> Grid:
     values is valid with others. Raises ``ValueError`` where there is nothing to vary, a value comes twice or
     there are too many cells; ``ScenarioError`` for a value that is never valid.
     """
-    import yaml
-
     from sim.scenario.errors import ScenarioError
     from sim.scenario.loader import load
 
@@ -75,7 +73,7 @@ def grid(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> Grid:
         raise ValueError("a sweep needs two cells or more, such as --vary client.qps=20,50,100")
     if count > MOST_CELLS:
         raise ValueError(f"{count} cells are too many; a sweep takes up to {MOST_CELLS}")
-    text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
+    text = scenario.to_yaml()
     found, left_out = [], {}
     errors: dict[str, ScenarioError] = {}
     useful: set[tuple[str, str]] = set()

@@ -8,11 +8,12 @@ it, and the journal moves there as ``journal.jsonl``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.experiment.journal import Journal, hash_of, key_of
+from sim.experiment.run import manifest
 from sim.recording import results
 
 if TYPE_CHECKING:
@@ -51,15 +52,19 @@ def place(kind: str, scenario: Scenario, options: Mapping[str, Any], out: Path |
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a folder of results gets: documents as JSON, tables as CSV and Parquet, texts, pictures as PNG."""
+    """What a folder of results gets besides scenario and manifest; ``kind`` is the name of document and picture.
 
-    documents: Mapping[str, Any]
+    The document is written as JSON, tables as CSV and Parquet, the picture as PNG.
+    """
+
+    kind: str
+    document: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
-    texts: Mapping[str, str]
-    pictures: Mapping[str, Figure]
+    picture: Figure
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def publish(where: Place, journal: Journal, files: Files, manifest: Mapping[str, Any]) -> Path:
+def publish(where: Place, journal: Journal, files: Files, scenario: Scenario, origin: Mapping[str, str]) -> Path:
     """Write the folder as a whole, move the journal into it, and return its name."""
     folder: results.Folder = (
         results.GivenFolder(where.out)
@@ -67,17 +72,16 @@ def publish(where: Place, journal: Journal, files: Files, manifest: Mapping[str,
         else results.StampedFolder(where.beside, where.name, latest=False)
     )
     with folder:
-        for name, document in files.documents.items():
-            results.write_json(folder.path / f"{name}.json", document)
+        results.write_json(folder.path / f"{files.kind}.json", files.document)
         for name, table in files.tables.items():
             table.to_csv(folder.path / f"{name}.csv", index=False)
             table.to_parquet(folder.path / f"{name}.parquet", index=False)
-        for name, text in files.texts.items():
+        for name, text in {results.SCENARIO: scenario.to_yaml(), **files.texts}.items():
             (folder.path / name).write_text(text, encoding="utf-8")
-        for name, figure in files.pictures.items():
-            figure.savefig(folder.path / f"{name}.png", dpi=120, bbox_inches="tight")
+        files.picture.savefig(folder.path / f"{files.kind}.png", dpi=120, bbox_inches="tight")
         names = sorted(entry.name for entry in folder.path.iterdir())
-        listed = {**manifest, "files": [*names, JOURNAL, results.MANIFEST]}
+        made = manifest(scenario, files.document, origin)
+        listed = {**made, "files": [*names, JOURNAL, results.MANIFEST]}
         results.write_json(folder.path / results.MANIFEST, listed)
         published = folder.publish()
     journal.path.rename(published / JOURNAL)

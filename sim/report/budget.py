@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.figures import FIGURES
 from sim.report.numbers import interval, write
-from sim.report.text import render, table
+from sim.report.text import footer, render, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,9 +33,7 @@ def budget_report(document: Document, *, folder: Path | None, command: str, term
     parts += ["", _figures(document, terminal), ""]
     parts.append(escape(f"This assumes that {' and that '.join(document['assumes'])}: it is an upper bound."))
     parts.append("")
-    if folder is not None:
-        parts.append(escape(f"Results:       {folder} (budget.json, tries.csv, tries.parquet, budget.png)"))
-    parts.append(escape(f"Reproduce it:  {command}"))
+    parts += footer(folder, command, "budget.json, tries.csv, tries.parquet, budget.png")
     return render(parts, terminal)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sim.analysis.intervals import Estimate, verdict
 from sim.analysis.paired import METRICS, Metric
 from sim.report.numbers import NONE, interval, write
-from sim.report.text import render, table
+from sim.report.text import footer, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,10 +46,7 @@ def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -
         if name != comparison.baseline:
             parts += ["", _against(comparison, name, terminal)]
     parts += ["", _controllers(comparison, terminal), ""]
-    if comparison.folder is not None:
-        parts.append(escape(f"Results:       {comparison.folder}"))
-    parts.append(escape(f"Reproduce it:  {command}"))
-    return render(parts, terminal)
+    return render(parts + footer(comparison.folder, command), terminal)
 
 
 def sentences(comparison: Comparison) -> list[str]:

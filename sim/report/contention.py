@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import interval, write
-from sim.report.text import table
+from sim.report.text import losses, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,19 +34,12 @@ def verdict(summary: Summary) -> str:
 
 
 def _losses(summary: Summary) -> str:
-    losses = []
-    for figure, one, many in (
+    counted = (
         (summary["gave_up"]["mean"], "job given up", "jobs given up"),
         (summary["timeouts"]["mean"], "answer came too late", "answers came too late"),
         (summary["starved"]["mean"], "client committed nothing", "clients committed nothing"),
-    ):
-        if figure:
-            losses.append(f"{write(figure)} {one if figure == 1 else many}")
-    if summary["violations"]:
-        losses.append("invariants were violated")
-    if not losses:
-        return "nothing was given up"
-    return ", ".join(losses) + (" (means per replication)" if summary["replications"] > 1 else "")
+    )
+    return losses(counted, summary, "nothing was given up")
 
 
 def groups(summary: Summary, terminal: bool) -> Table:

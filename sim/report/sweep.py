@@ -10,7 +10,7 @@ from sim.analysis.figures import FIGURES
 from sim.analysis.intervals import Estimate
 from sim.report.numbers import interval, write
 from sim.report.picture import bars, heat_map
-from sim.report.text import is_wide, render, short_keys, table
+from sim.report.text import footer, is_wide, render, short_keys, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,11 +46,7 @@ def sweep_report(document: Document, *, folder: Path | None, command: str, termi
     parts += ["", *map(escape, pictures(document)), ""]
     for left in document["left_out"]:
         parts.append(escape(f"Left out:      {left['cell']}: {left['reason']}"))
-    if folder is not None:
-        parts.append(
-            escape(f"Results:       {folder} (sweep.json, cells.csv, cells.parquet, replications.parquet, sweep.png)")
-        )
-    parts.append(escape(f"Reproduce it:  {command}"))
+    parts += footer(folder, command, "sweep.json, cells.csv, cells.parquet, replications.parquet, sweep.png")
     return render(parts, terminal)
 
 

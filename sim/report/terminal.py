@@ -10,7 +10,7 @@ from sim.analysis.figures import FIGURES
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
-from sim.report.text import render, table
+from sim.report.text import footer, losses, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 Summary = Mapping[str, Any]
 
 SHOWN_VIOLATIONS = 10
-
-_LOSSES = {
-    "write overwrote": "unseen what another had written",
-    "Certificate was": "not finished at the end",
-    "reconcile": "gave up",
-}
 
 
 def run_report(summary: Summary, *, folder: Path | None, command: str, terminal: bool) -> str:
@@ -47,10 +41,7 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     if summary["expectations"]:
         parts += ["", *(_expectation(each) for each in summary["expectations"])]
     parts.append("")
-    if folder is not None:
-        parts.append(escape(f"Results:       {folder}"))
-    parts.append(escape(f"Reproduce it:  {command}"))
-    return render(parts, terminal)
+    return render(parts + footer(folder, command), terminal)
 
 
 def _notes(summary: Summary) -> list[RenderableType]:
@@ -104,19 +95,14 @@ def _ready(summary: Summary) -> str:
 
 
 def _losses(summary: Summary) -> str:
-    losses = []
-    for figure, one, many in (
-        (summary["overwritten"]["total"]["mean"], "write overwrote", "writes overwrote"),
-        (summary["stranded"]["mean"], "Certificate was", "Certificates were"),
-        (summary["gave_up"]["mean"], "reconcile", "reconciles"),
-    ):
-        if figure:
-            losses.append(f"{write(figure)} {one if figure == 1 else many} {_LOSSES[one]}")
-    if summary["violations"]:
-        losses.append("invariants were violated")
-    if not losses:
-        return "nothing was lost"
-    return ", ".join(losses) + (" (means per replication)" if summary["replications"] > 1 else "")
+    unseen, end = "unseen what another had written", "not finished at the end"
+    overwritten, stranded = summary["overwritten"]["total"]["mean"], summary["stranded"]["mean"]
+    counted = (
+        (overwritten, f"write overwrote {unseen}", f"writes overwrote {unseen}"),
+        (stranded, f"Certificate was {end}", f"Certificates were {end}"),
+        (summary["gave_up"]["mean"], "reconcile gave up", "reconciles gave up"),
+    )
+    return losses(counted, summary, "nothing was lost")
 
 
 def _conditions(summary: Summary) -> str:

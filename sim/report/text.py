@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.report.numbers import write
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,6 +38,25 @@ def render(parts: list[RenderableType], terminal: bool) -> str:
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, str) and not terminal)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+
+
+def footer(folder: Path | None, command: str, files: str = "") -> list[RenderableType]:
+    """Return the last lines of a report: where the results are, and how to get them again."""
+    from rich.markup import escape
+
+    named = f" ({files})" if files else ""
+    lines: list[RenderableType] = [] if folder is None else [escape(f"Results:       {folder}{named}")]
+    return [*lines, escape(f"Reproduce it:  {command}")]
+
+
+def losses(counted: Iterable[tuple[float | None, str, str]], summary: Mapping[str, Any], none: str) -> str:
+    """Return the means that are not 0, each in its words for one and for many; ``none`` where nothing was lost."""
+    said = [f"{write(figure)} {one if figure == 1 else many}" for figure, one, many in counted if figure]
+    if summary["violations"]:
+        said.append("invariants were violated")
+    if not said:
+        return none
+    return ", ".join(said) + (" (means per replication)" if summary["replications"] > 1 else "")
 
 
 def is_wide(terminal: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.figures import FIGURES
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
-from sim.report.text import is_wide, render, short_keys, table
+from sim.report.text import footer, is_wide, render, short_keys, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,10 +39,7 @@ def tune_report(document: Document, *, folder: Path | None, command: str, termin
         parts += [_sensitivity(document, name, found, terminal), ""]
     parts += [f"[bold]{escape(line)}[/]" for line in worth(document)]
     parts.append("")
-    if folder is not None:
-        names = "tune.json, recommended.yaml, trials.csv, trials.parquet, tune.png"
-        parts.append(escape(f"Results:       {folder} ({names})"))
-    parts.append(escape(f"Reproduce it:  {command}"))
+    parts += footer(folder, command, "tune.json, recommended.yaml, trials.csv, trials.parquet, tune.png")
     return render(parts, terminal)
 
 

@@ -282,3 +282,10 @@ class Scenario(Part):
     def resolved(self) -> dict[str, Any]:
         """The scenario with all defaults, as plain data that loads again to an equal scenario."""
         return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The same as YAML: what a results folder keeps, and what ``load`` takes overrides on."""
+        import yaml
+
+        text: str = yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True, width=100)
+        return text

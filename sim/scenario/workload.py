@@ -14,6 +14,10 @@ from sim.scenario.values import Duration, Latency, Part, Rate, check_order, one_
 _KEY_SIZES = {"RSA": tuple(range(2048, 8193, 1024)), "ECDSA": (256, 384, 521), "Ed25519": ()}
 
 
+OWN_PREFIXES = ("certificates-", "certificaterequests-", "cert-manager")
+"""How the names of cert-manager's own controllers and event recorders begin, which nobody else may have."""
+
+
 class PrivateKey(Part):
     """spec.privateKey of the Certificates."""
 
@@ -221,7 +225,7 @@ class Writer(Part):
     @field_validator("name")
     @classmethod
     def _own_name(cls, name: str) -> str:
-        if name.startswith(("certificates-", "certificaterequests-", "cert-manager")):
+        if name.startswith(OWN_PREFIXES):
             raise ValueError(f"{quoted(name)} is a name of cert-manager's own controllers; choose another")
         return one_line(name)
 

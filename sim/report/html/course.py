@@ -6,7 +6,7 @@ from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING
 
-from sim.report.html.findings import Named
+from sim.report.html.findings import Named, about_run
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
 
@@ -53,7 +53,7 @@ def levels(named: Named, replication: int) -> Section:
     )
     depth_rows, token_rows = [], []
     for name, each in named.items():
-        about = f"{name}: " if len(named) > 1 else ""
+        about = about_run(named, name)
         passes = each.reconciles[each.reconciles["replication"] == replication]
         end = passes["ended_at"].max().value if len(passes) else 1
         for key, level in depths(passes).items():
@@ -90,7 +90,7 @@ def slowest(named: Named, replication: int) -> Section:
     many = SLOWEST.get(len(named), 1)
     rows = []
     for number, (name, each) in enumerate(list(named.items())[:MOST_LANES], start=1):
-        about = f"{name}: " if len(named) > 1 else ""
+        about = about_run(named, name)
         for place, (certificate, seconds) in enumerate(_slow(each, replication, many), start=1):
             story = _story(each, certificate, replication)
             took = "never Ready" if seconds is None else write(seconds, "seconds")

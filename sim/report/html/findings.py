@@ -30,6 +30,11 @@ PART_MEANINGS = {
 }
 
 
+def about_run(named: Named, name: str) -> str:
+    """Return what a row about one of several runs begins with; nothing where there is only one."""
+    return f"{name}: " if len(named) > 1 else ""
+
+
 def outcome(named: Named, comparison: Comparison | None) -> Section:
     """The verdict and the expectations."""
     from sim.report.comparison import sentences
@@ -46,7 +51,7 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
         if not comparison.same_luck:
             section.words.append("These runs did not share seed and replications, so the intervals are wider.")
     for name, each in named.items():
-        section.words.append((f"{name}: " if len(named) > 1 else "") + said(each.summary))
+        section.words.append(about_run(named, name) + said(each.summary))
     rows = [
         (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one["value"]), name)
         for name, each in named.items()
@@ -184,7 +189,7 @@ def losers(named: Named) -> Section:
     )
     for number, (name, each) in enumerate(named.items(), start=1):
         rows = each.attribution
-        about = f"{name}: " if len(named) > 1 else ""
+        about = about_run(named, name)
         if not len(rows):
             section.words.append(f"{about}no write was refused as stale.")
             continue
@@ -239,7 +244,7 @@ def staleness(named: Named) -> Section:
     )
     rows = []
     for name, each in with_some.items():
-        about = f"{name}: " if len(named) > 1 else ""
+        about = about_run(named, name)
         for part, line in each.staleness.iterrows():
             seconds = (write(line[key].total_seconds(), "seconds") for key in ("mean", "p50", "p95"))
             shares = (write(float(line[key]), "share") for key in ("share", "outdated_share"))

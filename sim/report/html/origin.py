@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.metrics import LINES
 from sim.analysis.summary import parts, totals
-from sim.report.html.findings import Named, hourly
+from sim.report.html.findings import Named, about_run, hourly
 from sim.report.html.parts import Section, Table
 from sim.report.numbers import write
 
@@ -25,7 +25,7 @@ def log_lines(named: Named, command: str) -> Section:
     )
     rows = []
     for name, each in named.items():
-        about = f"{name}: " if len(named) > 1 else ""
+        about = about_run(named, name)
         hours = [(one.metrics.get("ended_s") or 0) / 3600 for one in each.measured]
         verbosity = each.scenario.log.verbosity
         for key in parts(each.measured, "logged"):
