@@ -60,6 +60,10 @@ class Listener:
         self.receiving = True
 
 
+def _look_away(_: Object) -> None:
+    pass
+
+
 class Informer(Burst):
     """The goroutines and the cache of one kind, and the burst in which its decoder decodes an event."""
 
@@ -67,7 +71,7 @@ class Informer(Burst):
         self._process = process
         self._go = process.go
         self.cache = Cache(kind)
-        self._handlers: list[Handler | None] = []
+        self._handlers: list[Handler] = []
         self._before: list[Callable[[Object, bool], None]] = []
         self._orders: list[list[list[Listener]]] = []
         self._luck = process.streams.uniform(f"informer/{kind}", "handlers")
@@ -88,9 +92,9 @@ class Informer(Burst):
         """Call ``handler`` for each event, after the cache has it."""
         self._handlers.append(handler)
 
-    def reserve_place(self) -> None:
-        """Account for a listener that does nothing: it only takes a place in the order of the others."""
-        self._handlers.append(None)
+    def add_bystander(self) -> None:
+        """Account for a listener that finds nothing to do: it takes its turn like the others."""
+        self._handlers.append(_look_away)
 
     def add_index(self, update: Callable[[Object, bool], None]) -> None:
         """Call ``update(object, deleted)`` whenever the cache changes, before any handler."""
@@ -213,7 +217,7 @@ class Informer(Burst):
 
     def _register(self) -> None:
         """Put the listeners into the map, in the random order in which a process registers its controllers."""
-        left = [Listener(self._go, handler) if handler is not None else None for handler in self._handlers]
+        left = [Listener(self._go, handler) for handler in self._handlers]
         order = [left.pop(int(self._luck() * len(left))) for _ in range(len(left))]
         # Up to eight fit into one bucket; beyond, hashing spreads them over as many as are needed.
         buckets: list[list[Listener | None]] = [[] for _ in range(max(-(-len(order) // BUCKET), 1))]

@@ -20,6 +20,10 @@ THROTTLED_LOG_NS = 1_000_000_000
 """client-go logs waits for a token that last longer than this (rest/request.go, longThrottleLatency)."""
 
 
+def _cleaned_up() -> None:
+    """What the request's own goroutine does once its stream has ended: as good as nothing."""
+
+
 class Request(Burst):
     """One request under way, and the burst that takes its answer.
 
@@ -102,10 +106,17 @@ class Request(Burst):
             process.connection.arrive(self._frame, response)
 
     def _frame(self, response: Response, at_once: bool) -> Burst | None:
+        """The answer is read: its headers wake the caller, its end the request's own goroutine.
+
+        That one (golang.org/x/net/http2, clientStream.doRequest) is woken last and so runs next; the caller goes
+        behind whoever waits for the processor already, even where nobody else was woken with it.
+        """
         self.response = response
         if at_once:
             return self._received()
-        self.process.go.ready(self._received)
+        ready = self.process.go.ready
+        ready(self._received)
+        ready(_cleaned_up)
         return None
 
     def _received(self) -> Burst:

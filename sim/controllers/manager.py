@@ -73,7 +73,9 @@ class Manager:
         self._informers = [self.certificates, self.requests, self.secrets]
         self.controllers: list[Controller] = []
         if operator is None:
-            self.certificates.reserve_place()  # ingress-shim listens too, and finds nothing to do
+            self.certificates.add_bystander()  # ingress-shim
+            for _ in range(3):  # issuers, clusterissuers and the selfsigned issuer
+                self.secrets.add_bystander()
             self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
             self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
         else:

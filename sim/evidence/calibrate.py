@@ -75,8 +75,10 @@ def calibrate(traces: list[Trace], cores: int | None, ignored: Counter[str] | No
     measured["speed_spread"] = speed_spread(service.speeds)
     profile = _profile(measured, rejected)
     measured["watch.lag"] = _lag(traces, profile)
-    measured["create_gap"] = lognormal(
-        gathered(traces, hops.create_gaps), "audit log, a creation's answer to the client's next one"
+    measured["create_cpu"] = quantile_of(
+        gathered(traces, hops.create_gaps),
+        FASTEST,
+        "audit log, a creation's answer to the client's next one, the fastest tenth",
     )
     profile = _profile(measured, rejected)
     stretched = stretch(traces, profile, cores)

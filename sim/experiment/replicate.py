@@ -67,7 +67,7 @@ class Cluster:
             self._start_manager(operator)
         if scenario.issuer.type == "external":
             ExternalIssuer(self.sim, self.server, scenario, profile)
-        self.creator = Creator(self.sim, self.server, scenario, profile)
+        self.creator = Creator(self.sim, self.machine, self.server, scenario, profile)
         count = scenario.workload.certificates
         self.writers = [OtherWriter(self.sim, self.server, writer, count) for writer in scenario.writers]
         for writer in self.writers:

@@ -136,9 +136,9 @@ class Profile(Part):
     watch: WatchCosts = WatchCosts()
     controllers: ControllerCosts = ControllerCosts()
     go: GoScheduler = GoScheduler()
-    create_gap: Latency = Field(
-        Latency(p50=round(1.7 * MS), p90=4 * MS),
-        description="from an answer to the next creation, for a client that creates one after the other",
+    create_cpu: Duration = Field(
+        round(1.3 * MS),
+        description="core time from an answer to the next creation, of a client that creates one after the other",
     )
     speed_spread: float = Field(
         0,

@@ -159,7 +159,7 @@ def test_what_is_not_shown_stays_at_its_default(known):
     assert known.profile.go == defaults.go
     assert known.profile.controllers.ecdsa == defaults.controllers.ecdsa
     assert "server.hidden_retry" not in known.measured  # no refusals in it
-    assert "create_gap" not in known.measured
+    assert "create_cpu" not in known.measured
 
 
 # --- core time from load ---

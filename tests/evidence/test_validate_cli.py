@@ -14,7 +14,7 @@ from sim.report.validation_pictures import write_pictures
 from tests.cli.command import requeue
 from tests.evidence.test_validate_asked import ASKED
 
-PROFILE = "create_gap: {p50: 1.7ms, p90: 4ms}\nprovenance: {observed: {recordings: [used/r1]}}\n"
+PROFILE = "create_cpu: 1.7ms\nprovenance: {observed: {recordings: [used/r1]}}\n"
 
 
 @pytest.fixture
