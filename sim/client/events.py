@@ -17,7 +17,6 @@ from typing import Any
 
 from sim.client.effects import Send
 from sim.client.process import Process
-from sim.client.rest import Request
 from sim.client.throttle import TokenBuckets
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
@@ -95,7 +94,7 @@ class EventRecorder(Burst):
     def _send(self, write: Write) -> None:
         process = self._process
         send = Send(write, self._event[2])
-        Request(process, self._component, send, process.sim.now, -1).start(self._sent)
+        process.parts.request(process, self._component, send, process.sim.now, -1).start(self._sent)
 
     def _sent(self, answer: Response) -> Burst | None:
         if answer.code == 404:

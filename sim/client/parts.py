@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer
+from sim.client.rest import Request
 from sim.client.worker import Workers
 from sim.client.workqueue import Workqueue
 
@@ -22,6 +23,7 @@ class Parts:
     workers: type[Workers] = Workers
     informer: type[Informer] = Informer
     events: type[EventRecorder] = EventRecorder
+    request: type[Request] = Request
 
 
 STANDARD = Parts()

@@ -14,7 +14,6 @@ from sim.client.effects import Compute, Effect, Failure, Reconcile, Send, Sleep
 from sim.client.limiter import ItemLimiter
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, policy_of
 from sim.client.process import Process
-from sim.client.rest import Request
 from sim.client.retrying import Retrying
 from sim.client.workqueue import Workqueue
 from sim.cluster.messages import Response
@@ -157,6 +156,7 @@ class Worker(Burst):
         "_go",
         "_item",
         "_new_number",
+        "_new_request",
         "_number",
         "_obj",
         "_place",
@@ -181,6 +181,7 @@ class Worker(Burst):
         self._queue = workers.queue
         self._rows = workers.process.recorder.reconciles
         self._new_number = workers.process.recorder.new_reconcile
+        self._new_request = workers.process.parts.request
         self._request_cpu = workers.process.request_cpu + workers.process.response_cpu
 
     def take(self) -> Burst | None:
@@ -258,7 +259,7 @@ class Worker(Burst):
             reconciler = self._workers.reconciler
             deadline = reconciler.deadline
             longest = None if deadline is None else self._started + deadline - process.sim.now
-            request = Request(process, reconciler.name, effect, self._started, self._number)
+            request = self._new_request(process, reconciler.name, effect, self._started, self._number)
             if not request.start(self._resume, longest):
                 return self._resume(Failure("client rate limiter Wait returned an error: context deadline"))
             self._requests += 1

@@ -72,11 +72,14 @@ ABLATIONS = (
     Ablation("plain round-robin instead of Go's scheduler", profile={"go": {"fair": False}}),
     Ablation("socket to cache in one goroutine", parts=replace(STANDARD, informer=without.OneGoroutine)),
     Ablation("handlers in a fixed order", parts=replace(STANDARD, informer=without.InOrder)),
+    Ablation("no listeners that find nothing to do", parts=replace(STANDARD, informer=without.NoBystanders)),
+    Ablation("no goroutine of a request's own", parts=replace(STANDARD, request=without.NoOwnGoroutine)),
     # The machine.
     Ablation(
         "decoding keys and objects costs nothing",
         profile={"controllers": {"parse_cpu": 0, "issue_cpu": 0, "object_cpu": 0}},
     ),
+    Ablation("who creates needs no core", profile={"create_cpu": 0}),
     Ablation("no cold caches", profile={"server": {"cold_factor": 1.0}}),
     Ablation("an equally fast machine in all runs", profile={"speed_spread": 0.0}),
 )

@@ -10,8 +10,10 @@ from typing import Any
 
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer, Listener
+from sim.client.rest import Request
 from sim.client.worker import Workers
 from sim.client.workqueue import Item, Workqueue
+from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.cluster.watch import WatchEvent
 from sim.kernel.go import Burst
@@ -169,9 +171,29 @@ class InOrder(Informer):
     """Handlers are called in the order of their registration, every time."""
 
     def _register(self) -> None:
-        listeners = [Listener(self._go, handler) for handler in self._handlers if handler is not None]
+        listeners = [Listener(self._go, handler) for handler in self._handlers]
         super()._register()
         self._orders = [[listeners] for _ in self._orders]
+
+
+class NoBystanders(Informer):
+    """Only who may find something to do listens."""
+
+    def add_bystander(self) -> None:
+        """Leave it out."""
+
+
+class NoOwnGoroutine(Request):
+    """An answer wakes its caller and nobody else, so the caller runs next where the answer was read last."""
+
+    __slots__ = ()
+
+    def _frame(self, response: Response, at_once: bool) -> Burst | None:
+        self.response = response
+        if at_once:
+            return self._received()
+        self.process.go.ready(self._received)
+        return None
 
 
 class NoEvents(EventRecorder):
