@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from statistics import mean
 
 from sim.scenario.profile_file import load_profile
@@ -17,7 +18,7 @@ def gaps(*changes: str) -> list[int]:
         for row in requests(replication("burst-50-update", 0, *changes))
         if (row["verb"], row["resource"]) == ("create", "certificates")
     ]
-    return [after["received_ns"] - before["answered_ns"] for before, after in zip(made, made[1:], strict=False)]
+    return [after["received_ns"] - before["answered_ns"] for before, after in itertools.pairwise(made)]
 
 
 def test_it_takes_its_own_time_where_cores_are_free_and_longer_while_keys_are_generated():
