@@ -112,9 +112,8 @@ def origin(words: Sequence[str], scenario: str) -> dict[str, str]:
     """Return what a manifest says of a run's origin: the scenario's file, and the command to repeat it.
 
     A file elsewhere on this machine means nothing on another one: there the command starts from the
-    scenario in the results folder itself, which has every setting in it.
+    scenario in the results folder itself.
     """
     named = portable(scenario)
-    if Path(named).is_absolute():
-        return {"scenario_file": "scenario.yaml", "command": "requeue run scenario.yaml"}
-    return {"scenario_file": named, "command": shlex.join(words)}
+    file = "scenario.yaml" if Path(named).is_absolute() else named
+    return {"scenario_file": file, "command": shlex.join(file if word == named else word for word in words)}

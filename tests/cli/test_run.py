@@ -55,8 +55,15 @@ def test_a_manifest_names_no_place_of_this_machine(project: Path):
     elsewhere = project / "elsewhere"
     elsewhere.mkdir()
     requeue("run", str(project / "small.yaml"), "--out", "out", at=elsewhere)
-    assert json.loads((elsewhere / "out" / "manifest.json").read_text())["command"] == "requeue run scenario.yaml"
+    command = json.loads((elsewhere / "out" / "manifest.json").read_text())["command"]
+    assert command.startswith("requeue run scenario.yaml --seed ")
     assert str(project) not in (elsewhere / "out" / "manifest.json").read_text()
+    requeue("budget", str(project / "small.yaml"), "--replications", "2", "--out", "tries", at=elsewhere)
+    command = json.loads((elsewhere / "tries" / "manifest.json").read_text())["command"]
+    assert command.startswith("requeue budget scenario.yaml ")
+    requeue(*command.split()[1:], "--out", "again", at=elsewhere / "tries")
+    found = [json.loads((elsewhere / "tries" / of / "budget.json").read_text()) for of in (".", "again")]
+    assert found[0]["writes"] == found[1]["writes"] > 0
 
 
 def test_json_is_one_object_and_nothing_else(project: Path):
