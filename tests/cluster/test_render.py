@@ -1,4 +1,4 @@
-"""The Kubernetes form of objects, the size of managedFields, and names of changed status fields."""
+"""The Kubernetes form of objects, and the size of managedFields."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from hypothesis import given
 
 from sim.cluster.objects import Write
 from sim.cluster.render import as_kubernetes, managed_fields, managed_fields_bytes
-from sim.cluster.status_fields import status_field_names, status_fields
 from tests.cluster.test_properties import histories, played
-from tests.cluster.writes import NAME, cluster, current, statuses
+from tests.cluster.writes import NAME, cluster, current
 
 
 @given(histories)
@@ -48,30 +47,3 @@ def test_nothing_to_render() -> None:
     assert event is not None
     assert managed_fields_bytes(event) == 0
     assert "managedFields" not in as_kubernetes(event)["metadata"]
-
-
-def test_changed_status_fields_by_name() -> None:
-    ready = {"type": "Ready", "status": "True"}
-    old = {"revision": 1, "conditions": [ready], "notAfter": "t"}
-    new = {
-        "conditions": [{**ready, "status": "False"}, {"type": "Issuing", "status": "True"}],
-        "notAfter": "t",
-    }
-    mask = status_fields(old, new)
-    assert set(status_field_names(mask)) == {"revision", "conditions[Ready]", "conditions[Issuing]"}
-    assert status_fields(new, old) == mask
-    assert status_fields(old, dict(old)) == 0
-    assert status_fields(None, None) == 0
-    assert set(status_field_names(status_fields(None, old))) == {"revision", "conditions[Ready]", "notAfter"}
-    other = status_fields(None, {"conditions": [{"type": "Odd", "status": "True"}]}, "CertificateRequest")
-    assert status_field_names(other, "CertificateRequest") == ("conditions[Odd]",)
-
-
-@given(statuses(), statuses(), statuses())
-def test_masks_of_changes_obey_the_triangle(a: dict, b: dict, c: dict) -> None:
-    assert status_fields(a, c) & ~(status_fields(a, b) | status_fields(b, c)) == 0
-    assert (status_fields(a, b) == 0) == (_by_type(a) == _by_type(b))
-
-
-def _by_type(status: dict) -> dict:
-    return {**status, "conditions": {one["type"]: one for one in status.get("conditions", [])}}
