@@ -32,8 +32,6 @@ ENOUGH = 10
 """Fewer samples than this give no estimate."""
 COLD_AFTER = 20 * MS
 """A request that arrives so long after the last one's answer is a cold one."""
-WARM = 2 * ENOUGH
-"""So many warm and as many cold requests of a class tell what being cold costs that class."""
 FASTEST = 0.1
 """The quantile of a step's time that is taken for its computing: the rest of the time is spent waking up."""
 
@@ -101,8 +99,7 @@ def service_times(traces: list[Trace]) -> ServiceEstimates:
     """Estimate from the requests that were alone in the server: keys being generated don't slow those.
 
     Log times are the sum of an effect of the class, of the recording and of being cold: a machine is not
-    equally fast at all times, and a class that was seen cold only can still be told what it takes warm. Where
-    both kinds of a class were seen often enough, its own difference counts: being cold costs some more than others.
+    equally fast at all times, and a class that was seen cold only can still be told what it takes warm.
     """
     import numpy as np
 
@@ -124,16 +121,10 @@ def service_times(traces: list[Trace]) -> ServiceEstimates:
     recordings = np.array([row[1] for row in rows])
     cold = np.array([row[2] for row in rows], dtype=float)
     effects, cold_effect, spread = _effects(logs, classes, recordings, cold, len(traces))
-    average = logs - effects[recordings]
+    warm = np.exp(logs - effects[recordings] - cold * cold_effect)
     times = {}
     for number, name in enumerate(names):
-        own = classes == number
-        warm, chilled = average[own & (cold == 0)], average[own & (cold == 1)]
-        enough = min(len(warm), len(chilled)) >= WARM
-        slower_by = max(float(np.median(chilled) - np.median(warm)), 0.0) if enough else cold_effect
-        measured = lognormal(
-            np.exp(np.concatenate((warm, chilled - slower_by))), "audit log, requests alone in the server"
-        )
+        measured = lognormal(warm[classes == number], "audit log, requests alone in the server")
         assert measured is not None
         times[name] = measured
     slower = None

@@ -260,8 +260,9 @@ class GoProcess:
             self._waiting -= 1
             return processor.queue.popleft()
         if queued:
+            more = len(queued) // self._procs  # globrunqget: a fair share of what was there, the one to run included
             work = queued.popleft()
-            for _ in range(min(len(queued) // self._procs, len(queued))):
+            for _ in range(min(more, len(queued))):
                 processor.queue.append(queued.popleft())
                 self._waiting += 1
             return work
@@ -279,11 +280,10 @@ class GoProcess:
         for other in self._all:
             queue = other.queue
             if queue:
-                work = queue.popleft()
-                self._waiting -= 1
-                for _ in range(len(queue) // 2):
+                for _ in range(len(queue) - len(queue) // 2):
                     thief.queue.append(queue.popleft())
-                return work
+                self._waiting -= 1
+                return thief.queue.pop()  # runqsteal: the last of them first
         for other in self._all:
             if other.runnext is not None:
                 work, other.runnext = other.runnext, None
@@ -334,8 +334,11 @@ class GoProcess:
             if processor.turn != processor.seen_turn:
                 processor.seen_turn = processor.turn
                 processor.seen_at = now
-            elif awaited and now - processor.seen_at >= self._slice:
-                self._preempt(processor, burst)
+            elif now - processor.seen_at >= self._slice:
+                if awaited:
+                    self._preempt(processor, burst)
+                else:  # preempted as well, and next at once: another slice
+                    processor.turn += 1
         self._fill()
 
     def _preempt(self, processor: _Processor, burst: Burst) -> None:

@@ -18,7 +18,7 @@ def test_a_sweep_says_the_best_first_and_leaves_its_files(project: Path):
     done = inside(*SWEEP, "--out", "out", at=project)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout.startswith("No cell is better than the current configuration: conflicts per Certificate")
+    assert "conflicts per Certificate" in done.stdout.splitlines()[0]
     assert "undecided" in done.stdout
     assert "Reproduce it:  requeue sweep small.yaml --vary client.qps=20,50" in done.stdout
     names = {entry.name for entry in (project / "out").iterdir()}
