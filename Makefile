@@ -36,7 +36,7 @@ types: $(STAMP) ## check types
 	$(BIN)/mypy
 
 docs: $(STAMP) ## write the generated reference again and build the site into build/site
-	$(BIN)/python -m sim.scenario.reference > docs/scenarios.md
+	$(BIN)/python -m sim.report.reference > docs/scenarios.md
 	$(BIN)/python -m sim.recording.dictionary > docs/frames.md
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/site
 	@echo "open build/site/index.html"
@@ -45,13 +45,13 @@ pictures: $(STAMP) ## draw the pictures of the README again
 	$(BIN)/python docs/_ext/pictures.py
 
 tuning: $(STAMP) ## compute the tables of docs/tuning.md again (two minutes)
-	$(BIN)/python -m sim.evidence.tuning docs/tuning.md
+	$(BIN)/python -m sim.bench.tuning docs/tuning.md
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
-	$(BIN)/python -m sim.evidence.bench
+	$(BIN)/python -m sim.bench.issuance
 
 bench-contention: $(STAMP) ## cost of plain clients beside a loop written for one model alone
-	$(BIN)/python -m sim.evidence.bench_contention
+	$(BIN)/python -m sim.bench.contention
 
 validate: $(STAMP) ## predict recorded clusters and write docs/validation.md: RECORDINGS=path
 	$(BIN)/requeue validate $(RECORDINGS) --profile scenarios/profiles/recorded-2-cores.yaml --ablations --update docs/validation.md

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from sim.experiment.studies import tune as tune
     from sim.recording.results import ResultsError as ResultsError
     from sim.scenario.errors import ScenarioError as ScenarioError
-    from sim.scenario.loader import load as load
     from sim.scenario.model import Scenario as Scenario
+    from sim.scenario.reading.loader import load as load
 
     __version__: str
 
@@ -48,7 +48,7 @@ _HOMES = {
     "budget": "sim.experiment.studies",
     "compare": "sim.experiment.compare",
     "diff": "sim.experiment.diff",
-    "load": "sim.scenario.loader",
+    "load": "sim.scenario.reading.loader",
     "open_comparison": "sim.experiment.compare",
     "open_results": "sim.experiment.result",
     "run": "sim.experiment.run",

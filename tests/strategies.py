@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from sim.scenario.model import Scenario
-from sim.scenario.units import HOUR, MS, SECOND
+from sim.units import HOUR, MS, SECOND
 
 STRATEGIES = ("update", "apply", "merge-patch", "merge-patch-unconditional")
 

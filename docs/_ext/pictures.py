@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 import sim
-from sim.scenario.catalogue import resolve_scenario
+from sim.scenario.reading.catalogue import resolve_scenario
 
 FOLDER = Path(__file__).parents[1] / "pictures"
 STYLE = {"font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "requeue", "axes.titlesize": 11}

@@ -82,7 +82,7 @@ def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
     import numpy as np
 
     from sim.client.throttle import TokenBucket
-    from sim.scenario.releases import release_of
+    from sim.families.certmanager.releases import release_of
 
     throttle = scenario.client.throttle
     if not (release_of(scenario.preset).throttled if throttle is None else throttle):

@@ -13,7 +13,7 @@ import typer
 from sim.cli.output import emit, shown
 
 if TYPE_CHECKING:
-    from sim.evidence.calibrate import Calibration
+    from sim.calibration.calibrate import Calibration
 
 
 def calibrate(
@@ -40,12 +40,12 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print profile and provenance as JSON.")] = False,
 ) -> None:
     """Measure how long things take from recordings of a real cluster, as a profile for simulations."""
-    from sim.evidence.calibrate import CalibrationError
-    from sim.evidence.calibrate import calibrate as measure
-    from sim.evidence.profile_yaml import provenance, to_yaml
-    from sim.evidence.reading import reading_bar
-    from sim.evidence.sources import SourceError, find_recordings
-    from sim.evidence.trace import read_trace
+    from sim.calibration.calibrate import CalibrationError
+    from sim.calibration.calibrate import calibrate as measure
+    from sim.calibration.profile_yaml import provenance, to_yaml
+    from sim.calibration.trace import read_trace
+    from sim.logs.reading import reading_bar
+    from sim.logs.sources import SourceError, find_recordings
 
     ignored: Counter[str] = Counter()
     try:
@@ -56,7 +56,7 @@ def calibrate(
         if output is not None:
             output.write_text(to_yaml(calibration, _made_by(recordings, output, cores)), encoding="utf-8")
         if plots is not None:
-            from sim.evidence.qqplots import write_plots
+            from sim.calibration.qqplots import write_plots
 
             write_plots(calibration.measured, plots)
     except (SourceError, CalibrationError, OSError) as error:
@@ -85,8 +85,8 @@ def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[st
 def _report(calibration: Calibration, terminal: bool) -> str:
     from rich.markup import escape
 
-    from sim.evidence.calibrate import DEFAULT, parameters
-    from sim.evidence.profile_yaml import provenance
+    from sim.calibration.calibrate import DEFAULT, parameters
+    from sim.calibration.profile_yaml import provenance
     from sim.report.text import keep_names, render, table
 
     grounds = provenance(calibration)

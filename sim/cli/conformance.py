@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sim.cluster.objects import Object
-    from sim.evidence.conformance import Report, Sequence, Step
+    from sim.validation.conformance import Report, Sequence, Step
 
 _NAME = "example"
 
@@ -45,7 +45,7 @@ def conformance(
 
     Exit status 1 if any step disagrees, 2 if a file cannot be used.
     """
-    from sim.evidence.conformance import RecordingError, Report, read
+    from sim.validation.conformance import RecordingError, Report, read
 
     report = Report()
     try:
@@ -93,7 +93,7 @@ def explain_write(
     """
     from rich.console import Console
 
-    from sim.evidence.conformance import RecordingError, Replay, Sequence
+    from sim.validation.conformance import RecordingError, Replay, Sequence
 
     try:
         steps = list(_read_writes(file))
@@ -113,7 +113,7 @@ def _refuse(error: Exception) -> None:
 
 
 def _find(sequences: Iterator[Sequence], wanted: str) -> Sequence:
-    from sim.evidence.conformance import RecordingError
+    from sim.validation.conformance import RecordingError
 
     names = []
     for sequence in sequences:
@@ -129,7 +129,7 @@ def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
     """The writes in a YAML file. Raises ``RecordingError`` with the line of whatever cannot be used."""
     import yaml
 
-    from sim.evidence.conformance import RecordingError, fault
+    from sim.validation.conformance import RecordingError, fault
 
     class Loader(yaml.SafeLoader):
         """Leaves times as they are written: in Kubernetes they are strings."""
@@ -169,7 +169,7 @@ def _print_report(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from sim.evidence.conformance import ASPECTS, OPERATIONS
+    from sim.validation.conformance import ASPECTS, OPERATIONS
 
     console = Console(highlight=False, soft_wrap=True)
     steps, passed = report.steps.total(), report.steps_passed.total()
@@ -200,7 +200,7 @@ def _print_report(report: Report) -> None:
 
 
 def _print_differences(console: Console, step: Step) -> None:
-    from sim.evidence.conformance import differences
+    from sim.validation.conformance import differences
 
     for aspect in step.differs:
         for line in differences(aspect, step.found[aspect], step.expected[aspect]):
@@ -211,7 +211,7 @@ def _show(sequence: Sequence) -> bool:
     """Print a recorded sequence step by step; whether all of it agrees."""
     from rich.console import Console
 
-    from sim.evidence.conformance import Replay
+    from sim.validation.conformance import Replay
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(sequence.id, style="bold", markup=False)
@@ -294,7 +294,7 @@ def _ownership_in_words(step: Step, before: Object | None, after: Object) -> Ite
 def _owners(item: Object | None) -> dict[str, list[str]]:
     """The owners of each field that has one, such as ``kubectl (Update)``."""
     from sim.cluster.render import managed_fields
-    from sim.evidence.conformance import owned_paths
+    from sim.validation.conformance import owned_paths
 
     owners: dict[str, list[str]] = {}
     for entry in managed_fields(item) if item is not None else ():

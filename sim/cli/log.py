@@ -12,9 +12,9 @@ import typer
 from sim.cli.output import emit, emit_json
 
 if TYPE_CHECKING:
-    from sim.evidence.lines import Progress
-    from sim.evidence.logreport import LogReport
-    from sim.evidence.sources import Recording
+    from sim.logs.lines import Progress
+    from sim.logs.logreport import LogReport
+    from sim.logs.sources import Recording
 
 _SHOWN = 10
 
@@ -40,9 +40,9 @@ def log(
     Folders of several recordings are counted each for itself; files named one by one are one log, such as a
     rotated one.
     """
-    from sim.evidence.reading import reading_bar
-    from sim.evidence.sources import NEITHER, SourceError, find_recordings
-    from sim.scenario.units import parse_duration
+    from sim.logs.reading import reading_bar
+    from sim.logs.sources import NEITHER, SourceError, find_recordings
+    from sim.units import parse_duration
 
     try:
         quiet = parse_duration(stuck_after)
@@ -67,7 +67,7 @@ def log(
         return
     (report,) = reports.values()
     if as_json:
-        from sim.evidence.logreport import as_json as plain
+        from sim.logs.logreport import as_json as plain
 
         emit_json(plain(report))
     else:
@@ -86,8 +86,8 @@ def _by_name(found: list[Recording]) -> dict[str, Recording]:
 
 
 def _read(recording: Recording, quiet_ns: int, progress: Progress | None) -> LogReport:
-    from sim.evidence.logreport import ConflictTally
-    from sim.evidence.sources import read_mixed
+    from sim.logs.logreport import ConflictTally
+    from sim.logs.sources import read_mixed
 
     ignored: Counter[str] = Counter()
     tally = ConflictTally()
@@ -99,7 +99,7 @@ def _read(recording: Recording, quiet_ns: int, progress: Progress | None) -> Log
 def _several(reports: dict[str, LogReport], as_json: bool) -> None:
     from rich.markup import escape
 
-    from sim.evidence.logs_of_many import ROWS, json_of_many, row, verdict_of_many
+    from sim.logs.logs_of_many import ROWS, json_of_many, row, verdict_of_many
     from sim.report.text import keep_names, render, table
 
     if as_json:
@@ -127,7 +127,7 @@ def _print(report: LogReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from sim.evidence.logreport import span_in_words, sparkline, verdict
+    from sim.logs.logreport import span_in_words, sparkline, verdict
 
     console = Console(highlight=False)
     console.print(verdict(report), style="bold", markup=False)

@@ -72,7 +72,7 @@ def write_openmetrics(result: Result, file: Path) -> None:
 
 
 def _duration(text: str) -> int:
-    from sim.scenario.units import parse_duration
+    from sim.units import parse_duration
 
     try:
         found = parse_duration(text)

@@ -67,8 +67,8 @@ def emit_json(value: Any) -> None:
 
 def load_scenario(name: str, settings: Sequence[str], seed: int | None, replications: int | None) -> Scenario:
     """Return the scenario of a name or path with ``--set``, ``--seed`` and ``--replications`` applied."""
-    from sim.scenario.catalogue import resolve_scenario
-    from sim.scenario.loader import load
+    from sim.scenario.reading.catalogue import resolve_scenario
+    from sim.scenario.reading.loader import load
 
     overrides = list(settings)
     if seed is not None:

@@ -11,7 +11,7 @@ import typer
 
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from sim.scenario.schema import json_schema
+    from sim.scenario.reading.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
@@ -20,7 +20,7 @@ def scenarios(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the scenarios that come with the project."""
-    from sim.scenario.catalogue import GROUPS, entries
+    from sim.scenario.reading.catalogue import GROUPS, entries
 
     found = entries()
     if as_json:

@@ -12,8 +12,8 @@ from sim.cli.output import BadInput, bad_input, emit, emit_json, set_words, show
 from sim.cli.run import Jobs
 
 if TYPE_CHECKING:
-    from sim.evidence.validate import Validation
     from sim.scenario.profile import Profile
+    from sim.validation.validate import Validation
 
 SHIPPED = "recorded-2-cores"
 """The profile that comes with the project."""
@@ -118,7 +118,7 @@ def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:
     """Return the profile, where its figures come from, and what to call it."""
     import yaml
 
-    from sim.scenario.profile_file import load_profile, resolve_profile
+    from sim.scenario.reading.profile_file import load_profile, resolve_profile
 
     found = resolve_profile(name)
     profile = load_profile(found)
@@ -138,17 +138,17 @@ def _validate(
     jobs: int | None,
     command: str,
 ) -> dict[str, Any]:
-    from sim.evidence import validate as evidence
-    from sim.evidence.ablation import ablate
-    from sim.evidence.asked import AskedError
-    from sim.evidence.cases import CaseError, find_cases
     from sim.experiment.executor import choose
     from sim.report.progress import progress_bar
+    from sim.validation import validate as validation
+    from sim.validation.ablation import ablate
+    from sim.validation.asked import AskedError
+    from sim.validation.cases import CaseError, find_cases
 
     try:
         cases = find_cases(recordings, settings)
         with progress_bar("validate") as progress:
-            found = evidence.validate(
+            found = validation.validate(
                 cases, profile, executor=choose(jobs), replications=replications, progress=progress
             )
     except (AskedError, CaseError) as error:
@@ -169,8 +169,8 @@ def _validate(
 
 
 def _document(found: Validation, provenance: dict[str, Any], named: str, command: str) -> dict[str, Any]:
-    from sim.evidence.ladder import as_list, ladder
-    from sim.evidence.validate import as_dict, calibrated_on, summarise
+    from sim.validation.ladder import as_list, ladder
+    from sim.validation.validate import as_dict, calibrated_on, summarise
 
     summary = summarise(found.cases)
     used = calibrated_on(provenance)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from sim.client.throttle import TokenBucket
 from sim.scenario.retry import Budget as Settings
 from sim.scenario.retry import Retry
-from sim.scenario.units import SECOND
+from sim.units import SECOND
 
 
 class Budget:

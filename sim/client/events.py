@@ -21,7 +21,7 @@ from sim.client.throttle import TokenBuckets
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
 from sim.kernel.go import Burst
-from sim.scenario.units import SECOND
+from sim.units import SECOND
 
 MAX_QUEUED = 1000
 AGGREGATE_FROM = 10

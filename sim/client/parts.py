@@ -1,6 +1,6 @@
 """What a process of controllers is built from.
 
-Validation builds one from other parts, to show what a mechanism is worth (``sim.evidence.without``). They are chosen
+Validation builds one from other parts, to show what a mechanism is worth (``sim.validation.without``). They are chosen
 when a process starts, so the choice costs nothing while it runs.
 """
 

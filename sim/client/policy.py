@@ -12,7 +12,7 @@ from sim.client.backoff import Backoff, backoffs
 from sim.client.budgets import Budget, bucket_of, budget_of
 from sim.client.throttle import TokenBucket
 from sim.scenario.retry import Retry
-from sim.scenario.units import SECOND
+from sim.units import SECOND
 
 GAVE_UP = -1
 """Instead of a wait: no try is left."""

@@ -7,7 +7,7 @@ deadline comes before its token is refused at once and takes none.
 
 from __future__ import annotations
 
-from sim.scenario.units import SECOND
+from sim.units import SECOND
 
 
 class TokenBucket:

@@ -256,7 +256,7 @@ def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Vari
     Raises ``ValueError`` where fewer than two come out, more than ``MOST_VARIANTS``, or one twice;
     ``ScenarioError`` where one is no valid scenario.
     """
-    from sim.scenario.loader import load
+    from sim.scenario.reading.loader import load
 
     combinations = list(itertools.islice(itertools.product(*vary.values()), MOST_VARIANTS + 1))
     if len(combinations) > MOST_VARIANTS:

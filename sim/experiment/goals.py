@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sim.analysis import figures
 from sim.analysis.summary import Measured
 from sim.scenario.expectations import Condition, holds
-from sim.scenario.units import SECOND, parse_duration
+from sim.units import SECOND, parse_duration
 
 OBJECTIVES = ("time_to_ready.p99", "requests.total")
 CONSTRAINTS = ("gave_up == 0", "stranded == 0")

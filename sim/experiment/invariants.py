@@ -12,7 +12,7 @@ from __future__ import annotations
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.recorder import Recorder
 from sim.scenario.model import Scenario
-from sim.scenario.units import SECOND
+from sim.units import SECOND
 
 _R = {name: index for index, name in enumerate(REQUESTS)}
 _C = {name: index for index, name in enumerate(RECONCILES)}

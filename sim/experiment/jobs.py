@@ -14,7 +14,7 @@ from sim.recording import frames, klog
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from sim.controllers.operator import Operator
+    from sim.families.certmanager.operator import Operator
     from sim.scenario.model import Scenario
 
 
@@ -23,7 +23,7 @@ class Job:
     """One replication to run: what travels to a worker.
 
     ``rows`` and ``log`` say what else is wanted back; ``waste`` asks for the figures of ``sim.analysis.waste``.
-    ``operators`` run beside cert-manager (``sim.controllers.operator``).
+    ``operators`` run beside cert-manager (``sim.families.certmanager.operator``).
     """
 
     scenario: Scenario
@@ -58,7 +58,7 @@ def perform(job: Job) -> Done:
         metrics = measure(replication, verbosity)
     if job.waste:
         from sim.analysis.waste import waste
-        from sim.scenario.profile_file import profile_of
+        from sim.scenario.reading.profile_file import profile_of
 
         metrics |= waste(replication, profile_of(job.scenario))
     measured = Measured(

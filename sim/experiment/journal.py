@@ -25,8 +25,8 @@ from sim.scenario.model import Scenario
 WITHOUT = ("description", "expect", "name", "recording", "replications")
 """Keys of a scenario that change nothing about replication i."""
 
-COMPUTES = ("analysis", "client", "cluster", "controllers", "experiment", "kernel", "recording", "scenario")
-"""The rooms of the code that a replication's figures depend on."""
+SHOWS = ("cli", "plot", "report")
+"""The rooms of the code that only show figures; every other file may decide them."""
 
 PACKAGES = ("numpy", "simpy")
 """The packages that draw the numbers and order the events."""
@@ -43,15 +43,20 @@ def version() -> str:
 
     digest = hashlib.sha256("".join(f"{name} {installed(name)}\n" for name in PACKAGES).encode())
     root = Path(__file__).resolve().parents[1]
-    for room in COMPUTES:
-        for file in sorted((root / room).rglob("*.py")):
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    for file in computing(root):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
+
+
+def computing(root: Path) -> list[Path]:
+    """Return the files of the package at ``root`` that a replication's figures may depend on."""
+    files = sorted(root.rglob("*.py"))
+    return [file for file in files if file.relative_to(root).parts[0] not in SHOWS]
 
 
 def key_of(scenario: Scenario) -> str:
     """Return the hash of what decides the replications of ``scenario``."""
-    from sim.scenario.profile_file import profile_of
+    from sim.scenario.reading.profile_file import profile_of
 
     resolved = {key: value for key, value in scenario.resolved().items() if key not in WITHOUT}
     profile = profile_of(scenario).model_dump(mode="json")

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from sim.scenario.units import format_duration, parse_duration, parse_rate
+from sim.units import format_duration, parse_duration, parse_rate
 
 Kind = Literal["int", "float", "duration", "rate"]
 Scale = Literal["lin", "log"]

@@ -14,10 +14,11 @@ from sim.cluster.objects import Object, Write
 from sim.cluster.render import managed_fields_bytes
 from sim.cluster.server import Server
 from sim.cluster.store import Store
-from sim.controllers.manager import Manager
-from sim.controllers.operator import Operator
-from sim.controllers.outside import Creator, ExternalIssuer, OtherWriter
 from sim.experiment.invariants import violations
+from sim.families.certmanager.manager import Manager
+from sim.families.certmanager.operator import Operator
+from sim.families.certmanager.outside import Creator, ExternalIssuer, OtherWriter
+from sim.families.certmanager.releases import Release, release_of
 from sim.kernel.clock import unix_seconds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
@@ -28,12 +29,11 @@ from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
-from sim.scenario.profile_file import profile_of
-from sim.scenario.releases import Release, release_of
-from sim.scenario.units import SECOND
+from sim.scenario.reading.profile_file import profile_of
+from sim.units import SECOND
 
 if TYPE_CHECKING:
-    from sim.contention.world import World
+    from sim.families.plain.world import World
 
 
 class Cluster:
@@ -174,7 +174,7 @@ def replicate(
 
 def _contend(scenario: Scenario, index: int) -> Replication:
     """Run a replication of plain clients."""
-    from sim.contention.world import World
+    from sim.families.plain.world import World
 
     with _no_garbage_collection():
         return contended(World(scenario, index), index)

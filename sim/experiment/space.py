@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.experiment.compare import split
 from sim.experiment.ranges import Range, is_range, kind_of, read, rounded, space, write
 from sim.experiment.sweep import setting
-from sim.scenario.units import MINUTE, MS, SECOND
+from sim.units import MINUTE, MS, SECOND
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -101,7 +101,7 @@ def default_space(scenario: Scenario) -> list[Dimension]:
     The limit on tries is not searched: as long as nothing gives up it changes nothing, and the smallest one is
     read off (``sim.analysis.budget``). Each range includes what the scenario has.
     """
-    from sim.scenario.releases import release_of
+    from sim.families.certmanager.releases import release_of
 
     base, longest = scenario.retry.base, scenario.retry.max
     top = max(base, min(10 * SECOND, longest))  # below every longest wait, so that all combinations are possible
@@ -129,7 +129,7 @@ def current(scenario: Scenario, keys: Iterable[str]) -> dict[str, str]:
 
 def changed(scenario: Scenario, settings: Mapping[str, str]) -> Scenario:
     """Return the scenario with these settings; raises ``ScenarioError`` where that is none."""
-    from sim.scenario.loader import load
+    from sim.scenario.reading.loader import load
 
     return load(scenario.to_yaml(), tuple(f"{key}={value}" for key, value in settings.items()))
 

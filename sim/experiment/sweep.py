@@ -60,7 +60,7 @@ def grid(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> Grid:
     there are too many cells; ``ScenarioError`` for a value that is never valid.
     """
     from sim.scenario.errors import ScenarioError
-    from sim.scenario.loader import load
+    from sim.scenario.reading.loader import load
 
     for key, values in vary.items():
         twice = [value for place, value in enumerate(values) if value in values[:place]]

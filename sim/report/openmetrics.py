@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.levels import in_flight, outside, steps
 from sim.analysis.plain import rows
-from sim.controllers.issuers import EXTERNAL_GROUP
+from sim.families.certmanager.issuers import EXTERNAL_GROUP
 from sim.report.exposition import Counter, Family, Gauge, Histogram, write
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _resets(result: Result) -> list[int]:
 def _certificates(result: Result, end: int) -> Iterator[Family]:
     import pandas as pd
 
-    from sim.scenario.releases import release_of
+    from sim.families.certmanager.releases import release_of
 
     newer = not release_of(result.scenario.preset).generated_request_name
     issuer = result.scenario.issuer.type
@@ -193,7 +193,7 @@ def _queues(result: Result) -> Iterator[Family]:
 
 
 def _client(result: Result, requests: pd.DataFrame) -> Iterator[Family]:
-    from sim.scenario.releases import release_of
+    from sim.families.certmanager.releases import release_of
 
     resets = _resets(result)
     total = Counter(

@@ -11,7 +11,7 @@ Values = Sequence[float | None]
 
 
 class Recorded:
-    """The repetitions of a recording (``sim.evidence.recorded``), or nothing at all without one."""
+    """The repetitions of a recording (``sim.validation.recorded``), or nothing at all without one."""
 
     def __init__(self, recording: Mapping[str, Any] | None) -> None:
         self.repetitions: list[Mapping[str, Any]] = list(recording["repetitions"]) if recording else []

@@ -1,1 +1,1 @@
-"""What a user asks to simulate: the scenario's model, how it is read, and where the shipped ones are."""
+"""What a user asks to simulate: the data. How it is read: ``sim.scenario.reading``."""

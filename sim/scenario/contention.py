@@ -8,8 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.retry import Retry
-from sim.scenario.units import MS, format_duration, quoted
 from sim.scenario.values import Duration, Part, Rate, Strategy, check_order, one_line
+from sim.units import MS, format_duration, quoted
 
 CLIENTS = 10
 """How many clients a group has where the scenario says nothing."""

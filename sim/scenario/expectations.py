@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from sim.scenario.names import did_you_mean
-from sim.scenario.units import SECOND, format_duration, parse_duration, quoted
+from sim.units import SECOND, format_duration, parse_duration, quoted
 
 
 class Metric(NamedTuple):

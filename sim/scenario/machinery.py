@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.retry import Retry
-from sim.scenario.units import MS
 from sim.scenario.values import Duration, Part, Strategy, check_order
+from sim.units import MS
 
 
 class ControllerOptions(Part):

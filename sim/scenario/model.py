@@ -23,7 +23,6 @@ from sim.scenario.expectations import (
 )
 from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Server
 from sim.scenario.retry import Retry
-from sim.scenario.units import SECOND, format_duration, quoted
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
 from sim.scenario.workload import (
     CertificateSpec,
@@ -34,6 +33,7 @@ from sim.scenario.workload import (
     Workload,
     Writer,
 )
+from sim.units import SECOND, format_duration, quoted
 
 __all__ = [
     "CertificateSpec",

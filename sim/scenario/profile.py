@@ -10,7 +10,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from sim.scenario.model import Duration, Latency, Part
-from sim.scenario.units import MS, US
+from sim.units import MS, US
 
 
 class Gamma(Part):

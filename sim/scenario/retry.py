@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.units import MINUTE, MS, SECOND, format_duration
 from sim.scenario.values import Duration, Part, Rate
+from sim.units import MINUTE, MS, SECOND, format_duration
 
 Jitter = Literal["none", "full", "equal", "decorrelated"]
 BudgetKind = Literal["workqueue", "finagle", "linkerd", "tower", "grpc", "envoy", "istio", "aws-sdk", "google-sre"]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from sim.scenario.units import format_duration
+from sim.units import format_duration
 
 Kind = Literal["duration", "rate", "int", "float", "bool", "text", "choice", "list", "table", "part", "either", "any"]
 

@@ -22,7 +22,7 @@ from pydantic import (
 
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.shapes import Unit
-from sim.scenario.units import (
+from sim.units import (
     DURATION_PATTERN,
     HOUR,
     RATE_PATTERN,

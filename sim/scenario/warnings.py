@@ -5,7 +5,7 @@ from __future__ import annotations
 from sim.scenario.contention import Clients
 from sim.scenario.model import ControllerOptions, Scenario
 from sim.scenario.retry import SHAPES, Retry
-from sim.scenario.units import MS, format_duration
+from sim.units import MS, format_duration
 
 CONDITIONAL = frozenset({"update", "merge-patch"})
 _WATCH_LAG = round(0.8 * MS)

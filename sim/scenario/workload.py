@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.units import HOUR, SECOND, format_duration, quoted
 from sim.scenario.values import Duration, Latency, Part, Rate, check_order, one_line
+from sim.units import HOUR, SECOND, format_duration, quoted
 
 _KEY_SIZES = {"RSA": tuple(range(2048, 8193, 1024)), "ECDSA": (256, 384, 521), "Ed25519": ()}
 

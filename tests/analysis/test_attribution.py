@@ -10,8 +10,8 @@ from sim.experiment.run import run
 from sim.recording.dictionary import COLUMNS
 from sim.recording.fields import FIELDS
 from sim.recording.frames import certificates, frame, joined, table
-from sim.scenario.catalogue import resolve_scenario
-from sim.scenario.loader import load
+from sim.scenario.reading.catalogue import resolve_scenario
+from sim.scenario.reading.loader import load
 from tests.recorded_rows import MS, certificate, conflict, reconcile, request
 
 ISSUING, READY, KEY = (1 << FIELDS.index(f"status.{name}") for name in (

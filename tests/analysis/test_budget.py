@@ -12,8 +12,8 @@ from sim.analysis.summary import Measured
 from sim.analysis.waste import mean, tries, wasted_cpu
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.scenario.profile import Profile
-from sim.scenario.units import MS
 from sim.scenario.values import Latency
+from sim.units import MS
 
 
 def request(reconcile: int, code: int = 200, **other) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sim.scenario.loader import load
+from sim.scenario.reading.loader import load
 from tests.cli.command import inside, requeue
 from tests.cli.interrupted import journal_lines, stop_after
 

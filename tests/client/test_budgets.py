@@ -8,7 +8,7 @@ from sim.client.budgets import AwsBudget, Budget, EnvoyBudget, FinagleBudget, Gr
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Policy, Shared
 from sim.kernel.streams import Streams
 from sim.scenario.model import Retry
-from sim.scenario.units import MS, SECOND
+from sim.units import MS, SECOND
 
 
 def made(kind: str, **given: object) -> Budget:

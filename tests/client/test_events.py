@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sim.client.events import EventRecorder
-from sim.scenario.units import MINUTE, MS, SECOND
+from sim.units import MINUTE, MS, SECOND
 from tests.client.toy import Toy, service
 
 FAST: dict[str, Any] = {"server": {"times": service(MS), "cpu_share": 1e-9}}

@@ -13,7 +13,7 @@ from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.go import Compute
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
-from sim.scenario.units import MS, US
+from sim.units import MS, US
 from tests.client.toy import Toy
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sim.client.throttle import TokenBucket
-from sim.scenario.units import SECOND
+from sim.units import SECOND
 
 
 @pytest.mark.parametrize(

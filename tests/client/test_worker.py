@@ -14,7 +14,7 @@ from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.scenario.model import Retry
-from sim.scenario.units import MS, SECOND
+from sim.units import MS, SECOND
 from tests.client.toy import Toy, annotate, service
 
 FAST = {"server": {"times": service(MS), "cpu_share": 1e-9}}

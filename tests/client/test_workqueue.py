@@ -8,7 +8,7 @@ from sim.client.limiter import ItemLimiter
 from sim.client.policy import Policy
 from sim.client.workqueue import Workqueue
 from sim.scenario.model import Retry
-from sim.scenario.units import MINUTE, SECOND
+from sim.units import MINUTE, SECOND
 
 keys = st.sampled_from("abcd")
 causes = st.sampled_from(["watch", "backoff", "schedule"])

@@ -10,7 +10,7 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
 from sim.cluster.server import Server
 from sim.cluster.store import Store
-from sim.controllers.outside import Outside
+from sim.families.certmanager.outside import Outside
 from sim.kernel.clock import EPOCH
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import shutil
 from array import array
 from pathlib import Path
 
 import pytest
 
+import sim
 from sim.analysis.summary import Measured
 from sim.experiment.evaluate import Evaluator
-from sim.experiment.journal import Journal, JournalError, key_of
+from sim.experiment.journal import Journal, JournalError, computing, key_of
 from sim.experiment.spread import InProcess
 from sim.scenario.model import Scenario
 
@@ -77,3 +79,13 @@ def test_nothing_is_run_twice(made_up: Scenario, tmp_path: Path):
         assert both[:2] == first[:2]
         assert shown[-1] == (4, 4)
     assert len(path.read_text().splitlines()) == 4
+
+
+def test_every_room_that_decides_figures_is_in_the_hash(tmp_path: Path):
+    package = Path(sim.__file__).parent
+    shutil.copytree(package, tmp_path / "sim", ignore=shutil.ignore_patterns("__pycache__"))
+    hashed = {file.relative_to(tmp_path / "sim") for file in computing(tmp_path / "sim")}
+    rooms = {file.parts[0] for file in hashed}
+    every = {each.name for each in (tmp_path / "sim").iterdir() if each.is_file() or any(each.rglob("*.py"))}
+    assert every - rooms == {"cli", "plot", "report", "py.typed"}
+    assert {Path("families/plain/clients.py"), Path("cluster/server.py"), Path("units.py")} <= hashed

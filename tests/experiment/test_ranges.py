@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.experiment.ranges import expanded, read, space, write
-from sim.scenario.units import MS, SECOND, parse_duration
+from sim.units import MS, SECOND, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from sim.experiment.recommend import FRESH, expected, fragment, tune
 from sim.experiment.screening import screen, verdicts
 from sim.experiment.space import Dimension, changed, current, default_space, dimensions
 from sim.experiment.tune import Question, Tried, chosen, front, search
-from sim.scenario.loader import load
 from sim.scenario.model import Scenario
-from sim.scenario.units import SECOND
+from sim.scenario.reading.loader import load
+from sim.units import SECOND
 
 SCENARIO = Scenario.model_validate({"name": "made-up", "certificate": {}, "workload": {"certificates": 10}})
 

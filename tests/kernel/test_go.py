@@ -11,7 +11,7 @@ from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
 from sim.scenario.profile import GoScheduler
-from sim.scenario.units import MS
+from sim.units import MS
 
 
 class Bench:

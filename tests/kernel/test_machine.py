@@ -12,7 +12,7 @@ from scipy import stats
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
-from sim.scenario.units import MS
+from sim.units import MS
 from tests.strategies import jobs
 
 Job = tuple[int, int, bool]

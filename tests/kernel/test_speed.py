@@ -12,7 +12,7 @@ from sim.kernel.simulation import Simulation
 from sim.kernel.speed import at_drawn_speed, scaled
 from sim.kernel.streams import Streams
 from sim.scenario.profile import Profile
-from sim.scenario.units import MS, SECOND
+from sim.units import MS, SECOND
 
 
 def factor(profile: Profile, replication: int, seed: int = 1) -> float:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim.kernel.streams import Streams
 from sim.scenario.model import Latency
 from sim.scenario.profile import Gamma
-from sim.scenario.units import MS
+from sim.units import MS
 
 LATENCY = Latency(p50=5 * MS, p90=10 * MS)
 BASE = (1, 0, "certificates-trigger", "work")

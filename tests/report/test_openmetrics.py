@@ -14,8 +14,8 @@ from sim.experiment.run import run
 from sim.kernel.clock import EPOCH
 from sim.report.exposition import Counter, Gauge, Histogram, write
 from sim.report.openmetrics import epoch_ns, metrics_text
-from sim.scenario.catalogue import resolve_scenario
-from sim.scenario.loader import load
+from sim.scenario.reading.catalogue import resolve_scenario
+from sim.scenario.reading.loader import load
 
 SCENARIOS = {
     "1.12.9": ("recorded/burst-50-update", "workload.certificates=12"),

@@ -9,8 +9,8 @@ import pytest
 from sim.experiment.result import Result
 from sim.experiment.run import run
 from sim.report.trace import write_trace
-from sim.scenario.catalogue import resolve_scenario
-from sim.scenario.loader import load
+from sim.scenario.reading.catalogue import resolve_scenario
+from sim.scenario.reading.loader import load
 
 SCENARIOS = {
     "throttled": ("recorded/burst-50-update", "workload.certificates=12"),

@@ -26,7 +26,7 @@ from sim.scenario.model import (
     Writer,
 )
 from sim.scenario.retry import Bucket, Budget, InPlace
-from sim.scenario.units import HOUR
+from sim.units import HOUR
 
 # Whole nanoseconds of every magnitude, not only round ones.
 durations = st.one_of(

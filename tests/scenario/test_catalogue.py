@@ -6,9 +6,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from sim.cli.scenarios import scenarios, schema
-from sim.scenario.catalogue import Entry, entries, names, resolve_scenario, scenario_folders
 from sim.scenario.errors import ScenarioError
-from sim.scenario.loader import load
+from sim.scenario.reading.catalogue import Entry, entries, names, resolve_scenario, scenario_folders
+from sim.scenario.reading.loader import load
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -114,7 +114,7 @@ def test_requeue_scenarios_prints_json(app, elsewhere):
 
 
 def test_requeue_scenarios_without_a_folder_says_so(app, tmp_path, monkeypatch):
-    monkeypatch.setattr("sim.scenario.catalogue.scenario_folders", list)
+    monkeypatch.setattr("sim.scenario.reading.catalogue.scenario_folders", list)
     assert "no scenarios folder" in CliRunner().invoke(app, ["scenarios"]).output
 
 

@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.scenario.document import MAX_DEPTH, MAX_NODES, parse
 from sim.scenario.errors import ScenarioError
+from sim.scenario.reading.document import MAX_DEPTH, MAX_NODES, parse
 
 
 def refused(text):

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import Field
 from yaml import safe_dump
 
-from sim.scenario.document import MAX_BYTES
 from sim.scenario.errors import ScenarioError
-from sim.scenario.loader import load, load_part
 from sim.scenario.model import Part, RateArrival, Retry, Scenario, ScheduleArrival
-from sim.scenario.units import MS, SECOND
+from sim.scenario.reading.document import MAX_BYTES
+from sim.scenario.reading.loader import load, load_part
+from sim.units import MS, SECOND
 from tests.scenario.strategies import scenarios
 
 

@@ -19,7 +19,7 @@ from sim.scenario.model import (
     Writer,
 )
 from sim.scenario.shapes import Shape, parts_of, shape_at, shape_of
-from sim.scenario.units import HOUR, SECOND
+from sim.units import HOUR, SECOND
 from tests.scenario.strategies import scenarios
 
 

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from yaml import safe_dump
 
 from sim.scenario.errors import ScenarioError
-from sim.scenario.loader import load
 from sim.scenario.model import RateArrival, Writer
-from sim.scenario.units import SECOND
+from sim.scenario.reading.loader import load
+from sim.units import SECOND
 from tests.scenario.strategies import scenarios
 
 BASE = "name: x\nworkload: {certificates: 5, arrival: at-once}\nwriters: [{name: a}, {name: b}]\n"

@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
-from sim.evidence.recorded import load_recorded
+from sim.families.certmanager.releases import RELEASES, release_of
 from sim.scenario.model import Release as Preset
-from sim.scenario.releases import RELEASES, release_of
+from sim.validation.recorded import load_recorded
 
 ROWS = {
     "handler_drops": ("deep-equal", "resourceVersion"),

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.report.reference import reference
 from sim.scenario.expectations import METRICS
 from sim.scenario.model import Scenario
-from sim.scenario.reference import reference
-from sim.scenario.schema import json_schema
+from sim.scenario.reading.schema import json_schema
 from sim.scenario.shapes import parts_of
-from sim.scenario.units import parse_duration
+from sim.units import parse_duration
 from tests.scenario.strategies import scenarios
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -77,7 +77,7 @@ def test_defaults_are_written_as_a_user_would():
 
 
 def test_the_reference_is_up_to_date():
-    """Write it anew with: python -m sim.scenario.reference > docs/scenarios.md."""
+    """Write it anew with: python -m sim.report.reference > docs/scenarios.md."""
     assert (PROJECT / "docs" / "scenarios.md").read_text("utf-8") == reference() + "\n"
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.scenario.units import format_duration, parse_duration, parse_rate
+from sim.units import format_duration, parse_duration, parse_rate
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 from sim.experiment.replicate import replicate
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
-from sim.scenario.loader import load
+from sim.scenario.reading.loader import load
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "recorded"
 

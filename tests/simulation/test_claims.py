@@ -14,9 +14,9 @@ from scipy import stats
 from sim.experiment.replicate import Cluster
 from sim.recording.klog import lines as klog
 from sim.recording.replication import Replication
-from sim.scenario.loader import load
 from sim.scenario.profile import Profile
-from sim.scenario.units import MS, SECOND
+from sim.scenario.reading.loader import load
+from sim.units import MS, SECOND
 from tests.simulation.recorded import (
     FOLDER,
     certificates,

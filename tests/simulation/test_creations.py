@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from statistics import mean
 
-from sim.scenario.profile_file import load_profile
+from sim.scenario.reading.profile_file import load_profile
 from tests.simulation.recorded import FOLDER, replication, requests
 
 PROFILE = load_profile(str(FOLDER.parent / "profiles" / "recorded-2-cores.yaml"))

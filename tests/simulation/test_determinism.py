@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from sim.experiment.replicate import Cluster, replicate
 from sim.recording.columns import OBJECTS, RECONCILES_DIGESTED
 from sim.recording.recorder import Recorder
-from sim.scenario.loader import load
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
+from sim.scenario.reading.loader import load
 from tests.strategies import small_scenarios
 
 # Renewals under apply with many repeated events: whatever depends on the order of a set would show.
@@ -28,7 +28,7 @@ ISSUING = OBJECTS.index("issuing")
 PROGRAM = """
 import sys
 from sim.experiment.replicate import replicate
-from sim.scenario.loader import load
+from sim.scenario.reading.loader import load
 print(replicate(load(sys.argv[1]), int(sys.argv[2])).digest)
 """
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 
 from sim.client.effects import Send
 from sim.cluster.objects import Write
-from sim.controllers.outside import Outside
 from sim.experiment.invariants import violations
 from sim.experiment.replicate import Cluster, replicate
+from sim.families.certmanager.outside import Outside
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.recorder import Recorder
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
-from sim.scenario.units import MINUTE, SECOND
+from sim.units import MINUTE, SECOND
 from tests.strategies import small_scenarios
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 
 from sim.experiment.replicate import Cluster, replicate
+from sim.families.certmanager.releases import release_of
 from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
-from sim.scenario.releases import release_of
-from sim.scenario.units import MINUTE, SECOND
+from sim.units import MINUTE, SECOND
 from tests.simulation.recorded import certificates, lines, reconciles, requests
 from tests.strategies import small_scenarios
 

@@ -15,7 +15,7 @@ from sim.client.events import EventRecorder
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
 from sim.cluster.watch import Watch, WatchEvent
-from sim.scenario.units import MS, SECOND
+from sim.units import MS, SECOND
 from tests.client.toy import SPEC, Toy, annotate, constant, service
 
 NO_CPU = 1e-9

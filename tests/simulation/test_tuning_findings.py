@@ -13,7 +13,7 @@ from sim.analysis.summary import Measured
 from sim.experiment.evaluate import Evaluator
 from sim.experiment.space import changed
 from sim.experiment.spread import Adaptive
-from sim.scenario.catalogue import resolve_scenario
+from sim.scenario.reading.catalogue import resolve_scenario
 
 REPLICATIONS = 8
 WAITS = {"retry.base": "10s", "retry.max": "2m"}

@@ -1,0 +1,1 @@
+"""What the simulator itself costs, and the tables of the docs that take minutes to compute."""

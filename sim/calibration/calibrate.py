@@ -1,0 +1,402 @@
+"""From recordings to a profile: every parameter that they show, and for each where it comes from.
+
+What can't be estimated stays at its documented default, and the provenance says so. Conflicts are never
+looked at: a profile that was fitted to them could not be used to predict them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sim.calibration import hops
+from sim.calibration.estimate import (
+    ENOUGH,
+    FASTEST,
+    Measured,
+    ServiceEstimates,
+    commit_share,
+    computing,
+    gathered,
+    key_time,
+    lognormal,
+    lost_race,
+    mean_of,
+    message_time,
+    quantile_of,
+    service_times,
+    speed_spread,
+    watch_lag,
+)
+from sim.calibration.fit import Lognormal, ShiftedGamma
+from sim.calibration.replay import contention, stretch
+from sim.calibration.trace import Trace
+from sim.logs.audit import CERTIFICATES, EVENTS
+from sim.logs.prometheus import GOMAXPROCS
+from sim.scenario.profile import Profile
+from sim.units import MS, US
+
+if TYPE_CHECKING:
+    from sim.scenario.model import Part
+
+DEFAULT = "default"
+ASSUMED_CORES = 2
+"""Where nothing tells how many cores the machine had: as the shared recordings' machine."""
+
+
+class Calibration(NamedTuple):
+    """A profile and its grounds. ``measured`` is by the parameter's path, such as ``server.times.event``."""
+
+    profile: Profile
+    measured: dict[str, Measured]
+    observed: dict[str, Any]  # what the recordings show beside the parameters, as plain data
+    ignored: Counter[str]
+    rejected: dict[str, str]  # by path: what was found and can't be, so that the default stays
+
+
+class CalibrationError(Exception):
+    """The recordings show nothing that a profile needs."""
+
+
+def calibrate(traces: list[Trace], cores: int | None, ignored: Counter[str] | None = None) -> Calibration:
+    """Return the profile that these recordings show, taken on a machine with ``cores`` cores.
+
+    None for as many as the controllers' metrics tell of, or else two, which the profile then says.
+    Raises ``CalibrationError`` where not one parameter can be estimated.
+    """
+    cores, told_by = _cores(traces, cores)
+    service = service_times(traces)
+    rejected: dict[str, str] = {}
+    measured: dict[str, Measured | None] = {f"server.times.{name}": value for name, value in service.times.items()}
+    measured["server.cold_factor"] = service.cold
+    measured["server.commit_share"] = commit_share(traces)
+    measured["server.hidden_retry"] = lost_race(traces)
+    measured |= _client(traces)
+    measured["speed_spread"] = speed_spread(service.speeds)
+    profile = _profile(measured, rejected)
+    measured["watch.lag"] = _lag(traces, profile)
+    measured["create_cpu"] = quantile_of(
+        gathered(traces, hops.create_gaps),
+        FASTEST,
+        "audit log, a creation's answer to the client's next one, the fastest tenth",
+    )
+    profile = _profile(measured, rejected)
+    stretched = stretch(traces, profile, cores)
+    if stretched is not None:
+        measured["server.cpu_share"] = Measured(
+            stretched.value,
+            "audit log, arrivals served again on shared cores, against the times of requests that overlapped",
+            stretched.samples,
+            stretched.interval,
+            None,
+        )
+        contended = contention(traces, _profile(measured, rejected), cores)
+        if contended is not None:
+            measured["server.contended_cores"] = Measured(
+                contended.value,
+                "audit log, the same while keys are generated on all cores, given cpu_share",
+                contended.samples,
+                contended.interval,
+                None,
+            )
+    profile = _profile(measured, rejected)
+    found = {path: value for path, value in measured.items() if value is not None}
+    if not found:
+        raise CalibrationError(
+            "none of these recordings shows a parameter: wanted are 10 requests of a kind that met no other "
+            "in the server, or a controller's log beside the audit log"
+        )
+    return Calibration(profile, found, _observed(traces, service, cores, told_by), ignored or Counter(), rejected)
+
+
+def _client(traces: list[Trace]) -> dict[str, Measured | None]:
+    """What the controllers' process takes: its own steps, hops between controllers, keys and signatures."""
+    answered = [hops.answers(trace) for trace in traces]
+    refused = [time for found in answered for time in found.refused]
+    stored = [time for found in answered for time in found.stored]
+    sends = gathered(traces, hops.sends)
+    if len(refused) < ENOUGH:  # stored ones carry an object besides, which takes as long as it does by default
+        refused = [time - Profile().controllers.object_cpu for time in stored]
+        stored = []
+    plain = gathered(traces, hops.plain_hops)
+    key = key_time(_with_key(traces, "RSA-2048"), plain)
+    found = _steps(traces, refused, sends)
+    found |= {
+        "controllers.object_cpu": computing(
+            stored, refused, "audit and controller log, idle: answers to writes that were stored, less refusals"
+        ),
+        "controllers.csr_cpu": computing(
+            gathered(_with_key(traces, "RSA-2048"), hops.signed_request_hops),
+            plain,
+            "audit log, key's name to the request's creation, less a plain hop",
+        ),
+        "controllers.issue_cpu": computing(
+            gathered(_with_key(traces, "RSA-2048"), hops.issuing_hops),
+            plain,
+            "audit log, the issuer's last write to issuing's apply of the Secret, less a plain hop",
+        ),
+        "controllers.sign_cpu": computing(
+            gathered(_with_key(traces, "RSA-2048"), hops.signing_hops),
+            gathered(traces, hops.first_line_hops),
+            "audit and controller log, approval to the issuer's line, less a plain hop",
+        ),
+        "controllers.rsa2048": key,
+        "controllers.ecdsa": computing(
+            gathered(_with_key(traces, "ECDSA-256"), hops.key_times),
+            plain,
+            "audit log, trigger's write to the new key, less a plain hop",
+        ),
+        "controllers.rsa4096_factor": _large_keys(traces, key, plain),
+    }
+    parse = found["controllers.parse_cpu"]
+    for name in ("controllers.csr_cpu", "controllers.issue_cpu"):
+        measure = found[name]
+        if measure is not None and parse is not None:  # both decode the next key first
+            found[name] = _less(measure, parse)
+    request, response = found["controllers.request_cpu"], found["controllers.response_cpu"]
+    if request is not None and response is not None:
+        assert isinstance(request.value, float)
+        assert isinstance(response.value, float)
+        found["server.delivery"] = message_time(
+            [time - request.value for time in sends], [time - response.value for time in refused]
+        )
+    return found
+
+
+def _steps(traces: list[Trace], refused: list[int], sends: list[int]) -> dict[str, Measured | None]:
+    """Core time of the client's steps: its pace while keys are generated, else its fastest steps."""
+    busy = [hops.steps(trace, busy=True) for trace in traces]
+    passes = [step for found in busy for step in found.passes]
+    decisions = [step for found in busy for step in found.decisions]
+    refusals = [step for found in busy for step in found.refusals]
+    one = lognormal(
+        passes, "controller log while keys are generated, a refusal's line to the next decision without a key"
+    )
+    request = computing(decisions, passes, "controller log while keys are generated, decision to decision, less a pass")
+    response = None
+    if request is not None and len(refusals) >= ENOUGH:
+        assert isinstance(request.value, float)
+        less = [step - request.value for step in refusals]
+        response = quantile_of(
+            less, 0.5, "controller log while keys are generated, decision to a refusal's line, less a request"
+        )
+    idle = [hops.steps(trace, busy=False) for trace in traces]
+    calm = [step for found in idle for step in found.passes]
+    if one is None:
+        one = lognormal(calm, "controller log, idle: a refusal's line to the next decision without a key")
+    parse = computing(
+        [step for found in busy + idle for step in found.parsing],
+        passes + calm,
+        "controller log, a refusal's line to a change of Ready, less a pass without a key",
+    )
+    if request is None or response is None:
+        request = quantile_of(sends, FASTEST, "audit and controller log, idle: decision to arrival, 10th percentile")
+        response = quantile_of(
+            refused,
+            FASTEST,
+            "audit and controller log, idle: refusal to code that waited, 10th percentile",
+        )
+    return {
+        "controllers.reconcile_cpu": one,
+        "controllers.parse_cpu": parse,
+        "controllers.request_cpu": request,
+        "controllers.response_cpu": response,
+    }
+
+
+def _less(measured: Measured, part: Measured) -> Measured:
+    """What is left of a time when the median of another is taken off."""
+    assert isinstance(measured.value, float)
+    assert isinstance(part.value, float)
+    assert measured.interval is not None
+    low, high = (max(end - part.value, 0.0) for end in measured.interval)
+    return measured._replace(value=max(measured.value - part.value, 0.0), interval=(low, high))
+
+
+def _with_key(traces: list[Trace], key: str) -> list[Trace]:
+    """The recordings whose Certificates all have this kind of key; without bodies, RSA-2048 is taken."""
+    return [trace for trace in traces if set(trace.keys or {"RSA-2048": 1}) == {key}]
+
+
+def _large_keys(traces: list[Trace], small: Measured | None, plain: list[int]) -> Measured | None:
+    large = key_time(_with_key(traces, "RSA-4096"), plain)
+    if small is None or large is None:
+        return None
+    mean = mean_of(small.value) if not isinstance(small.value, float) else small.value
+    assert isinstance(large.value, ShiftedGamma)
+    assert large.interval is not None
+    interval = (large.interval[0] / mean, large.interval[1] / mean)
+    return large._replace(value=large.value.mean / mean, interval=interval)
+
+
+def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
+    costs = profile.controllers
+    delivery = profile.server.delivery
+    working = profile.watch.decode_cpu + costs.reconcile_cpu.mean
+    working += delivery.mean if delivery is not None else 0
+    return watch_lag(traces, profile.server.commit_share, working, costs.parse_cpu)
+
+
+def _profile(measured: dict[str, Measured | None], rejected: dict[str, str]) -> Profile:
+    """The default profile with what was measured in its place.
+
+    What no profile can have, as damaged logs may show, moves from ``measured`` to ``rejected``.
+    """
+    from pydantic import ValidationError
+
+    while True:
+        try:
+            return _validated(measured)
+        except ValidationError as error:
+            for fault in error.errors():
+                at = ".".join(map(str, fault["loc"]))
+                path = next((path for path in measured if f"{at}.".startswith(f"{path}.")), None)
+                found = measured.get(path) if path is not None else None
+                if path is None or found is None:
+                    raise
+                rejected[path] = f"found {plain_value(path, found.value)}, but: {fault['msg']}"
+                measured[path] = None
+
+
+def _validated(measured: dict[str, Measured | None]) -> Profile:
+    tree: dict[str, Any] = {}
+    for path, found in measured.items():
+        if found is None:
+            continue
+        *parents, name = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[name] = plain_value(path, found.value)
+    if "rsa2048" in tree.get("controllers", {}) and "rsa4096_factor" not in tree["controllers"]:
+        tree["controllers"]["rsa4096_factor"] = _kept_factor(measured["controllers.rsa2048"])
+    return Profile.model_validate(tree)
+
+
+def _kept_factor(small: Measured | None) -> float:
+    """The documented *time* of an RSA-4096 key, in RSA-2048 keys of this machine.
+
+    The documented factor goes with the documented time of the small key, not with one measured elsewhere.
+    """
+    documented = Profile.model_validate({}).controllers
+    mean = documented.rsa2048.shift + documented.rsa2048.shape * documented.rsa2048.scale
+    assert small is not None
+    assert isinstance(small.value, ShiftedGamma)
+    return round(documented.rsa4096_factor * mean / small.value.mean, 1)
+
+
+_WITHOUT_UNIT = {
+    "server.commit_share",
+    "server.cpu_share",
+    "server.cold_factor",
+    "server.contended_cores",
+    "controllers.rsa4096_factor",
+    "speed_spread",
+}
+
+
+def plain_value(path: str, value: object) -> Any:
+    """Return a measured value as the profile's file has it: whole microseconds, three digits of a share."""
+    if isinstance(value, Lognormal):
+        p50 = max(_whole(value.p50), US)
+        return {"p50": p50, "p90": max(_whole(value.p90), p50 + US)}
+    if isinstance(value, ShiftedGamma):
+        return {"shift": _whole(value.shift), "shape": value.shape, "scale": _whole(value.scale)}
+    assert isinstance(value, float)
+    return round(value, 3) if path in _WITHOUT_UNIT else _whole(value)
+
+
+def _whole(ns: float) -> int:
+    unit = 10 * US if ns >= MS else US
+    return max(round(ns / unit), 0) * unit
+
+
+def parameters(part: Part, prefix: str = "") -> list[str]:
+    """Return the paths of all parameters of a profile, a distribution as one."""
+    from sim.scenario.model import Latency, Part
+    from sim.scenario.profile import Gamma
+
+    paths = []
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, Part) and not isinstance(value, Latency | Gamma):
+            paths += parameters(value, f"{prefix}{name}.")
+        else:
+            paths.append(f"{prefix}{name}")
+    return paths
+
+
+def _cores(traces: list[Trace], given: int | None) -> tuple[int, str]:
+    """Return the machine's cores, and how they are known."""
+    if given is not None:
+        return given, "given"
+    seen = [trace.cores for trace in traces if trace.cores is not None]
+    if seen:
+        return max(seen), f"metrics, {GOMAXPROCS}"
+    return ASSUMED_CORES, "assumed: no metric tells; --cores does"
+
+
+def _observed(traces: list[Trace], service: ServiceEstimates, cores: int, told_by: str) -> dict[str, Any]:
+    """What else the recordings show: it says under which conditions the parameters were measured."""
+    observed: dict[str, Any] = {
+        "recordings": [trace.name for trace in traces],
+        "requests": sum(len(trace.events) for trace in traces),
+        "log_lines": sum(len(trace.lines) for trace in traces),
+        "cores": cores,
+        "cores_known_by": told_by,
+        "times_against_average": {name: round(speed, 3) for name, speed in service.speeds.items()},
+    }
+    others = Counter(event.actor for trace in traces for event in trace.events if not event.ours)
+    if others:
+        observed["writes_of_others"] = dict(others.most_common(10))
+    notes = {trace.name: list(trace.notes) for trace in traces if trace.notes}
+    if notes:
+        observed["notes"] = notes
+    rates = {trace.name: round(rate, 1) for trace in traces if (rate := trace.token_rate)}
+    if rates:
+        observed["tokens_per_second"] = rates
+    ours = [event for trace in traces for event in trace.events if event.ours]
+    created = sum(
+        event.resource == CERTIFICATES and event.verb == "create" and event.succeeded
+        for trace in traces
+        for event in trace.events
+    )
+    if created:
+        observed["certificates"] = created
+        observed["requests_per_certificate"] = round(len(ours) / created, 1)
+        passes = sum(count for trace in traces for count in trace.passes.values())
+        if passes:
+            observed["passes_per_certificate"] = round(passes / created, 1)
+            by = Counter[str]()
+            for trace in traces:
+                by.update(trace.passes)
+            observed["passes_by_controller"] = {name: round(count / created, 1) for name, count in by.most_common()}
+    if ours:
+        observed["share_of_events"] = round(sum(event.resource == EVENTS for event in ours) / len(ours), 3)
+    load = _by_load(traces)
+    if load:
+        observed["service_ms_by_requests_in_flight"] = load
+    return observed
+
+
+_LOADS = {"1": 1, "2-3": 3, "4-7": 7, "8-15": 15, "16-31": 31, "32+": 1 << 30}
+
+
+def _by_load(traces: list[Trace]) -> dict[str, dict[str, float]]:
+    """Median service time in milliseconds of each class, by requests in the server on arrival."""
+    import numpy as np
+
+    found: dict[str, dict[str, list[float]]] = {}
+    for trace in traces:
+        ends = np.sort(trace.answered)
+        inside = np.arange(len(trace.events)) - np.searchsorted(ends, trace.received, side="right") + 1
+        for i, name in enumerate(trace.classes):
+            if name is not None:
+                label = next(label for label, most in _LOADS.items() if inside[i] <= most)
+                took = float(trace.answered[i] - trace.received[i]) / MS
+                found.setdefault(name, {label: [] for label in _LOADS})[label].append(took)
+    medians = {
+        name: {label: round(float(np.median(times)), 2) for label, times in by.items() if len(times) >= 5}
+        for name, by in sorted(found.items())
+    }
+    return {name: by for name, by in medians.items() if by}

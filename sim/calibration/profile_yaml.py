@@ -1,0 +1,64 @@
+"""Writes a calibrated profile as YAML that people read: values first, then where each comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sim.calibration.calibrate import DEFAULT, Calibration, parameters, plain_value
+from sim.calibration.estimate import Measured
+from sim.units import format_duration
+
+_WIDTH = 110
+
+
+def to_yaml(calibration: Calibration, made_by: Sequence[str] = ()) -> str:
+    """Return the file's text; ``made_by`` are lines of its header, without the comment's sign."""
+    import yaml
+
+    header = [
+        *made_by,
+        "How long things take on one machine; provenance says what was measured, and from what.",
+    ]
+    body = calibration.profile.model_dump(mode="json")
+    values = yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=_WIDTH)
+    grounds = provenance(calibration)
+    observed = yaml.safe_dump(
+        {"observed": grounds.pop("observed")}, sort_keys=False, default_flow_style=None, width=_WIDTH - 2
+    )
+    lines = [f"# {line}" for line in header]
+    lines += [*values.splitlines(), "provenance:", *(f"  {line}" for line in observed.splitlines())]
+    # One line a parameter, however long: a person scans down, not across.
+    for path, entry in grounds.items():
+        written = yaml.safe_dump(entry, sort_keys=False, default_flow_style=True, width=1 << 20)
+        lines.append(f"  {path}: {written.removesuffix('...' + chr(10)).strip()}")
+    return "\n".join(lines) + "\n"
+
+
+def provenance(calibration: Calibration) -> dict[str, Any]:
+    """Return for each parameter its source, samples, interval and fit, or that it is the default."""
+    entries: dict[str, Any] = {}
+    for path in parameters(calibration.profile):
+        found = calibration.measured.get(path)
+        if found is not None:
+            entries[path] = _entry(path, found)
+        elif path == "controllers.rsa4096_factor" and "controllers.rsa2048" in calibration.measured:
+            entries[path] = f"{DEFAULT}: the documented time of an RSA-4096 key, in keys of rsa2048 as measured"
+        elif path in calibration.rejected:
+            entries[path] = f"{DEFAULT}: {calibration.rejected[path]}"
+        else:
+            entries[path] = DEFAULT
+    return {**entries, "observed": calibration.observed}
+
+
+def _entry(path: str, found: Measured) -> dict[str, Any]:
+    entry: dict[str, Any] = {"source": found.source, "samples": found.samples}
+    if found.interval is not None:
+        entry["interval"] = [_written(plain_value(path, float(end))) for end in found.interval]
+    if found.ks is not None:
+        entry["ks"] = round(found.ks, 3)
+    return entry
+
+
+def _written(value: int | float) -> str | float:
+    return format_duration(value) if isinstance(value, int) else value

@@ -1,1 +1,0 @@
-"""What ties the simulator to real clusters: conformance, logs, calibration, validation, benchmark."""

@@ -1,0 +1,1 @@
+"""Families of controllers: what runs on a simulated cluster, one folder each."""

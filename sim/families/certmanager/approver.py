@@ -1,0 +1,39 @@
+"""certificaterequests-approver: approves every request.
+
+Follows pkg/controller/certificaterequests/approver (model.md section 3).
+"""
+
+from __future__ import annotations
+
+from sim.client.effects import Reconcile
+from sim.cluster.objects import Object
+from sim.families.certmanager.conditions import is_true, ready_reason, with_condition
+from sim.families.certmanager.requests import RequestController
+
+MESSAGE = "Certificate request has been approved by cert-manager.io"
+
+
+class Approver(RequestController):
+    """Sets Approved=True."""
+
+    name = "certificaterequests-approver"
+
+    def reconcile(self, request: Object) -> Reconcile | None:
+        """Sync of approver/sync.go."""
+        if (
+            is_true(request.status, "Approved")
+            or is_true(request.status, "Denied")
+            or ready_reason(request.status) in {"Failed", "Issued"}
+        ):
+            return None
+        return self._approve(request)
+
+    def _approve(self, request: Object) -> Reconcile:
+        self.manager.log_transition(self, request, "Approved", "True")
+        status = with_condition(request.status, "Approved", "True", "cert-manager.io", MESSAGE, self.now_s)
+        response = yield self.request_status_write(request, status)
+        if response.code >= 400:
+            return response
+        about = self.certificate(request)
+        self.recorder.event("CertificateRequest", request.name, about, "cert-manager.io", MESSAGE)
+        return None

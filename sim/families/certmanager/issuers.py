@@ -1,0 +1,115 @@
+"""certificaterequests-issuer-*: the built-in issuers, of which one signs.
+
+Follows pkg/controller/certificaterequests/sync.go and its selfsigned and ca folders (model.md section 3). Each
+of them looks at every request and records WaitingForApproval where it sees it before it is approved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.client.effects import Compute, Reconcile
+from sim.cluster.objects import Object
+from sim.families.certmanager import pki
+from sim.families.certmanager.conditions import Status, is_true, ready_reason, with_condition
+from sim.families.certmanager.request_manager import PRIVATE_KEY
+from sim.families.certmanager.requests import RequestController
+from sim.kernel.clock import rfc3339
+from sim.units import SECOND
+
+if TYPE_CHECKING:
+    from sim.families.certmanager.manager import Manager
+
+WAITING = "Not signing CertificateRequest until it is Approved"
+FETCHED = "Certificate fetched from issuer successfully"
+EXTERNAL_GROUP = "example.org"
+
+
+class BuiltInIssuer(RequestController):
+    """One of acme, ca, selfsigned, vault and venafi; only the scenario's own type signs."""
+
+    def __init__(self, manager: Manager, type_: str) -> None:
+        self.type = type_
+        self.name = f"certificaterequests-issuer-{type_}"
+        super().__init__(manager)
+        self._signs = self.scenario.issuer.type == type_
+        self._luck = self.process.streams.uniform(self.name, "failures")
+
+    # A Secret's event wakes the selfsigned issuer only for requests whose issuerRef names the group
+    # cert-manager.io (handleSecretReferenceWorkFunc); the simulated ones leave it empty, as the recorded ones.
+
+    def reconcile(self, request: Object) -> Reconcile | None:
+        """Sync of certificaterequests/sync.go."""
+        assert request.spec is not None
+        if request.spec["issuerRef"].get("group"):
+            return None
+        if not is_true(request.status, "Approved"):
+            about = self.certificate(request)
+            self.recorder.event("CertificateRequest", request.name, about, "WaitingForApproval", WAITING)
+            return None
+        if not self._signs or ready_reason(request.status) in {"Failed", "Issued"}:
+            return None
+        if (request.status or {}).get("certificate") is not None:
+            return None
+        return self._sign(request)
+
+    def _sign(self, request: Object) -> Reconcile:
+        assert request.spec is not None
+        about = self.certificate(request)
+        csr: pki.SigningRequest = request.spec["request"]
+        status: Status
+        if self.type == "selfsigned":
+            secret_name = request.annotations[PRIVATE_KEY]
+            secret = self.secrets.get(secret_name)
+            if secret is None or not secret.data:
+                reason = f'Referenced secret default/{secret_name} not found: secret "{secret_name}" not found'
+                return (yield from self._pending(request, about, "MissingSecret", reason))
+            if secret.data["tls.key"] != csr.key:
+                reason = "Error generating certificate template: CSR not signed by referenced private key"
+                return (yield from self._failed(request, about, "ErrorKeyMatch", reason))
+            if not csr.common_name:
+                self.recorder.event(
+                    "CertificateRequest", request.name, about, "BadConfig", "empty subject DN", "Warning"
+                )
+            signing_key = csr.key
+        else:
+            signing_key = pki.Key("ca", "ECDSA", 256)
+        yield Compute(self.manager.costs.sign(signing_key))
+        if self._luck() < self.scenario.issuer.failure_rate:
+            return (yield from self._failed(request, about, "ErrorSigning", "Error signing certificate"))
+        signed = sign(csr, self.manager.suffix(self.name, "serials", 12), self.now_s, self.manager.lifetime)
+        authority = signed if self.type == "selfsigned" else "ca"
+        status = {**(request.status or {}), "certificate": signed, "ca": authority}
+        status = with_condition(status, "Ready", "True", "Issued", FETCHED, self.now_s)
+        self.manager.log_transition(self, request, "Ready", "True")
+        self.recorder.event("CertificateRequest", request.name, about, "CertificateIssued", FETCHED)
+        response = yield self.request_status_write(request, status)
+        return response if response.code >= 400 else None
+
+    def _pending(self, request: Object, about: str, reason: str, message: str) -> Reconcile:
+        """reporter.Pending: nobody looks again until something changes the request."""
+        if ready_reason(request.status) != "Pending":
+            self.recorder.event("CertificateRequest", request.name, about, reason, message)
+        status = with_condition(request.status, "Ready", "False", "Pending", message, self.now_s)
+        if status == request.status:
+            return None
+        response = yield self.request_status_write(request, status)
+        return response if response.code >= 400 else None
+
+    def _failed(self, request: Object, about: str, reason: str, message: str) -> Reconcile:
+        """reporter.Failed."""
+        self.recorder.event("CertificateRequest", request.name, about, reason, message, "Warning")
+        status = failed_status(request.status, message, self.now_s)
+        response = yield self.request_status_write(request, status)
+        return response if response.code >= 400 else None
+
+
+def sign(csr: pki.SigningRequest, serial: str, now: int, lifetime: int) -> pki.SignedCertificate:
+    """Sign a request; ``now`` in Unix seconds, ``lifetime`` in nanoseconds."""
+    return pki.SignedCertificate(serial, csr.key, csr.common_name, csr.dns_names, now, now + lifetime // SECOND)
+
+
+def failed_status(status: Status | None, message: str, now: int) -> Status:
+    """A request's status after its signing failed for good."""
+    changed = {"failureTime": rfc3339(now), **(status or {})}
+    return with_condition(changed, "Ready", "False", "Failed", message, now)

@@ -1,0 +1,201 @@
+"""The controllers' process: informers, controllers and what they share.
+
+One ``Manager`` is one run of cert-manager's controller binary; a restart makes a new one. Another operator's
+process is a ``Manager`` too, with that operator as its only controller.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from sim.client.effects import Failure, Send
+from sim.client.informer import Informer
+from sim.client.policy import Shared
+from sim.client.process import Process
+from sim.cluster.objects import Object, Write
+from sim.cluster.watch import Watch
+from sim.families.certmanager.approver import Approver
+from sim.families.certmanager.base import Controller
+from sim.families.certmanager.conditions import Status, condition
+from sim.families.certmanager.costs import Costs
+from sim.families.certmanager.issuers import BuiltInIssuer
+from sim.families.certmanager.issuing import Issuing
+from sim.families.certmanager.key_manager import KeyManager
+from sim.families.certmanager.metrics import Metrics
+from sim.families.certmanager.operator import Operator
+from sim.families.certmanager.policies import Input
+from sim.families.certmanager.readiness import Readiness
+from sim.families.certmanager.releases import Release
+from sim.families.certmanager.request_manager import REVISION, RequestManager
+from sim.families.certmanager.revision_manager import RevisionManager
+from sim.families.certmanager.trigger import Trigger
+from sim.kernel.clock import rfc3339
+
+CERTIFICATE_CONTROLLERS: tuple[type[Controller], ...] = (
+    Trigger,
+    Readiness,
+    KeyManager,
+    RequestManager,
+    Issuing,
+    RevisionManager,
+    Metrics,
+    Approver,
+)
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Characters of generated names (apimachinery's util/rand)."""
+_PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]
+
+
+class Manager:
+    """Informers, controllers, and the questions that several controllers ask of the caches."""
+
+    def __init__(self, process: Process, release: Release, operator: type[Operator] | None = None) -> None:
+        self.process = process
+        self.release = release
+        scenario = process.scenario
+        self.lifetime = scenario.certificate.duration
+        self.renew_before = scenario.certificate.renew_before
+        limit = scenario.certificate.revision_history_limit
+        self.revision_history_limit = limit if limit is not None else release.revision_history_limit
+        self.shared = Shared()
+        self.costs = Costs(process.streams, process.profile.controllers)
+        informer = process.parts.informer
+        self.certificates: Informer = informer(process, "Certificate")
+        self.requests: Informer = informer(process, "CertificateRequest")
+        self.secrets: Informer = informer(process, "Secret")
+        self._names_by_uid: dict[str, str] = {}
+        self.certificate_of: Callable[[str], str | None] = self._names_by_uid.get
+        """Name of the cached Certificate with a uid."""
+        self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
+        self._letters: dict[tuple[str, str], Callable[[], float]] = {}
+        self.certificates.add_index(self._index_certificate)
+        self._informers = [self.certificates, self.requests, self.secrets]
+        self.controllers: list[Controller] = []
+        if operator is None:
+            self.certificates.add_bystander()  # ingress-shim
+            for _ in range(3):  # issuers, clusterissuers and the selfsigned issuer
+                self.secrets.add_bystander()
+            self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
+            self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
+        else:
+            self._informers = [
+                each for each in self._informers if each.cache.kind in {"Certificate", *operator.watches}
+            ]
+            self.controllers.append(operator(self))
+        self._watches: list[Watch] = []
+
+    def start(self) -> None:
+        """List what is there and watch from now on."""
+        process = self.process
+        lag = process.profile.watch.lag
+        for informer in self._informers:
+            kind = informer.cache.kind
+            draw = process.streams.latency("watch", kind, lag)
+            watch = Watch(process.sim, draw, process.network, informer.arrive)
+            process.server.watch(kind, watch)
+            self._watches.append(watch)
+            informer.fill(process.server.api.store.list(kind))
+        for informer in self._informers:
+            informer.announce()
+
+    def stop(self) -> None:
+        """Kill the process."""
+        self.process.stop()
+        for watch in self._watches:
+            watch.stopped = True
+
+    def _index_certificate(self, obj: Object, deleted: bool) -> None:
+        assert obj.spec is not None
+        names = self._names_by_secret[obj.spec["secretName"]]
+        if deleted:
+            self._names_by_uid.pop(obj.uid, None)
+            if obj.name in names:
+                names.remove(obj.name)
+        else:
+            self._names_by_uid[obj.uid] = obj.name
+            if obj.name not in names:
+                names.append(obj.name)
+
+    def certificates_with_secret(self, secret: str) -> list[str]:
+        """Names of the cached Certificates whose spec.secretName is ``secret``."""
+        return self._names_by_secret.get(secret, [])
+
+    def requests_of(self, certificate: Object, revision: int) -> list[Object]:
+        """Cached CertificateRequests of a Certificate with this revision."""
+        return _of_revision(self.requests.cache.owned_by(certificate.uid), revision)
+
+    def policy_input(self, certificate: Object) -> Input | Failure:
+        """What the policies look at (policies/gatherer.go); several requests of one revision are an error."""
+        assert certificate.spec is not None
+        secret = self.secrets.cache.get(certificate.spec["secretName"])
+        owned = self.requests.cache.owned_by(certificate.uid)
+        if not owned:
+            return Input(certificate, secret)
+        revision: int = (certificate.status or {}).get("revision", 0)
+        current = _of_revision(owned, revision) if revision else []
+        if len(current) > 1:
+            return _duplicates("current", revision)
+        coming = _of_revision(owned, revision + 1)
+        if len(coming) > 1:
+            return _duplicates("next", revision + 1)
+        return Input(certificate, secret, current[0] if current else None, coming[0] if coming else None)
+
+    def spoil(self, certificate: Object, status: Status) -> None:
+        """Change the *cached* object, as issuing does before it copies (model.md section 5).
+
+        Every controller sees the change until the next watch event replaces the object.
+        """
+        spoiled = Object()
+        for name in Object.__slots__:
+            setattr(spoiled, name, getattr(certificate, name))
+        spoiled.status = status
+        if self.certificates.cache.get(certificate.name) is certificate:
+            self.certificates.cache.put(spoiled)
+
+    def send(self, write: Write, certificate: Object, read: Object | None = None) -> Send:
+        """A request on behalf of a Certificate; ``read`` is the cached copy that it was made from."""
+        return Send(write, certificate.name, read)
+
+    def suffix(self, actor: str, purpose: str, length: int = 5) -> str:
+        """Random letters, as in generated names."""
+        draw = self._letters.get((actor, purpose))
+        if draw is None:
+            draw = self._letters[actor, purpose] = self.process.streams.uniform(actor, purpose)
+        number = int(draw() * len(_ALPHABET) ** length)
+        letters = ""
+        for _ in range(length // 2):
+            number, index = divmod(number, len(_PAIRS))
+            letters += _PAIRS[index]
+        return letters + _ALPHABET[number] if length % 2 else letters
+
+    def log_transition(self, controller: Controller, obj: Object, type_: str, value: str) -> None:
+        """The lines that setting a condition logs (pkg/api/util/conditions.go)."""
+        existing = condition(obj.status, type_)
+        kind = obj.kind
+        if existing is None:
+            line = "conditions.go:203" if kind == "Certificate" else "conditions.go:263"
+            change = f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to '
+        elif value and existing["status"] != value:
+            line = "conditions.go:192"
+            change = (
+                f'Found status change for {kind} "{obj.name}" condition "{type_}": '
+                f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to '
+            )
+        else:
+            return
+        controller.log(2, obj.name, line, change + rfc3339(controller.now_s))
+
+
+def _of_revision(requests: list[Object], revision: int) -> list[Object]:
+    wanted = str(revision)
+    if len(requests) == 1:  # nearly always
+        return requests if requests[0].annotations.get(REVISION) == wanted else []
+    return [request for request in requests if request.annotations.get(REVISION) == wanted]
+
+
+def _duplicates(which: str, revision: int) -> Failure:
+    return Failure(
+        f"multiple CertificateRequests were found for the '{which}' revision "
+        f"{revision}, issuance is skipped until there are no more duplicates"
+    )

@@ -1,0 +1,44 @@
+"""certificates-revision-manager: deletes old CertificateRequests.
+
+Follows pkg/controller/certificates/revisionmanager (model.md section 3).
+"""
+
+from __future__ import annotations
+
+from sim.client.effects import Reconcile
+from sim.cluster.objects import Object, Write
+from sim.families.certmanager.base import Controller
+from sim.families.certmanager.conditions import is_true
+from sim.families.certmanager.request_manager import REVISION
+
+
+class RevisionManager(Controller):
+    """Keeps ``revisionHistoryLimit`` requests of a Certificate that is Ready."""
+
+    name = "certificates-revision-manager"
+    label = "revision_manager"
+
+    def register(self) -> None:
+        """Woken by the Certificate and CertificateRequests it owns."""
+        self.manager.certificates.add_handler(self.workers.add_object)
+        self.manager.requests.add_handler(self.on_owned)
+
+    def reconcile(self, certificate: Object) -> Reconcile | None:
+        """ProcessItem of revisionmanager_controller.go."""
+        limit = self.manager.revision_history_limit
+        if limit is None or not is_true(certificate.status, "Ready"):
+            return None
+        requests = self.requests.owned_by(certificate.uid)
+        if len(requests) <= limit:
+            return None
+        requests.sort(key=lambda request: int(request.annotations.get(REVISION, "0")))
+        return self._delete(certificate, requests[: len(requests) - limit])
+
+    def _delete(self, certificate: Object, requests: list[Object]) -> Reconcile:
+        for request in requests:
+            response = yield self.manager.send(
+                Write("delete", "CertificateRequest", request.name, {}), certificate, request
+            )
+            if response.code >= 400 and response.code != 404:
+                return response
+        return None

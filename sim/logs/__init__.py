@@ -1,0 +1,1 @@
+"""Reading what real clusters leave behind: logs, audit logs, metrics."""

@@ -1,0 +1,103 @@
+"""The scenarios that come with the project, found by name and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sim.scenario.errors import Problem, ScenarioError
+from sim.scenario.names import nearest
+
+FOLDER = "scenarios"
+PROFILES = "profiles"
+"""The folder in it whose files are measured profiles and not scenarios."""
+GROUPS = {"tutorial": "Tutorial", "claims": "Claims", "contention": "Contention", "recorded": "Recorded"}
+"""Group to heading, in the order of the list; a group is the folder below scenarios/, or the file's name."""
+
+
+class Entry(NamedTuple):
+    """One listed scenario. ``name`` is relative to scenarios/, without suffix.
+
+    A contention of plain clients has 0 Certificates.
+    ``error`` says what is wrong with a file that cannot be used; what it would have said is then empty.
+    """
+
+    name: str
+    group: str
+    description: str
+    certificates: int
+    strategy: str
+    file: str
+    error: str = ""
+
+
+def scenario_folders() -> list[Path]:
+    """Return the scenarios/ folders: of the checkout that the package is in, and of the current directory."""
+    candidates = [Path(__file__).resolve().parents[3] / FOLDER, Path.cwd() / FOLDER]
+    return [path for path in dict.fromkeys(candidates) if path.is_dir()]
+
+
+def resolve_scenario(name: str) -> Path:
+    """Return the file of a scenario given by path or by its name in scenarios/, with or without ``.yaml``.
+
+    A path that exists wins. Raises ``ScenarioError`` with the nearest name where there is none.
+    """
+    path = Path(name)
+    try:
+        if path.is_file() or path.is_dir():
+            return path  # a directory is refused where it is read, in words about directories
+        for folder in scenario_folders():
+            for found in (folder / name, folder / f"{name}.yaml"):
+                if found.is_file():
+                    return found
+    except (OSError, ValueError):  # too long, or with a character that no path has: no such scenario
+        pass
+    near = _near(name)
+    hint = f"did you mean {near}? (requeue scenarios lists all)" if near else "requeue scenarios lists all"
+    raise ScenarioError([Problem(name[:200], 0, 0, "", f"no scenario has this name or path; {hint}")])
+
+
+def names() -> list[str]:
+    """Return the names of all scenarios in the scenarios/ folders, without reading them."""
+    return list(dict.fromkeys(name for folder in scenario_folders() for name, _ in _files(folder)))
+
+
+def entries() -> list[Entry]:
+    """Return all scenarios in the scenarios/ folders, by group and name; of two with one name the first."""
+    found: dict[str, Entry] = {}
+    for folder in scenario_folders():
+        for name, path in _files(folder):
+            if name not in found:
+                found[name] = _entry(name, path)
+    order = {group: rank for rank, group in enumerate(GROUPS)}
+    return sorted(found.values(), key=lambda entry: (order.get(entry.group, len(order)), entry.group, entry.name))
+
+
+def _near(name: str) -> str | None:
+    known = {known.rsplit("/", 1)[-1]: known for known in names()}
+    asked = name.removesuffix(".yaml").rsplit("/", 1)[-1]
+    near = nearest(asked, known)
+    return known[near] if near else None
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if not name.startswith(f"{PROFILES}/"):
+            yield name, path
+
+
+def _entry(name: str, path: Path) -> Entry:
+    from sim.scenario.reading.loader import load
+
+    group = name.split("/", 1)[0]
+    here = Path.cwd()
+    file = str(path.relative_to(here) if path.is_relative_to(here) else path)
+    try:
+        scenario = load(path)
+    except ScenarioError as error:
+        return Entry(name, group, "", 0, "", file, str(error.problems[0]))
+    first = scenario.description.strip().split("\n", 1)[0]
+    count = scenario.workload.certificates if scenario.contention is None else 0
+    return Entry(name, group, first, count, scenario.strategy, file)

@@ -1,0 +1,1 @@
+"""What the simulator is held against: recorded answers, closed forms, recorded runs."""
