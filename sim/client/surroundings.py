@@ -1,0 +1,29 @@
+"""What everybody in one simulated cluster shares, handed to whoever is built into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim.client.parts import Parts
+    from sim.cluster.server import Server
+    from sim.kernel.machine import Machine
+    from sim.kernel.simulation import Simulation
+    from sim.recording.recorder import Recorder
+    from sim.scenario.model import Scenario
+    from sim.scenario.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """One replication's scenario and profile, its simulated time, cores and API server, and who listens."""
+
+    scenario: Scenario
+    profile: Profile
+    simulation: Simulation
+    machine: Machine
+    server: Server
+    recorder: Recorder
+    parts: Parts
+    """What the processes of controllers are built from."""
