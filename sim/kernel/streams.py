@@ -71,7 +71,7 @@ class Streams:
             for batch in count_up(0):
                 if batch == len(rows):
                     size = min(_FIRST_BATCH * 4**batch, _LARGEST_ROW)
-                    generator = _generator(self.seed, self.replication, actor, f"{purpose}/{batch}")
+                    generator = _generator(self.seed, self.replication, self._prefix + actor, f"{purpose}/{batch}")
                     rows.append(fill(generator, count * size).reshape(count, size))
                 yield rows[batch][index].tolist()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from pydantic import Field, model_validator
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Part, Strategy, check_order
-from sim.units import MS
+from sim.units import MS, format_duration
 
 
 class ControllerOptions(Part):
@@ -45,7 +46,8 @@ class Controllers(Part):
     revision_manager: ControllerOptions = ControllerOptions()
     restarts: list[Duration] = Field(
         default=[],
-        description="the process is killed at these times and started again at once. Default: never",
+        description="the process is killed at these times and started again at once; the next kill comes after it has "
+        "started, which takes restart_takes. Default: never",
     )
     restart_takes: Duration = Field(
         default=200 * MS,
@@ -64,6 +66,13 @@ class Controllers(Part):
             for key in ("request_manager", "revision_manager")
             if getattr(self, key).strategy is not None
         ]
+        for n, (killed, again) in enumerate(pairwise(self.restarts), start=1):
+            if again <= killed + self.restart_takes:  # at that very instant the order of the two would be drawn
+                message = (
+                    f"killed at {format_duration(again)}, the process is still down: the restart at "
+                    f"{format_duration(killed)} takes {format_duration(self.restart_takes)} (restart_takes)"
+                )
+                wrong.append(Fault(message, (("restarts", n), ("restart_takes",))))
         if wrong:
             raise Impossible(*wrong)
         return self

@@ -57,6 +57,22 @@ def test_what_one_actor_draws_does_not_shift_another():
     assert disturbed == alone
 
 
+def test_owners_draw_numbers_of_their_own_in_every_way_of_drawing():
+    def fill(rng: np.random.Generator, count: int) -> np.ndarray:
+        return rng.random(count)
+
+    of_all = Streams(1, 0)
+    ways = {
+        "uniform": lambda streams: streams.uniform("a", "b"),
+        "sampler": lambda streams: streams.sampler("a", "c", fill),
+        "generator": lambda streams: streams.generator("a", "d").random,
+        "crowd": lambda streams: streams.crowd("a", "e", 3, fill)[1],
+    }
+    for way, made in ways.items():
+        draws = [made(streams) for streams in (of_all, of_all.of("x"), of_all.of("y"), of_all.of("x").of("y"))]
+        assert len({draw() for draw in draws}) == len(draws), way
+
+
 @pytest.mark.parametrize("n", [1, 31, 33, 700, 6000])
 def test_batches_change_nothing(n: int):
     def exponential(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -128,8 +128,10 @@ def controllers() -> SearchStrategy[Controllers]:
         request_manager=silent,
         issuing=writing,
         revision_manager=silent,
-        restarts=st.lists(st.integers(0, 10**9), unique=True, max_size=3).map(sorted),
-        restart_takes=durations,
+        restarts=st.lists(st.integers(0, 10**9), unique=True, max_size=3).map(
+            lambda found: [2 * at for at in sorted(found)]
+        ),
+        restart_takes=st.integers(0, 1),
     )
 
 
