@@ -1,7 +1,7 @@
 """requeue: what happens when cert-manager's controllers write the same Certificates at the same time.
 
 >>> import sim
->>> result = sim.run(sim.load("scenarios/tutorial.yaml"))
+>>> result = sim.run(sim.load("tutorial"))
 >>> result.conflicts.groupby("controller", observed=True).size()
 
 ``load`` reads a scenario, ``run`` simulates it, ``compare`` sets variants of it against each other on the

@@ -120,3 +120,19 @@ def test_requeue_scenarios_without_a_folder_says_so(app, tmp_path, monkeypatch):
 
 def test_requeue_schema_prints_a_json_schema(app):
     assert json.loads(CliRunner().invoke(app, ["schema"]).output)["title"] == "requeue scenario"
+
+
+def test_a_scenario_is_loaded_by_its_name_from_anywhere(elsewhere):
+    assert load("tutorial", ["workload.certificates=3"]).workload.certificates == 3
+    assert load("recorded/burst-50-update") == load(PROJECT / "scenarios/recorded/burst-50-update.yaml")
+    assert load("own/good").strategy == "apply"
+    with pytest.raises(ScenarioError, match="did you mean tutorial"):
+        load("tutorail")
+
+
+def test_an_installed_package_has_its_scenarios_inside(elsewhere, monkeypatch):
+    inside = elsewhere / "site-packages" / "sim" / "scenario" / "reading" / "catalogue.py"
+    folder = elsewhere / "site-packages" / "sim" / "scenarios"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr("sim.scenario.reading.catalogue.__file__", str(inside))
+    assert scenario_folders() == [folder, elsewhere / "scenarios"]

@@ -33,9 +33,15 @@ class Entry(NamedTuple):
 
 
 def scenario_folders() -> list[Path]:
-    """Return the scenarios/ folders: of the checkout that the package is in, and of the current directory."""
-    candidates = [Path(__file__).resolve().parents[3] / FOLDER, Path.cwd() / FOLDER]
-    return [path for path in dict.fromkeys(candidates) if path.is_dir()]
+    """Return the scenarios/ folders: the one that came with the package, and that of the current directory."""
+    return [path for path in dict.fromkeys([shipped_folder(), Path.cwd() / FOLDER]) if path.is_dir()]
+
+
+def shipped_folder() -> Path:
+    """Return the folder that came with the package: inside an installed one, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    inside = package / FOLDER
+    return inside if inside.is_dir() else package.parent / FOLDER
 
 
 def resolve_scenario(name: str) -> Path:
@@ -43,6 +49,16 @@ def resolve_scenario(name: str) -> Path:
 
     A path that exists wins. Raises ``ScenarioError`` with the nearest name where there is none.
     """
+    found = find_scenario(name)
+    if found is not None:
+        return found
+    near = near_name(name)
+    hint = f"did you mean {near}? (requeue scenarios lists all)" if near else "requeue scenarios lists all"
+    raise ScenarioError([Problem(name[:200], 0, 0, "", f"no scenario has this name or path; {hint}")])
+
+
+def find_scenario(name: str) -> Path | None:
+    """Return the file of a scenario given by path or by name; None where there is none."""
     path = Path(name)
     try:
         if path.is_file() or path.is_dir():
@@ -53,9 +69,7 @@ def resolve_scenario(name: str) -> Path:
                     return found
     except (OSError, ValueError):  # too long, or with a character that no path has: no such scenario
         pass
-    near = _near(name)
-    hint = f"did you mean {near}? (requeue scenarios lists all)" if near else "requeue scenarios lists all"
-    raise ScenarioError([Problem(name[:200], 0, 0, "", f"no scenario has this name or path; {hint}")])
+    return None
 
 
 def names() -> list[str]:
@@ -74,7 +88,8 @@ def entries() -> list[Entry]:
     return sorted(found.values(), key=lambda entry: (order.get(entry.group, len(order)), entry.group, entry.name))
 
 
-def _near(name: str) -> str | None:
+def near_name(name: str) -> str | None:
+    """Return the name of a scenario that is spelt much like ``name``."""
     known = {known.rsplit("/", 1)[-1]: known for known in names()}
     asked = name.removesuffix(".yaml").rsplit("/", 1)[-1]
     near = nearest(asked, known)

@@ -24,13 +24,20 @@ _P = TypeVar("_P", bound=BaseModel)
 
 
 def load(path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> Scenario:
-    """Return the scenario in a file or a text, with overrides such as ``workload.certificates=100`` applied.
+    """Return a scenario by its name, in a file or in a text, with overrides such as ``client.qps=50`` applied.
 
     A ``Path`` is a file; ``bytes`` are text; a ``str`` is text if it is blank, has a line break, opens a
-    bracket or has a colon before a space or at its end, and a path otherwise. Raises ``ScenarioError`` and
-    nothing else.
+    bracket or has a colon before a space or at its end. Any other ``str`` is the path of a file or, where there is
+    none, a name as ``requeue scenarios`` lists them, such as ``"tutorial"``. Raises ``ScenarioError`` and nothing else.
     """
     overrides = list(overrides)
+    if isinstance(path_or_text, str) and not _LOOKS_LIKE_TEXT.match(path_or_text):
+        # The catalogue lists scenarios with this module.
+        from sim.scenario.reading.catalogue import find_scenario, near_name, resolve_scenario
+
+        # What is like no name was meant as a path, and is refused where it is read, in words about files.
+        like_a_name = find_scenario(path_or_text) or near_name(path_or_text)
+        path_or_text = resolve_scenario(path_or_text) if like_a_name else Path(path_or_text)
     scenario = load_part(Scenario, path_or_text, overrides)
     if scenario.profile is not None:
         _check_profile(scenario.profile, path_or_text, overrides)

@@ -1,0 +1,5 @@
+"""``python -m sim`` is ``requeue``."""
+
+from sim.cli.main import main
+
+main()
