@@ -8,7 +8,7 @@ brings the retry that succeeds, and the delayed one comes as a ghost.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from sim.client.effects import Compute, Effect, Failure, Reconcile, Send, Sleep
 from sim.client.limiter import ItemLimiter
@@ -49,6 +49,7 @@ class Workers:
 
     ``read`` gives the cached object of a key; ``work`` draws the core time of one pass that decides to act, and
     ``idle_cpu`` is that of one that finds nothing to do; what it decodes comes on top (``reconciler.parsing``).
+    ``reconcile`` stands in place of the reconciler's own; the retry policy is put around it here and nowhere else.
     """
 
     def __init__(
@@ -60,19 +61,19 @@ class Workers:
         read: Callable[[str], Object | None],
         work: Callable[[], int],
         shared: Shared | None = None,
+        reconcile: Callable[[Object], Reconcile | None] | None = None,
     ) -> None:
         self.process = process
         self.sim = process.sim
         self._go = process.go
         self.reconciler = reconciler
-        self.reconcile = reconciler.reconcile
         self.queue: Workqueue = process.parts.queue()
         draw = process.streams.uniform(reconciler.name, "retries")
         policy = policy_of(retry, draw, shared or Shared())
         self.limiter = ItemLimiter(policy)
-        self.retrying = None if policy.plain else Retrying(policy, self.limiter, self.sim, reconciler.reconcile)
-        if self.retrying is not None:
-            self.reconcile = self.retrying.reconcile
+        decide = reconcile or reconciler.reconcile
+        self.retrying = None if policy.plain else Retrying(policy, self.limiter, self.sim, decide)
+        self.reconcile: Final = decide if self.retrying is None else self.retrying.reconcile
         self.read = read
         self.work = work
         self.idle_cpu = process.profile.controllers.idle_cpu

@@ -53,9 +53,14 @@ class Controller:
             self.keys().get,
             self.process.streams.latency(self.name, "work", self.process.profile.controllers.reconcile_cpu),
             manager.shared,
+            self.decision(),
         )
         self.recorder: EventRecorder = self.process.parts.events(self.process, self.name)
         self.register()
+
+    def decision(self) -> Callable[[Object], Reconcile | None]:
+        """What the workers call for each key: ``reconcile`` itself, or something around it."""
+        return self.reconcile
 
     def default_retry(self) -> Any:
         """Back-off of the queue where the scenario names none for this controller."""

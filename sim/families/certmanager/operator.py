@@ -15,7 +15,7 @@ client with a token bucket, an event recorder, and the machine's cores, which it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.client.effects import Effect, Failure, Get, Reconcile, Send
@@ -75,7 +75,10 @@ class Operator(Controller):
         manager.process.bucket = bucket
         super().__init__(manager)
         self.field_manager = self.name
-        self.workers.reconcile = self._reconcile
+
+    def decision(self) -> Callable[[Object], Reconcile | None]:
+        """A generator that has nothing to do costs what any idle pass costs."""
+        return self._reconcile
 
     def default_retry(self) -> Any:
         """The back-off that the class names."""
@@ -109,7 +112,7 @@ class Operator(Controller):
             return None
         try:
             first = next(generator)
-        except StopIteration as stop:  # a generator that has nothing to do costs what any idle pass costs
+        except StopIteration as stop:
             return None if _good(stop.value) else _failed(stop.value)
         return _followed(first, generator)
 
@@ -146,11 +149,15 @@ class Operator(Controller):
             if fresh is not None and fresh is not send.read:
                 send.write, send.read = self._write(fresh, changed), fresh
 
-        return Send(self._write(obj, changed), obj.name, obj, rebuild if self._reads_after_wait else None)
+        def remake(copy: Object, strategy: str | None) -> Write:
+            return self._write(copy, changed, strategy)
 
-    def _write(self, obj: Object, changed: dict[str, Any]) -> Write:
+        return Send(self._write(obj, changed), obj.name, obj, rebuild if self._reads_after_wait else None, remake)
+
+    def _write(self, obj: Object, changed: dict[str, Any], strategy: str | None = None) -> Write:
         kind, name, manager = obj.kind, obj.name, self.field_manager
-        if self.strategy == "update":
+        strategy = strategy or self.strategy
+        if strategy == "update":
             metadata = changed.get("metadata", {})
             body: dict[str, Any] = {
                 "metadata": {
@@ -160,9 +167,9 @@ class Operator(Controller):
                 "spec": _merged(obj.spec or {}, changed.get("spec", {})),
             }
             return Write("update", kind, name, body, manager, "", False, obj.resource_version, obj.uid)
-        if self.strategy == "apply":
+        if strategy == "apply":
             return Write("apply", kind, name, _without_none(changed), manager, "", True)
-        version = obj.resource_version if self.strategy == "merge-patch" else None
+        version = obj.resource_version if strategy == "merge-patch" else None
         return Write("merge-patch", kind, name, changed, manager, "", False, version)
 
     def set_condition(self, certificate: Object, type_: str, status: str, reason: str, message: str) -> Send:

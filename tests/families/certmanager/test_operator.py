@@ -7,8 +7,11 @@ import pytest
 
 import sim
 from sim.controllers import Compute, Operator, Retry, is_true
+from sim.experiment.replicate import replicate
 from sim.families.certmanager.operator import check
+from sim.recording.columns import REQUESTS
 from sim.scenario.model import Scenario
+from sim.scenario.profile import Profile
 from sim.units import MS, SECOND
 
 SMALL = Scenario.model_validate(
@@ -146,3 +149,127 @@ def test_woken_by_the_secret_it_sees_it_in_its_cache():
 
     rows = of(sim.run(SMALL, operators=[Secrets], replications=1), "secrets")
     assert rows.query("written_version > 0")["certificate"].nunique() == 6
+
+
+LATE_EDITS = Scenario.model_validate(
+    {
+        "name": "late-edits",
+        "workload": {"certificates": 6, "arrival": "at-once"},
+        "certificate": {"private_key": {"algorithm": "ECDSA"}},
+        "writers": [{"name": "editor", "rate": 30, "start": "0s"}],
+        "until": {"settled_for": "3s"},
+    }
+)
+
+
+def touched(how: str, **retry) -> type[Operator]:
+    """An operator that holds its copy for 60 ms while others write, so that most of its first writes are refused."""
+
+    class Touched(Operator):
+        name = "slow"
+
+        def reconcile(self, certificate):
+            if is_true(certificate.status, "Seen") or NOTE in certificate.annotations:
+                return None
+            yield Compute(60 * MS)
+            if how == "set_condition":
+                return (yield self.set_condition(certificate, "Seen", "True", "Seen", "seen by slow"))
+            return (yield self.write(certificate, annotations={NOTE: "seen"}))
+
+    Touched.retry = Retry(base=300 * MS, max=300 * MS, **retry)
+    return Touched
+
+
+@pytest.fixture(scope="module", params=["set_condition", "write"])
+def by_policy(request) -> dict[str, sim.Result]:
+    """The same operator under each policy, and under requeue with each thing that can stand around it."""
+    settings: dict[str, dict] = {
+        "requeue": {},
+        "in-place": {"policy": "in-place"},
+        "apply-on-conflict": {"policy": "apply-on-conflict"},
+        "read-your-writes": {"policy": "read-your-writes"},
+        "resend": {"policy": "resend"},
+        "limit": {"limit": 0},
+        "bucket": {"bucket": {"rate": 1, "burst": 1}},
+        "budget": {"policy": "in-place", "budget": {"kind": "finagle", "share": 0, "min_retries_per_second": 0}},
+    }
+    return {
+        name: sim.run(LATE_EDITS, operators=[touched(request.param, **retry)], replications=1)
+        for name, retry in settings.items()
+    }
+
+
+def test_every_policy_of_an_operator_does_something_of_its_own(by_policy):
+    # Read your writes waits only where the cache lacks one's own write, which this operator never meets; a budget
+    # that allows nothing makes of in place what requeue is.
+    same = {"read-your-writes", "budget"}
+    digests = {name: result.digest for name, result in by_policy.items() if name not in same}
+    assert len(set(digests.values())) == len(digests), digests
+    assert len(of(by_policy["requeue"], "slow").query("code == 409")) >= 3
+
+
+def inside(result: sim.Result):
+    """What an operator's passes sent after a refusal, without leaving the pass."""
+    rows = of(result, "slow").query("resource == 'certificates'").sort_values("request")
+    first = rows.groupby("reconcile")["request"].transform("min")
+    return rows[rows["request"] > first]
+
+
+def test_in_place_reads_again_and_writes_again_within_the_pass(by_policy):
+    rows = inside(by_policy["in-place"])
+    assert (rows["verb"] == "get").any()
+    assert (rows.query("verb == 'update'")["code"] == 200).any()
+    assert inside(by_policy["requeue"]).empty
+
+
+def test_apply_on_conflict_applies_its_own_fields_by_force(by_policy):
+    rows = inside(by_policy["apply-on-conflict"])
+    assert set(rows["verb"]) == {"apply"}
+    assert (rows["code"] == 200).all()
+
+
+def test_resend_sends_the_same_stale_request_again(by_policy):
+    rows = inside(by_policy["resend"])
+    assert set(rows["verb"]) == {"update"}
+    assert (rows["code"] == 409).all()
+
+
+def test_a_budget_that_allows_nothing_lets_nothing_pass_in_place(by_policy):
+    assert inside(by_policy["budget"]).empty
+    passes = by_policy["budget"].reconciles.query("controller == 'slow'")
+    assert passes["refusals"].sum() >= 3
+
+
+def test_a_limit_drops_the_key(by_policy):
+    outcomes = set(by_policy["limit"].reconciles.query("controller == 'slow'")["outcome"])
+    assert "gave-up" in outcomes
+    assert "conflict" not in outcomes
+
+
+def test_read_your_writes_leaves_a_key_alone_until_the_cache_has_the_write():
+    class Twice(Operator):
+        """Wakes itself at once after its first write: its cache does not have that yet."""
+
+        name = "twice"
+
+        def reconcile(self, certificate):
+            count = int(certificate.annotations.get(NOTE, "0"))
+            if count == 2:
+                return None
+            answer = yield self.write(certificate, annotations={NOTE: str(count + 1)})
+            if answer.code == 200:
+                self.workers.add(certificate.name)
+            return answer
+
+    class Careful(Twice):
+        retry = Retry(policy="read-your-writes")
+
+    slow_watch = Profile.model_validate({"watch": {"lag": {"p50": 40 * MS, "p90": 41 * MS}}})
+    stale = []
+    for operator in (Twice, Careful):
+        rows = replicate(SMALL, 0, slow_watch, operators=[operator]).requests
+        mine = [dict(zip(REQUESTS, row, strict=True)) for row in rows if row[1] == "twice"]
+        own = {row["written_version"] for row in mine} - {0}
+        stale.append([row for row in mine if row["code"] == 409 and row["base_version"] in own])
+    assert len(stale[0]) >= 3
+    assert not stale[1]
