@@ -16,9 +16,6 @@ from sim.kernel.go import Burst
 Answered = Callable[[Response], "Burst | None"]
 """Continues the goroutine that waits: returns its next burst, or None."""
 
-THROTTLED_LOG_NS = 1_000_000_000
-"""client-go logs waits for a token that last longer than this (rest/request.go, longThrottleLatency)."""
-
 
 def _cleaned_up() -> None:
     """What the request's own goroutine does once its stream has ended: as good as nothing."""

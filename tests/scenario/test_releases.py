@@ -9,7 +9,6 @@ from sim.scenario.model import Release as Preset
 from sim.validation.recorded import load_recorded
 
 ROWS = {
-    "handler_drops": ("deep-equal", "resourceVersion"),
     "key_manager_live_get": (False, True),
     "keeps_named_key_secret": (False, True),
     "rotation_policy": ("Never", "Always"),
@@ -21,7 +20,6 @@ ROWS = {
     "conflict_line_names_key": (True, False),
     "issuing_checks_certificate": (False, True),
     "policies_check_request_key": (False, True),
-    "secrets_cache": ("all", "labelled"),
 }
 
 

@@ -18,12 +18,6 @@ class Release:
 
     name: str
 
-    handler_drops: Literal["deep-equal", "resourceVersion"]
-    """When an informer's event handler drops an update: both objects are deep-equal, or carry the same
-    resourceVersion.
-
-    pkg/controller/util.go: QueuingEventHandler.OnUpdate, and in 1.21 onlyUpdateWhenResourceChanged.
-    """
     key_manager_live_get: bool
     """key-manager reads the Certificate live, before it creates the key Secret, for the name in its status,
     and the Secret if that name exists already.
@@ -80,11 +74,6 @@ class Release:
 
     internal/controller/certificates/policies/policies.go.
     """
-    secrets_cache: Literal["all", "labelled"]
-    """Which Secrets the informer caches whole: all, or those that cert-manager labelled (others by metadata).
-
-    internal/informers/core_filteredsecrets.go; the SecretsFilteredCaching gate, on by default in 1.21.
-    """
 
 
 _ISSUERS = ("acme", "ca", "selfsigned", "vault")
@@ -95,7 +84,6 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
         for release in (
             Release(
                 name="cert-manager-1.12.9",
-                handler_drops="deep-equal",
                 key_manager_live_get=False,
                 keeps_named_key_secret=False,
                 rotation_policy="Never",
@@ -107,11 +95,9 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
                 conflict_line_names_key=True,
                 issuing_checks_certificate=False,
                 policies_check_request_key=False,
-                secrets_cache="all",
             ),
             Release(
                 name="cert-manager-1.21",
-                handler_drops="resourceVersion",
                 key_manager_live_get=True,
                 keeps_named_key_secret=True,
                 rotation_policy="Always",
@@ -123,7 +109,6 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
                 conflict_line_names_key=False,
                 issuing_checks_certificate=True,
                 policies_check_request_key=True,
-                secrets_cache="labelled",
             ),
         )
     }
