@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sim.cluster.kinds import Kind
     from sim.cluster.objects import Object
     from sim.validation.conformance import Report, Sequence, Step
 
@@ -101,10 +102,11 @@ def explain_write(
         _refuse(error)
     console = Console(highlight=False, soft_wrap=True)
     before: Object | None = None
-    for step in Replay(Sequence(_NAME, steps)).run():
+    replay = Replay(Sequence(_NAME, steps))
+    for step in replay.run():
         _print_step(console, step, steps[step.number], before)
         before = step.stored
-    _print_outcome(console, before)
+    _print_outcome(console, replay.kind, before)
 
 
 def _refuse(error: Exception) -> None:
@@ -217,7 +219,8 @@ def _show(sequence: Sequence) -> bool:
     console.print(sequence.id, style="bold", markup=False)
     before: Object | None = None
     agrees = True
-    for step in Replay(sequence).run():
+    replay = Replay(sequence)
+    for step in replay.run():
         _print_step(console, step, sequence.steps[step.number], before)
         before = step.stored
         agrees = agrees and not step.differs
@@ -226,7 +229,7 @@ def _show(sequence: Sequence) -> bool:
             _print_differences(console, step)
         else:
             console.print("  Agrees with the recording.", style="green")
-    _print_outcome(console, before)
+    _print_outcome(console, replay.kind, before)
     return agrees
 
 
@@ -248,7 +251,7 @@ def _print_step(console: Console, step: Step, sent: dict[str, Any], before: Obje
     for line in _in_words(step, before):
         console.print(f"  {line}", markup=False)
     if answer.written and step.stored is not None:
-        _print_fields(console, before, step.stored)
+        _print_fields(console, step.kind, before, step.stored)
 
 
 def _in_words(step: Step, before: Object | None) -> Iterator[str]:
@@ -277,7 +280,7 @@ def _in_words(step: Step, before: Object | None) -> Iterator[str]:
 
 def _ownership_in_words(step: Step, before: Object | None, after: Object) -> Iterator[str]:
     writer = step.write.manager
-    was, now = _owners(before), _owners(after)
+    was, now = _owners(step.kind, before), _owners(step.kind, after)
     for path, owners in was.items():
         lost = [owner for owner in owners if owner not in now.get(path, [])]
         if path not in now:
@@ -291,25 +294,25 @@ def _ownership_in_words(step: Step, before: Object | None, after: Object) -> Ite
             yield f"{path} is owned together by {', '.join(owners)}: the value is the same."
 
 
-def _owners(item: Object | None) -> dict[str, list[str]]:
+def _owners(kind: Kind, item: Object | None) -> dict[str, list[str]]:
     """The owners of each field that has one, such as ``kubectl (Update)``."""
     from sim.cluster.render import managed_fields
     from sim.validation.conformance import owned_paths
 
     owners: dict[str, list[str]] = {}
-    for entry in managed_fields(item) if item is not None else ():
+    for entry in managed_fields(kind, item) if item is not None else ():
         name = f"{entry['manager']} ({entry['operation']}{' of /status' if 'subresource' in entry else ''})"
         for path in owned_paths(entry["fieldsV1"]):
             owners.setdefault(path, []).append(name)
     return owners
 
 
-def _print_fields(console: Console, before: Object | None, item: Object) -> None:
+def _print_fields(console: Console, kind: Kind, before: Object | None, item: Object) -> None:
     """The object with the owners of each field; what is new in either is marked."""
     from rich.table import Table
 
-    was, owned_before = _fields(before), _owners(before)
-    owners = _owners(item)
+    was, owned_before = _fields(before), _owners(kind, before)
+    owners = _owners(kind, item)
     table = Table(box=None, padding=(0, 2, 0, 2))
     table.add_column("field", no_wrap=True)
     table.add_column("value", overflow="fold")
@@ -344,7 +347,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _print_outcome(console: Console, item: Object | None) -> None:
+def _print_outcome(console: Console, kind: Kind, item: Object | None) -> None:
     import yaml
 
     from sim.cluster.render import as_kubernetes
@@ -353,7 +356,7 @@ def _print_outcome(console: Console, item: Object | None) -> None:
         console.print("\nThere is no object in the end.")
         return
     console.print("\nThe object in the end", style="bold")
-    whole = as_kubernetes(item)
+    whole = as_kubernetes(kind, item)
     metadata = whole["metadata"]
     for key in ("managedFields", "creationTimestamp", "uid"):
         metadata.pop(key, None)

@@ -12,7 +12,7 @@ from typing import Any
 from sim.cluster import messages
 from sim.cluster.apply import apply
 from sim.cluster.changes import Values, added, compared, immutable, settle, unfit, untyped
-from sim.cluster.kinds import KINDS, Kind
+from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.cluster.ownership import Managers, same_but_time, updated
@@ -33,6 +33,7 @@ class ApiServer:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.kinds = store.kinds
         self._objects = store.objects
         self._verbs = {
             "create": self._create,
@@ -47,7 +48,7 @@ class ApiServer:
 
         A bad request is answered, never raised.
         """
-        kind = KINDS.get(write.kind)
+        kind = self.kinds.get(write.kind)
         verb = self._verbs.get(write.verb)
         subresource = write.subresource
         if kind is None or verb is None or (subresource and (subresource != "status" or not kind.status)):
@@ -61,7 +62,7 @@ class ApiServer:
         """Answer a GET of one object: 200 with its current version, or 404."""
         item = self._objects[kind].get(name)
         if item is None:
-            return Response(404, "NotFound", None, False, messages.not_found, KINDS[kind], name)
+            return Response(404, "NotFound", None, False, messages.not_found, self.kinds[kind], name)
         return Response(200, "", item, False)
 
     def _create(self, write: Write, kind: Kind, now: int) -> Response:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.cluster import messages
 from sim.cluster.changes import Values, faults, immutable, regular, unfit
-from sim.cluster.kinds import KINDS, MAPS, Kind
+from sim.cluster.kinds import MAPS, Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import ManagerEntry, Object, Write
 from sim.cluster.ownership import BEFORE_FIRST_APPLY, NO_TIME, Managers, applied, same_but_time, updated
@@ -79,7 +79,7 @@ def apply(store: Store, live: Object | None, write: Write, kind: Kind, now: int,
         return Response(409, "Conflict", live, False, messages.apply_conflict, kind, write.name, conflicts)
     if live is None:
         base.created = now
-        return _create(store, base, draft, write, managers)
+        return _create(store, kind, base, draft, write, managers)
     if write.resource_version is not None and write.resource_version != live.resource_version:
         return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
     fixed = immutable(write, kind, live, draft.values) if write.uid is not None or kind.defaults else []
@@ -198,9 +198,8 @@ def _store(store: Store, live: Object, draft: _Draft, write: Write, managers: Ma
     return Response(200, "", item, True)
 
 
-def _create(store: Store, item: Object, draft: _Draft, write: Write, managers: Managers) -> Response:
+def _create(store: Store, kind: Kind, item: Object, draft: _Draft, write: Write, managers: Managers) -> Response:
     """Store the object that an apply creates."""
-    kind = KINDS[write.kind]
     if write.uid is not None:
         return Response(409, "Conflict", None, False, messages.no_object_with_uid, kind, write.name, write.uid)
     values = draft.values

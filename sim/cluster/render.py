@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sim.cluster.kinds import KINDS, Kind
+from sim.cluster.kinds import Kind
 from sim.cluster.objects import ManagerEntry, Object
 from sim.cluster.ownership import NO_TIME, STORED_ORDER, Managers
 
 _TIME_BYTES = len('"time":"2026-01-01T00:00:00Z",')
 
 
-def managed_fields(item: Object, *, times: bool = True) -> list[dict[str, Any]]:
+def managed_fields(kind: Kind, item: Object, *, times: bool = True) -> list[dict[str, Any]]:
     """``metadata.managedFields`` in the order in which the server stores it. Its ``fieldsV1`` are shared."""
-    kind = KINDS[item.kind]
     return [_entry(kind, entry, times) for entry in item.managers]
 
 
@@ -67,9 +66,8 @@ def timestamp(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def as_kubernetes(item: Object) -> dict[str, Any]:
+def as_kubernetes(kind: Kind, item: Object) -> dict[str, Any]:
     """The object as the API server would return it in JSON. Its parts are shared: do not change them."""
-    kind = KINDS[item.kind]
     metadata: dict[str, Any] = {
         "name": item.name,
         "namespace": "default",
@@ -84,7 +82,7 @@ def as_kubernetes(item: Object) -> dict[str, Any]:
     if item.annotations:
         metadata["annotations"] = item.annotations
     if item.managers:
-        metadata["managedFields"] = managed_fields(item)
+        metadata["managedFields"] = managed_fields(kind, item)
     out: dict[str, Any] = {"apiVersion": kind.api_version, "kind": item.kind, "metadata": metadata}
     for part in ("spec", "status", "data", "type"):
         value = getattr(item, part)
@@ -93,11 +91,10 @@ def as_kubernetes(item: Object) -> dict[str, Any]:
     return out
 
 
-def managed_fields_bytes(item: Object) -> int:
+def managed_fields_bytes(kind: Kind, item: Object) -> int:
     """Bytes of ``metadata.managedFields`` as JSON in the store, times included; 0 without entries."""
     if not item.managers:
         return 0
-    kind = KINDS[item.kind]
     size = 1 + len(item.managers)  # brackets and commas
     for entry in item.managers:
         size += _frame_bytes(*entry[:4]) + kind.paths.fields_v1_bytes(entry.fields)

@@ -3,7 +3,7 @@
 A request is taken (at most ``max_in_flight`` at once), computes on the server's processors, waits for etcd and
 is decided at one instant, when ``ApiServer.handle`` answers it. Writes without a resourceVersion never fail for
 being stale: where another write came between reading and deciding, the server reads again and retries inside
-(``GuaranteedUpdate``), which is counted. Service times are drawn from the profile, by kind of request
+(``GuaranteedUpdate``), which is counted. Service times are drawn from the profile, by class of request
 (model.md section 6); load stretches the computing part.
 """
 
@@ -15,35 +15,22 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.kinds import KINDS
+from sim.cluster.listener import Listener, Sent
 from sim.cluster.messages import Response
-from sim.cluster.watch import Watch, WatchEvent
+from sim.cluster.watch import Watch
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
-from sim.recording.recorder import Recorder
-from sim.recording.recorder import Request as Recorded
 from sim.scenario.model import Scenario
-from sim.scenario.profile import Profile
+from sim.scenario.profile import ServerCosts
+
+ServiceClass = Callable[[str, str, str], str]
+"""The class of a request, by its verb, kind and subresource: the name of the profile's service time.
+
+The verb is ``refused`` for a write that is already stale when it is taken; the other two are empty then.
+"""
 
 
-def service_class(verb: str, kind: str, subresource: str) -> str:
-    """The field of ``ServiceTimes`` that the time of a request is drawn from; ``refused`` is a stale write."""
-    if verb == "get":
-        return "get"
-    if verb == "refused":
-        return "certificate_refused"
-    if kind == "Certificate":
-        if verb == "create":
-            return "certificate_create"
-        return "certificate_status" if subresource else "certificate_main"
-    if kind == "Event":
-        return "event"
-    if kind == "Secret":
-        return {"create": "secret_create", "delete": "secret_delete"}.get(verb, "secret_apply")
-    return {"create": "request_create", "delete": "request_delete"}.get(verb, "request_status")
-
-
-class InFlight(Recorded, Protocol):
+class InFlight(Sent, Protocol):
     """A request under way; ``out`` and ``back`` are how long it and its answer travel, in nanoseconds.
 
     The rest is the server's own, kept here to save an object for each request.
@@ -72,24 +59,28 @@ _GUARANTEED = {"update", "merge-patch", "apply"}
 
 
 class Server:
-    """Takes requests, answers them, and publishes what was stored to the watches."""
+    """Takes requests and answers them; what is stored the store publishes."""
 
     def __init__(
         self,
         simulation: Simulation,
         machine: Machine,
         api: ApiServer,
-        recorder: Recorder,
+        listener: Listener,
         scenario: Scenario,
-        profile: Profile,
+        costs: ServerCosts,
+        service_class: ServiceClass,
     ) -> None:
         self._sim = simulation
         self._machine = machine
         self.api = api
         self._handle = api.handle
         self._objects = api.store.objects
-        self._recorder = recorder
-        self._costs = profile.server
+        self._kinds = api.kinds
+        self._listener = listener
+        self._costs = costs
+        self._service_class = service_class
+        self._service_times = costs.times.by_class()
         self._times: dict[tuple[str, str, str, str], Callable[[], int]] = {}
         self._cold_after = self._costs.cold_after
         self._cold_factor = self._costs.cold_factor
@@ -102,14 +93,13 @@ class Server:
         self._waking = False
         self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
         self._runnable: deque[tuple[InFlight, int]] = deque()
-        self._watches: dict[str, list[Watch]] = {kind: [] for kind in KINDS}
         # At hand: making a bound method costs more than reading one.
         self._when_there = self._admit
         self._when_computed = self._computed
 
     def watch(self, kind: str, watch: Watch) -> None:
         """Send events of ``kind`` to ``watch`` from now on."""
-        self._watches[kind].append(watch)
+        self.api.store.subscribe(kind, watch.publish)
 
     def receive(self, request: InFlight) -> None:
         """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
@@ -182,8 +172,8 @@ class Server:
 
     def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
         actor, verb, kind, subresource = key
-        name = service_class(verb, kind, subresource)
-        latency = getattr(self._costs.times, name)
+        name = self._service_class(verb, kind, subresource)
+        latency = self._service_times[name]
         draw = self._times[key] = self._sim.streams.latency(actor, f"service/{name}", latency)
         return draw
 
@@ -221,14 +211,11 @@ class Server:
                 self._sim.after(self._costs.hidden_retry, self._decide, request)
                 return
             response = self._handle(write, self._sim.unix_seconds)
-            if response.written:
-                assert response.object is not None
-                for watch in self._watches[write.kind]:
-                    watch.publish(WatchEvent(response.object, verb == "delete"))
         answered = now + request.after
-        # Recorded now, in the order of decisions: two writes may be answered in another order.
-        self._recorder.request(
-            request, response, current, request.received, now, answered, request.retries, request.cpu
+        # Told now, in the order of decisions: two writes may be answered in another order.
+        kind = self._kinds[write.kind]
+        self._listener.request(
+            request, kind, response, current, request.received, now, answered, request.retries, request.cpu
         )
         heappush(self._answers, answered)
         if self._waiting:

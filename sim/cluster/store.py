@@ -1,4 +1,4 @@
-"""The store: the current version of every object, under one revision that only grows.
+"""The store: the current version of every object, under one revision that only grows; it publishes what it stores.
 
 As in etcd behind a kube-apiserver, there is one revision for all kinds, and an object's resourceVersion is
 the revision of its last write.
@@ -6,22 +6,32 @@ the revision of its last write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from sim.cluster.kinds import KINDS
+from sim.cluster.kinds import Registry
 from sim.cluster.objects import Object
+from sim.cluster.watch import WatchEvent
+
+Subscriber = Callable[[WatchEvent], object]
+"""Called with every version of an object that is stored, and with every object that is removed."""
 
 
 class Store:
-    """Current objects by kind and name, all in one namespace."""
+    """Current objects of the run's ``kinds``, by kind and name, all in one namespace."""
 
-    __slots__ = ("_uids", "objects", "revision")
+    __slots__ = ("_subscribers", "_uids", "kinds", "objects", "revision")
 
-    def __init__(self) -> None:
-        self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in KINDS}
+    def __init__(self, kinds: Registry) -> None:
+        self.kinds = kinds
+        self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in kinds}
         self.revision: int = 1
         """Revision of the last write; 1 before the first, as in etcd."""
         self._uids = 0
+        self._subscribers: dict[str, list[Subscriber]] = {kind: [] for kind in kinds}
+
+    def subscribe(self, kind: str, subscriber: Subscriber) -> None:
+        """Publish what is stored of ``kind`` to ``subscriber`` from now on, at the instant of the commit."""
+        self._subscribers[kind].append(subscriber)
 
     def get(self, kind: str, name: str) -> Object | None:
         """The current version of an object, ``None`` if there is none."""
@@ -39,9 +49,19 @@ class Store:
     def put(self, item: Object) -> None:
         """Store a version under the next revision, which becomes its resourceVersion."""
         self.revision = item.resource_version = self.revision + 1
-        self.objects[item.kind][item.name] = item
+        kind = item.kind
+        self.objects[kind][item.name] = item
+        subscribers = self._subscribers[kind]
+        if subscribers:
+            event = WatchEvent(item, False)
+            for tell in subscribers:
+                tell(event)
 
     def delete(self, item: Object) -> None:
         """Remove an object; a deletion takes a revision too."""
         self.revision += 1
-        del self.objects[item.kind][item.name]
+        kind = item.kind
+        del self.objects[kind][item.name]
+        event = WatchEvent(item, True)
+        for tell in self._subscribers[kind]:
+            tell(event)

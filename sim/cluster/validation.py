@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from sim.cluster.fields import Paths, Place
 from sim.cluster.keyed import FreeMap, ListMap
-from sim.cluster.kinds import Rule
 from sim.cluster.schema import ABSENT, Leaf, Node, Struct, fits
+from sim.cluster.shapes import Rule
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object"}
 _EXPECTED = {str: "string, got %s", bool: "boolean, got %s", int: "numeric (int or float), got %s"}

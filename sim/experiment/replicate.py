@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.client.parts import STANDARD, Parts
@@ -15,10 +16,12 @@ from sim.cluster.render import managed_fields_bytes
 from sim.cluster.server import Server
 from sim.cluster.store import Store
 from sim.experiment.invariants import violations
+from sim.families.certmanager.kinds import kinds
 from sim.families.certmanager.manager import Manager
 from sim.families.certmanager.operator import Operator
 from sim.families.certmanager.outside import Creator, ExternalIssuer, OtherWriter
 from sim.families.certmanager.releases import Release, release_of
+from sim.families.certmanager.service import service_class
 from sim.kernel.clock import unix_seconds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
@@ -54,8 +57,8 @@ class Cluster:
         self.recorder = Recorder()
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
-        self.api = ApiServer(Store())
-        self.server = Server(self.sim, self.machine, self.api, self.recorder, scenario, profile)
+        self.api = ApiServer(Store(kinds()))
+        self.server = Server(self.sim, self.machine, self.api, self.recorder, scenario, profile.server, service_class)
         issuer = Write("create", "Issuer", scenario.issuer.type, {"spec": {}}, "lab")
         self.api.handle(issuer, self.sim.unix_seconds)
         throttle = scenario.client.throttle
@@ -224,9 +227,9 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def _recorded(cluster: Cluster, index: int) -> Replication:
     scenario, recorder = cluster.scenario, cluster.recorder
-    objects = [
-        _object_row(name, life, cluster.api.store.get("Certificate", name)) for name, life in recorder.lives.items()
-    ]
+    store = cluster.api.store
+    size = partial(managed_fields_bytes, store.kinds["Certificate"])
+    objects = [_object_row(name, life, store.get("Certificate", name), size) for name, life in recorder.lives.items()]
     return Replication(
         index,
         scenario.seed,
@@ -245,7 +248,9 @@ def _recorded(cluster: Cluster, index: int) -> Replication:
     )
 
 
-def _object_row(name: str, life: Life, obj: Object | None) -> tuple[object, ...]:
+def _object_row(
+    name: str, life: Life, obj: Object | None, managed_fields_size: Callable[[Object], int]
+) -> tuple[object, ...]:
     status = (obj.status if obj is not None else None) or {}
     return (
         name,
@@ -258,7 +263,7 @@ def _object_row(name: str, life: Life, obj: Object | None) -> tuple[object, ...]
         life.next_key,
         life.secret_applies,
         life.requests,
-        managed_fields_bytes(obj) if obj is not None else 0,
+        managed_fields_size(obj) if obj is not None else 0,
         _unix(status.get("notAfter")),
         _unix(status.get("renewalTime")),
     )

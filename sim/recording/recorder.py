@@ -12,39 +12,16 @@ from array import array
 from collections.abc import Callable
 from hashlib import sha256
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sim.recording.columns import OBJECTS_DIGESTED, RECONCILES_DIGESTED
 from sim.recording.fields import changed_fields, fields_at, wanted_fields
 
 if TYPE_CHECKING:
+    from sim.cluster.kinds import Kind
+    from sim.cluster.listener import Sent
     from sim.cluster.messages import Response
     from sim.cluster.objects import Object, Write
-
-_RESOURCES = {
-    "Certificate": "certificates",
-    "CertificateRequest": "certificaterequests",
-    "Secret": "secrets",
-    "Event": "events",
-    "Issuer": "issuers",
-    "ConfigMap": "configmaps",
-    "PlainConfigMap": "configmaps",
-}
-
-
-class Request(Protocol):
-    """What is recorded of a request besides what the server says of it; times in nanoseconds.
-
-    ``back`` is how long the answer takes to the client.
-    """
-
-    actor: str
-    send: Any
-    read_ns: int
-    asked_ns: int
-    sent_ns: int
-    back: int
-    reconcile: int
 
 
 class Life:
@@ -96,7 +73,8 @@ class Recorder:
 
     def request(  # one row has as many parts as a request has
         self,
-        request: Request,
+        sent: Sent,
+        kind: Kind,
         response: Response,
         before: Object | None,
         received: int,
@@ -105,11 +83,8 @@ class Recorder:
         retries: int,
         cpu: int = 0,
     ) -> None:
-        """The server has decided: ``before`` is the object as it was then, ``answered`` when it will answer.
-
-        ``cpu`` is the core time that the server has used for it.
-        """
-        send = request.send
+        """See ``sim.cluster.listener.Listener``."""
+        send = sent.send
         write = send.write
         verb = write.verb
         stored = response.object if response.written else None
@@ -121,9 +96,9 @@ class Recorder:
         self.requests.append(
             (
                 len(self.requests),
-                request.actor,
+                sent.actor,
                 "patch" if verb == "merge-patch" else verb,
-                _RESOURCES[write.kind],
+                kind.plural,
                 write.subresource,
                 write.name,
                 send.certificate,
@@ -135,13 +110,13 @@ class Recorder:
                 stored.resource_version if stored is not None and verb != "delete" else 0,
                 fields,
                 retries,
-                request.read_ns,
-                request.asked_ns,
-                request.sent_ns,
+                sent.read_ns,
+                sent.asked_ns,
+                sent.sent_ns,
                 received,
                 decided,
-                answered + request.back,
-                request.reconcile,
+                answered + sent.back,
+                sent.reconcile,
             )
         )
 

@@ -13,6 +13,7 @@ from sim.client.throttle import TokenBucket
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Write
 from sim.cluster.store import Store
+from sim.families.certmanager.kinds import kinds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
@@ -158,7 +159,7 @@ def closed_loop(clients: int = 10, commits: int = 4_000) -> Check:
 
 
 def _with_certificate() -> tuple[Simulation, ApiServer]:
-    api = ApiServer(Store())
+    api = ApiServer(Store(kinds()))
     spec = {"secretName": "c-tls", "issuerRef": {"name": "selfsigned"}, "commonName": "c"}
     api.handle(Write("create", "Certificate", "c", {"spec": spec}, "lab"), 0)
     return Simulation(Streams(SEED, 0)), api

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim.cluster.apiserver import ApiServer
+from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.cluster.render import managed_fields
 from sim.cluster.store import Store
 from sim.cluster.validation import Cause
 from sim.cluster.versions import merged_patch
+from sim.families.certmanager.kinds import kinds
 
 KIND = "Certificate"
 OPERATIONS = ("create", "update", "merge-patch", "apply", "delete")
@@ -68,6 +70,7 @@ class Step(NamedTuple):
     recording."""
 
     number: int
+    kind: Kind
     write: Write
     response: Response
     stored: Object | None
@@ -81,8 +84,9 @@ class Replay:
 
     def __init__(self, sequence: Sequence) -> None:
         self.sequence = sequence
-        self.store = Store()
+        self.store = Store(kinds())
         self.server = ApiServer(self.store)
+        self.kind = self.store.kinds[KIND]
         self._copies: list[Object | None] = []
         self._uids: set[str] = set()
 
@@ -97,7 +101,7 @@ class Replay:
             found = self._found(response, stored)
             expected = _expected(step["expect"]) if "expect" in step else {}
             differs = tuple(aspect for aspect in expected if found[aspect] != expected[aspect])
-            yield Step(number, write, response, stored, found, expected, differs)
+            yield Step(number, self.kind, write, response, stored, found, expected, differs)
 
     def _copy(self, read_at: str | int) -> Object | None:
         return self.store.get(KIND, self.sequence.id) if isinstance(read_at, str) else self._copies[read_at]
@@ -146,7 +150,7 @@ class Replay:
         if stored is not None:
             for aspect in STORED[:-1]:
                 found[aspect] = getattr(stored, aspect)
-            found["managedFields"] = _by_name(managed_fields(stored, times=False))
+            found["managedFields"] = _by_name(managed_fields(self.kind, stored, times=False))
         return found
 
 

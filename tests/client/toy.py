@@ -10,7 +10,9 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
 from sim.cluster.server import Server
 from sim.cluster.store import Store
+from sim.families.certmanager.kinds import kinds
 from sim.families.certmanager.outside import Outside
+from sim.families.certmanager.service import service_class
 from sim.kernel.clock import EPOCH
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
@@ -48,8 +50,10 @@ class Toy:
         self.sim = Simulation(Streams(seed, 0))
         self.machine = Machine(self.sim, self.scenario.cpu.cores)
         self.recorder = Recorder()
-        self.api = ApiServer(Store())
-        self.server = Server(self.sim, self.machine, self.api, self.recorder, self.scenario, self.profile)
+        self.api = ApiServer(Store(kinds()))
+        self.server = Server(
+            self.sim, self.machine, self.api, self.recorder, self.scenario, self.profile.server, service_class
+        )
         self.process = Process(
             self.sim,
             self.machine,

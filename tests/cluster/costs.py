@@ -15,6 +15,9 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
 from sim.cluster.render import managed_fields_bytes
 from sim.cluster.store import Store
+from sim.families.certmanager.kinds import kinds
+
+KINDS = kinds()
 
 Status = dict[str, Any]
 TIMES = tuple(f"2026-01-01T00:00:{second:02}Z" for second in range(60))
@@ -49,7 +52,7 @@ def with_condition(status: Status, new: Status) -> Status:
 
 def issue(strategy: str) -> tuple[Store, ApiServer]:
     """One issuance as cert-manager's controllers write it (model.md section 3), by update or by apply."""
-    store = Store()
+    store = Store(KINDS)
     api = ApiServer(store)
     api.handle(Write("create", "Certificate", "c", {"spec": SPEC}, "creator"), 0)
     times = {"notBefore": TIMES[5], "notAfter": TIMES[6], "renewalTime": TIMES[7]}
@@ -210,7 +213,9 @@ def main() -> None:
         print(f"{name:28} {found:6.2f} us of {limit:g}, {calls(strategy, write_of)} calls")
     for strategy in ("update", "apply"):
         item = certificate(issue(strategy)[0])
-        print(f"managedFields after one issuance by {strategy}: {managed_fields_bytes(item)} bytes")
+        print(
+            f"managedFields after one issuance by {strategy}: {managed_fields_bytes(KINDS['Certificate'], item)} bytes"
+        )
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import pytest
 
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.kinds import KINDS
 from sim.cluster.objects import Object, Write
 from sim.cluster.store import Store
-from tests.cluster.writes import NAME, SPEC, cluster, current, owned
+from tests.cluster.writes import KINDS, NAME, SPEC, cluster, current, owned
 
 
 class Key(NamedTuple):
@@ -148,7 +147,7 @@ class TestOwnership:
 
 class TestSecrets:
     def create(self, **body: object) -> tuple[Store, ApiServer, Object]:
-        store = Store()
+        store = Store(KINDS)
         api = ApiServer(store)
         write = Write("create", "Secret", "s", {"data": {"tls.key": Key(2048, 1)}, **body}, "km", owner="u")
         answer = api.handle(write, 1)
@@ -194,7 +193,7 @@ class TestSecrets:
 
 class TestEvents:
     def test_events_keep_their_data_and_no_owners(self) -> None:
-        store = Store()
+        store = Store(KINDS)
         api = ApiServer(store)
         data = {"reason": "Issuing", "count": 1}
         item = api.handle(Write("create", "Event", "e", {"data": data}, "x"), 1).object
@@ -210,7 +209,7 @@ class TestEvents:
 
 class TestRequests:
     def test_free_fields_and_an_owner(self) -> None:
-        store = Store()
+        store = Store(KINDS)
         api = ApiServer(store)
         body = {"spec": {"request": Key(1, 2), "revision": 3, "issuerRef": {"name": "ca"}}}
         answer = api.handle(Write("create", "CertificateRequest", "r", body, "rm", owner="uid-9"), 1)

@@ -8,7 +8,7 @@ import pytest
 
 from sim.cluster.objects import Object, Write
 from sim.cluster.render import managed_fields_bytes
-from tests.cluster.costs import CASES, calls, certificate, issue
+from tests.cluster.costs import CASES, KINDS, calls, certificate, issue
 
 
 @pytest.mark.parametrize(("name", "strategy", "write_of", "microseconds", "limit"), CASES)
@@ -20,7 +20,10 @@ def test_a_write_takes_few_calls(
 
 def test_apply_needs_more_managed_fields_than_update() -> None:
     by_update, by_apply = (certificate(issue(strategy)[0]) for strategy in ("update", "apply"))
-    assert (managed_fields_bytes(by_update), managed_fields_bytes(by_apply)) == (1168, 1601)
+    assert (
+        managed_fields_bytes(KINDS["Certificate"], by_update),
+        managed_fields_bytes(KINDS["Certificate"], by_apply),
+    ) == (1168, 1601)
     assert by_update.status is not None
     assert by_apply.status is not None
     # Under apply Issuing stays, as False.

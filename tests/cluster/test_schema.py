@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.cluster.keyed import merged_order
-from sim.cluster.kinds import KINDS
 from sim.cluster.schema import IrregularError, Node
 from sim.cluster.validation import cleaned
 from sim.cluster.versions import merged_patch
-from tests.cluster.writes import statuses
+from tests.cluster.writes import KINDS, statuses
 
 STATUS = KINDS["Certificate"].fields["status"]
 SPEC = KINDS["Certificate"].fields["spec"]

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.kinds import KINDS
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.cluster.store import Store
+from sim.families.certmanager.kinds import kinds
 
+KINDS = kinds()
 NAME = "c"
 SPEC: dict[str, Any] = {"secretName": "tls", "issuerRef": {"name": "ca", "kind": "Issuer"}}
 MANAGERS = ("alice", "bob", "carol", "dave")
@@ -23,7 +24,7 @@ managers = st.sampled_from(MANAGERS)
 
 def cluster(spec: dict[str, Any] | None = None, **body: Any) -> tuple[Store, ApiServer]:
     """A store with one Certificate, created by ``kubectl``."""
-    store = Store()
+    store = Store(KINDS)
     api = ApiServer(store)
     whole = {"spec": SPEC if spec is None else spec, **body}
     assert api.handle(Write("create", "Certificate", NAME, whole, "kubectl"), 1).code == 201

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sim.client.policy import Shared
 from sim.cluster.apiserver import ApiServer
+from sim.cluster.kinds import registry
 from sim.cluster.objects import Object, Write
 from sim.cluster.store import Store
 from sim.cluster.watch import Watch, WatchEvent
@@ -32,7 +33,7 @@ class World:
         self.contention = scenario.contention
         self.sim = Simulation(Streams(scenario.seed, index))
         self.machine = Machine(self.sim, scenario.cpu.cores)
-        self.api = ApiServer(Store())
+        self.api = ApiServer(Store(registry()))
         strategies = [group.strategy or scenario.strategy for group in self.contention.groups]
         applied = "apply" in strategies or any(retry.policy == "apply-on-conflict" for retry in scenario.retries())
         self.kind = "ConfigMap" if applied else "PlainConfigMap"
