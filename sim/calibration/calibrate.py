@@ -31,6 +31,7 @@ from sim.calibration.estimate import (
 from sim.calibration.fit import Lognormal, ShiftedGamma
 from sim.calibration.replay import contention, stretch
 from sim.calibration.trace import Trace
+from sim.guarded import Unusable
 from sim.logs.audit import CERTIFICATES, EVENTS
 from sim.logs.prometheus import GOMAXPROCS
 from sim.scenario.profile import Profile
@@ -54,7 +55,7 @@ class Calibration(NamedTuple):
     rejected: dict[str, str]  # by path: what was found and can't be, so that the default stays
 
 
-class CalibrationError(Exception):
+class CalibrationError(Unusable):
     """The recordings show nothing that a profile needs."""
 
 

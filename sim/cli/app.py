@@ -9,8 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
+import click
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from sim.cli.output import bad_input
+from sim.guarded import printable
 
 
 class Command(NamedTuple):
@@ -67,6 +71,15 @@ class LazyGroup(TyperGroup):
         single = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
         single.command(cmd_name)(getattr(import_module(module), function))
         return typer.main.get_command(single)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; whatever it cannot use, read or write is one message and exit status 2."""
+        with bad_input():
+            try:
+                return super().invoke(ctx)
+            except click.UsageError as error:
+                # What was typed is shown, and never obeyed.
+                raise click.UsageError(printable(error.format_message()), error.ctx) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import emit, shown
+from sim.cli.output import complain, emit, emit_json, shown
 
 if TYPE_CHECKING:
     from sim.calibration.calibrate import Calibration
@@ -60,7 +59,7 @@ def calibrate(
 
             write_plots(calibration.measured, plots)
     except (SourceError, CalibrationError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        complain(str(error), "Error")
         raise typer.Exit(2) from None
     if as_json:
         document: dict[str, Any] = {
@@ -68,11 +67,11 @@ def calibrate(
             "provenance": provenance(calibration),
             "ignored": dict(ignored),
         }
-        typer.echo(json.dumps(document, indent=2))
+        emit_json(document)
     else:
         emit(_report(calibration, sys.stdout.isatty()))
         if output is not None:
-            typer.echo(f"Profile written to {output}")
+            emit(f"Profile written to {output}\n")
 
 
 def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[str]:
@@ -83,8 +82,6 @@ def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[st
 
 
 def _report(calibration: Calibration, terminal: bool) -> str:
-    from rich.markup import escape
-
     from sim.calibration.calibrate import DEFAULT, parameters
     from sim.calibration.profile_yaml import provenance
     from sim.report.text import keep_names, render, table
@@ -121,7 +118,7 @@ def _report(calibration: Calibration, terminal: bool) -> str:
     notes = [f"note: {path}: {why}; the default stays" for path, why in calibration.rejected.items()]
     notes += [f"note: {name}: {note}" for name, said in observed.get("notes", {}).items() for note in said]
     notes += [f"not used: {what}: {count}" for what, count in calibration.ignored.most_common()]
-    return render([*map(escape, lines), "", made, *map(escape, notes)], terminal)
+    return render([*lines, "", made, *notes], terminal)
 
 
 def _count(number: int, what: str) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.cli.output import complain, emit_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -61,7 +63,7 @@ def conformance(
     except RecordingError as error:
         _refuse(error)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), indent=2))
+        emit_json(report.as_json())
     else:
         _print_report(report)
     raise typer.Exit(0 if report.agrees else 1)
@@ -92,25 +94,24 @@ def explain_write(
       - {op: create, manager: kubectl, body: {spec: {secretName: tls, issuerRef: {name: ca}}}}
       - {op: apply, manager: argocd, body: {spec: {secretName: web}}}
     """
-    from rich.console import Console
-
+    from sim.report.text import console
     from sim.validation.conformance import RecordingError, Replay, Sequence
 
     try:
         steps = list(_read_writes(file))
     except RecordingError as error:
         _refuse(error)
-    console = Console(highlight=False, soft_wrap=True)
+    paper = console(soft_wrap=True)
     before: Object | None = None
     replay = Replay(Sequence(_NAME, steps))
     for step in replay.run():
-        _print_step(console, step, steps[step.number], before)
+        _print_step(paper, step, steps[step.number], before)
         before = step.stored
-    _print_outcome(console, replay.kind, before)
+    _print_outcome(paper, replay.kind, before)
 
 
 def _refuse(error: Exception) -> None:
-    typer.echo(f"Error: {error}", err=True)
+    complain(str(error), "Error")
     raise typer.Exit(2) from None
 
 
@@ -168,68 +169,67 @@ def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _print_report(report: Report) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from sim.report.text import console
     from sim.validation.conformance import ASPECTS, OPERATIONS
 
-    console = Console(highlight=False, soft_wrap=True)
+    paper = console(soft_wrap=True)
     steps, passed = report.steps.total(), report.steps_passed.total()
     verdict = f"{report.sequences_passed} of {report.sequences} sequences agree, {passed} of {steps} steps"
-    console.print(verdict, style="bold green" if report.agrees else "bold red")
-    console.print()
+    paper.print(verdict, style="bold green" if report.agrees else "bold red")
+    paper.print()
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("operation", "steps", "agree"):
         table.add_column(name, justify="left" if name == "operation" else "right")
     for operation in OPERATIONS:
         if report.steps[operation]:
             table.add_row(operation, str(report.steps[operation]), str(report.steps_passed[operation]))
-    console.print(table)
+    paper.print(table)
     if report.agrees:
         return
-    console.print()
+    paper.print()
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("disagrees in")
     table.add_column("steps", justify="right")
     for aspect in ASPECTS:
         if report.disagreements[aspect]:
             table.add_row(aspect, str(report.disagreements[aspect]))
-    console.print(table)
-    console.print("\nThe first ones (- recorded, + found here):")
+    paper.print(table)
+    paper.print("\nThe first ones (- recorded, + found here):")
     for name, step in report.first:
-        console.print(f"\n{name}, step {step.number}: {_sent(step)}", style="bold", markup=False)
-        _print_differences(console, step)
+        paper.print(f"\n{name}, step {step.number}: {_sent(step)}", style="bold")
+        _print_differences(paper, step)
 
 
-def _print_differences(console: Console, step: Step) -> None:
+def _print_differences(paper: Console, step: Step) -> None:
     from sim.validation.conformance import differences
 
     for aspect in step.differs:
         for line in differences(aspect, step.found[aspect], step.expected[aspect]):
-            console.print(f"  {line}", style="red" if line.startswith("-") else "green", markup=False)
+            paper.print(f"  {line}", style="red" if line.startswith("-") else "green")
 
 
 def _show(sequence: Sequence) -> bool:
     """Print a recorded sequence step by step; whether all of it agrees."""
-    from rich.console import Console
-
+    from sim.report.text import console
     from sim.validation.conformance import Replay
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(sequence.id, style="bold", markup=False)
+    paper = console(soft_wrap=True)
+    paper.print(sequence.id, style="bold")
     before: Object | None = None
     agrees = True
     replay = Replay(sequence)
     for step in replay.run():
-        _print_step(console, step, sequence.steps[step.number], before)
+        _print_step(paper, step, sequence.steps[step.number], before)
         before = step.stored
         agrees = agrees and not step.differs
         if step.differs:
-            console.print("  Disagrees with the recording (- recorded, + found here):", style="red")
-            _print_differences(console, step)
+            paper.print("  Disagrees with the recording (- recorded, + found here):", style="red")
+            _print_differences(paper, step)
         else:
-            console.print("  Agrees with the recording.", style="green")
-    _print_outcome(console, replay.kind, before)
+            paper.print("  Agrees with the recording.", style="green")
+    _print_outcome(paper, replay.kind, before)
     return agrees
 
 
@@ -239,19 +239,19 @@ def _sent(step: Step) -> str:
     return f"{verb}{' of /status' if write.subresource else ''} by {write.manager or 'nobody in particular'}"
 
 
-def _print_step(console: Console, step: Step, sent: dict[str, Any], before: Object | None) -> None:
+def _print_step(paper: Console, step: Step, sent: dict[str, Any], before: Object | None) -> None:
     write, answer = step.write, step.response
-    console.print(f"\n{step.number}  {_sent(step)}", style="bold", markup=False)
+    paper.print(f"\n{step.number}  {_sent(step)}", style="bold")
     content = sent.get("change", sent.get("body"))
     if content is not None:
         text = json.dumps(content, ensure_ascii=False)
-        console.print(f"  {'changes' if write.verb == 'update' else 'sends'} {text}", markup=False)
+        paper.print(f"  {'changes' if write.verb == 'update' else 'sends'} {text}")
     style = "green" if answer.code < 400 else "yellow"
-    console.print(f"  {answer.code} {answer.reason}".rstrip(), style=style, markup=False)
+    paper.print(f"  {answer.code} {answer.reason}".rstrip(), style=style)
     for line in _in_words(step, before):
-        console.print(f"  {line}", markup=False)
+        paper.print(f"  {line}")
     if answer.written and step.stored is not None:
-        _print_fields(console, step.kind, before, step.stored)
+        _print_fields(paper, step.kind, before, step.stored)
 
 
 def _in_words(step: Step, before: Object | None) -> Iterator[str]:
@@ -307,7 +307,7 @@ def _owners(kind: Kind, item: Object | None) -> dict[str, list[str]]:
     return owners
 
 
-def _print_fields(console: Console, kind: Kind, before: Object | None, item: Object) -> None:
+def _print_fields(paper: Console, kind: Kind, before: Object | None, item: Object) -> None:
     """The object with the owners of each field; what is new in either is marked."""
     from rich.table import Table
 
@@ -322,7 +322,7 @@ def _print_fields(console: Console, kind: Kind, before: Object | None, item: Obj
         style = "" if path in was and was[path] == value and owned_before.get(path, []) == mine else "bold"
         shown = json.dumps(value, ensure_ascii=False, default=repr)
         table.add_row(path, shown, ", ".join(mine) or "nobody", style=style)
-    console.print(table, markup=False)
+    paper.print(table)
 
 
 def _fields(item: Object | None) -> dict[str, Any]:
@@ -347,19 +347,19 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _print_outcome(console: Console, kind: Kind, item: Object | None) -> None:
+def _print_outcome(paper: Console, kind: Kind, item: Object | None) -> None:
     import yaml
 
     from sim.cluster.render import as_kubernetes
 
     if item is None:
-        console.print("\nThere is no object in the end.")
+        paper.print("\nThere is no object in the end.")
         return
-    console.print("\nThe object in the end", style="bold")
+    paper.print("\nThe object in the end", style="bold")
     whole = as_kubernetes(kind, item)
     metadata = whole["metadata"]
     for key in ("managedFields", "creationTimestamp", "uid"):
         metadata.pop(key, None)
-    console.print(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).rstrip(), markup=False)
-    console.print("\nA manager owns what it applied (Apply), or what it was the last to change (Update).")
-    console.print("An apply that leaves out a field of its own deletes it, unless somebody else owns it too.")
+    paper.print(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).rstrip())
+    paper.print("\nA manager owns what it applied (Apply), or what it was the last to change (Update).")
+    paper.print("An apply that leaves out a field of its own deletes it, unless somebody else owns it too.")

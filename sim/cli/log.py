@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.output import emit, emit_json
+from sim.cli.output import complain, emit, emit_json
 
 if TYPE_CHECKING:
     from sim.logs.lines import Progress
@@ -55,12 +55,12 @@ def log(
         with reading_bar(paths) as progress:
             reports = {name: _read(each, quiet, progress) for name, each in _by_name(found).items()}
     except (SourceError, ValueError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        complain(str(error), "Error")
         raise typer.Exit(2) from None
     if not any(report.read for report in reports.values()):
         ignored = sum((report.ignored for report in reports.values()), Counter[str]())
         reasons = ", ".join(f"{reason}: {count}" for reason, count in ignored.most_common(3)) or NEITHER
-        typer.echo(f"Error: nothing in these files could be used ({reasons})", err=True)
+        complain(f"nothing in these files could be used ({reasons})", "Error")
         raise typer.Exit(2)
     if len(reports) > 1:
         _several(reports, as_json)
@@ -97,10 +97,8 @@ def _read(recording: Recording, quiet_ns: int, progress: Progress | None) -> Log
 
 
 def _several(reports: dict[str, LogReport], as_json: bool) -> None:
-    from rich.markup import escape
-
     from sim.logs.logs_of_many import ROWS, json_of_many, row, verdict_of_many
-    from sim.report.text import keep_names, render, table
+    from sim.report.text import bold, keep_names, render, table
 
     if as_json:
         emit_json(json_of_many(reports))
@@ -109,7 +107,7 @@ def _several(reports: dict[str, LogReport], as_json: bool) -> None:
     made = table("", "recording", *ROWS, terminal=terminal)
     keep_names(made, reports)
     for name, report in reports.items():
-        made.add_row(escape(name), *map(escape, row(report)))
+        made.add_row(name, *row(report))
     lines = [
         f"stuck: {name}: {one.certificate}: {one.why}"
         for name, report in reports.items()
@@ -120,18 +118,18 @@ def _several(reports: dict[str, LogReport], as_json: bool) -> None:
         if report.ignored:
             reasons = ", ".join(f"{reason} {count}" for reason, count in report.ignored.most_common())
             lines.append(f"not used: {name}: {reasons}")
-    emit(render([f"[bold]{escape(verdict_of_many(reports))}[/]", "", made, *map(escape, lines)], terminal))
+    emit(render([bold(verdict_of_many(reports)), "", made, *lines], terminal))
 
 
 def _print(report: LogReport) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from sim.logs.logreport import span_in_words, sparkline, verdict
+    from sim.report.text import console
 
-    console = Console(highlight=False)
-    console.print(verdict(report), style="bold", markup=False)
-    console.print()
+    paper = console()
+    paper.print(verdict(report), style="bold")
+    paper.print()
     if report.total:
         table = Table(box=None, padding=(0, 2, 0, 0))
         table.add_column("controller", no_wrap=True)
@@ -140,25 +138,24 @@ def _print(report: LogReport) -> None:
         for name, count in report.conflicts.most_common():
             rate = report.per_hour(count)
             table.add_row(name, str(count), "" if rate is None else f"{rate:.0f}")
-        console.print(table)
-        console.print()
+        paper.print(table)
+        paper.print()
         part = span_in_words(report.span_s / len(report.timeline))
-        console.print(f"over {span_in_words(report.span_s)}, {part} a column:", markup=False)
-        console.print(f"|{sparkline(report.timeline)}|", markup=False)
-        console.print(
+        paper.print(f"over {span_in_words(report.span_s)}, {part} a column:")
+        paper.print(f"|{sparkline(report.timeline)}|")
+        paper.print(
             f"most in one column: {max(report.timeline)}, {span_in_words(report.peak_s)} after the start\n",
-            markup=False,
         )
         worst = report.certificates.most_common(_SHOWN)
-        console.print(f"most conflicts: {', '.join(f'{key} {count}' for key, count in worst)}", markup=False)
+        paper.print(f"most conflicts: {', '.join(f'{key} {count}' for key, count in worst)}")
     for one in (report.stuck or [])[:_SHOWN]:
-        console.print(f"stuck: {one.certificate}: {one.why}, quiet for {span_in_words(one.quiet_s)}", markup=False)
+        paper.print(f"stuck: {one.certificate}: {one.why}, quiet for {span_in_words(one.quiet_s)}")
     if report.seen:
-        console.print(f"Certificates seen: {report.seen}, Ready and not Issuing at the end: {report.ready}")
+        paper.print(f"Certificates seen: {report.seen}, Ready and not Issuing at the end: {report.ready}")
     for what, count in report.elsewhere.most_common(_SHOWN):
-        console.print(f"also refused: {what}: {count}", markup=False)
+        paper.print(f"also refused: {what}: {count}")
     for note in report.notes:
-        console.print(f"note: {note}", markup=False)
+        paper.print(f"note: {note}")
     if report.ignored:
         reasons = ", ".join(f"{reason} {count}" for reason, count in report.ignored.most_common())
-        console.print(f"not used: {reasons}", markup=False)
+        paper.print(f"not used: {reasons}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from sim.cli.output import RESULTS, BadInput
+from sim.cli.output import RESULTS, BadInput, complain
 
 if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
@@ -61,7 +61,7 @@ def work(
         raise BadInput(str(error)) from None
     with journal:
         if journal.found:
-            typer.echo(f"requeue: going on from {len(journal.found)} replications in {where.journal}", err=True)
+            complain(f"going on from {len(journal.found)} replications in {where.journal}")
         evaluator: Evaluator | None = None
         try:
             with opened(executor, expected, version) as spread, progress_bar(scenario.name) as progress:
@@ -72,8 +72,8 @@ def work(
             raise BadInput(f"--executor {error}") from None
         except (KeyboardInterrupt, SystemExit) as stop:
             done = len(journal.found) + (evaluator.ran if evaluator is not None else 0)
-            typer.echo(f"requeue: interrupted; {done} finished replications are kept in {where.journal}", err=True)
-            typer.echo(f"requeue: to go on, start the same command again: {command}", err=True)
+            complain(f"interrupted; {done} finished replications are kept in {where.journal}")
+            complain(f"to go on, start the same command again: {command}")
             raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)) from None
         except Exception:
             _discard(journal, evaluator)

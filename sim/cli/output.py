@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sim.guarded import Unusable, printable, why
+
 if TYPE_CHECKING:
     from sim.scenario.model import Scenario
 
@@ -22,21 +24,32 @@ RESULTS = Path("results")
 """Where runs leave their folders: in the current directory, which is the project's."""
 
 
-class BadInput(Exception):  # noqa: N818 -- raised as what it is
-    """Something that the user gave cannot be used; the message says what and what to do."""
+class BadInput(Unusable):
+    """Something on the command line cannot be used; the message says what and what to do."""
 
 
 @contextmanager
 def bad_input() -> Iterator[None]:
-    """Turn what is wrong with the input into one message on standard error and exit status 2."""
-    from sim.recording.results import ResultsError
-    from sim.scenario.errors import ScenarioError
+    """Turn what cannot be used, read or written into one message on standard error and exit status 2.
 
+    Every command runs inside of it. ``OSError`` is what the system refuses: a full disk, no permission.
+    """
     try:
         yield
-    except (BadInput, ResultsError, ScenarioError) as error:
-        typer.echo(f"requeue: {error}", err=True)
-        raise typer.Exit(2) from None
+    except Unusable as error:
+        complain(str(error))
+    except OSError as error:
+        complain(why(error))
+    except MemoryError:
+        complain("out of memory; fewer Certificates, writers or processes (--jobs) take less")
+    else:
+        return
+    raise typer.Exit(2) from None
+
+
+def complain(message: str, who: str = "requeue") -> None:
+    """Say on standard error what is wrong or worth knowing; names in it are shown, and never obeyed."""
+    typer.echo(f"{who}: {printable(message)}", err=True)
 
 
 def check_writable(option: str, file: Path) -> None:
@@ -48,16 +61,30 @@ def check_writable(option: str, file: Path) -> None:
 
 
 def emit(text: str) -> None:
-    """Write to standard output; a reader that has gone (``| head``) ends the command, as it ends ``cat``."""
+    """Write to standard output; a reader that has gone (``| head``) ends the command, as it ends ``cat``.
+
+    Only what a report's console rendered may hold escape sequences.
+    """
+    from sim.report.text import Rendered
+
+    if not isinstance(text, Rendered):
+        text = printable(text)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name that the locale cannot write is no reason to fail
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered would fail again when the interpreter exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         raise typer.Exit(141) from None
+    except OSError as error:
+        _close_output()
+        raise BadInput(f"standard output cannot be written: {why(error)}") from None
+
+
+def _close_output() -> None:
+    # What is still buffered would fail again when the interpreter exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def emit_json(value: Any) -> None:
@@ -83,7 +110,7 @@ def warn(scenario: Scenario) -> None:
     from sim.scenario.warnings import warnings_of
 
     for warning in warnings_of(scenario):
-        typer.echo(f"requeue: warning: {warning}", err=True)
+        complain(f"warning: {warning}")
 
 
 def set_words(settings: Sequence[str] | None) -> list[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from typing import Annotated
 
 import typer
+
+from sim.cli.output import emit, emit_json
 
 
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from sim.scenario.reading.schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    emit_json(json_schema())
 
 
 def scenarios(
@@ -24,16 +25,17 @@ def scenarios(
 
     found = entries()
     if as_json:
-        typer.echo(json.dumps([entry._asdict() for entry in found], indent=2))
+        emit_json([entry._asdict() for entry in found])
         return
     if not found:
-        typer.echo("There is no scenarios folder here; run requeue where one is, or name a file.")
+        emit("There is no scenarios folder here; run requeue where one is, or name a file.\n")
         return
 
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from sim.report.text import console
+
+    paper = console()
     for group, members in groupby(found, key=lambda entry: entry.group):
         table = Table(
             title=GROUPS.get(group, group),
@@ -49,6 +51,6 @@ def scenarios(
         for entry in members:
             said = f"cannot be used: {entry.error}" if entry.error else entry.description
             table.add_row(entry.name, str(entry.certificates or ""), entry.strategy, said)
-        console.print(table)
-        console.print()
-    typer.echo("Run one by its name: requeue run NAME")
+        paper.print(table)
+        paper.print()
+    emit("Run one by its name: requeue run NAME\n")

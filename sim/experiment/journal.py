@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from sim.analysis.summary import Measured
+from sim.guarded import Unusable
 from sim.scenario.model import Scenario
 
 WITHOUT = ("description", "expect", "name", "recording", "replications")
@@ -32,7 +33,7 @@ PACKAGES = ("numpy", "simpy")
 """The packages that draw the numbers and order the events."""
 
 
-class JournalError(Exception):
+class JournalError(Unusable):
     """A journal that cannot be used."""
 
 

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sim.guarded import Unusable
 from sim.logs.audit import AuditEvent, AuditParser
 from sim.logs.controller_log import LogLine, LogParser
 from sim.logs.lines import Progress, read_lines
@@ -32,7 +33,7 @@ _AUDIT_MARK = b"audit.k8s.io/"
 _DEPTH = 3  # a recording, a case's folder, a folder of cases
 
 
-class SourceError(Exception):
+class SourceError(Unusable):
     """Nothing can be read: what was given, what was found, what is allowed."""
 
 

@@ -32,6 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sim.guarded import Unusable
 from sim.recording.frames import TABLES, joined, schema
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ ROW_GROUP = 200_000
 _PARTIAL = ".partial-"
 
 
-class ResultsError(Exception):
+class ResultsError(Unusable):
     """A folder that cannot be written to as results, or not be read as such."""
 
 

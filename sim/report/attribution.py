@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.attribution import ordered
 from sim.report.explain import LABELS, short
 from sim.report.numbers import NONE, write
-from sim.report.text import render, table
+from sim.report.text import bold, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,27 +19,25 @@ Reasons = Mapping[str, Any]
 
 def attribution_report(found: Mapping[str, Reasons], *, folder: str, command: str, terminal: bool) -> str:
     """Return the report on one run or, by name, on the variants of a comparison."""
-    from rich.markup import escape
-
     parts: list[RenderableType] = []
     for name, reasons in found.items():
         if len(found) > 1:
-            parts += ["", f"[bold]{escape(name)}[/]"] if parts else [f"[bold]{escape(name)}[/]"]
-        parts += _one(reasons, terminal, escape)
-    parts += ["", escape(f"One Certificate's story:  requeue explain {folder}"), escape(f"Reproduce it:  {command}")]
+            parts += ["", bold(name)] if parts else [bold(name)]
+        parts += _one(reasons, terminal)
+    parts += ["", f"One Certificate's story:  requeue explain {folder}", f"Reproduce it:  {command}"]
     return render(parts, terminal)
 
 
-def _one(reasons: Reasons, terminal: bool, escape: Any) -> list[RenderableType]:
+def _one(reasons: Reasons, terminal: bool) -> list[RenderableType]:
     many = reasons["replications"]
     how = f"{many} replications together" if many > 1 else "1 replication"
     head = f"{reasons['scenario']}: {reasons['strategy']}, {how}, seed {reasons['seed']}"
-    parts: list[RenderableType] = [f"[bold]{escape(sentence(reasons))}[/]", escape(head)]
+    parts: list[RenderableType] = [bold(sentence(reasons)), head]
     if reasons["conflicts"]:
         parts += ["", _blame(reasons, terminal), "", _ages(reasons, terminal), "", _losers(reasons, terminal)]
-        parts += ["", escape(_retries(reasons))]
+        parts += ["", _retries(reasons)]
     unseen = _unseen(reasons)
-    return [*parts, "", *(escape(line) for line in unseen)] if unseen else parts
+    return [*parts, "", *unseen] if unseen else parts
 
 
 def sentence(reasons: Reasons) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.figures import FIGURES
 from sim.report.numbers import interval, write
-from sim.report.text import footer, render, table
+from sim.report.text import bold, footer, render, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,17 +21,13 @@ WIDTH = 30
 
 def budget_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
     """Return the report; ``command`` is the one that reproduces it."""
-    from rich.markup import escape
-
-    parts: list[RenderableType] = [f"[bold]{escape(line)}[/]" for line in verdict(document)]
+    parts: list[RenderableType] = [bold(line) for line in verdict(document)]
     many = document["replications"]
-    parts.append(
-        escape(f"{document['scenario']}: {many} replications without a limit on tries, seed {document['seed']}")
-    )
+    parts.append(f"{document['scenario']}: {many} replications without a limit on tries, seed {document['seed']}")
     if document["tries"]:
         parts += ["", _tries(document, terminal)]
     parts += ["", _figures(document, terminal), ""]
-    parts.append(escape(f"This assumes that {' and that '.join(document['assumes'])}: it is an upper bound."))
+    parts.append(f"This assumes that {' and that '.join(document['assumes'])}: it is an upper bound.")
     parts.append("")
     parts += footer(folder, command, "budget.json, tries.csv, tries.parquet, budget.png")
     return render(parts, terminal)

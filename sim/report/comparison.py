@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sim.analysis.intervals import Estimate, verdict
 from sim.analysis.paired import METRICS, Metric
 from sim.report.numbers import NONE, interval, write
-from sim.report.text import footer, render, table
+from sim.report.text import bold, footer, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,18 +29,16 @@ SHORT = {"rate": "rate", "time_to_ready_p50": "time to Ready"}
 
 def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -> str:
     """Return the report on a comparison; ``command`` is the one that reproduces it."""
-    from rich.markup import escape
-
     parts: list[RenderableType] = []
     for name, result in comparison.results.items():
         for each in result.summary["violations"][:3]:
             line = f"INVARIANT VIOLATED in {name}, replication {each['replication']}: {each['violation']}"
-            parts.append(f"[bold red]{escape(line)}[/]")
-    parts += [f"[bold]{escape(sentence)}[/]" for sentence in sentences(comparison)]
+            parts.append(bold(line, "red"))
+    parts += [bold(sentence) for sentence in sentences(comparison)]
     first = comparison.results[comparison.baseline].summary
     many = first["replications"]
     how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
-    parts += [escape(f"{first['scenario']}: {how} on the same random numbers, seed {first['seed']}"), ""]
+    parts += [f"{first['scenario']}: {how} on the same random numbers, seed {first['seed']}", ""]
     parts.append(_ranked(comparison, terminal))
     for name in comparison.ranked:
         if name != comparison.baseline:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.intervals import verdict
 from sim.analysis.paired import METRICS
 from sim.report.numbers import interval
-from sim.report.text import render, table
+from sim.report.text import bold, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,18 +20,16 @@ MOST_SETTINGS = 12
 
 def diff_report(found: Difference, *, command: str, terminal: bool) -> str:
     """Return the report on two runs; ``command`` is the one that makes it again."""
-    from rich.markup import escape
-
     a, b = found.names
-    parts: list[RenderableType] = [f"[bold]{escape(_verdict(found))}[/]", escape(f"A: {a}"), escape(f"B: {b}")]
-    parts += _settings(found, escape)
+    parts: list[RenderableType] = [bold(_verdict(found)), f"A: {a}", f"B: {b}"]
+    parts += _settings(found)
     if found.divergence is not None:
-        parts += ["", *(escape(line) for line in _first(found.divergence))]
+        parts += ["", *_first(found.divergence)]
     elif found.differing:
         parts += ["", "Every recorded event is the same: only the log, or the state at the end, differs."]
     if not found.same:
         parts += ["", *_figures(found, terminal)]
-    parts += ["", escape(f"Again:  {command}")]
+    parts += ["", f"Again:  {command}"]
     return render(parts, terminal)
 
 
@@ -46,14 +44,14 @@ def _verdict(found: Difference) -> str:
     return f"The runs differ: in {len(found.differing)} of the {shared} replications that both have."
 
 
-def _settings(found: Difference, escape: Any) -> list[str]:
+def _settings(found: Difference) -> list[str]:
     if not found.settings:
         if found.differing:
             return ["", "Both have the same scenario and seed: what differs is the simulator's version."]
         return []
     lines = ["", "What was asked differs:"]
     for key, (a, b) in list(found.settings.items())[:MOST_SETTINGS]:
-        lines.append(escape(f"  {key}: {_value(a)} in A, {_value(b)} in B"))
+        lines.append(f"  {key}: {_value(a)} in A, {_value(b)} in B")
     if len(found.settings) > MOST_SETTINGS:
         lines.append(f"  and {len(found.settings) - MOST_SETTINGS} more keys")
     return lines

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.ages import PARTS
 from sim.analysis.plain import rows
+from sim.guarded import printable
 
 if TYPE_CHECKING:
     from sim.analysis.story import Event, Story
@@ -347,14 +348,15 @@ def styled(lines: list[str]) -> str:
     """The lines with colour, for a terminal that has it."""
     import io
 
-    from rich.console import Console
     from rich.text import Text
 
+    from sim.report.text import Rendered, console
+
     target = io.StringIO()
-    console = Console(file=target, force_terminal=True, width=10_000, highlight=False, emoji=False)
+    paper = console(file=target, force_terminal=True, width=10_000)
     for line in lines:
-        text = Text(line)
+        text = Text(printable(line))
         for pattern, style in _STYLES:
             text.highlight_regex(pattern, style)
-        console.print(text, soft_wrap=True)
-    return target.getvalue()
+        paper.print(text, soft_wrap=True)
+    return Rendered(target.getvalue())

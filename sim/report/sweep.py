@@ -10,7 +10,7 @@ from sim.analysis.figures import FIGURES
 from sim.analysis.intervals import Estimate
 from sim.report.numbers import interval, write
 from sim.report.picture import bars, heat_map
-from sim.report.text import footer, is_wide, render, short_keys, table
+from sim.report.text import bold, footer, is_wide, render, short_keys, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,26 +26,22 @@ SHOWN_CELLS = 24
 
 def sweep_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
     """Return the report; ``command`` is the one that reproduces it."""
-    from rich.markup import escape
-
     parts: list[RenderableType] = []
     violated = [cell["cell"] for cell in document["cells"] if cell["violations"]]
     if violated:
-        parts.append(f"[bold red]{escape('INVARIANTS VIOLATED in ' + '; '.join(violated[:5]))}[/]")
-    parts += [f"[bold]{escape(line)}[/]" for line in verdict(document)]
+        parts.append(bold("INVARIANTS VIOLATED in " + "; ".join(violated[:5]), "red"))
+    parts += [bold(line) for line in verdict(document)]
     many = document["replications"]
     how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
     cells = len(document["cells"])
-    parts.append(
-        escape(f"{document['scenario']}: {cells} cells, {how} on the same random numbers, seed {document['seed']}")
-    )
+    parts.append(f"{document['scenario']}: {cells} cells, {how} on the same random numbers, seed {document['seed']}")
     parts += ["", _ranked(document, terminal)]
     hidden = cells - SHOWN_CELLS
     if hidden > 0:
         parts.append(f"... and {hidden} more in cells.csv")
-    parts += ["", *map(escape, pictures(document)), ""]
+    parts += ["", *pictures(document), ""]
     for left in document["left_out"]:
-        parts.append(escape(f"Left out:      {left['cell']}: {left['reason']}"))
+        parts.append(f"Left out:      {left['cell']}: {left['reason']}")
     parts += footer(folder, command, "sweep.json, cells.csv, cells.parquet, replications.parquet, sweep.png")
     return render(parts, terminal)
 

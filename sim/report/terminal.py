@@ -10,11 +10,12 @@ from sim.analysis.figures import FIGURES
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
-from sim.report.text import footer, losses, render, table
+from sim.report.text import bold, footer, led, losses, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 Summary = Mapping[str, Any]
 
@@ -23,19 +24,17 @@ SHOWN_VIOLATIONS = 10
 
 def run_report(summary: Summary, *, folder: Path | None, command: str, terminal: bool) -> str:
     """Return the report on a run's summary; ``command`` is the one that reproduces it."""
-    from rich.markup import escape
-
     parts: list[RenderableType] = []
     if summary["violations"]:
-        parts.append(f"[bold red]{escape(_violations(summary))}[/]")
-    parts += [f"[bold yellow]{escape(f'Warning: {warning}')}[/]" for warning in summary.get("warnings", ())]
+        parts.append(bold(_violations(summary), "red"))
+    parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())]
     if summary.get("contention"):
         from sim.report import contention
 
-        parts += [f"[bold]{escape(contention.verdict(summary))}[/]", escape(_conditions(summary)), ""]
+        parts += [bold(contention.verdict(summary)), _conditions(summary), ""]
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
-        parts += [f"[bold]{escape(verdict(summary))}[/]", escape(_conditions(summary)), ""]
+        parts += [bold(verdict(summary)), _conditions(summary), ""]
         parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
     parts += _notes(summary)
     if summary["expectations"]:
@@ -46,8 +45,6 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
 
 def _notes(summary: Summary) -> list[RenderableType]:
     """What was asked of the precision, and what a run that settles comes to."""
-    from rich.markup import escape
-
     lines: list[RenderableType] = []
     precision = summary.get("precision")
     if precision:
@@ -55,22 +52,18 @@ def _notes(summary: Summary) -> list[RenderableType]:
         found, asked = interval(precision, about.kind), write(precision["asked"], "share")
         many = summary["replications"]
         if precision["reached"]:
-            lines.append(escape(f"{about.label} known to {asked} after {many} replications: {found}"))
+            lines.append(f"{about.label} known to {asked} after {many} replications: {found}")
         else:
-            lines.append(
-                f"[bold]{escape(f'{about.label} is NOT known to {asked} after {many} replications: {found}')}[/]"
-            )
+            lines.append(bold(f"{about.label} is NOT known to {asked} after {many} replications: {found}"))
     found_steady = summary.get("steady")
     if found_steady:
         group = found_steady["time_to_ready"]
         cut, of = group["warm_up"], group["observations"]
         lines.append(
-            escape(
-                f"Steady time to Ready, mean {interval(group, 'seconds')}, without the first {cut} of {of} Certificates"
-            )
+            f"Steady time to Ready, mean {interval(group, 'seconds')}, without the first {cut} of {of} Certificates"
         )
         if not group["settled"]:
-            lines.append("[bold]WARNING: that cut is past half the run, so it has not settled: make it longer[/]")
+            lines.append(bold("WARNING: that cut is past half the run, so it has not settled: make it longer"))
     return ["", *lines] if lines else []
 
 
@@ -165,13 +158,11 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     return made
 
 
-def _expectation(outcome: Mapping[str, Any]) -> str:
-    from rich.markup import escape
-
+def _expectation(outcome: Mapping[str, Any]) -> Text:
     said = f"{outcome['metric']} {outcome['condition']}"
     if outcome["met"]:
-        return f"[green]met[/]      {escape(said)}  ({outcome['value']:.6g})"
-    return f"[bold red]NOT MET[/]  {escape(said)}  ({escape(outcome['reason'])})"
+        return led("met", "green", f"      {said}  ({outcome['value']:.6g})")
+    return led("NOT MET", "bold red", f"  {said}  ({outcome['reason']})")
 
 
 def _violations(summary: Summary) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.guarded import printable
 from sim.report.numbers import write
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 WIDE = 115
 """From so many columns on a terminal shows all columns of a table."""
@@ -22,31 +24,64 @@ PIPE_WIDTH = 120
 
 def render(parts: list[RenderableType], terminal: bool) -> str:
     """Return the parts as text, one below the other; for a terminal as wide as it is."""
-    from rich.console import Console
+    from rich.text import Text
 
-    width = max(60, shutil.get_terminal_size().columns) if terminal else PIPE_WIDTH
     target = io.StringIO()
-    console = Console(
+    paper = console(
         file=target,
-        width=width,
+        width=max(60, shutil.get_terminal_size().columns) if terminal else PIPE_WIDTH,
         force_terminal=terminal,
         no_color=None if terminal else True,
         color_system="auto" if terminal else None,
-        highlight=False,
-        emoji=False,
     )
     for part in parts:
-        console.print(part, soft_wrap=isinstance(part, str) and not terminal)
-    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+        paper.print(part, soft_wrap=isinstance(part, str | Text) and not terminal)
+    return Rendered("\n".join(line.rstrip() for line in target.getvalue().split("\n")[:-1]) + "\n")
+
+
+class Rendered(str):
+    """Text that comes from a ``console``: its escape sequences are the console's own, and none is a name's."""
+
+    __slots__ = ()
+
+
+def console(**options: Any) -> Console:
+    """Return a Rich console that shows all text as it is: nothing in it is markup, an emoji or an escape sequence.
+
+    Names, keys and log lines come from files; this is the one way by which they reach a terminal. Styles are given
+    by ``Text`` and ``style=``, never inside a text.
+    """
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Paper(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(printable(text), **how)
+
+        def render(self, renderable: Any, options: Any = None) -> Any:
+            for each in super().render(renderable, options):
+                yield each if each.control else Segment(printable(each.text), each.style)
+
+    return Paper(markup=False, highlight=False, emoji=False, **options)
+
+
+def bold(text: str, colour: str = "") -> Text:
+    """Return a part that stands out."""
+    return led(text, f"bold {colour}".rstrip(), "")
+
+
+def led(first: str, style: str, rest: str) -> Text:
+    """Return a part whose first words have a style."""
+    from rich.text import Text
+
+    return Text.assemble((printable(first), style), printable(rest))
 
 
 def footer(folder: Path | None, command: str, files: str = "") -> list[RenderableType]:
     """Return the last lines of a report: where the results are, and how to get them again."""
-    from rich.markup import escape
-
     named = f" ({files})" if files else ""
-    lines: list[RenderableType] = [] if folder is None else [escape(f"Results:       {folder}{named}")]
-    return [*lines, escape(f"Reproduce it:  {command}")]
+    lines: list[RenderableType] = [] if folder is None else [f"Results:       {folder}{named}"]
+    return [*lines, f"Reproduce it:  {command}"]
 
 
 def losses(counted: Iterable[tuple[float | None, str, str]], summary: Mapping[str, Any], none: str) -> str:

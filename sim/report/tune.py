@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.figures import FIGURES
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
-from sim.report.text import footer, is_wide, render, short_keys, table
+from sim.report.text import bold, footer, is_wide, render, short_keys, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,19 +25,17 @@ CURRENT, FRONT, OTHER, LOST = "C", "●", "·", "x"
 
 def tune_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
     """Return the report; ``command`` is the one that reproduces it."""
-    from rich.markup import escape
-
     fresh = document["fresh_replications"]["count"]
-    parts: list[RenderableType] = [f"[bold]{escape(line)}[/]" for line in verdict(document)]
+    parts: list[RenderableType] = [bold(line) for line in verdict(document)]
     parts += ["", "Recommended (in place of the scenario's own sections of these names):", ""]
-    parts += [escape(f"    {line}") for line in document["recommended"]["fragment"].splitlines()]
+    parts += [f"    {line}" for line in document["recommended"]["fragment"].splitlines()]
     parts += ["", _improvement(document, terminal), ""]
     parts.append(f"On {fresh} fresh replications that no trial saw, the same for both.")
     parts += ["", _trials(document, terminal), ""]
-    parts += [*map(escape, picture(document)), ""]
+    parts += [*picture(document), ""]
     for name, found in document["sensitivity"].items():
         parts += [_sensitivity(document, name, found, terminal), ""]
-    parts += [f"[bold]{escape(line)}[/]" for line in worth(document)]
+    parts += [bold(line) for line in worth(document)]
     parts.append("")
     parts += footer(folder, command, "tune.json, recommended.yaml, trials.csv, trials.parquet, tune.png")
     return render(parts, terminal)

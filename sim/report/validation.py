@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import NONE, brackets, write
-from sim.report.text import render, table
+from sim.report.text import bold, render, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,14 +37,12 @@ ABLATED = ("conflicts off", "error of conflicts", "worst", "coverage", "error of
 
 def report(document: Document, *, terminal: bool) -> str:
     """Return the report for a terminal or a pipe."""
-    from rich.markup import escape
-
     runs = document["runs"]
-    parts: list[RenderableType] = [f"[bold]{escape(line)}[/]" for line in verdict(document)]
+    parts: list[RenderableType] = [bold(line) for line in verdict(document)]
     parts += ["", _cases(runs, terminal)]
     left = _left(runs)
     if left:
-        parts += ["", *map(escape, left)]
+        parts += ["", *left]
     if len(runs) <= DETAILED:
         for run in runs:
             parts += ["", _details(run, terminal)]
@@ -52,10 +50,10 @@ def report(document: Document, *, terminal: bool) -> str:
         parts += ["", _ablations(document["ablations"], terminal)]
     parts += ["", "Validation ladder:"]
     for number, rung in enumerate(document["ladder"], start=1):
-        parts.append(escape(f"  {number}. {rung['rung']}: {rung['figure']}"))
+        parts.append(f"  {number}. {rung['rung']}: {rung['figure']}")
     notes = [f"note: {run['name']}: {note}" for run in runs for note in run["notes"]]
     if notes:
-        parts += ["", *(escape(note) for note in notes)]
+        parts += ["", *notes]
     return render(parts, terminal)
 
 

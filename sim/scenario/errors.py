@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
+from sim.guarded import Unusable, one_line
+
 Path: TypeAlias = "tuple[str | int, ...]"
 """The keys and indices from a document or a part of it down to a value."""
 
@@ -27,12 +29,11 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        line = ": ".join(part for part in (place, self.key, self.message) if part)
         # Keys and names come from the user: whatever is in them, a problem stays one line.
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        return one_line(": ".join(part for part in (place, self.key, self.message) if part))
 
 
-class ScenarioError(Exception):
+class ScenarioError(Unusable):
     """A scenario that cannot be used. ``file``, ``line``, ``column``, ``key`` and ``message`` are the first
     problem's; ``problems`` has all, in the order of the file, and ``str()`` one a line.
     """

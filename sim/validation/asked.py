@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from sim.guarded import Unusable
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.validation.recorded import ARRIVALS, DOES, scenario_of
@@ -57,7 +58,7 @@ _COUNTING_S = 6
 """The recordings go on counting for so long after the end."""
 
 
-class AskedError(ValueError):
+class AskedError(Unusable, ValueError):
     """What was asked can't be simulated; the message says what, and which case."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sim.guarded import Unusable
 from sim.logs.sources import REPETITION, natural
 from sim.validation.asked import Asked, AskedError, scenario_from
 
@@ -18,7 +19,7 @@ RUN = "run.json"
 _LARGEST = 64 << 20
 
 
-class CaseError(ValueError):
+class CaseError(Unusable, ValueError):
     """A recording can't be used; the message says which file and why."""
 
 

@@ -24,6 +24,7 @@ from sim.cluster.store import Store
 from sim.cluster.validation import Cause
 from sim.cluster.versions import merged_patch
 from sim.families.certmanager.kinds import kinds
+from sim.guarded import Unusable
 
 KIND = "Certificate"
 OPERATIONS = ("create", "update", "merge-patch", "apply", "delete")
@@ -46,7 +47,7 @@ _KEYS: dict[str, tuple[type, ...]] = {
 _FOR_UPDATE = {"change", "read_at"}
 
 
-class RecordingError(ValueError):
+class RecordingError(Unusable, ValueError):
     """A recording, or a list of writes, cannot be used; the message says where, what was found, what is
     allowed."""
 
