@@ -163,8 +163,8 @@ def test_a_schedule_says_how_many_certificates():
         ("name: x\ncontrollers: {restarts: [1100ms, 1200ms]}",
          "2:34: controllers.restarts.1: killed at 1.2s, the process is still down: the restart at 1.1s takes 200ms "
          "(restart_takes)"),
-        ("name: x\ncontrollers: {restarts: [1s, 5s, 9s], restart_takes: 4s}",
-         "2:34: controllers.restarts.1: killed at 5s, the process is still down: the restart at 1s takes 4s"),
+        ("name: x\ncontrollers: {restarts: [1s, 5s, 10s], restart_takes: 4s}",
+         "2:30: controllers.restarts.1: killed at 5s, the process is still down: the restart at 1s takes 4s"),
         ("name: x\ncontrollers: {restarts: [1h]}",
          "2:26: controllers.restarts.0: the restart at 1h comes after the end; until.at_most is 400s"),
         ("name: x\nwriters: [{start: 1h}]",
