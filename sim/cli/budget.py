@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable, set_words
+from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
 from sim.cli.run import AsJson, Name, Replications, Seed, Setting
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def budget(
         from sim.analysis.summary import digest, estimate
         from sim.experiment.unlimited import FRESH, limited, unlimited
 
+        warn(loaded)
         many = loaded.replications
         words = ["requeue", "budget", portable(scenario)]
         words += set_words(settings)

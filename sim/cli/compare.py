@@ -51,7 +51,8 @@ def compare(
 
     Every variant is the scenario with some keys changed. Replication i of each has the same arrivals, key
     generation times and latencies, so their difference shows the change and little else. The first variant is
-    the baseline; a difference has a 95% interval and is "undecided" where that covers 0.
+    the baseline; a difference has a 95% interval and is "undecided" where that covers 0. Keys that have no effect in
+    the scenario are named as such.
 
     \b
     Examples:
@@ -82,8 +83,7 @@ def compare(
             compared = variants(loaded, chosen)
         except ValueError as error:
             raise BadInput(str(error)) from None
-        for variant in compared:
-            warn(variant.scenario)
+        warn(*(variant.scenario for variant in compared), varied=chosen)
         words = ["requeue", "compare", portable(scenario)]
         words += [word for each in vary for word in ("--vary", each)]
         words += set_words(settings)

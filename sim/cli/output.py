@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,11 +105,18 @@ def load_scenario(name: str, settings: Sequence[str], seed: int | None, replicat
     return load(resolve_scenario(name), overrides)
 
 
-def warn(scenario: Scenario) -> None:
-    """Say on standard error what in a scenario is allowed and hardly meant."""
-    from sim.scenario.warnings import warnings_of
+def warn(*scenarios: Scenario, varied: Iterable[str] = ()) -> None:
+    """Say on standard error what in a scenario is allowed and hardly meant; of variants, what all of them share.
 
-    for warning in warnings_of(scenario):
+    ``varied`` are the keys in which they differ: those that have no effect in any of them are named.
+    """
+    from sim.families.warnings import warnings_of
+    from sim.families.without_effect import sentences, varied_without_effect
+
+    useless = varied_without_effect(varied, scenarios)
+    first, *others = (warnings_of(scenario, but=useless) for scenario in scenarios)
+    shared = [warning for warning in first if all(warning in each for each in others)]
+    for warning in [*sentences(useless), *shared]:
         complain(f"warning: {warning}")
 
 

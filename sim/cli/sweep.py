@@ -8,7 +8,7 @@ import typer
 
 from sim.cli.compare import chosen_values
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words
+from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
 from sim.cli.run import AsJson, Name, PrecisionText, Replications, Seed, Setting, until_precise
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def sweep(
             swept = grid(loaded, chosen)
         except ValueError as error:
             raise BadInput(str(error)) from None
+        warn(*(cell.scenario for cell in swept.cells), varied=chosen)
         many = loaded.replications
         words = ["requeue", "sweep", portable(scenario)]
         words += [word for each in vary for word in ("--vary", each)]

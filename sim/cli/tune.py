@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words
+from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
 from sim.cli.run import AsJson, Name, Seed, Setting
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def tune(
             _check_keys(loaded, dims)
         except ValueError as error:
             raise BadInput(str(error)) from None
+        warn(loaded)
         question = Question(loaded, dims, objectives, constraints, trials, replications)
         words = ["requeue", "tune", portable(scenario), "--trials", str(trials)]
         words += [word for each in objectives for word in ("--objective", each)]
@@ -119,8 +120,9 @@ def tune(
 
 
 def _check_keys(loaded: Scenario, dims: Any) -> None:
-    """Refuse a key that no scenario has, and a range of which nothing is valid, before the search."""
-    from sim.experiment.space import changed
+    """Refuse, before the search, a key that no scenario has or that has no effect, and a range without valid values."""
+    from sim.experiment.space import changed, corners
+    from sim.families.without_effect import sentences, varied_without_effect
     from sim.scenario.errors import ScenarioError
 
     for each in dims:
@@ -134,6 +136,9 @@ def _check_keys(loaded: Scenario, dims: Any) -> None:
         else:
             assert last is not None
             raise last
+    useless = sentences(varied_without_effect((each.key for each in dims), corners(loaded, dims)))
+    if useless:
+        raise BadInput(f"--space: {'; '.join(useless)}")
 
 
 def _publish(at: Work, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:

@@ -20,6 +20,7 @@ from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Job, perform
 from sim.experiment.result import Result, open_results
 from sim.experiment.run import Collected, Progress, resized
+from sim.families.without_effect import reason_without_effect
 from sim.recording import results
 
 if TYPE_CHECKING:
@@ -71,6 +72,24 @@ class Comparison:
     def same_luck(self) -> bool:
         """Whether all ran on the same random numbers; else differences are as valid, and their intervals wider."""
         return len({(each.summary["seed"], each.summary["replications"]) for each in self.results.values()}) == 1
+
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """Why a variant is the same as the baseline, by its name, for those that are.
+
+        Because no key in which they differ has an effect in the scenario; else because every replication came out the
+        same, request by request and figure by figure.
+        """
+        first, found = self.results[self.baseline], {}
+        for name, each in self.results.items():
+            if name == self.baseline:
+                continue
+            reason = reason_without_effect(first.scenario, each.scenario)
+            if reason is None and _same_replications(first.measured, each.measured):
+                reason = "no effect here: every replication came out the same"
+            if reason is not None:
+                found[name] = reason
+        return found
 
     def __repr__(self) -> str:
         return f"<Comparison of {', '.join(self.results)} by {self.metric}>"
@@ -168,7 +187,15 @@ class Comparison:
             "violations": summary["violations"],
             "metrics": {metric: value.as_dict() for metric, value in self.estimates[name].items()},
             "difference": against,
+            "without_effect": self.without_effect.get(name),
         }
+
+
+def _same_replications(one: Sequence[Measured], other: Sequence[Measured]) -> bool:
+    """Whether each replication is the same in both, by digest and figures."""
+    return len(one) == len(other) and all(
+        (mine.digest, mine.metrics) == (theirs.digest, theirs.metrics) for mine, theirs in zip(one, other, strict=True)
+    )
 
 
 def compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ def default_space(scenario: Scenario) -> list[Dimension]:
     The limit on tries is not searched: as long as nothing gives up it changes nothing, and the smallest one is
     read off (``sim.analysis.budget``). Each range includes what the scenario has.
     """
-    from sim.families.certmanager.releases import release_of
+    from sim.families.without_effect import varied_without_effect
 
     base, longest = scenario.retry.base, scenario.retry.max
     top = max(base, min(10 * SECOND, longest))  # below every longest wait, so that all combinations are possible
@@ -109,12 +110,29 @@ def default_space(scenario: Scenario) -> list[Dimension]:
         _range("retry.base", min(50 * MS, base), top),
         _range("retry.max", max(min(10 * SECOND, longest), top), max(5 * MINUTE, longest)),
     ]
-    throttle = scenario.client.throttle
-    if release_of(scenario.preset).throttled if throttle is None else throttle:
-        found.append(_range("client.qps", scenario.client.qps / 2, scenario.client.qps * 5))
-        burst = scenario.client.burst
-        found.append(_range("client.burst", max(1, burst // 2), burst * 5))
-    return [each for each in found if each.range is not None and each.range.low < each.range.high]
+    burst = scenario.client.burst
+    found.append(_range("client.qps", scenario.client.qps / 2, scenario.client.qps * 5))
+    found.append(_range("client.burst", max(1, burst // 2), burst * 5))
+    useless = varied_without_effect((each.key for each in found), [scenario])
+    return [
+        each
+        for each in found
+        if each.range is not None and each.range.low < each.range.high and each.key not in useless
+    ]
+
+
+def corners(scenario: Scenario, dims: Sequence[Dimension]) -> list[Scenario]:
+    """Return the scenarios with every key of a search at its low end, in the middle, and at its high end.
+
+    Those that are valid; together they show which keys have an effect anywhere.
+    """
+    from sim.scenario.errors import ScenarioError
+
+    found = []
+    for share in (0.0, 0.5, 1.0):
+        with suppress(ScenarioError):
+            found.append(changed(scenario, {each.key: each.at(share) for each in dims}))
+    return found
 
 
 def _range(key: str, low: float, high: float) -> Dimension:

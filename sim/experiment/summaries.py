@@ -16,8 +16,8 @@ LONG = 200
 
 def complete_summary(scenario: Scenario, measured: list[Measured]) -> dict[str, Any]:
     """Return the summary with the scenario's expectations and the recording that it names beside it."""
+    from sim.families.warnings import warnings_of
     from sim.scenario.expectations import check
-    from sim.scenario.warnings import warnings_of
 
     summary = summarise(scenario, measured)
     if scenario.contention is not None:

@@ -53,6 +53,9 @@ def sentences(comparison: Comparison) -> list[str]:
 
 
 def _sentence(comparison: Comparison, name: str) -> str:
+    same = comparison.without_effect.get(name)
+    if same is not None:
+        return f"{name} against {comparison.baseline}: {same}."
     differences = comparison.differences[name]
     ranked = METRICS[comparison.metric]
     difference = differences[comparison.metric]
@@ -133,9 +136,11 @@ def _shown(comparison: Comparison) -> list[tuple[str, Metric]]:
 
 def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
     made = table(f"{name} against {comparison.baseline}", "", "difference", "verdict", terminal=terminal)
+    same = name in comparison.without_effect
     for metric, about in _shown(comparison):
         difference = comparison.differences[name][metric]
-        made.add_row(about.label, interval(difference.as_dict(), about.kind, signed=True), verdict(difference))
+        said = "no effect here" if same else verdict(difference)
+        made.add_row(about.label, interval(difference.as_dict(), about.kind, signed=True), said)
     return made
 
 

@@ -93,7 +93,7 @@ def contention_faults(scenario: Scenario) -> list[Fault]:
     contention = scenario.contention
     assert contention is not None
     wrong = []
-    for key in ("workload", "certificate", "issuer", "controllers", "log", "profile", "recording"):
+    for key in ("preset", "workload", "certificate", "issuer", "controllers", "log", "profile", "recording"):
         if getattr(scenario, key) != Scenario.model_fields[key].default:
             message = f"{key} is about cert-manager, and contention stands in its place; remove one of them"
             wrong.append(Fault(message, ((key,), ("contention",)), at_key=True))
@@ -175,8 +175,8 @@ class Scenario(Part):
 
     contention: Contention | None = Field(
         default=None,
-        description="plain clients instead of cert-manager's controllers; the keys workload, certificate, issuer, "
-        "controllers, log, profile and recording are then left out. Default: cert-manager's controllers",
+        description="plain clients instead of cert-manager's controllers; the keys preset, workload, certificate, "
+        "issuer, controllers, log, profile and recording are then left out. Default: cert-manager's controllers",
     )
     clients: int | None = Field(
         default=None,

@@ -104,6 +104,7 @@ def differences(comparison: Comparison) -> Section:
     height = 1.4 + 0.24 * len(METRICS) * max(1.0, 0.6 * len(others))
     draw = partial(plot.differences, comparison)
     section.pictures.append(picture("differences", draw, words, height=height, grid="x"))
+    same = comparison.without_effect
     for name in others:
         rows = []
         for metric, about in METRICS.items():
@@ -114,7 +115,7 @@ def differences(comparison: Comparison) -> Section:
                     interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.kind),
                     interval(comparison.estimates[name][metric].as_dict(), about.kind),
                     interval(found.as_dict(), about.kind, signed=True),
-                    verdict(found),
+                    "no effect here" if name in same else verdict(found),
                 )
             )
         heads = ("", comparison.baseline, name, "difference", "verdict")

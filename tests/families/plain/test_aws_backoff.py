@@ -75,7 +75,7 @@ def test_the_command_says_time_and_work(tmp_path, monkeypatch):
     ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    found = json.loads(result.output)
+    found = json.loads(result.stdout)
     assert found["work"] == {"mean": 1.0, "se": 0.0, "low": 1.0, "high": 1.0}
     assert abs(score(found["time"]["mean"], found["time"]["se"], 39.854, 0.123)) < 3.7
     assert found["conflicts"]["total"]["mean"] == 0

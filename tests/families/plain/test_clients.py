@@ -9,12 +9,12 @@ import pytest
 from sim.analysis.contention import measure
 from sim.experiment.replicate import contended, replicate
 from sim.families.plain.world import World
+from sim.families.warnings import warnings_of
 from sim.recording import frames
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.replication import Replication
 from sim.recording.tries import TRY
 from sim.scenario.model import Scenario
-from sim.scenario.warnings import warnings_of
 from sim.units import MS, SECOND
 
 DELAY = {"kind": "normal", "mean": "10ms", "sd": "2ms"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
+from sim.families.without_effect import groups, ignored, sentences
 from sim.scenario.contention import Clients
 from sim.scenario.model import ControllerOptions, Scenario
 from sim.scenario.retry import SHAPES, Retry
@@ -12,17 +15,20 @@ _WATCH_LAG = round(0.8 * MS)
 """Median lag of a controllers' cache (sim/scenario/profile.py); a measured profile may say otherwise."""
 
 
-def warnings_of(scenario: Scenario) -> list[str]:
-    """Return one sentence for each retry that sends the same stale request again, and so can't succeed."""
+def warnings_of(scenario: Scenario, but: Container[str] = ()) -> list[str]:
+    """Return a sentence for each key that is set and has no effect, and for each retry that can't succeed.
+
+    Of the keys in ``but`` it was said already.
+    """
+    found = sentences({key: reason for key, reason in ignored(scenario).items() if key not in but})
     if scenario.contention is not None:
-        found = []
-        for n, group in enumerate(scenario.contention.groups):
-            path = "contention" if n == 0 else f"contention.others.{n - 1}"
+        for path, group in groups(scenario.contention):
+            retry, where = group.retry or scenario.retry, f"{path}.retry" if group.retry else "retry"
+            if retry.policy == "read-your-writes" and group.read != "cache":
+                found.append(f"{where}: read-your-writes is as requeue where {path}.read is not cache")
             if (group.strategy or scenario.strategy) in CONDITIONAL:
-                retry = group.retry or scenario.retry
-                found += _stale(retry, f"{path}.retry" if group.retry else "retry", _lag(group))
+                found += _stale(retry, where, _lag(group))
         return list(dict.fromkeys(found))
-    found = []
     for name, options in scenario.controllers:
         if not isinstance(options, ControllerOptions) or name in {"request_manager", "revision_manager"}:
             continue
