@@ -155,6 +155,7 @@ def _of_waits(path: str, retry: Retry) -> _Found:
     """Keys of a retry that others of its keys put out of use."""
     kind = None if retry.budget is None else retry.budget.family
     jitter = retry.jitter if retry.backoff is None else SHAPES[retry.backoff]
+    unused: tuple[str, ...]
     if retry.limit == 0:
         unused, why = (*_WAITS, "jitter", "backoff", "bucket"), f"{path}.limit is 0, so nothing waits to try again"
     elif kind == "aws-sdk":
