@@ -85,8 +85,8 @@ class Client(Part):
     burst: int = Field(default=50, ge=1, le=1_000_000, description="--kube-api-burst. Default: cert-manager's")
     throttle: bool | None = Field(
         default=None,
-        description="false: no limit. Default: as in the release; 1.21 leaves limiting to the server, and plain clients "
-        "have no limit",
+        description="false: no limit. Default: as in the release; 1.21 leaves limiting to the server, and plain "
+        "clients have no limit",
     )
     read_after_wait: bool = Field(
         default=False,
