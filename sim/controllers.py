@@ -8,23 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.client.conditions import condition, is_true
     from sim.client.effects import Compute, Failure, Sleep
     from sim.cluster.messages import Response
     from sim.cluster.objects import Object
-    from sim.families.certmanager.conditions import condition, is_true
-    from sim.families.certmanager.operator import Operator
+    from sim.families.operators.operator import Operator
     from sim.scenario.model import Retry
 
 _HOMES = {
     "Compute": "sim.client.effects",
     "Failure": "sim.client.effects",
     "Object": "sim.cluster.objects",
-    "Operator": "sim.families.certmanager.operator",
+    "Operator": "sim.families.operators.operator",
     "Response": "sim.cluster.messages",
     "Retry": "sim.scenario.model",
     "Sleep": "sim.client.effects",
-    "condition": "sim.families.certmanager.conditions",
-    "is_true": "sim.families.certmanager.conditions",
+    "condition": "sim.client.conditions",
+    "is_true": "sim.client.conditions",
 }
 
 __all__ = ["Compute", "Failure", "Object", "Operator", "Response", "Retry", "Sleep", "condition", "is_true"]

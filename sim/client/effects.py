@@ -8,35 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
 
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
+from sim.scenario.values import Strategy
+
+Remake = Callable[[Object, Strategy | None], Write]
+"""Makes a write anew from another copy, by another strategy or, where that is None, the same."""
 
 
 class Send:
     """Send a write and wait for the answer.
 
-    ``read`` is the cached copy that the write was made from; ``rebuild`` makes the write anew from a fresher
-    copy, for clients that read after their wait for a token; ``remake(copy, strategy)`` returns the write made from
-    another copy, for those that try again in place (strategy None: the same one).
+    ``about`` is the name of the subject that it is about; ``read`` the cached copy that it was made from.
+    ``remake(copy, strategy)`` returns the write made from another copy, for those that try again in place (strategy
+    None: the same one); ``cached`` gives the copy that the cache has now, for clients that read it only once they
+    have a token.
     """
 
-    __slots__ = ("certificate", "read", "rebuild", "remake", "write")
+    __slots__ = ("about", "cached", "read", "remake", "write")
 
     def __init__(
         self,
         write: Write,
-        certificate: str,
+        about: str,
         read: Object | None = None,
-        rebuild: Any = None,
-        remake: Callable[[Object, str | None], Write] | None = None,
+        remake: Remake | None = None,
+        cached: Callable[[], Object | None] | None = None,
     ) -> None:
         self.write = write
-        self.certificate = certificate
+        self.about = about
         self.read = read
-        self.rebuild = rebuild
         self.remake = remake
+        self.cached = cached
+
+    def read_again(self) -> None:
+        """Make the write from what the cache has now, if that is another version."""
+        assert self.cached is not None
+        assert self.remake is not None
+        fresh = self.cached()
+        if fresh is not None and fresh is not self.read:
+            self.write = self.remake(fresh, None)
+            self.read = fresh
 
 
 class Get(Send):

@@ -15,6 +15,7 @@ from collections import deque
 from functools import lru_cache
 from typing import Any
 
+from sim.client import writes
 from sim.client.effects import Send
 from sim.client.process import Process
 from sim.client.throttle import TokenBuckets
@@ -30,7 +31,7 @@ SPAM_BURST = 25
 SPAM_QPS = 1 / 300
 
 _Event = tuple[str, str, str, str, str, str]
-"""What is recorded: kind and name of the object, its Certificate, type, reason, message."""
+"""What is recorded: kind and name of the object, the subject that it is about, type, reason, message."""
 
 
 @lru_cache
@@ -65,12 +66,12 @@ class EventRecorder(Burst):
         self._spam = TokenBuckets(SPAM_QPS, SPAM_BURST)
         self.dropped = 0
 
-    def event(self, kind: str, name: str, certificate: str, reason: str, message: str, type_: str = "Normal") -> None:
-        """Record an event about an object; it is sent in the background."""
+    def event(self, kind: str, name: str, about: str, reason: str, message: str, type_: str = "Normal") -> None:
+        """Record an event on an object, which is about a subject; it is sent in the background."""
         if len(self._queue) >= MAX_QUEUED:
             self.dropped += 1
             return
-        self._queue.append((kind, name, certificate, type_, reason, message))
+        self._queue.append((kind, name, about, type_, reason, message))
         if not self._sending:
             self._sending = True
             self._process.go.ready(self._woken)
@@ -100,10 +101,10 @@ class EventRecorder(Burst):
         if answer.code == 404:
             # The first of a repetition was dropped by the spam filter, so there is nothing to patch: it is
             # created now (client-go's recordEvent).
-            kind, about, _, type_, reason, message = self._event
-            name = f"{about}.{self._component}.{self._process.sim.now:x}"
-            self._seen[kind, about, type_, reason, message] = (name, 1)
-            self._send(Write("create", "Event", name, _body(reason)))
+            kind, on, _, type_, reason, message = self._event
+            name = f"{on}.{self._component}.{self._process.sim.now:x}"
+            self._seen[kind, on, type_, reason, message] = (name, 1)
+            self._send(writes.create("Event", name, _body(reason)))
             return None
         # Encoding the next event is part of what the burst that took the answer costs: the sender does one
         # right after the other.
@@ -111,9 +112,9 @@ class EventRecorder(Burst):
 
     def _correlate(self, event: _Event) -> Write | None:
         now: int = self._process.sim.now
-        kind, about, _, type_, reason, message = event
-        group = (kind, about, type_, reason)
-        key: tuple[str, ...] = (kind, about, type_, reason, message)
+        kind, on, _, type_, reason, message = event
+        group = (kind, on, type_, reason)
+        key: tuple[str, ...] = (kind, on, type_, reason, message)
         similar = self._similar.get(group)
         messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else ()
         if message not in messages:
@@ -123,10 +124,11 @@ class EventRecorder(Burst):
             key = group
         self._similar[group] = (now, messages)
         seen = self._seen.get(key)
-        name, count = seen if seen is not None else (f"{about}.{self._component}.{now:x}", 0)
+        name, count = seen if seen is not None else (f"{on}.{self._component}.{now:x}", 0)
         self._seen[key] = (name, count + 1)
-        if not self._spam.take((kind, about), now):
+        if not self._spam.take((kind, on), now):
             return None
         if not count:
-            return Write("create", "Event", name, _body(reason))
-        return Write("merge-patch", "Event", name, {"data": {"count": count + 1}})
+            return writes.create("Event", name, _body(reason))
+        count_one_more = {"data": {"count": count + 1}}
+        return writes.set_fields("merge-patch-unconditional", count_one_more, manager="", kind="Event", name=name)

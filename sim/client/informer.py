@@ -85,8 +85,8 @@ class Informer(Burst):
         self._processing = False
         self._telling: Object  # whom the listeners in ``_untold`` are yet to be told of
         self._untold: list[Listener] = []  # in reverse order
-        # Only Certificates are followed: of the other kinds nobody asks how old a copy was.
-        self._deliveries = process.recorder.deliveries if kind == "Certificate" and process.followed else None
+        # Of the other kinds nobody asks how old a copy was.
+        self._deliveries = process.listener.deliveries if kind == process.followed else None
 
     def add_handler(self, handler: Handler) -> None:
         """Call ``handler`` for each event, after the cache has it."""

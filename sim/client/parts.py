@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sim.client.delaying import DelayingQueue
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer
 from sim.client.rest import Request
@@ -20,6 +21,7 @@ class Parts:
     """The classes of the parts."""
 
     queue: type[Workqueue] = Workqueue
+    delayed: type[DelayingQueue] = DelayingQueue
     workers: type[Workers] = Workers
     informer: type[Informer] = Informer
     events: type[EventRecorder] = EventRecorder

@@ -1,7 +1,7 @@
 """The retry policy: whether a failed try is made again, and when. One implementation for all who retry.
 
-Controllers' workers ask it for each key (``sim.client.limiter``, ``sim.client.retrying``), plain clients for each of
-their jobs (``sim.contention``).
+Controllers' workers ask it for each key (``sim.client.ratelimiter``, ``sim.client.retrying``), plain clients for each
+of their jobs (``sim.families.plain``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the parts of one controllers' process share: its goroutines, clock, costs and token bucket."""
+"""What the parts of one controllers' process share: its goroutines, clock, costs and the limits of its client."""
 
 from __future__ import annotations
 
@@ -6,47 +6,43 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sim.client.connection import Connection
-from sim.client.throttle import TokenBucket
-from sim.cluster.server import Server
+from sim.client.surroundings import Surroundings
+from sim.client.throttle import Throttle
 from sim.kernel.go import GoProcess
-from sim.kernel.machine import Machine
-from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
-from sim.recording.recorder import Recorder
-from sim.scenario.model import Scenario
-from sim.scenario.profile import Profile
 
 if TYPE_CHECKING:
     from sim.client.parts import Parts
 
 
 class Process:
-    """One run of the controllers' binary, from its start to its end or kill."""
+    """One run of a controllers' binary, from its start to its end or kill.
+
+    ``streams`` are what its luck is drawn from; ``parts`` what it is built from, if not what the surroundings say;
+    ``followed`` is the kind of which it is recorded when each version is in the process's cache, if any.
+    """
 
     def __init__(
         self,
-        simulation: Simulation,
-        machine: Machine,
-        server: Server,
-        recorder: Recorder,
-        scenario: Scenario,
-        profile: Profile,
-        throttled: bool,
-        parts: Parts,
+        surroundings: Surroundings,
+        throttle: Throttle | None = None,
+        *,
         streams: Streams | None = None,
-        followed: bool = True,
+        parts: Parts | None = None,
+        followed: str = "",
     ) -> None:
-        self.parts = parts
+        scenario, profile, simulation = surroundings.scenario, surroundings.profile, surroundings.simulation
+        self.surroundings = surroundings
+        self.parts: Parts = parts or surroundings.parts
         self.followed = followed
-        """Whether it is recorded when each version of a Certificate is in the cache: cert-manager's own."""
         self.sim = simulation
         self.streams: Streams = streams or simulation.streams
-        self.server = server
-        self.recorder = recorder
+        self.server = surroundings.server
+        self.listener = surroundings.listener
         self.scenario = scenario
         self.profile = profile
-        self.go = GoProcess(simulation, machine, profile.go)
-        self.bucket = TokenBucket(scenario.client.qps, scenario.client.burst) if throttled else None
+        self.go = GoProcess(simulation, surroundings.machine, profile.go)
+        self.throttle = throttle
         self.network = scenario.server.network_one_way
         network, delivery = self.network, profile.server.delivery
         self.message: Callable[[], int] = lambda: network

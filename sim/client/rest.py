@@ -75,8 +75,8 @@ class Request(Burst):
         process = self.process
         self.asked_ns = now = process.sim.now
         self.answered = answered
-        bucket = process.bucket
-        wait = bucket.reserve(now, longest_wait) if bucket is not None else 0
+        throttle = process.throttle
+        wait = throttle.reserve(self.send.write, now, longest_wait) if throttle is not None else 0
         if wait is None:
             return False
         if wait:
@@ -90,8 +90,8 @@ class Request(Burst):
         """The token is there and the goroutine has a processor again."""
         process = self.process
         send = self.send
-        if send.rebuild is not None:
-            send.rebuild(send)
+        if send.cached is not None:
+            send.read_again()
             self.read_ns = process.sim.now
         self.sent_ns = process.sim.now
         process.server.receive(self)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+from sim.client import writes
 from sim.client.effects import Effect, Failure, Get, Reconcile, Send, Sleep
-from sim.client.limiter import ItemLimiter
 from sim.client.policy import Policy
+from sim.client.ratelimiter import RateLimiter
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object, Write
+from sim.cluster.objects import Object
 from sim.kernel.simulation import Simulation
 
 _Answer = Response | Failure
@@ -27,7 +28,7 @@ class Retrying:
     def __init__(
         self,
         policy: Policy,
-        limiter: ItemLimiter,
+        limiter: RateLimiter,
         simulation: Simulation,
         reconcile: Callable[[Object], Reconcile | None],
     ) -> None:
@@ -72,7 +73,7 @@ class Retrying:
             if _stale(answer) and send.remake is not None and send.read is not None:
                 paid = self._pay(key)
                 if paid:
-                    forced = Send(send.remake(send.read, "apply"), send.certificate, send.read)
+                    forced = Send(send.remake(send.read, "apply"), send.about, send.read)
                     answer = yield from self._try(key, forced, paid)
         elif policy.kind in {"in-place", "resend"}:
             for delay in policy.delays():
@@ -84,12 +85,12 @@ class Retrying:
                 if delay:
                     yield Sleep(delay)
                 if policy.kind == "in-place":
-                    live: Response = yield Get(Write("get", send.write.kind, send.write.name, {}), send.certificate)
+                    live: Response = yield Get(writes.get(send.write.kind, send.write.name), send.about)
                     if live.code >= 400:
                         return live
                     assert send.remake is not None
                     assert live.object is not None
-                    send = Send(send.remake(live.object, None), send.certificate, live.object, None, send.remake)
+                    send = Send(send.remake(live.object, None), send.about, live.object, send.remake)
                 answer = yield from self._try(key, send, paid)
         if self._waits_for_own and isinstance(answer, Response) and answer.written and answer.object is not None:
             self._written[key] = answer.object.resource_version

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sim.client.listener import ProcessListener
+from sim.cluster.server import Server
+from sim.kernel.machine import Machine
+from sim.kernel.simulation import Simulation
+from sim.scenario.model import Scenario
+from sim.scenario.profile import Profile
+
 if TYPE_CHECKING:
     from sim.client.parts import Parts
-    from sim.cluster.server import Server
-    from sim.kernel.machine import Machine
-    from sim.kernel.simulation import Simulation
-    from sim.recording.recorder import Recorder
-    from sim.scenario.model import Scenario
-    from sim.scenario.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,6 @@ class Surroundings:
     simulation: Simulation
     machine: Machine
     server: Server
-    recorder: Recorder
+    listener: ProcessListener
     parts: Parts
     """What the processes of controllers are built from."""

@@ -7,6 +7,9 @@ deadline comes before its token is refused at once and takes none.
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from sim.cluster.objects import Write
 from sim.units import SECOND
 
 
@@ -36,6 +39,49 @@ class TokenBucket:
     def level(self, now: int) -> float:
         """Tokens there now; negative while calls wait for theirs."""
         return (self._saved - max(self._full_at - now, 0)) / self._interval
+
+
+class Throttle(Protocol):
+    """The limits of one client: which bucket a request draws on."""
+
+    def reserve(self, write: Write, now: int, longest_wait: int | None = None) -> int | None:
+        """Take a token for a request; as ``TokenBucket.reserve``."""
+
+
+class OneBucket:
+    """One bucket for all requests of a process: cert-manager's clients share a limiter."""
+
+    __slots__ = ("bucket",)
+
+    def __init__(self, qps: float, burst: int) -> None:
+        self.bucket = TokenBucket(qps, burst)
+
+    def reserve(self, write: Write, now: int, longest_wait: int | None = None) -> int | None:
+        """Take a token from the one bucket."""
+        return self.bucket.reserve(now, longest_wait)
+
+
+class BucketPerKind:
+    """A bucket for each kind of object: controller-runtime makes a client for each, and each has its own limiter.
+
+    Main resource and subresources of a kind share one; live reads, which go through another client
+    (``Manager.GetAPIReader``), draw on buckets of their own (controller-runtime pkg/client/client_rest_resources.go).
+    """
+
+    __slots__ = ("_buckets", "_burst", "_qps")
+
+    def __init__(self, qps: float, burst: int) -> None:
+        self._qps = qps
+        self._burst = burst
+        self._buckets: dict[tuple[str, bool], TokenBucket] = {}
+
+    def reserve(self, write: Write, now: int, longest_wait: int | None = None) -> int | None:
+        """Take a token from the kind's bucket."""
+        key = (write.kind, write.verb == "get")
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(self._qps, self._burst)
+        return bucket.reserve(now, longest_wait)
 
 
 class TokenBuckets:

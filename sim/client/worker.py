@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from sim.client.delaying import DelayingQueue
 from sim.client.effects import Compute, Effect, Failure, Reconcile, Send, Sleep
-from sim.client.limiter import ItemLimiter
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, policy_of
 from sim.client.process import Process
+from sim.client.ratelimiter import RateLimiter
 from sim.client.retrying import Retrying
 from sim.client.workqueue import Workqueue
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.kernel.go import Burst
 from sim.kernel.go import Compute as GoCompute
-from sim.kernel.simulation import Timer
 from sim.scenario.model import Retry
 
 _NONE = (0, 0)
@@ -37,8 +37,8 @@ class Reconciler(Protocol):
     def reconcile(self, obj: Object) -> Reconcile | None:
         """Decide what to do about an object, as the cache has it; None for nothing."""
 
-    def certificate(self, obj: Object) -> str:
-        """Name of the Certificate that the object is about."""
+    def about(self, obj: Object) -> str:
+        """Name of the subject that the object is about."""
 
     def failed(self, key: str, result: Response | Failure) -> None:
         """Log a reconcile that failed."""
@@ -70,7 +70,7 @@ class Workers:
         self.queue: Workqueue = process.parts.queue()
         draw = process.streams.uniform(reconciler.name, "retries")
         policy = policy_of(retry, draw, shared or Shared())
-        self.limiter = ItemLimiter(policy)
+        self.limiter = RateLimiter(policy)
         decide = reconcile or reconciler.reconcile
         self.retrying = None if policy.plain else Retrying(policy, self.limiter, self.sim, decide)
         self.reconcile: Final = decide if self.retrying is None else self.retrying.reconcile
@@ -78,8 +78,7 @@ class Workers:
         self.work = work
         self.idle_cpu = process.profile.controllers.idle_cpu
         self.parked = [Worker(self, number + 1) for number in reversed(range(workers))]
-        self._waiting: dict[str, int] = {}  # keys whose re-adding is due, and when
-        self._scheduled: dict[str, Timer] = {}
+        self.delayed: DelayingQueue = process.parts.delayed(self.sim, self._add_delayed)
 
     def add(self, key: str, cause: str = "watch") -> None:
         """Add a key now."""
@@ -91,32 +90,9 @@ class Workers:
         if self.queue.add(obj.name, "watch", self.sim.now) and self.parked:
             self._go.ready(self.parked.pop().take)
 
-    def schedule(self, key: str, delay: int) -> None:
-        """Add a key after ``delay``, in place of what was scheduled for it (cert-manager's pkg/scheduler)."""
-        previous = self._scheduled.get(key)
-        if previous is not None:
-            previous.cancel()
-        self._scheduled[key] = self.sim.timer(delay, self._due, key)
-
-    def _due(self, key: str) -> None:
-        del self._scheduled[key]
+    def _add_delayed(self, key: str, cause: str) -> None:
         if not self.process.stopped:
-            self.add(key, "schedule")
-
-    def add_later(self, key: str, wait: int) -> None:
-        """client-go's AddAfter: one waiting entry a key, the earlier one stays."""
-        now = self.sim.now
-        due = now + wait
-        if key in self._waiting and self._waiting[key] <= due:
-            return
-        self._waiting[key] = due
-        self.sim.call_in(due - now, self._add_again, key, due)
-
-    def _add_again(self, key: str, due: int) -> None:
-        if self._waiting.get(key) == due:
-            del self._waiting[key]
-            if not self.process.stopped:
-                self.add(key, "backoff")
+            self.add(key, cause)
 
     def settle(self, key: str, result: Response | Failure | None) -> str:
         """Forget the key or add it again, as the result asks; returns the outcome's name."""
@@ -138,7 +114,7 @@ class Workers:
         if wait < 0:
             self.limiter.forget(key)
             return _DROPPED[wait]
-        self.add_later(key, wait)
+        self.delayed.add_after(key, wait)
         return "conflict" if conflict else "error"
 
 
@@ -180,8 +156,8 @@ class Worker(Burst):
         self._go = workers.process.go
         self._sim = workers.sim
         self._queue = workers.queue
-        self._rows = workers.process.recorder.reconciles
-        self._new_number = workers.process.recorder.new_reconcile
+        self._rows = workers.process.listener.reconciles
+        self._new_number = workers.process.listener.new_reconcile
         self._new_request = workers.process.parts.request
         self._request_cpu = workers.process.request_cpu + workers.process.response_cpu
 
@@ -202,7 +178,7 @@ class Worker(Burst):
             if generator is None and not reconciler.parsing:
                 # Over before anything else could happen, so that its time is owed and nobody can have added the
                 # key meanwhile: the most frequent pass of all, recorded as _record does.
-                about, version = (reconciler.certificate(obj), obj.resource_version) if obj is not None else ("", 0)
+                about, version = (reconciler.about(obj), obj.resource_version) if obj is not None else ("", 0)
                 ended = now + workers.idle_cpu
                 failures = workers.limiter.failing.get(key, 0)
                 self._rows.append(
@@ -309,7 +285,7 @@ class Worker(Burst):
                 self._number,
                 reconciler.name,
                 key,
-                reconciler.certificate(obj) if obj is not None else "",
+                reconciler.about(obj) if obj is not None else "",
                 cause,
                 queued,
                 self._started,

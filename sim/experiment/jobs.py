@@ -14,7 +14,7 @@ from sim.recording import frames, klog
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from sim.families.certmanager.operator import Operator
+    from sim.families.operators.operator import Operator
     from sim.scenario.model import Scenario
 
 
@@ -23,7 +23,7 @@ class Job:
     """One replication to run: what travels to a worker.
 
     ``rows`` and ``log`` say what else is wanted back; ``waste`` asks for the figures of ``sim.analysis.waste``.
-    ``operators`` run beside cert-manager (``sim.families.certmanager.operator``).
+    ``operators`` run beside cert-manager (``sim.families.operators.operator``).
     """
 
     scenario: Scenario

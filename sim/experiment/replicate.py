@@ -9,19 +9,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.client.parts import STANDARD, Parts
-from sim.client.process import Process
+from sim.client.surroundings import Surroundings
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.objects import Object, Write
+from sim.cluster.kinds import registry
+from sim.cluster.objects import Object
 from sim.cluster.render import managed_fields_bytes
 from sim.cluster.server import Server
 from sim.cluster.store import Store
 from sim.experiment.invariants import violations
-from sim.families.certmanager.kinds import kinds
-from sim.families.certmanager.manager import Manager
-from sim.families.certmanager.operator import Operator
-from sim.families.certmanager.outside import Creator, ExternalIssuer, OtherWriter
-from sim.families.certmanager.releases import Release, release_of
-from sim.families.certmanager.service import service_class
+from sim.families.certmanager.family import CERT_MANAGER
+from sim.families.family import Population
+from sim.families.operators.family import OperatorsPopulation
+from sim.families.operators.operator import Operator
 from sim.kernel.clock import unix_seconds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
@@ -51,66 +50,25 @@ class Cluster:
         operators: Sequence[type[Operator]] = (),
     ) -> None:
         self.scenario = scenario
-        self.release: Release = release_of(scenario.preset)
         self.sim = Simulation(Streams(scenario.seed, index))
         self.profile = profile = at_drawn_speed(profile, self.sim.streams)
         self.recorder = Recorder()
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
-        self.api = ApiServer(Store(kinds()))
-        self.server = Server(self.sim, self.machine, self.api, self.recorder, scenario, profile.server, service_class)
-        issuer = Write("create", "Issuer", scenario.issuer.type, {"spec": {}}, "lab")
-        self.api.handle(issuer, self.sim.unix_seconds)
-        throttle = scenario.client.throttle
-        self._parts = parts
-        self._throttled = self.release.throttled if throttle is None else throttle
-        self._managers: list[Manager] = []  # one for each start of the controllers' process
-        self.manager = self._start_manager()
-        for operator in operators:
-            self._start_manager(operator)
-        if scenario.issuer.type == "external":
-            ExternalIssuer(self.sim, self.server, scenario, profile)
-        self.creator = Creator(self.sim, self.machine, self.server, scenario, profile)
-        count = scenario.workload.certificates
-        self.writers = [OtherWriter(self.sim, self.server, writer, count) for writer in scenario.writers]
-        for writer in self.writers:
-            if isinstance(writer.begins, int):
-                self.sim.call_in(writer.begins, writer.start)
-            else:
-                self.creator.finished.append(writer.start)
-        for at in scenario.controllers.restarts:
-            self.sim.call_in(at, self._kill)
+        self.api = ApiServer(Store(registry(CERT_MANAGER.kinds())))
+        self.server = Server(
+            self.sim, self.machine, self.api, self.recorder, scenario, profile.server, CERT_MANAGER.service_class
+        )
+        surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, self.recorder, parts)
+        self.populations: list[Population] = [
+            CERT_MANAGER.populate(surroundings),
+            OperatorsPopulation(surroundings, operators),
+        ]
         self.settled = False
         self.unfinished = 0
         self._from = 0
         self._over = self.sim.event()
-        self.creator.finished.append(self._created)
-
-    def _start_manager(self, operator: type[Operator] | None = None) -> Manager:
-        """Start a process: cert-manager's or, given an operator, that one's, with a bucket and luck of its own."""
-        process = Process(
-            self.sim,
-            self.machine,
-            self.server,
-            self.recorder,
-            self.scenario,
-            self.profile,
-            self._throttled and operator is None,
-            self._parts if operator is None else STANDARD,
-            None if operator is None else self.sim.streams.of(operator.name),
-            followed=operator is None,
-        )
-        manager = Manager(process, self.release, operator)
-        manager.start()
-        self._managers.append(manager)
-        return manager
-
-    def _kill(self) -> None:
-        self.manager.stop()
-        self.sim.call_in(self.scenario.controllers.restart_takes, self._restart)
-
-    def _restart(self) -> None:
-        self.manager = self._start_manager()
+        self.populations[0].created.append(self._created)
 
     # The end, by the rule that ended the recordings: once a second all Certificates are listed.
 
@@ -121,19 +79,21 @@ class Cluster:
     def _list(self) -> None:
         until = self.scenario.until
         since: int = self.sim.now - self._from
-        self.settled = not self.recorder.unsettled
+        unsettled = sum(population.unsettled() for population in self.populations)
+        self.settled = not unsettled
         if (self.settled and since >= until.at_least) or since >= until.at_most:
             # Counted here, as in the recordings: by the end of the counting a renewal may have begun.
-            self.unfinished = len(self.recorder.unsettled)
-            for writer in self.writers:
-                writer.stopped = True
+            self.unfinished = unsettled
+            for population in self.populations:
+                population.quieten()
             self.sim.call_in(until.settled_for, self._over.succeed)
         else:
             self.sim.call_in(SECOND, self._list)
 
     def run(self) -> None:
         """Simulate until the end."""
-        self.creator.start()
+        for population in self.populations:
+            population.start()
         self.sim.run_until(self._over)
 
     def take_apart(self) -> None:
@@ -143,11 +103,8 @@ class Cluster:
         at every recorded row on its way.
         """
         parts: list[object] = [self, self.server, self.api]
-        for manager in self._managers:
-            process = manager.process
-            parts += [process, process.go, process.connection, manager.certificates, manager.requests, manager.secrets]
-            for controller in manager.controllers:
-                parts += [controller, controller.workers]
+        for population in self.populations:
+            parts += [population, *population.parts()]
         for part in parts:
             vars(part).clear()
 

@@ -20,7 +20,7 @@ from sim.experiment.summaries import complete_summary
 from sim.recording import results
 
 if TYPE_CHECKING:
-    from sim.families.certmanager.operator import Operator
+    from sim.families.operators.operator import Operator
     from sim.scenario.model import Scenario
 
 PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "scipy", "simpy")
@@ -69,9 +69,10 @@ def run(
     folder = results.GivenFolder(Path(out)) if out is not None else None
     beside: tuple[type[Operator], ...] = ()
     if operators:
-        from sim.families.certmanager.operator import check
+        from sim.families.certmanager.kinds import kinds
+        from sim.families.operators.programs import check
 
-        beside = check(operators, scenario)
+        beside = check(operators, scenario, kinds())
     return execute(scenario, folder=folder, executor=choose(jobs), progress=progress, operators=beside)
 
 

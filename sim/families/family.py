@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sim.client.surroundings import Surroundings
+from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
+from sim.cluster.server import ServiceClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,13 @@ class Family(Protocol):
     """A family of controllers."""
 
     name: str
-    kinds: tuple[str, ...]
-    """Names of the kinds that its members read and write."""
     subject: Subject
 
-    def service_class(self, verb: str, kind: str, subresource: str) -> str | None:
-        """The class of service times that a request of one of its kinds is timed by; None for the general one."""
+    service_class: ServiceClass
+    """The class of service times that a request is timed by."""
+
+    def kinds(self) -> Iterable[Kind]:
+        """The kinds that it brings along, beside those that every cluster has; for one run."""
 
     def populate(self, surroundings: Surroundings) -> Population:
         """Build this family's part of one replication, before time 0."""

@@ -90,7 +90,7 @@ class Recorder:
         stored = response.object if response.written else None
         fields = 0
         if write.kind != "Event" and response.code < 300:
-            fields = self._accepted(write, send.certificate, before, stored, answered)
+            fields = self._accepted(write, send.about, before, stored, answered)
         elif response.code == 409:
             self._refused(send, response, cpu)
         self.requests.append(
@@ -101,7 +101,7 @@ class Recorder:
                 kind.plural,
                 write.subresource,
                 write.name,
-                send.certificate,
+                send.about,
                 response.code,
                 "FieldConflict" if response.code == 409 and response.field_conflict else response.reason,
                 write.resource_version is not None,

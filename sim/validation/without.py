@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.client.effects import Failure
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer, Listener
 from sim.client.rest import Request
@@ -136,11 +137,15 @@ class BackoffAlone(Workers):
         """Add the key of an object that has changed."""
         self.add(obj.name)
 
-    def add_later(self, key: str, *wait: int) -> None:
-        """Add a failed key again later, and not before."""
-        self.queue.drop(key)
-        self._failed_keys.add(key)
-        super().add_later(key, *wait)
+    def settle(self, key: str, result: Response | Failure | None) -> str:
+        """Let a failed key be added again later, and not before."""
+        if result is not None:
+            self.queue.drop(key)
+            self._failed_keys.add(key)
+        outcome = super().settle(key, result)
+        if outcome in {"gave-up", "over-budget"}:
+            self._failed_keys.discard(key)
+        return outcome
 
 
 class OneGoroutine(Informer):

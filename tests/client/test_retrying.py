@@ -40,12 +40,12 @@ class Writer:
                 return Write("apply", "Certificate", copy.name, body, "me", force=True)
             return annotate(copy.name, "mine", copy.resource_version, "me")
 
-        answer = yield Send(remake(obj, None), obj.name, obj, None, remake)
+        answer = yield Send(remake(obj, None), obj.name, obj, remake)
         self.results.append(answer.code)
         self.done = answer.code < 400
         return None if self.done else answer
 
-    def certificate(self, obj: Object) -> str:
+    def about(self, obj: Object) -> str:
         return obj.name
 
     def failed(self, key: str, result: Any) -> None:

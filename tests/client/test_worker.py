@@ -13,6 +13,7 @@ from sim.client.effects import Compute, Failure, Reconcile, Send, Sleep
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
+from sim.families.certmanager.scheduler import ScheduledWorkQueue
 from sim.scenario.model import Retry
 from sim.units import MS, SECOND
 from tests.client.toy import Toy, annotate, service
@@ -37,7 +38,7 @@ class Controller:
         self.started.append((obj.name, self.toy.sim.now))
         return self.plan.popleft()(obj) if self.plan else None
 
-    def certificate(self, obj: Object) -> str:
+    def about(self, obj: Object) -> str:
         return obj.name
 
     def failed(self, key: str, result: Response | Failure) -> None:
@@ -142,9 +143,10 @@ def test_a_later_retry_is_brought_forward():
 
 def test_what_is_scheduled_later_replaces_what_was_scheduled():
     toy, _, pool = bench([])
-    pool.schedule("c0000", 5 * SECOND)
-    pool.schedule("c0000", 9 * SECOND)
-    toy.sim.call_in(20 * SECOND, pool.schedule, "c0000", SECOND)
+    scheduled = ScheduledWorkQueue(pool)
+    scheduled.add("c0000", 5 * SECOND)
+    scheduled.add("c0000", 9 * SECOND)
+    toy.sim.call_in(20 * SECOND, scheduled.add, "c0000", SECOND)
     toy.sim.run()
     assert outcomes(toy) == [("schedule", "ok", 9), ("schedule", "ok", 21)]
 
@@ -204,14 +206,14 @@ def test_a_token_that_comes_after_the_deadline_fails_the_pass():
     assert len(toy.requests()) == 1
     assert toy.reconciles()[0]["ended_ns"] < SECOND
     assert "rate limiter" in controller.failures[0][1]
-    assert toy.process.bucket is not None
-    assert toy.process.bucket.level(20 * SECOND + 10 * MS) == 1
+    assert toy.throttle is not None
+    assert toy.throttle.bucket.level(20 * SECOND + 10 * MS) == 1
 
 
 def test_a_killed_process_forgets_its_retries_and_waits():
     toy, controller, pool = bench([fail, hold(SECOND)])
     pool.add("c0000")
-    pool.schedule("c0000", 5 * SECOND)
+    ScheduledWorkQueue(pool).add("c0000", 5 * SECOND)
     toy.sim.call_in(SECOND // 2, pool.add, "c0000")
     toy.sim.call_in(6 * SECOND // 10, toy.process.stop)
     toy.sim.run()

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sim.client.limiter import ItemLimiter
 from sim.client.policy import Policy
+from sim.client.ratelimiter import RateLimiter
 from sim.client.workqueue import Workqueue
 from sim.scenario.model import Retry
 from sim.units import MINUTE, SECOND
@@ -90,14 +90,14 @@ def test_a_key_added_while_it_is_processed_runs_again_after_the_others():
 
 @given(st.integers(1, MINUTE), st.integers(0, 100 * MINUTE), st.integers(1, 80))
 def test_backoff_doubles_up_to_its_longest(base: int, more: int, failures: int):
-    limiter = ItemLimiter(Policy(Retry(base=base, max=base + more), lambda: 0.5))
+    limiter = RateLimiter(Policy(Retry(base=base, max=base + more), lambda: 0.5))
     waits = [limiter.when("a") for _ in range(failures)]
     assert waits == [min(base * 2**k, base + more) for k in range(failures)]
     assert limiter.failures("a") == failures
 
 
 def test_each_key_has_its_own_counter_and_success_resets_it():
-    limiter = ItemLimiter(Policy(Retry(), lambda: 0.5))
+    limiter = RateLimiter(Policy(Retry(), lambda: 0.5))
     assert [limiter.when("a") for _ in range(7)] == [s * SECOND for s in (1, 2, 4, 8, 16, 30, 30)]
     assert limiter.when("b") == SECOND
     limiter.forget("a")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.client.outside import OutsideClient
 from sim.client.parts import STANDARD
 from sim.client.process import Process
+from sim.client.surroundings import Surroundings
+from sim.client.throttle import OneBucket
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
 from sim.cluster.server import Server
 from sim.cluster.store import Store
 from sim.families.certmanager.kinds import kinds
-from sim.families.certmanager.outside import Outside
 from sim.families.certmanager.service import service_class
 from sim.kernel.clock import EPOCH
 from sim.kernel.machine import Machine
@@ -54,17 +56,13 @@ class Toy:
         self.server = Server(
             self.sim, self.machine, self.api, self.recorder, self.scenario, self.profile.server, service_class
         )
-        self.process = Process(
-            self.sim,
-            self.machine,
-            self.server,
-            self.recorder,
-            self.scenario,
-            self.profile,
-            bool(self.scenario.client.throttle),
-            STANDARD,
+        self.surroundings = Surroundings(
+            self.scenario, self.profile, self.sim, self.machine, self.server, self.recorder, STANDARD
         )
-        self.outside = Outside(self.sim, self.server)
+        client = self.scenario.client
+        self.throttle = OneBucket(client.qps, client.burst) if client.throttle else None
+        self.process = Process(self.surroundings, self.throttle, followed="Certificate")
+        self.outside = OutsideClient(self.sim, self.server)
 
     def certificate(self, name: str = "c0000") -> Object:
         """Put a Certificate into the store, without any time passing."""

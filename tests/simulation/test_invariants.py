@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 
 from sim.client.effects import Send
+from sim.client.outside import OutsideClient
 from sim.cluster.objects import Write
 from sim.experiment.invariants import violations
 from sim.experiment.replicate import Cluster, replicate
-from sim.families.certmanager.outside import Outside
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.recorder import Recorder
 from sim.scenario.model import Scenario
@@ -161,6 +161,6 @@ def test_the_recorder_notices_a_falling_revision():
     )
     cluster = Cluster(model, Profile(), 0)
     write = Write("merge-patch", "Certificate", "c0000", {"status": {"revision": None}}, "user", "status")
-    cluster.sim.call_in(5 * SECOND, Outside(cluster.sim, cluster.server).submit, Send(write, "c0000"))
+    cluster.sim.call_in(5 * SECOND, OutsideClient(cluster.sim, cluster.server).submit, Send(write, "c0000"))
     cluster.run()
     assert "c0000: status.revision fell from 1 to 0" in violations(model, cluster.recorder, cluster.sim.now)

@@ -5,9 +5,9 @@ Follows pkg/controller/certificaterequests/approver (model.md section 3).
 
 from __future__ import annotations
 
+from sim.client.conditions import is_true, ready_reason, with_condition
 from sim.client.effects import Reconcile
 from sim.cluster.objects import Object
-from sim.families.certmanager.conditions import is_true, ready_reason, with_condition
 from sim.families.certmanager.requests import RequestController
 
 MESSAGE = "Certificate request has been approved by cert-manager.io"
@@ -34,6 +34,5 @@ class Approver(RequestController):
         response = yield self.request_status_write(request, status)
         if response.code >= 400:
             return response
-        about = self.certificate(request)
-        self.recorder.event("CertificateRequest", request.name, about, "cert-manager.io", MESSAGE)
+        self.event(request, "cert-manager.io", MESSAGE)
         return None

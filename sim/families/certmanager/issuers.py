@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.client.conditions import Status, is_true, ready_reason, with_condition
 from sim.client.effects import Compute, Reconcile
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
-from sim.families.certmanager.conditions import Status, is_true, ready_reason, with_condition
 from sim.families.certmanager.request_manager import PRIVATE_KEY
 from sim.families.certmanager.requests import RequestController
 from sim.kernel.clock import rfc3339
 from sim.units import SECOND
 
 if TYPE_CHECKING:
-    from sim.families.certmanager.manager import Manager
+    from sim.families.certmanager.manager import CertManager
 
 WAITING = "Not signing CertificateRequest until it is Approved"
 FETCHED = "Certificate fetched from issuer successfully"
@@ -28,7 +28,7 @@ EXTERNAL_GROUP = "example.org"
 class BuiltInIssuer(RequestController):
     """One of acme, ca, selfsigned, vault and venafi; only the scenario's own type signs."""
 
-    def __init__(self, manager: Manager, type_: str) -> None:
+    def __init__(self, manager: CertManager, type_: str) -> None:
         self.type = type_
         self.name = f"certificaterequests-issuer-{type_}"
         super().__init__(manager)
@@ -44,8 +44,7 @@ class BuiltInIssuer(RequestController):
         if request.spec["issuerRef"].get("group"):
             return None
         if not is_true(request.status, "Approved"):
-            about = self.certificate(request)
-            self.recorder.event("CertificateRequest", request.name, about, "WaitingForApproval", WAITING)
+            self.event(request, "WaitingForApproval", WAITING)
             return None
         if not self._signs or ready_reason(request.status) in {"Failed", "Issued"}:
             return None
@@ -55,7 +54,6 @@ class BuiltInIssuer(RequestController):
 
     def _sign(self, request: Object) -> Reconcile:
         assert request.spec is not None
-        about = self.certificate(request)
         csr: pki.SigningRequest = request.spec["request"]
         status: Status
         if self.type == "selfsigned":
@@ -63,42 +61,40 @@ class BuiltInIssuer(RequestController):
             secret = self.secrets.get(secret_name)
             if secret is None or not secret.data:
                 reason = f'Referenced secret default/{secret_name} not found: secret "{secret_name}" not found'
-                return (yield from self._pending(request, about, "MissingSecret", reason))
+                return (yield from self._pending(request, "MissingSecret", reason))
             if secret.data["tls.key"] != csr.key:
                 reason = "Error generating certificate template: CSR not signed by referenced private key"
-                return (yield from self._failed(request, about, "ErrorKeyMatch", reason))
+                return (yield from self._failed(request, "ErrorKeyMatch", reason))
             if not csr.common_name:
-                self.recorder.event(
-                    "CertificateRequest", request.name, about, "BadConfig", "empty subject DN", "Warning"
-                )
+                self.event(request, "BadConfig", "empty subject DN", "Warning")
             signing_key = csr.key
         else:
             signing_key = pki.Key("ca", "ECDSA", 256)
         yield Compute(self.manager.costs.sign(signing_key))
         if self._luck() < self.scenario.issuer.failure_rate:
-            return (yield from self._failed(request, about, "ErrorSigning", "Error signing certificate"))
+            return (yield from self._failed(request, "ErrorSigning", "Error signing certificate"))
         signed = sign(csr, self.manager.suffix(self.name, "serials", 12), self.now_s, self.manager.lifetime)
         authority = signed if self.type == "selfsigned" else "ca"
         status = {**(request.status or {}), "certificate": signed, "ca": authority}
         status = with_condition(status, "Ready", "True", "Issued", FETCHED, self.now_s)
         self.manager.log_transition(self, request, "Ready", "True")
-        self.recorder.event("CertificateRequest", request.name, about, "CertificateIssued", FETCHED)
+        self.event(request, "CertificateIssued", FETCHED)
         response = yield self.request_status_write(request, status)
         return response if response.code >= 400 else None
 
-    def _pending(self, request: Object, about: str, reason: str, message: str) -> Reconcile:
+    def _pending(self, request: Object, reason: str, message: str) -> Reconcile:
         """reporter.Pending: nobody looks again until something changes the request."""
         if ready_reason(request.status) != "Pending":
-            self.recorder.event("CertificateRequest", request.name, about, reason, message)
+            self.event(request, reason, message)
         status = with_condition(request.status, "Ready", "False", "Pending", message, self.now_s)
         if status == request.status:
             return None
         response = yield self.request_status_write(request, status)
         return response if response.code >= 400 else None
 
-    def _failed(self, request: Object, about: str, reason: str, message: str) -> Reconcile:
+    def _failed(self, request: Object, reason: str, message: str) -> Reconcile:
         """reporter.Failed."""
-        self.recorder.event("CertificateRequest", request.name, about, reason, message, "Warning")
+        self.event(request, reason, message, "Warning")
         status = failed_status(request.status, message, self.now_s)
         response = yield self.request_status_write(request, status)
         return response if response.code >= 400 else None

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from sim.client.effects import Effect, Reconcile
+from sim.client import writes
+from sim.client.conditions import Status, condition, is_true, with_condition, without_condition
+from sim.client.effects import Effect, Reconcile, Send
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object, Write
+from sim.cluster.objects import Object
 from sim.families.certmanager import pki
-from sim.families.certmanager.base import Controller
-from sim.families.certmanager.conditions import Status, condition, is_true, with_condition, without_condition
+from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.key_manager import PART_OF_LABEL
 from sim.kernel.clock import rfc3339, unix_seconds
 from sim.units import SECOND
@@ -21,7 +22,7 @@ from sim.units import SECOND
 ISSUED = "The certificate has been successfully issued"
 
 
-class Issuing(Controller):
+class Issuing(CertManagerController):
     """Applies the target Secret, then writes revision and removes Issuing (or records the failure)."""
 
     name = "certificates-issuing"
@@ -115,7 +116,7 @@ class Issuing(Controller):
         response = yield self.status_write(certificate, change, own)
         if response.code >= 400:
             return response
-        self.recorder.event("Certificate", certificate.name, certificate.name, "Issuing", ISSUED)
+        self.event(certificate, "Issuing", ISSUED)
         return None
 
     def _fail(self, certificate: Object, ready: dict[str, Any]) -> Reconcile:
@@ -123,7 +124,7 @@ class Issuing(Controller):
         status = dict(certificate.status or {})
         status["lastFailureTime"] = rfc3339(self.now_s)
         status["failedIssuanceAttempts"] = status.get("failedIssuanceAttempts", 0) + 1
-        self.manager.spoil(certificate, status)
+        self.manager.change_cached_status(certificate, status)
         reason = ready["reason"]
         message = f"The certificate request has failed to complete and will be retried: {ready['message']}"
         now = self.now_s
@@ -136,7 +137,7 @@ class Issuing(Controller):
         response = yield self.status_write(certificate, change, own)
         if response.code >= 400:
             return response
-        self.recorder.event("Certificate", certificate.name, certificate.name, reason, message, "Warning")
+        self.event(certificate, reason, message, "Warning")
         return None
 
     def _ensure_secret(self, certificate: Object) -> Reconcile | None:
@@ -179,8 +180,8 @@ class Issuing(Controller):
             "data": data,
             "type": "kubernetes.io/tls",
         }
-        write = Write("apply", "Secret", spec["secretName"], body, self.field_manager, "", True)
-        response: Response = yield self.manager.send(write, certificate)
+        write = writes.apply("Secret", spec["secretName"], body, manager=self.field_manager)
+        response: Response = yield Send(write, certificate.name)
         return response
 
 

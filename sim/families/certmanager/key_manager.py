@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from sim.client.effects import Compute, Effect, Get, Reconcile
+from sim.client import writes
+from sim.client.conditions import Status, is_true
+from sim.client.effects import Compute, Effect, Get, Reconcile, Send
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object, Write
+from sim.cluster.objects import Object
 from sim.families.certmanager import pki
-from sim.families.certmanager.base import Controller
-from sim.families.certmanager.conditions import Status, is_true
+from sim.families.certmanager.base import CertManagerController
 
 NEXT_KEY_LABEL = "cert-manager.io/next-private-key"
 PART_OF_LABEL = "controller.cert-manager.io/fao"
 
 
-class KeyManager(Controller):
+class KeyManager(CertManagerController):
     """Writes status.nextPrivateKeySecretName, and creates and deletes the Secret it names."""
 
     name = "certificates-key-manager"
@@ -65,7 +66,7 @@ class KeyManager(Controller):
 
     def _delete(self, certificate: Object, secrets: list[Object]) -> Reconcile:
         for secret in secrets:
-            response = yield self.manager.send(Write("delete", "Secret", secret.name, {}), certificate, secret)
+            response = yield Send(writes.delete("Secret", secret.name), certificate.name, secret)
             if response.code >= 400:
                 return response
         return None
@@ -80,7 +81,7 @@ class KeyManager(Controller):
             self.parse(reused)
             if not pki.key_matches_spec(reused, certificate.spec):
                 message = "User intervention required: existing private key does not match requirements"
-                self._event(certificate, "CannotRegenerateKey", message, "Warning")
+                self.event(certificate, "CannotRegenerateKey", message, "Warning")
                 return None
             private_key = reused
         else:
@@ -94,15 +95,15 @@ class KeyManager(Controller):
         name = response.object.name
         if reused is not None:
             message = f'Reusing private key stored in existing Secret resource "{certificate.spec["secretName"]}"'
-            self._event(certificate, "Reused", message)
+            self.event(certificate, "Reused", message)
         else:
-            self._event(certificate, "Generated", f'Stored new private key in temporary Secret resource "{name}"')
+            self.event(certificate, "Generated", f'Stored new private key in temporary Secret resource "{name}"')
         return (yield from self._set_name(certificate, name))
 
     def _create_secret(self, certificate: Object, private_key: pki.Key) -> Generator[Effect, Any, Response]:
         read = certificate
         if self.release.key_manager_live_get:
-            response: Response = yield Get(Write("get", "Certificate", certificate.name, {}), certificate.name)
+            response: Response = yield Get(writes.get("Certificate", certificate.name), certificate.name)
             if response.code >= 400:
                 return response
             assert response.object is not None
@@ -113,10 +114,10 @@ class KeyManager(Controller):
             "metadata": {"labels": {NEXT_KEY_LABEL: "true", PART_OF_LABEL: "true"}},
             "data": {"tls.key": private_key},
         }
-        create = Write("create", "Secret", name, body, self.field_manager, owner=certificate.uid)
-        response = yield self.manager.send(create, certificate)
+        create = writes.create("Secret", name, body, manager=self.field_manager, owner=certificate.uid)
+        response = yield Send(create, certificate.name)
         if response.reason == "AlreadyExists" and named and self.release.key_manager_live_get:
-            response = yield Get(Write("get", "Secret", name, {}), certificate.name)
+            response = yield Get(writes.get("Secret", name), certificate.name)
         return response
 
     def _set_name(self, certificate: Object, name: str | None) -> Reconcile:
@@ -132,9 +133,6 @@ class KeyManager(Controller):
 
         response = yield self.status_write(certificate, change, own)
         return response if response.code >= 400 else None
-
-    def _event(self, certificate: Object, reason: str, message: str, type_: str = "Normal") -> None:
-        self.recorder.event("Certificate", certificate.name, certificate.name, reason, message, type_)
 
 
 def own(status: Status) -> Status:

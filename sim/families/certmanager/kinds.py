@@ -6,6 +6,8 @@ field. CertificateRequest and Issuer are as loose as the simulator needs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sim.cluster.kinds import Kind, Registry, registry
 from sim.cluster.shapes import (
     ANY,
@@ -96,35 +98,38 @@ _CERTIFICATE_STATUS = struct(
 
 def kinds() -> Registry:
     """Return the kinds of a cluster with cert-manager, for one run."""
-    return registry(
-        (
-            Kind(
-                "Certificate",
-                "certificates",
-                GROUP,
-                "v1",
-                {"spec": _CERTIFICATE_SPEC, "status": _CERTIFICATE_STATUS},
-                required=("spec",),
-                status=True,
-            ),
-            Kind(
-                "CertificateRequest",
-                "certificaterequests",
-                GROUP,
-                "v1",
-                {
-                    "spec": free_map(ANY, issuerRef=_ISSUER_REF),
-                    "status": struct(conditions=_CONDITIONS, certificate=ANY, ca=ANY, failureTime=DATE_TIME),
-                },
-                status=True,
-            ),
-            Kind(
-                "Issuer",
-                "issuers",
-                GROUP,
-                "v1",
-                {"spec": free_map(ANY), "status": struct(conditions=_CONDITIONS, acme=ANY)},
-                status=True,
-            ),
-        )
+    return registry(brought())
+
+
+def brought() -> Iterable[Kind]:
+    """Return the kinds that cert-manager brings along, for one run."""
+    return (
+        Kind(
+            "Certificate",
+            "certificates",
+            GROUP,
+            "v1",
+            {"spec": _CERTIFICATE_SPEC, "status": _CERTIFICATE_STATUS},
+            required=("spec",),
+            status=True,
+        ),
+        Kind(
+            "CertificateRequest",
+            "certificaterequests",
+            GROUP,
+            "v1",
+            {
+                "spec": free_map(ANY, issuerRef=_ISSUER_REF),
+                "status": struct(conditions=_CONDITIONS, certificate=ANY, ca=ANY, failureTime=DATE_TIME),
+            },
+            status=True,
+        ),
+        Kind(
+            "Issuer",
+            "issuers",
+            GROUP,
+            "v1",
+            {"spec": free_map(ANY), "status": struct(conditions=_CONDITIONS, acme=ANY)},
+            status=True,
+        ),
     )

@@ -1,29 +1,22 @@
-"""The controllers' process: informers, controllers and what they share.
-
-One ``Manager`` is one run of cert-manager's controller binary; a restart makes a new one. Another operator's
-process is a ``Manager`` too, with that operator as its only controller.
-"""
+"""cert-manager's process: its informers and controllers, and the questions that several of them ask of the caches."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
 
-from sim.client.effects import Failure, Send
-from sim.client.informer import Informer
-from sim.client.policy import Shared
+from sim.client.conditions import Status, condition
+from sim.client.effects import Failure
+from sim.client.manager import Manager
 from sim.client.process import Process
-from sim.cluster.objects import Object, Write
-from sim.cluster.watch import Watch
+from sim.cluster.objects import Object
 from sim.families.certmanager.approver import Approver
-from sim.families.certmanager.base import Controller
-from sim.families.certmanager.conditions import Status, condition
+from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.costs import Costs
 from sim.families.certmanager.issuers import BuiltInIssuer
 from sim.families.certmanager.issuing import Issuing
 from sim.families.certmanager.key_manager import KeyManager
 from sim.families.certmanager.metrics import Metrics
-from sim.families.certmanager.operator import Operator
 from sim.families.certmanager.policies import Input
 from sim.families.certmanager.readiness import Readiness
 from sim.families.certmanager.releases import Release
@@ -32,7 +25,7 @@ from sim.families.certmanager.revision_manager import RevisionManager
 from sim.families.certmanager.trigger import Trigger
 from sim.kernel.clock import rfc3339
 
-CERTIFICATE_CONTROLLERS: tuple[type[Controller], ...] = (
+CERTIFICATE_CONTROLLERS: tuple[type[CertManagerController], ...] = (
     Trigger,
     Readiness,
     KeyManager,
@@ -42,68 +35,33 @@ CERTIFICATE_CONTROLLERS: tuple[type[Controller], ...] = (
     Metrics,
     Approver,
 )
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""Characters of generated names (apimachinery's util/rand)."""
-_PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]
 
 
-class Manager:
-    """Informers, controllers, and the questions that several controllers ask of the caches."""
+class CertManager(Manager):
+    """One run of cert-manager's controller binary."""
 
-    def __init__(self, process: Process, release: Release, operator: type[Operator] | None = None) -> None:
-        self.process = process
+    def __init__(self, process: Process, release: Release) -> None:
+        super().__init__(process)
         self.release = release
         scenario = process.scenario
         self.lifetime = scenario.certificate.duration
         self.renew_before = scenario.certificate.renew_before
         limit = scenario.certificate.revision_history_limit
         self.revision_history_limit = limit if limit is not None else release.revision_history_limit
-        self.shared = Shared()
         self.costs = Costs(process.streams, process.profile.controllers)
-        informer = process.parts.informer
-        self.certificates: Informer = informer(process, "Certificate")
-        self.requests: Informer = informer(process, "CertificateRequest")
-        self.secrets: Informer = informer(process, "Secret")
+        self.certificates = self.informer("Certificate")
+        self.requests = self.informer("CertificateRequest")
+        self.secrets = self.informer("Secret")
         self._names_by_uid: dict[str, str] = {}
         self.certificate_of: Callable[[str], str | None] = self._names_by_uid.get
         """Name of the cached Certificate with a uid."""
         self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
-        self._letters: dict[tuple[str, str], Callable[[], float]] = {}
         self.certificates.add_index(self._index_certificate)
-        self._informers = [self.certificates, self.requests, self.secrets]
-        self.controllers: list[Controller] = []
-        if operator is None:
-            self.certificates.add_bystander()  # ingress-shim
-            for _ in range(3):  # issuers, clusterissuers and the selfsigned issuer
-                self.secrets.add_bystander()
-            self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
-            self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
-        else:
-            self._informers = [
-                each for each in self._informers if each.cache.kind in {"Certificate", *operator.watches}
-            ]
-            self.controllers.append(operator(self))
-        self._watches: list[Watch] = []
-
-    def start(self) -> None:
-        """List what is there and watch from now on."""
-        process = self.process
-        lag = process.profile.watch.lag
-        for informer in self._informers:
-            kind = informer.cache.kind
-            draw = process.streams.latency("watch", kind, lag)
-            watch = Watch(process.sim, draw, process.network, informer.arrive)
-            process.server.watch(kind, watch)
-            self._watches.append(watch)
-            informer.fill(process.server.api.store.list(kind))
-        for informer in self._informers:
-            informer.announce()
-
-    def stop(self) -> None:
-        """Kill the process."""
-        self.process.stop()
-        for watch in self._watches:
-            watch.stopped = True
+        self.certificates.add_bystander()  # ingress-shim
+        for _ in range(3):  # issuers, clusterissuers and the selfsigned issuer
+            self.secrets.add_bystander()
+        self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
+        self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
 
     def _index_certificate(self, obj: Object, deleted: bool) -> None:
         assert obj.spec is not None
@@ -141,35 +99,19 @@ class Manager:
             return _duplicates("next", revision + 1)
         return Input(certificate, secret, current[0] if current else None, coming[0] if coming else None)
 
-    def spoil(self, certificate: Object, status: Status) -> None:
+    def change_cached_status(self, certificate: Object, status: Status) -> None:
         """Change the *cached* object, as issuing does before it copies (model.md section 5).
 
         Every controller sees the change until the next watch event replaces the object.
         """
-        spoiled = Object()
+        changed = Object()
         for name in Object.__slots__:
-            setattr(spoiled, name, getattr(certificate, name))
-        spoiled.status = status
+            setattr(changed, name, getattr(certificate, name))
+        changed.status = status
         if self.certificates.cache.get(certificate.name) is certificate:
-            self.certificates.cache.put(spoiled)
+            self.certificates.cache.put(changed)
 
-    def send(self, write: Write, certificate: Object, read: Object | None = None) -> Send:
-        """A request on behalf of a Certificate; ``read`` is the cached copy that it was made from."""
-        return Send(write, certificate.name, read)
-
-    def suffix(self, actor: str, purpose: str, length: int = 5) -> str:
-        """Random letters, as in generated names."""
-        draw = self._letters.get((actor, purpose))
-        if draw is None:
-            draw = self._letters[actor, purpose] = self.process.streams.uniform(actor, purpose)
-        number = int(draw() * len(_ALPHABET) ** length)
-        letters = ""
-        for _ in range(length // 2):
-            number, index = divmod(number, len(_PAIRS))
-            letters += _PAIRS[index]
-        return letters + _ALPHABET[number] if length % 2 else letters
-
-    def log_transition(self, controller: Controller, obj: Object, type_: str, value: str) -> None:
+    def log_transition(self, controller: CertManagerController, obj: Object, type_: str, value: str) -> None:
         """The lines that setting a condition logs (pkg/api/util/conditions.go)."""
         existing = condition(obj.status, type_)
         kind = obj.kind

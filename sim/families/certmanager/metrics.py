@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sim.client.effects import Reconcile
 from sim.cluster.objects import Object
-from sim.families.certmanager.base import Controller
+from sim.families.certmanager.base import CertManagerController
 
 
-class Metrics(Controller):
+class Metrics(CertManagerController):
     """Costs a reconcile for each change, like the real one (model.md section 3)."""
 
     name = "certificates-metrics"

@@ -5,11 +5,11 @@ Follows pkg/controller/certificates/readiness (model.md section 3).
 
 from __future__ import annotations
 
+from sim.client.conditions import Status, condition, has_condition, with_condition
 from sim.client.effects import Failure, Reconcile
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki, policies
-from sim.families.certmanager.base import Controller
-from sim.families.certmanager.conditions import Status, condition, has_condition, with_condition
+from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.trigger import _fail
 from sim.kernel.clock import rfc3339
 
@@ -17,7 +17,7 @@ READY = ("Ready", "Certificate is up to date and has not expired")
 TIMES = ("notAfter", "notBefore", "renewalTime")
 
 
-class Readiness(Controller):
+class Readiness(CertManagerController):
     """Writes Ready and the three times where they differ from what the Secret says."""
 
     name = "certificates-readiness"

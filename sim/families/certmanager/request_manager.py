@@ -5,11 +5,12 @@ Follows pkg/controller/certificates/requestmanager (model.md section 3).
 
 from __future__ import annotations
 
-from sim.client.effects import Compute, Failure, Reconcile, Sleep
-from sim.cluster.objects import Object, Write
+from sim.client import writes
+from sim.client.conditions import condition, is_true, ready_reason
+from sim.client.effects import Compute, Failure, Reconcile, Send, Sleep
+from sim.cluster.objects import Object
 from sim.families.certmanager import pki
-from sim.families.certmanager.base import Controller
-from sim.families.certmanager.conditions import condition, is_true, ready_reason
+from sim.families.certmanager.base import CertManagerController
 from sim.kernel.clock import unix_seconds
 from sim.units import MS, SECOND
 
@@ -20,7 +21,7 @@ PRIVATE_KEY = "cert-manager.io/private-key-secret-name"
 CERTIFICATE_NAME = "cert-manager.io/certificate-name"
 
 
-class RequestManager(Controller):
+class RequestManager(CertManagerController):
     """Creates CertificateRequests; writes nothing to the Certificate."""
 
     name = "certificates-request-manager"
@@ -87,9 +88,7 @@ class RequestManager(Controller):
         outdated: list[Object],
     ) -> Reconcile:
         for request in outdated:
-            response = yield self.manager.send(
-                Write("delete", "CertificateRequest", request.name, {}), certificate, request
-            )
+            response = yield Send(writes.delete("CertificateRequest", request.name), certificate.name, request)
             if response.code >= 400:
                 return response
         if matching:
@@ -111,13 +110,13 @@ class RequestManager(Controller):
             },
             "spec": {"issuerRef": spec["issuerRef"], "request": csr, **_kept(spec, "duration")},
         }
-        create = Write("create", "CertificateRequest", name, body, self.field_manager, owner=certificate.uid)
-        response = yield self.manager.send(create, certificate)
+        create = writes.create("CertificateRequest", name, body, manager=self.field_manager, owner=certificate.uid)
+        response = yield Send(create, certificate.name)
         if response.code >= 400:
             message = f"Failed to create CertificateRequest: {response.message}"
-            self._event(certificate, "RequestFailed", message, "Warning")
+            self.event(certificate, "RequestFailed", message, "Warning")
             return response
-        self._event(certificate, "Requested", f'Created new CertificateRequest resource "{name}"')
+        self.event(certificate, "Requested", f'Created new CertificateRequest resource "{name}"')
         if generated:
             return (yield from self._wait_for(name))
         return None
@@ -131,9 +130,6 @@ class RequestManager(Controller):
             if self.requests.get(name) is not None:
                 return None
         return Failure("failed whilst waiting for CertificateRequest to exist")
-
-    def _event(self, certificate: Object, reason: str, message: str, type_: str = "Normal") -> None:
-        self.recorder.event("Certificate", certificate.name, certificate.name, reason, message, type_)
 
 
 def _kept(spec: dict[str, object], name: str) -> dict[str, object]:

@@ -5,14 +5,15 @@ Follows pkg/controller/certificates/revisionmanager (model.md section 3).
 
 from __future__ import annotations
 
-from sim.client.effects import Reconcile
-from sim.cluster.objects import Object, Write
-from sim.families.certmanager.base import Controller
-from sim.families.certmanager.conditions import is_true
+from sim.client import writes
+from sim.client.conditions import is_true
+from sim.client.effects import Reconcile, Send
+from sim.cluster.objects import Object
+from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.request_manager import REVISION
 
 
-class RevisionManager(Controller):
+class RevisionManager(CertManagerController):
     """Keeps ``revisionHistoryLimit`` requests of a Certificate that is Ready."""
 
     name = "certificates-revision-manager"
@@ -36,9 +37,7 @@ class RevisionManager(Controller):
 
     def _delete(self, certificate: Object, requests: list[Object]) -> Reconcile:
         for request in requests:
-            response = yield self.manager.send(
-                Write("delete", "CertificateRequest", request.name, {}), certificate, request
-            )
+            response = yield Send(writes.delete("CertificateRequest", request.name), certificate.name, request)
             if response.code >= 400 and response.code != 404:
                 return response
         return None

@@ -5,11 +5,11 @@ Follows pkg/controller/certificates/trigger (model.md section 3).
 
 from __future__ import annotations
 
+from sim.client.conditions import Status, condition, is_true, with_condition
 from sim.client.effects import Failure, Reconcile
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki, policies
-from sim.families.certmanager.base import Controller
-from sim.families.certmanager.conditions import Status, condition, is_true, with_condition
+from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.request_manager import CERTIFICATE_NAME
 from sim.kernel.clock import unix_seconds
 from sim.units import HOUR, MINUTE, SECOND
@@ -18,7 +18,7 @@ MAX_DELAY = 32 * HOUR
 STOP_DOUBLING_AFTER = 6
 
 
-class Trigger(Controller):
+class Trigger(CertManagerController):
     """Sets Issuing=True where a policy asks for a new certificate."""
 
     name = "certificates-trigger"
@@ -37,7 +37,7 @@ class Trigger(Controller):
         key = certificate.name
         assert certificate.spec is not None
         if self.release.trigger_checks_duplicates and self._secret_is_anothers(certificate):
-            self.workers.schedule(key, 3 * MINUTE)
+            self.scheduled.add(key, 3 * MINUTE)
             return None
         given = self.manager.policy_input(certificate)
         if isinstance(given, Failure):
@@ -51,14 +51,14 @@ class Trigger(Controller):
                 f'"cert-manager/{self.name}: Backing off from issuance due to previously failed issuance(s)" '
                 f'key="default/{key}"',
             )
-            self.workers.schedule(key, delay)
+            self.scheduled.add(key, delay)
             return None
         status = certificate.status or {}
         renewal = status.get("renewalTime")
         if renewal is not None:
             until = unix_seconds(renewal) * SECOND - self.now
             if until > 0:  # at 0 too in the source, but a real timer is never that punctual
-                self.workers.schedule(key, until)
+                self.scheduled.add(key, until)
         checks_request = self.release.policies_check_request_key
         # SecretPublicKeysDiffer, SecretPrivateKeyMatchesSpec and 1.21's check of the request decode the key anew.
         self.parse_secret(given.secret, 3 if checks_request and given.current is not None else 2)
@@ -85,7 +85,7 @@ class Trigger(Controller):
         response = yield self.status_write(certificate, change, own)
         if response.code >= 400:
             return response
-        self.recorder.event("Certificate", key, key, "Issuing", message)
+        self.event(certificate, "Issuing", message)
         return None
 
     def _backoff(self, certificate: Object, following: Object | None) -> int:

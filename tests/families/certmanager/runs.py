@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.client.effects import Send
+from sim.client.outside import OutsideClient
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.experiment.replicate import Cluster
-from sim.families.certmanager.outside import Outside
 from sim.recording.columns import LOGS, RECONCILES, REQUESTS
 from sim.recording.fields import field_names
 from sim.scenario.model import Scenario
@@ -31,7 +31,7 @@ class Run:
         self.scenario = Scenario.model_validate({"name": "controllers", "seed": seed, **scenario})
         self.cluster = Cluster(self.scenario, Profile.model_validate({"watch": PROMPT, **(profile or {})}), 0)
         self.sim = self.cluster.sim
-        self.outside = Outside(self.sim, self.cluster.server)
+        self.outside = OutsideClient(self.sim, self.cluster.server)
 
     def run(self) -> Run:
         """Simulate to the end of the scenario."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sim.families.certmanager.manager import CertManager
 from sim.units import HOUR, MINUTE, SECOND
 from tests.families.certmanager.runs import Run, changed, condition, short
 
@@ -124,11 +125,13 @@ def test_every_controller_sees_a_failure_before_it_is_saved(strategy: str):
     # issuing changes the cached object before it copies it (model.md section 5).
     run = Run(strategy=strategy, issuer={"type": "ca", "failure_rate": 1.0})
     cluster = run.cluster
-    cluster.creator.start()
+    cert_manager = cluster.populations[0]
+    cert_manager.start()
+    manager = next(part for part in cert_manager.parts() if isinstance(part, CertManager))
     unsaved = False
     while cluster.sim.now < SECOND and not unsaved:
         cluster.sim.step()
-        cached = cluster.manager.certificates.cache.get("c0000")
+        cached = manager.certificates.cache.get("c0000")
         stored = cluster.api.store.get("Certificate", "c0000")
         if cached is not None and stored is not None and "lastFailureTime" in (cached.status or {}):
             assert cached.status is not None

@@ -8,7 +8,7 @@ import pytest
 import sim
 from sim.controllers import Compute, Operator, Retry, is_true
 from sim.experiment.replicate import replicate
-from sim.families.certmanager.operator import check
+from sim.families.operators.programs import check
 from sim.recording.columns import REQUESTS
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
@@ -122,7 +122,7 @@ def made(**values) -> type[Operator]:
 )
 def test_what_cannot_run_is_refused_in_words(operators, words: str):
     with pytest.raises(ValueError, match=words):
-        check(operators, SMALL)
+        check(operators, SMALL, ("Certificate", "CertificateRequest", "Secret"))
 
 
 def test_a_write_of_nothing_is_refused():

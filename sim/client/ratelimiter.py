@@ -5,8 +5,8 @@ from __future__ import annotations
 from sim.client.policy import Policy
 
 
-class ItemLimiter:
-    """Counts the failures of each key and asks the policy for its wait (client-go's RateLimiter)."""
+class RateLimiter:
+    """Counts the failures of each key and asks the policy for its wait."""
 
     __slots__ = ("_policy", "_previous", "failing", "paid")
 

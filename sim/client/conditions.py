@@ -1,4 +1,8 @@
-"""Conditions of Certificates and CertificateRequests (cert-manager's pkg/api/util/conditions.go)."""
+"""Conditions of a status, as helpers write them.
+
+cert-manager's pkg/api/util/conditions.go; apimachinery's meta.SetStatusCondition (pkg/api/meta/conditions.go) does the
+same: the transition time moves only where the condition's status changes, and the order of conditions is kept.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ def with_condition(
 ) -> Status:
     """A copy of ``status`` with the condition set; ``now`` in Unix seconds.
 
-    The transition time moves only where the condition's status changes. The order of conditions is kept.
+    ``generation`` is what the writer has observed; None leaves it out.
     """
     changed = dict(status) if status else {}
     new: dict[str, Any] = {"type": type_, "status": value, "reason": reason, "message": message}
@@ -88,6 +92,6 @@ def without_condition(status: Status, type_: str) -> Status:
 
 
 def ready_reason(status: Status | None) -> str:
-    """Reason of a CertificateRequest's Ready condition, or ""."""
+    """Reason of the Ready condition, or ""."""
     ready = condition(status, "Ready")
     return ready["reason"] if ready else ""

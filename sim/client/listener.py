@@ -1,0 +1,22 @@
+"""Who listens to the processes of controllers: what is recorded of their passes, caches and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class ProcessListener(Protocol):
+    """Listens to processes, and changes nothing. Rows are tuples, appended in the order in which things happen."""
+
+    reconciles: list[tuple[Any, ...]]
+    """A row for each pass, in the order of ``sim.recording.columns.RECONCILES``."""
+    deliveries: list[tuple[Any, ...]]
+    """Name, resourceVersion and time (ns) of each version of a subject that reached the cache."""
+    unsettled: set[str]
+    """Names of the subjects about which somebody has something left to do."""
+    new_reconcile: Callable[[], int]
+    """The number of a reconcile that starts now."""
+
+    def log(self, now: int, verbosity: int, controller: str, key: str, line: str, message: str) -> None:
+        """A line that the process logs where its --v is at least ``verbosity``."""

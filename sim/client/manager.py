@@ -1,0 +1,81 @@
+"""One run of a controllers' binary: its process, its informers, its controllers. A restart makes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from sim.client.informer import Informer
+from sim.client.policy import Shared
+from sim.client.process import Process
+from sim.cluster.watch import Watch
+
+if TYPE_CHECKING:
+    from sim.client.controller import Controller
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Characters of generated names (apimachinery's util/rand)."""
+_PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]
+
+
+class Manager:
+    """A process with one informer for each kind that its controllers read, shared by all of them."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.informers: dict[str, Informer] = {}
+        self.controllers: list[Controller] = []
+        self.shared = Shared()
+        """What the retry policies of its controllers have in common."""
+        self._watches: list[Watch] = []
+        self._letters: dict[tuple[str, str], Callable[[], float]] = {}
+        self._started = False
+
+    def informer(self, kind: str) -> Informer:
+        """The informer of a kind, made when it is first asked for; in a process that runs it is filled at once."""
+        found = self.informers.get(kind)
+        if found is None:
+            found = self.informers[kind] = self.process.parts.informer(self.process, kind)
+            if self._started:
+                self._watch(found)
+        return found
+
+    def start(self) -> None:
+        """List what is there and watch from now on; then the controllers are told of all that is in the caches."""
+        self._started = True
+        for informer in self.informers.values():
+            self._watch(informer)
+        for informer in self.informers.values():
+            informer.announce()
+
+    def _watch(self, informer: Informer) -> None:
+        process, kind = self.process, informer.cache.kind
+        lag = process.streams.latency("watch", kind, process.profile.watch.lag)
+        watch = Watch(process.sim, lag, process.network, informer.arrive)
+        process.server.watch(kind, watch)
+        self._watches.append(watch)
+        informer.fill(process.server.api.store.list(kind))
+
+    def suffix(self, actor: str, purpose: str, length: int = 5) -> str:
+        """Random letters, as in generated names, from a stream of the actor's own."""
+        draw = self._letters.get((actor, purpose))
+        if draw is None:
+            draw = self._letters[actor, purpose] = self.process.streams.uniform(actor, purpose)
+        number = int(draw() * len(_ALPHABET) ** length)
+        letters = ""
+        for _ in range(length // 2):
+            number, index = divmod(number, len(_PAIRS))
+            letters += _PAIRS[index]
+        return letters + _ALPHABET[number] if length % 2 else letters
+
+    def stop(self) -> None:
+        """Kill the process."""
+        self.process.stop()
+        for watch in self._watches:
+            watch.stopped = True
+
+    def everything(self) -> Iterator[object]:
+        """All of its parts, which refer to each other in circles, for letting them go."""
+        yield from (self, self.process, self.process.go, self.process.connection, *self.informers.values())
+        for controller in self.controllers:
+            yield from (controller, controller.workers)

@@ -1,0 +1,145 @@
+"""From an intention to a request: the one place that knows what each way of writing sends.
+
+A writer either knows what whole parts of an object shall be (``replace``: a controller that changed its copy of the
+status) or which fields it sets (``set_fields``: an annotation, one field of the spec). By strategy:
+
+=========================  ============================================  ============  ============
+strategy                   body                                          precondition  fields owned
+=========================  ============================================  ============  ============
+update                     the parts whole, as read and changed          version, uid  those changed
+apply                      one's own fields, by force unless told not to  none          those sent
+merge-patch                what differs from the copy; lists whole       version       those changed
+merge-patch-unconditional  the same                                      none          those changed
+=========================  ============================================  ============  ============
+
+Sources: client-go's typed clients, controller-runtime pkg/client/patch.go (MergeFrom, MergeFromWithOptimisticLock),
+RFC 7386.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sim.cluster.objects import Object, Write
+from sim.scenario.values import Strategy
+
+Body = dict[str, Any]
+"""An object or a part of one, in Kubernetes' form."""
+
+CONDITIONAL = frozenset({"update", "merge-patch"})
+"""Strategies whose requests carry the version that was read, so that they can be refused as stale."""
+
+
+def replace(
+    strategy: Strategy,
+    read: Object,
+    parts: Body,
+    *,
+    manager: str,
+    own: Body | None = None,
+    subresource: str = "",
+    force: bool = True,
+) -> Write:
+    """The write that makes ``parts`` of the object (``status``, or ``spec`` and ``metadata``) what they shall be.
+
+    ``own`` are the fields of them that this writer applies; without, all.
+    """
+    if strategy == "update":
+        return Write(
+            "update", read.kind, read.name, parts, manager, subresource, False, read.resource_version, read.uid
+        )
+    if strategy == "apply":
+        applied = parts if own is None else own
+        return apply(read.kind, read.name, applied, manager=manager, subresource=subresource, force=force)
+    version = read.resource_version if strategy in CONDITIONAL else None
+    body = {part: difference(getattr(read, part) or {}, value) for part, value in parts.items()}
+    return Write("merge-patch", read.kind, read.name, body, manager, subresource, False, version)
+
+
+def set_fields(
+    strategy: Strategy,
+    fields: Body,
+    *,
+    manager: str,
+    read: Object | None = None,
+    kind: str = "",
+    name: str = "",
+    subresource: str = "",
+    force: bool = True,
+) -> Write:
+    """The write that sets ``fields`` and means nothing else; a None takes a field away.
+
+    ``read`` is the copy that an update sends back with the fields changed, and whose version makes a patch
+    conditional; who has read nothing names ``kind`` and ``name``. A field whose value is a map (labels, a part of the
+    spec) is merged into what was read; a list is sent whole.
+    """
+    if read is not None:
+        kind, name = read.kind, read.name
+    if strategy == "update":
+        assert read is not None, "an update is made from a copy"
+        return replace(strategy, read, _whole(read, fields), manager=manager, subresource=subresource)
+    if strategy == "apply":
+        return apply(kind, name, without_none(fields), manager=manager, subresource=subresource, force=force)
+    version = read.resource_version if read is not None and strategy in CONDITIONAL else None
+    return Write("merge-patch", kind, name, fields, manager, subresource, False, version)
+
+
+def apply(kind: str, name: str, body: Body, *, manager: str, subresource: str = "", force: bool = True) -> Write:
+    """A server-side apply of one's own fields."""
+    return Write("apply", kind, name, body, manager, subresource, force)
+
+
+def create(kind: str, name: str, body: Body, *, manager: str = "", owner: str = "") -> Write:
+    """A creation; ``owner`` is the uid of the controlling owner."""
+    return Write("create", kind, name, body, manager, owner=owner)
+
+
+def delete(kind: str, name: str) -> Write:
+    """A deletion without preconditions."""
+    return Write("delete", kind, name, {})
+
+
+def get(kind: str, name: str) -> Write:
+    """A read of the current version."""
+    return Write("get", kind, name, {})
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Body:
+    """The JSON merge patch (RFC 7386) from ``old`` to ``new``, one level deep: lists whole, null removes."""
+    patch: Body = {key: value for key, value in new.items() if old.get(key) != value}
+    patch.update({key: None for key in old if key not in new})
+    return patch
+
+
+def without_none(fields: Mapping[str, Any]) -> Body:
+    """What is left of fields where None takes away: an apply leaves out what it no longer wants."""
+    return {
+        key: without_none(value) if isinstance(value, dict) else value
+        for key, value in fields.items()
+        if value is not None
+    }
+
+
+def _whole(read: Object, fields: Body) -> Body:
+    """The parts of a copy that an update sends, with the fields changed.
+
+    A main write sends metadata and spec (or data) whole; a status write the status alone.
+    """
+    if "status" in fields:
+        return {"status": _merged(read.status, fields["status"])}
+    metadata = fields.get("metadata", {})
+    body: Body = {
+        "metadata": {
+            "labels": _merged(read.labels, metadata.get("labels")),
+            "annotations": _merged(read.annotations, metadata.get("annotations")),
+        }
+    }
+    for part in ("spec", "data"):
+        if part in fields or getattr(read, part) is not None:
+            body[part] = _merged(getattr(read, part), fields.get(part))
+    return body
+
+
+def _merged(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Body:
+    return {key: value for key, value in {**(old or {}), **(new or {})}.items() if value is not None}

@@ -1,0 +1,127 @@
+"""cert-manager as a family of controllers: what it brings into a simulated cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from sim.client import writes
+from sim.client.conditions import is_true
+from sim.client.process import Process
+from sim.client.surroundings import Surroundings
+from sim.client.throttle import OneBucket
+from sim.cluster.kinds import Kind
+from sim.cluster.objects import Object
+from sim.cluster.server import ServiceClass
+from sim.families.certmanager.kinds import brought
+from sim.families.certmanager.manager import CertManager
+from sim.families.certmanager.outside import ExternalIssuer, certificates, other_writer
+from sim.families.certmanager.releases import release_of
+from sim.families.certmanager.service import service_class
+from sim.families.family import Family, Subject
+
+
+def ready(certificate: Object) -> bool:
+    """Ready is True."""
+    return is_true(certificate.status, "Ready")
+
+
+def settled(certificate: Object) -> bool:
+    """Ready, not issuing, and no next private key left."""
+    status = certificate.status
+    return ready(certificate) and not is_true(status, "Issuing") and not (status or {}).get("nextPrivateKeySecretName")
+
+
+SUBJECT = Subject(
+    kind="Certificate",
+    ready=ready,
+    settled=settled,
+    fields=(
+        "status.conditions[Issuing]",
+        "status.conditions[Ready]",
+        "status.revision",
+        "status.notBefore",
+        "status.notAfter",
+        "status.renewalTime",
+        "status.nextPrivateKeySecretName",
+        "status.lastFailureTime",
+        "status.failedIssuanceAttempts",
+        "status (other)",
+        "spec",
+        "metadata",
+    ),
+)
+
+
+class CertManagerPopulation:
+    """cert-manager's process, those who ask for Certificates and write them, and an issuer, in one replication."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        scenario, self._sim = surroundings.scenario, surroundings.simulation
+        self.release = release_of(scenario.preset)
+        issuer = writes.create("Issuer", scenario.issuer.type, {"spec": {}}, manager="lab")
+        surroundings.server.api.handle(issuer, self._sim.unix_seconds)
+        self._managers: list[CertManager] = []  # one for each start of the process
+        self._start_process()
+        if scenario.issuer.type == "external":
+            ExternalIssuer(surroundings)
+        self._creator = certificates(surroundings)
+        self.created: list[Callable[[], None]] = self._creator.finished
+        self._writers = [other_writer(surroundings, writer) for writer in scenario.writers]
+        for writer in self._writers:
+            if isinstance(writer.begins, int):
+                self._sim.call_in(writer.begins, writer.start)
+            else:
+                self.created.append(writer.start)
+        for at in scenario.controllers.restarts:
+            self._sim.call_in(at, self._kill)
+
+    def _start_process(self) -> None:
+        scenario = self._surroundings.scenario
+        client = scenario.client
+        throttled = self.release.throttled if client.throttle is None else client.throttle
+        throttle = OneBucket(client.qps, client.burst) if throttled else None
+        manager = CertManager(Process(self._surroundings, throttle, followed=SUBJECT.kind), self.release)
+        manager.start()
+        self._managers.append(manager)
+
+    def _kill(self) -> None:
+        self._managers[-1].stop()
+        self._sim.call_in(self._surroundings.scenario.controllers.restart_takes, self._start_process)
+
+    def start(self) -> None:
+        """Begin to create Certificates."""
+        self._creator.start()
+
+    def unsettled(self) -> int:
+        """How many Certificates are not settled."""
+        return len(self._surroundings.listener.unsettled)
+
+    def quieten(self) -> None:
+        """Other writers begin nothing new."""
+        for writer in self._writers:
+            writer.stopped = True
+
+    def parts(self) -> Iterator[object]:
+        """Everything that was built."""
+        for manager in self._managers:
+            yield from manager.everything()
+
+
+class CertManagerFamily:
+    """cert-manager, in the release that the scenario names."""
+
+    name = "cert-manager"
+    subject = SUBJECT
+    service_class: ServiceClass = staticmethod(service_class)
+
+    def kinds(self) -> Iterable[Kind]:
+        """Certificate, CertificateRequest, Issuer."""
+        return brought()
+
+    def populate(self, surroundings: Surroundings) -> CertManagerPopulation:
+        """Build cert-manager's part of one replication."""
+        return CertManagerPopulation(surroundings)
+
+
+CERT_MANAGER: Family = CertManagerFamily()

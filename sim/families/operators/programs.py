@@ -1,0 +1,66 @@
+"""The processes of operators: which controllers share one, what is refused, and how one is started."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sim.client.manager import Manager
+from sim.client.parts import STANDARD
+from sim.client.process import Process
+from sim.client.surroundings import Surroundings
+from sim.client.throttle import OneBucket
+from sim.families.operators.operator import Operator
+from sim.scenario.model import Scenario
+from sim.scenario.workload import OWN_PREFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process of operators: a manager and its controllers."""
+
+    name: str
+    controllers: tuple[type[Operator], ...]
+
+    def start(self, surroundings: Surroundings) -> Manager:
+        """Start the process, with a client and luck of its own: adding one does not change anybody else's."""
+        first = self.controllers[0]
+        throttle = OneBucket(first.qps, first.burst) if first.qps is not None else None
+        streams = surroundings.simulation.streams.of(self.name)
+        manager = Manager(Process(surroundings, throttle, streams=streams, parts=STANDARD))
+        manager.controllers += [controller(manager) for controller in self.controllers]
+        manager.start()
+        return manager
+
+
+def programs(operators: Iterable[type[Operator]]) -> list[Program]:
+    """The processes of these operators, in the order in which they are first named."""
+    found: dict[str, list[type[Operator]]] = {}
+    for each in operators:
+        found.setdefault(each.program or each.name, []).append(each)
+    return [Program(name, tuple(controllers)) for name, controllers in found.items()]
+
+
+def check(
+    operators: Iterable[type[Operator]], scenario: Scenario, kinds: Collection[str]
+) -> tuple[type[Operator], ...]:
+    """Return the operators as a tuple; raises ``ValueError`` where one cannot run beside the scenario's others.
+
+    ``kinds`` are those that the run's API server serves.
+    """
+    found = tuple(operators)
+    taken = {"lab", "external-issuer", *(writer.name for writer in scenario.writers)}
+    for each in found:
+        if not (isinstance(each, type) and issubclass(each, Operator)):
+            raise ValueError(f"{each!r} is no subclass of sim.controllers.Operator")
+        if not each.name:
+            raise ValueError(f"{each.__name__} has no name; give its class one, such as name = 'my-operator'")
+        if each.name.startswith(OWN_PREFIXES):
+            raise ValueError(f"{each.name!r} begins like the name of one of cert-manager's own controllers")
+        if each.name in taken:
+            raise ValueError(f"two writers are called {each.name!r}; give each a name of its own")
+        unknown = [kind for kind in (each.kind, *(each.watches or ())) if kind not in kinds]
+        if unknown:
+            raise ValueError(f"{each.name} cannot watch {unknown[0]!r}; choose from {', '.join(sorted(kinds))}")
+        taken.add(each.name)
+    return found
