@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.analysis import figures
+from sim.analysis.distributions import beta_quantile
 from sim.analysis.intervals import LEVEL, Estimate
 from sim.analysis.summary import Measured, totals
 
@@ -111,11 +112,9 @@ def share(count: int, of: int, level: float = LEVEL) -> Estimate:
     """Return ``count / of`` with its exact (Clopper-Pearson) interval; nothing of nothing has no share."""
     if of == 0:
         return Estimate(None, None, None, 0)
-    from scipy.special import betaincinv
-
     tail = (1 - level) / 2
-    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
+    low = beta_quantile(count, of - count + 1, tail) if count else 0.0
+    high = beta_quantile(count + 1, of - count, 1 - tail) if count < of else 1.0
     return Estimate(count / of, low, high, of)
 
 

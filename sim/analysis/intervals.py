@@ -18,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
+from sim.analysis.distributions import student_quantile
+
 LEVEL = 0.95
 """Confidence level of every interval."""
 
@@ -218,9 +220,7 @@ def _finite(values: Iterable[float]) -> list[float]:
 @cache
 def _student(degrees: float) -> float:
     """Return the two-sided Student t quantile at ``LEVEL``."""
-    from scipy.special import stdtrit  # the quantile alone: scipy.stats takes half a second to import
-
-    return float(stdtrit(degrees, (1 + LEVEL) / 2))
+    return student_quantile(degrees, (1 + LEVEL) / 2)
 
 
 def _leave_one_out(tops: list[float], bottoms: list[float]) -> tuple[float | None, list[float | None]]:

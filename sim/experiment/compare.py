@@ -20,6 +20,7 @@ from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Job, perform
 from sim.experiment.result import Result, open_results
 from sim.experiment.run import Collected, Progress, resized
+from sim.extras import require
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
 
@@ -111,6 +112,7 @@ class Comparison:
     @property
     def frame(self) -> pd.DataFrame:
         """One row per variant (ranked) and metric: mean, low, high, difference from the baseline, verdict."""
+        require("pandas")
         import pandas as pd
 
         rows = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.summary import Measured
 from sim.experiment.summaries import complete_summary
+from sim.extras import require
 from sim.recording import frames, results
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ class Result:
     @cached_property
     def replications(self) -> pd.DataFrame:
         """One row per replication: seed, digest and its figures (``sim.analysis.metrics``)."""
+        require("pandas")
         import pandas as pd
 
         return pd.DataFrame(replication_rows(self.measured))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sim.families.operators.operator import Operator
     from sim.scenario.model import Scenario
 
-PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "scipy", "simpy")
+PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "simpy")
 """The packages whose versions a manifest names: those that may change a number."""
 
 Progress = Callable[[int, int], None]
@@ -95,13 +95,14 @@ def execute(
     """
     if operators and origin is None:
         origin = partial(_with, operators)
+    rows = results.can_keep_tables()
     with folder or nullcontext():
         with Collected(scenario, folder.path if folder else None) as collected:
             for size in until.sizes() if until is not None else (scenario.replications,):
                 have = len(collected.measured)
                 waste = until is not None
                 jobs = [
-                    Job(scenario, index, rows=True, log=log and index == 0, waste=waste, operators=operators)
+                    Job(scenario, index, rows=rows, log=log and index == 0, waste=waste, operators=operators)
                     for index in range(have, size)
                 ]
                 for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=have + 1):
@@ -131,8 +132,9 @@ class Collected:
         self.measured: list[Measured] = []
         self.log: list[str] | None = None
         self.summary: dict[str, Any] = {}
-        self._memory = results.TablesInMemory()
-        self._tables = results.TableFiles(folder) if folder is not None else self._memory
+        keeps = results.can_keep_tables()
+        self._memory = results.TablesInMemory() if keeps else results.NoTables()
+        self._tables = results.TableFiles(folder) if folder is not None and keeps else self._memory
 
     def __enter__(self) -> Collected:
         return self
@@ -180,7 +182,8 @@ def write_run(
 ) -> None:
     """Write everything of a results folder but its tables of rows."""
     (folder / results.SCENARIO).write_text(scenario.to_yaml(), encoding="utf-8")
-    results.write_replications(folder, replication_rows(measured))
+    if results.can_keep_tables():
+        results.write_replications(folder, replication_rows(measured))
     results.write_json(folder / results.SUMMARY, summary)
     results.write_json(folder / results.MANIFEST, manifest(scenario, summary, origin))
 
@@ -189,11 +192,14 @@ def manifest(scenario: Scenario, summary: Mapping[str, Any], origin: Mapping[str
     """Return what a reader needs to run it again: versions, seed, digest, and the command."""
     from importlib.metadata import version
 
+    from sim.extras import EXTRAS, installed
+
+    used = [name for name in PACKAGES if name not in EXTRAS or installed(name)]
     here = {"scenario_file": results.SCENARIO, "command": f"requeue run {results.SCENARIO}"}
     return {
         "requeue": version("requeue"),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in used},
         "scenario": scenario.name,
         "seed": scenario.seed,
         "replications": summary["replications"],

@@ -170,10 +170,10 @@ def _dask(name: str, check: Callable[[], str] | None) -> Iterator[Spread]:
     address = name.removeprefix(DASK)
     if not address:
         raise SpreadError(f"{name!r} names no scheduler; write {DASK}host:port")
-    try:
-        from distributed import Client
-    except ImportError:
-        raise SpreadError(f"{name} needs Dask: pip install 'requeue[dask]'") from None
+    if not installed("distributed"):
+        raise SpreadError(f"{name}: {how_to_install('distributed')}")
+    from distributed import Client
+
     try:
         client: Any = Client(f"tcp://{address}", timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call] # no types
     except (OSError, ValueError) as error:

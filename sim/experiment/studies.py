@@ -25,6 +25,7 @@ from sim.experiment.spread import opened
 from sim.experiment.sweep import Sweep, grid, run
 from sim.experiment.tune import Question
 from sim.experiment.unlimited import unlimited
+from sim.extras import require
 from sim.scenario.model import Scenario
 
 
@@ -74,6 +75,7 @@ def tune(
 
     Raises ``ValueError`` for what cannot be read and for unknown metrics.
     """
+    require("optuna", "SALib", "scipy", "pandas")
     asked = resized(scenario, seed, None)
     wanted = [figures.check(each) for each in objectives]
     conditions = [goals.constraint(each) for each in constraints]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from sim.extras import require
 from sim.recording.columns import DELIVERIES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def only(table: pa.Table, replication: int) -> pa.Table:
 
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a frame: times as timedeltas in columns ``*_at``, strings as categories."""
+    require("pandas")
     import numpy as np
     import pandas as pd
 

@@ -32,6 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sim.extras import installed, require
 from sim.guarded import Unusable
 from sim.recording.frames import TABLES, joined, schema
 
@@ -121,6 +122,26 @@ class GivenFolder(Folder):
         return self.target
 
 
+def can_keep_tables() -> bool:
+    """Return whether rows can be kept as tables: figures and the log need none."""
+    return installed("pyarrow")
+
+
+class NoTables:
+    """Keeps no rows, where there is nothing to keep them with."""
+
+    def add(self, tables: Mapping[str, pa.Table]) -> None:
+        """Drop the rows of one replication."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def table(self, name: str) -> pa.Table:
+        """Raise ``MissingExtra``: there are no rows."""
+        require("pyarrow")
+        raise ResultsError(f"no rows of {name} were kept, because PyArrow was not installed then; run it again")
+
+
 class TableFiles:
     """Writes tables to Parquet as they come, a bounded number of rows in memory."""
 
@@ -181,13 +202,15 @@ class TablesInMemory:
 
 def read_table(folder: Path, name: str, replication: int | None = None) -> pa.Table:
     """Return a table of a results folder, or one replication's rows of it; raises ``ResultsError`` without one."""
+    require("pyarrow")
     import pyarrow
     import pyarrow.parquet as pq
 
     file = folder / f"{name}.parquet"
     if not file.is_file():
         raise ResultsError(
-            f"{folder} has no {file.name}: it is not complete, or an earlier version wrote it; run it again"
+            f"{folder} has no {file.name}: it is not complete, an earlier version wrote it, or PyArrow was not "
+            "installed; run it again"
         )
     chosen = None if replication is None else [("replication", "=", replication)]
     try:

@@ -18,6 +18,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sim.analysis.distributions import student_quantile
+
 LEVEL = 0.95
 
 
@@ -121,6 +123,4 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _student(degrees: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, (1 + LEVEL) / 2))
+    return student_quantile(degrees, (1 + LEVEL) / 2)

@@ -24,6 +24,7 @@ def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     ``replication`` is the one whose queues, tokens and Certificates are shown. Raises ``ValueError`` where a result
     has no such replication.
     """
+    require("jinja2", "matplotlib")
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
