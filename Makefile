@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs pictures tuning bench bench-contention validate notebook clean
+.PHONY: help install run test quick lint types docs pictures tuning man wheel image bench bench-contention validate notebook clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -47,6 +47,16 @@ pictures: $(STAMP) ## draw the pictures of the README again
 tuning: $(STAMP) ## compute the tables of docs/tuning.md again (two minutes)
 	$(BIN)/python -m sim.bench.tuning docs/tuning.md
 
+man: $(STAMP) ## write the man page into build/man; man build/man/requeue.1 shows it
+	mkdir -p build/man
+	$(BIN)/python -m sim.cli.manual > build/man/requeue.1
+
+wheel: man ## build a wheel, with the man page, into dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+
+image: ## build a container image; EXTRAS=[all] for everything
+	docker build -t requeue --build-arg EXTRAS='$(EXTRAS)' .
+
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.bench.issuance
 
@@ -60,4 +70,4 @@ notebook: $(STAMP) ## open the notebooks
 	$(BIN)/jupyter lab notebooks
 
 clean: ## remove what was installed and what was computed
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis results/*/ results/latest
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis results/*/ results/latest

@@ -6,6 +6,8 @@ expectation is not met or an invariant is violated; 2 bad input; 130 interrupted
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -52,6 +54,18 @@ COMMANDS = {
     ),
 }
 
+_ROWS = ("pandas", "pyarrow")
+_PICTURES = (*_ROWS, "matplotlib")
+NEEDS = {
+    **dict.fromkeys(("attribution", "explain", "diff", "metrics"), _ROWS),
+    **dict.fromkeys(("sweep", "budget"), _PICTURES),
+    "tune": (*_PICTURES, "scipy", "optuna", "SALib"),
+    "report": (*_PICTURES, "jinja2"),
+    "trace": (*_ROWS, "perfetto"),
+    **dict.fromkeys(("calibrate", "validate"), ("scipy",)),
+}
+"""Packages of ``sim.extras.EXTRAS`` without which a command can do nothing; it says so before its work."""
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -70,7 +84,10 @@ class LazyGroup(TyperGroup):
         module, function, _ = COMMANDS[cmd_name]
         single = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=CONTEXT)
         single.command(cmd_name)(getattr(import_module(module), function))
-        return typer.main.get_command(single)
+        command = typer.main.get_command(single)
+        if cmd_name in NEEDS and command.callback is not None:
+            command.callback = _with_what_it_needs(cmd_name, command.callback)
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; whatever it cannot use, read or write is one message and exit status 2."""
@@ -87,9 +104,19 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([(name, each.summary) for name, each in COMMANDS.items()])
 
 
+def _with_what_it_needs(name: str, callback: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(callback)
+    def checked(*words: Any, **options: Any) -> Any:
+        from sim.extras import require
+
+        require(*NEEDS[name])
+        return callback(*words, **options)
+
+    return checked
+
+
 app = typer.Typer(
     cls=LazyGroup,
-    add_completion=False,
     rich_markup_mode=None,  # rich takes longer to import than everything else together
     pretty_exceptions_enable=False,
     context_settings=CONTEXT,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sim.cli.completing import scenario_keys
 from sim.cli.output import (
     RESULTS,
     BadInput,
@@ -17,6 +18,7 @@ from sim.cli.output import (
     load_scenario,
     origin,
     portable,
+    say_what_is_not_kept,
     set_words,
     warn,
 )
@@ -28,7 +30,11 @@ def compare(
     *,
     vary: Annotated[
         list[str],
-        typer.Option(metavar="KEY=V1,V2", help="Values to compare; repeated, every combination is run."),
+        typer.Option(
+            metavar="KEY=V1,V2",
+            help="Values to compare; repeated, every combination is run.",
+            autocompletion=scenario_keys,
+        ),
     ],
     metric: Annotated[
         str | None,
@@ -110,6 +116,7 @@ def compare(
         from sim.report.comparison import comparison_report
 
         emit(comparison_report(comparison, command=join(words), terminal=sys.stdout.isatty()))
+    say_what_is_not_kept()
     if not comparison.ok:
         raise typer.Exit(1)
 

@@ -120,6 +120,15 @@ def warn(*scenarios: Scenario, varied: Iterable[str] = ()) -> None:
         complain(f"warning: {warning}")
 
 
+def say_what_is_not_kept() -> None:
+    """Say on standard error that results have no rows, where there is nothing to keep them with."""
+    from sim.extras import how_to_install
+    from sim.recording.results import can_keep_tables
+
+    if not can_keep_tables():
+        complain(f"the results have figures and no rows: {how_to_install('pyarrow')}")
+
+
 def set_words(settings: Sequence[str] | None) -> list[str]:
     """Return the words of a command line that set these keys."""
     return [word for setting in settings or [] for word in ("--set", setting)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli.completing import scenario_keys, scenario_names
 from sim.cli.output import (
     RESULTS,
     BadInput,
@@ -18,17 +19,27 @@ from sim.cli.output import (
     load_scenario,
     origin,
     portable,
+    say_what_is_not_kept,
     set_words,
     warn,
 )
+from sim.extras import require
 
 if TYPE_CHECKING:
     from sim.experiment.precise import UntilPrecise
 
-Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="A YAML file, or a name in scenarios/.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="SCENARIO", help="A YAML file, or a name in scenarios/.", autocompletion=scenario_names),
+]
 Setting = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the scenario; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the scenario; may be repeated.",
+        autocompletion=scenario_keys,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; default the scenario's.")]
 Replications = Annotated[int | None, typer.Option(metavar="N", help="Independent repetitions; default the scenario's.")]
@@ -105,6 +116,7 @@ def run(
             check_writable("--log", log)
         if openmetrics is not None:
             check_writable("--openmetrics", openmetrics)
+            require("pandas", "pyarrow")
 
         until = until_precise(precision, metric, replications)
 
@@ -144,6 +156,7 @@ def run(
 
         terminal = sys.stdout.isatty()
         emit(run_report(result.summary, folder=result.folder, command=join(words), terminal=terminal))
+    say_what_is_not_kept()
     if not result.ok:
         raise typer.Exit(1)
 

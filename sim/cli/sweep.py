@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.compare import chosen_values
+from sim.cli.completing import scenario_keys
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
 from sim.cli.run import AsJson, Name, PrecisionText, Replications, Seed, Setting, until_precise
@@ -27,7 +28,11 @@ def sweep(
     *,
     vary: Annotated[
         list[str],
-        typer.Option(metavar="KEY=VALUES", help="Values or ranges of a key; repeated, every combination is run."),
+        typer.Option(
+            metavar="KEY=VALUES",
+            help="Values or ranges of a key; repeated, every combination is run.",
+            autocompletion=scenario_keys,
+        ),
     ],
     metric: Annotated[
         str, typer.Option(metavar="NAME", help="What ranks the cells, the best first.")

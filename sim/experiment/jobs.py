@@ -10,6 +10,7 @@ from sim.analysis.contention import measure as measure_contention
 from sim.analysis.metrics import measure, times_to_ready
 from sim.analysis.summary import Measured
 from sim.recording import frames, klog
+from sim.recording.results import can_keep_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class Job:
     """One replication to run: what travels to a worker.
 
-    ``rows`` and ``log`` say what else is wanted back; ``waste`` asks for the figures of ``sim.analysis.waste``.
+    ``rows`` (as tables, where those can be made) and ``log`` say what else is wanted back; ``waste`` asks for the
+    figures of ``sim.analysis.waste``.
     ``operators`` run beside cert-manager (``sim.families.operators.operator``).
     """
 
@@ -71,6 +73,6 @@ def perform(job: Job) -> Done:
     )
     return Done(
         measured,
-        frames.tables(replication) if job.rows else None,
+        frames.tables(replication) if job.rows and can_keep_tables() else None,
         list(klog.lines(replication.logs, verbosity, replication.epoch_ns)) if job.log else None,
     )

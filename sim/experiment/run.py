@@ -95,14 +95,13 @@ def execute(
     """
     if operators and origin is None:
         origin = partial(_with, operators)
-    rows = results.can_keep_tables()
     with folder or nullcontext():
         with Collected(scenario, folder.path if folder else None) as collected:
             for size in until.sizes() if until is not None else (scenario.replications,):
                 have = len(collected.measured)
                 waste = until is not None
                 jobs = [
-                    Job(scenario, index, rows=rows, log=log and index == 0, waste=waste, operators=operators)
+                    Job(scenario, index, rows=True, log=log and index == 0, waste=waste, operators=operators)
                     for index in range(have, size)
                 ]
                 for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=have + 1):

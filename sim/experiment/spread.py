@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from warnings import catch_warnings, simplefilter
 
 from sim.experiment.executor import WORTH_SECONDS, cores, hush_manager, interrupts_held
+from sim.extras import how_to_install, installed
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")

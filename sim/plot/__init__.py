@@ -11,10 +11,6 @@ design*, 2008) and, for heat maps, cividis: both can be told apart with any colo
 
 from __future__ import annotations
 
-from sim.extras import require
-
-require("matplotlib", "pandas")
-
 from sim.plot.comparisons import differences
 from sim.plot.conflicts import blame, conflicts_by_controller, conflicts_over_time, staleness
 from sim.plot.levels import queue_depth, tokens

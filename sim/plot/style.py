@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sim.extras import require
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -53,6 +55,7 @@ def axes(ax: Axes | None) -> Axes:
     """Return the axes to draw into: those given, or new ones."""
     if ax is not None:
         return ax
+    require("matplotlib")
     import matplotlib.pyplot as plt
 
     return plt.subplots(layout="constrained")[1]

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sim.experiment.compare import Comparison
+from sim.extras import require
 from sim.report.html import course, findings
 from sim.report.html import origin as last
 
