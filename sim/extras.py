@@ -32,7 +32,7 @@ BRINGS = {
 """What an extra brings along of the others."""
 
 
-class MissingExtra(Unusable, ImportError):
+class MissingExtra(Unusable, ImportError):  # noqa: N818 -- says what it is
     """A package that this needs is not installed; the message says how to install it."""
 
 
