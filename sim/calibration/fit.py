@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from math import erf, exp, log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.scenario.values import Z90
+from sim.kernel.streams import Z90
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

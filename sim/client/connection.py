@@ -8,7 +8,6 @@ waits for an answer, or the decoder of a watch (golang.org/x/net/http2, clientCo
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappush
 from typing import Any
 
 from sim.kernel.go import Burst, GoProcess
@@ -40,8 +39,7 @@ class Connection:
             self._reading = True
             go = self._go
             if self._waking is not None and go.sleeps():
-                sim = self._sim  # as sim.after does, without the call: the hot path
-                heappush(sim.calls, (sim.now + self._waking(), sim.next_tie(), go.network_ready, self._reader))
+                self._sim.after(self._waking(), go.network_ready, self._reader)
             else:
                 go.network_ready(self._reader)
 

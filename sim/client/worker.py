@@ -19,8 +19,7 @@ from sim.client.retrying import Retrying
 from sim.client.workqueue import Workqueue
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.kernel.go import Burst
-from sim.kernel.go import Compute as GoCompute
+from sim.kernel.go import Burst, BurstThen
 from sim.scenario.model import Retry
 
 _NONE = (0, 0)
@@ -190,7 +189,7 @@ class Worker(Burst):
                 self._queue.forget(key)
                 if failures:
                     workers.limiter.forget(key)
-                self._go.owe(workers.idle_cpu)
+                self._go.charge(workers.idle_cpu)
                 continue
             self._item = item
             self._obj = obj
@@ -243,7 +242,7 @@ class Worker(Burst):
             return None
         if isinstance(effect, Compute):
             self._crypto += effect.ns
-            return GoCompute(effect.ns, self._woken)
+            return BurstThen(effect.ns, self._woken)
         assert isinstance(effect, Sleep)
         process.go.wake_in(effect.ns, self._woken)
         return None

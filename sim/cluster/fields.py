@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 _CACHE_LIMIT = 1 << 14
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a path sits.
 
     ``element`` is how ``fieldsV1`` writes its last part (``f:spec``, ``k:{"type":"Ready"}``), ``text`` how
@@ -31,12 +31,12 @@ class Path:
     """One field, list item or map key, as a node in the tree of its kind.
 
     ``bit`` is its mask, ``subtree`` the mask of it and everything below it, ``ancestors`` the mask of the
-    declared fields above it. For ``element``, ``text`` and ``up`` see ``Place``.
+    declared fields above it. For ``element``, ``text`` and ``up`` see ``Position``.
     """
 
     __slots__ = ("ancestors", "bit", "element", "paths", "subtree", "text", "up")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Position) -> None:
         self.paths, self.up, self.element, self.text = place
         self.bit = self.paths.intern(self)
         self.subtree = self.bit
@@ -48,9 +48,9 @@ class Path:
                 self.ancestors |= above.bit
             above = above.up
 
-    def field(self, name: str) -> Place:
+    def field(self, name: str) -> Position:
         """The place of a field or map key below this path."""
-        return Place(self.paths, self, "f:" + name, "." + name)
+        return Position(self.paths, self, "f:" + name, "." + name)
 
     def name(self) -> str:
         """The whole path as a conflict names it, such as ``.status.conditions[type="Ready"].reason``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sim.cluster.fields import Place
+from sim.cluster.fields import Position
 from sim.cluster.schema import ABSENT, IrregularError, Node, Shape
 
 ItemShape = Callable[["ListMap", str | None], Node]
@@ -20,7 +20,7 @@ class FreeMap(Node):
 
     __slots__ = ("children", "shape")
 
-    def __init__(self, place: Place, shape: Shape, declared: Mapping[str, Shape]) -> None:
+    def __init__(self, place: Position, shape: Shape, declared: Mapping[str, Shape]) -> None:
         super().__init__(place)
         self.shape = shape
         self.children: dict[str, Node] = {name: below(self.field(name)) for name, below in declared.items()}
@@ -127,7 +127,7 @@ class ListMap(Node):
 
     __slots__ = ("children", "item", "key")
 
-    def __init__(self, place: Place, key: str, item: ItemShape) -> None:
+    def __init__(self, place: Position, key: str, item: ItemShape) -> None:
         super().__init__(place)
         self.key = key
         self.item = item

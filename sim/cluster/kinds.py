@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sim.cluster.fields import Paths, Place
+from sim.cluster.fields import Paths, Position
 from sim.cluster.schema import Node, Shape, Struct
 from sim.cluster.shapes import ANY, STRING, STRING_MAP, free_map, struct
 
@@ -79,8 +79,8 @@ class Kind:
         self.root: dict[str, Node] = {"metadata": metadata, **self.fields}
         self.nodes: dict[str, Node] = {**metadata.fields, **self.fields}
 
-    def _place(self, part: str) -> Place:
-        return Place(self.paths, None, "f:" + part, "." + part)
+    def _place(self, part: str) -> Position:
+        return Position(self.paths, None, "f:" + part, "." + part)
 
     @property
     def group_kind(self) -> str:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-
-
-class Sent(Protocol):
-    """What a client says of its request; times in nanoseconds.
-
-    ``send`` holds the ``write`` and what it was made from; ``back`` is how long the answer takes to the client.
-    """
-
-    actor: str
-    send: Any
-    read_ns: int
-    asked_ns: int
-    sent_ns: int
-    back: int
-    reconcile: int
+from sim.cluster.requests import Sent
 
 
 class Listener(Protocol):

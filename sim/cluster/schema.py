@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sim.cluster.fields import Path, Place
+from sim.cluster.fields import Path, Position
 
 ABSENT: Any = object()
 """Stands for a field that is not there, as ``None`` stands for null."""
@@ -57,7 +57,7 @@ class Node(Path):
         raise NotImplementedError
 
 
-Shape = Callable[[Place], Node]
+Shape = Callable[[Position], Node]
 """Builds the node of a field at its place."""
 
 
@@ -71,7 +71,7 @@ class Leaf(Node):
     __slots__ = ("check", "rule", "type")
     leaf = True
 
-    def __init__(self, place: Place, type_: type | None, rule: Any = None) -> None:
+    def __init__(self, place: Position, type_: type | None, rule: Any = None) -> None:
         super().__init__(place)
         self.type = type_
         self.rule = rule
@@ -125,7 +125,7 @@ class Struct(Node):
 
     __slots__ = ("fields", "required")
 
-    def __init__(self, place: Place, shapes: Mapping[str, Shape], required: tuple[str, ...] = ()) -> None:
+    def __init__(self, place: Position, shapes: Mapping[str, Shape], required: tuple[str, ...] = ()) -> None:
         super().__init__(place)
         self.fields: dict[str, Node] = {name: shape(self.field(name)) for name, shape in shapes.items()}
         self.required = required

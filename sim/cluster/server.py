@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Protocol
 
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.listener import Listener, Sent
+from sim.cluster.faults import UNANSWERED, Faults, Outcome
+from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
-from sim.cluster.watch import Watch
+from sim.cluster.requests import InFlight
+from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.scenario.model import Scenario
@@ -28,30 +29,6 @@ ServiceClass = Callable[[str, str, str], str]
 
 The verb is ``refused`` for a write that is already stale when it is taken; the other two are empty then.
 """
-
-
-class InFlight(Sent, Protocol):
-    """A request under way; ``out`` and ``back`` are how long it and its answer travel, in nanoseconds.
-
-    The rest is the server's own, kept here to save an object for each request.
-    """
-
-    out: int
-    back: int
-    received: int
-    """When the server took it."""
-    base: int
-    """The version that the server read."""
-    before: int
-    """Nanoseconds from the end of computing to deciding."""
-    after: int
-    """Nanoseconds from deciding to answering."""
-    cpu: int
-    """Nanoseconds of computing."""
-    retries: int
-
-    def arrive(self, response: Response) -> None:
-        """The answer reaches the client."""
 
 
 _GUARANTEED = {"update", "merge-patch", "apply"}
@@ -70,6 +47,7 @@ class Server:
         scenario: Scenario,
         costs: ServerCosts,
         service_class: ServiceClass,
+        faults: Faults | None = None,
     ) -> None:
         self._sim = simulation
         self._machine = machine
@@ -78,6 +56,8 @@ class Server:
         self._objects = api.store.objects
         self._kinds = api.kinds
         self._listener = listener
+        self._faults = faults
+        self._unanswered: set[InFlight] = set()  # those whose answers will never arrive
         self._costs = costs
         self._service_class = service_class
         self._service_times = costs.times.by_class()
@@ -94,20 +74,54 @@ class Server:
         self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
         self._runnable: deque[tuple[InFlight, int]] = deque()
         # At hand: making a bound method costs more than reading one.
-        self._when_there = self._admit
+        self._when_there = self._admit if faults is None else self._ask_on_receive
         self._when_computed = self._computed
+        self._when_decided = self._decide if faults is None else self._ask_on_decide
 
     def watch(self, kind: str, watch: Watch) -> None:
         """Send events of ``kind`` to ``watch`` from now on."""
-        self.api.store.subscribe(kind, watch.publish)
+        faults = self._faults
+        if faults is None:
+            self.api.store.subscribe(kind, watch.publish)
+            return
+
+        def publish(event: WatchEvent) -> None:
+            held = faults.on_publish(watch, event)
+            if held > 0:
+                self._sim.after(held, publish, event)
+            elif not held:
+                watch.publish(event)
+
+        self.api.store.subscribe(kind, publish)
 
     def receive(self, request: InFlight) -> None:
         """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
         if request.out:
-            sim = self._sim  # as sim.after does, without the call: the hot path
-            heappush(sim.calls, (sim.now + request.out, sim.next_tie(), self._when_there, request))
+            self._sim.after(request.out, self._when_there, request)
         else:
-            self._admit(request)
+            self._when_there(request)
+
+    def _ask_on_receive(self, request: InFlight) -> None:
+        assert self._faults is not None
+        self._follow(self._faults.on_receive(request), request, self._admit, self._ask_on_receive)
+
+    def _ask_on_decide(self, request: InFlight) -> None:
+        assert self._faults is not None
+        self._follow(self._faults.on_decide(request), request, self._decide, self._ask_on_decide)
+
+    def _follow(
+        self, outcome: Outcome, request: InFlight, go_on: Callable[[InFlight], None], ask: Callable[[InFlight], None]
+    ) -> None:
+        """Do with a request what the faults say."""
+        if isinstance(outcome, Response):
+            self._sim.after(request.back, request.arrive, outcome)
+        elif outcome > 0:
+            self._sim.after(outcome, ask, request)
+        elif outcome == UNANSWERED:
+            self._unanswered.add(request)
+            go_on(request)
+        elif not outcome:
+            go_on(request)
 
     def _admit(self, request: InFlight) -> None:
         request.received = self._sim.now
@@ -189,9 +203,9 @@ class Server:
         else:
             self._procs += 1
         if request.before:
-            self._sim.after(request.before, self._decide, request)
+            self._sim.after(request.before, self._when_decided, request)
         else:
-            self._decide(request)
+            self._when_decided(request)
 
     def _decide(self, request: InFlight) -> None:
         write = request.send.write
@@ -220,5 +234,7 @@ class Server:
         heappush(self._answers, answered)
         if self._waiting:
             self._wake_later()
-        sim = self._sim  # as sim.after does, without the call: the hot path
-        heappush(sim.calls, (answered + request.back, sim.next_tie(), request.arrive, response))
+        if request in self._unanswered:
+            self._unanswered.remove(request)
+        else:
+            self._sim.at(answered + request.back, request.arrive, response)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from sim.cluster.fields import Paths, Place
+from sim.cluster.fields import Paths, Position
 from sim.cluster.keyed import FreeMap, ListMap
 from sim.cluster.schema import IrregularError, Leaf, Node, Shape, Struct
 
@@ -95,7 +95,7 @@ def _all_strings(values: list[Any]) -> bool:
 
 def detached(shape: Shape) -> Node:
     """A node of this shape that belongs to no kind."""
-    return shape(Place(Paths(), None, "f:", ""))
+    return shape(Position(Paths(), None, "f:", ""))
 
 
 def struct(required: tuple[str, ...] = (), **shapes: Shape) -> Shape:
@@ -113,7 +113,7 @@ def list_map(key: str, item: Shape) -> Shape:
 
     def build(up: ListMap, value: str | None) -> Node:
         quoted = json.dumps(value, ensure_ascii=False)
-        return item(Place(up.paths, up, f'k:{{"{key}":{quoted}}}', f"[{key}={quoted}]"))
+        return item(Position(up.paths, up, f'k:{{"{key}":{quoted}}}', f"[{key}={quoted}]"))
 
     return lambda place: ListMap(place, key, build)
 

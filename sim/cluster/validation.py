@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from sim.cluster.fields import Paths, Place
+from sim.cluster.fields import Paths, Position
 from sim.cluster.keyed import FreeMap, ListMap
 from sim.cluster.schema import ABSENT, Leaf, Node, Struct, fits
 from sim.cluster.shapes import Rule
@@ -68,7 +68,7 @@ def _cleaned_list(node: Node, value: list[Any]) -> list[Any]:
 
 def _scratch(node: ListMap) -> Node:
     """The node of an item whose key is not worth a path: a list of the same shape that belongs to no kind."""
-    return node.item(ListMap(Place(Paths(), None, "f:", ""), node.key, node.item), "")
+    return node.item(ListMap(Position(Paths(), None, "f:", ""), node.key, node.item), "")
 
 
 def _free_child(node: Node, name: str) -> Node:

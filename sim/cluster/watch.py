@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heappush
 
 from sim.cluster.objects import Object
 from sim.kernel.simulation import Simulation
@@ -48,8 +47,7 @@ class Watch:
         if at <= self._last:  # one nanosecond apart, so that the drawing of ties can't reorder a stream
             at = self._last + 1
         self._last = at
-        # As sim.after does, without the call: the hot path.
-        heappush(sim.calls, (at, sim.next_tie(), self._arrive, event))
+        sim.at(at, self._arrive, event)
 
     def _arrive(self, event: WatchEvent) -> None:
         if not self.stopped:

@@ -24,7 +24,6 @@ from sim.families.operators.operator import Operator
 from sim.kernel.clock import unix_seconds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
-from sim.kernel.speed import at_drawn_speed
 from sim.kernel.streams import Streams
 from sim.recording.contended import Rows
 from sim.recording.recorder import Life, Recorder
@@ -32,6 +31,7 @@ from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.scenario.reading.profile_file import profile_of
+from sim.scenario.speed import at_drawn_speed
 from sim.units import SECOND
 
 if TYPE_CHECKING:

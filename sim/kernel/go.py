@@ -26,10 +26,31 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heappush
+from typing import Protocol
 
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
-from sim.scenario.profile import GoScheduler
+
+
+class SchedulerOptions(Protocol):
+    """What the runtime goes by; ``slice`` and ``poll`` in nanoseconds."""
+
+    @property
+    def procs(self) -> int | None:
+        """GOMAXPROCS; by default the number of cores."""
+
+    @property
+    def slice(self) -> int:
+        """A running goroutine is preempted after this."""
+
+    @property
+    def poll(self) -> int:
+        """How often the poller is visited when every processor is busy."""
+
+    @property
+    def fair(self) -> bool:
+        """False: plain round-robin."""
+
 
 LONG_BURST = 3_000_000
 """Bursts of at least so many nanoseconds make their thread a long one: Linux's base time slice is 3 ms."""
@@ -50,7 +71,7 @@ class Burst:
         raise NotImplementedError
 
 
-class Compute(Burst):
+class BurstThen(Burst):
     """A burst that is followed by a function."""
 
     __slots__ = ("_then",)
@@ -88,12 +109,12 @@ class _Processor:
 class GoProcess:
     """One Go process on a machine."""
 
-    def __init__(self, simulation: Simulation, machine: Machine, options: GoScheduler) -> None:
+    def __init__(self, simulation: Simulation, machine: Machine, options: SchedulerOptions) -> None:
         self._sim = simulation
         self._machine = machine
         self._fair = options.fair
         self._slice = options.slice
-        self._look_every = options.poll
+        self._poll_every = options.poll
         self._procs = options.procs or machine.cores
         self._all: list[_Processor] = []
         self._idle: list[_Processor] = []
@@ -101,7 +122,7 @@ class GoProcess:
         self._global: deque[Goroutine] = deque()
         self._network: list[Goroutine] = []
         self._waiting = 0  # goroutines in processors' own queues and runnext places
-        self._looking = False  # whether sysmon's next look is arranged
+        self._sysmon_awaited = False  # whether sysmon's next look is arranged
         self._current: _Processor | None = None
         self._when_computed = self._computed  # at hand: making a bound method costs more than reading one
         self.stopped = False
@@ -151,7 +172,7 @@ class GoProcess:
             self._hand_out(goroutine)
         else:
             self._network.append(goroutine)
-            self._look_later()
+            self._sysmon_later()
 
     def sleeps(self) -> bool:
         """Whether a thread has to be woken for what comes next: some processor has nothing to do."""
@@ -163,9 +184,9 @@ class GoProcess:
         Then a chain of goroutines that only hand something on runs through at once, in the order in which they
         wake each other, and a caller may take the short cut of calling the last of them.
         """
-        return not (self._global or self._waiting or self._looking or self._network)
+        return not (self._global or self._waiting or self._sysmon_awaited or self._network)
 
-    def owe(self, demand: int) -> None:
+    def charge(self, demand: int) -> None:
         """Let the goroutine that runs compute for ``demand`` nanoseconds with nothing to follow.
 
         The processor makes up for it before it ends what it does next, or while nothing else is to do. Cheaper
@@ -237,7 +258,7 @@ class GoProcess:
         processor.burst = burst
         long = demand >= LONG_BURST
         if long:
-            self._look_later()
+            self._sysmon_later()
         self._machine.run(demand, long, self._when_computed, processor)
 
     def _next(self, processor: _Processor) -> Goroutine:
@@ -305,19 +326,19 @@ class GoProcess:
                 if self._idle or self._spare:
                     self._fill()
                 elif processor.turn == turn:  # its slice goes on while others wait: sysmon may have to end it
-                    self._look_later()
+                    self._sysmon_later()
 
     # sysmon
 
-    def _look_later(self) -> None:
-        if not self._looking:
-            self._looking = True
-            every = self._look_every
-            self._sim.after(every - self._sim.now % every, GoProcess._look, self)
+    def _sysmon_later(self) -> None:
+        if not self._sysmon_awaited:
+            self._sysmon_awaited = True
+            every = self._poll_every
+            self._sim.after(every - self._sim.now % every, GoProcess._sysmon, self)
 
-    def _look(self) -> None:
-        """sysmon: visit the poller, and preempt who has run for too long."""
-        self._looking = False
+    def _sysmon(self) -> None:
+        """Visit the poller, and preempt who has run for too long."""
+        self._sysmon_awaited = False
         if self.stopped:
             return
         now = self._sim.now
@@ -330,7 +351,7 @@ class GoProcess:
             awaited = self._global or processor.due or processor.runnext or processor.queue
             if not awaited and burst.demand < LONG_BURST:
                 continue
-            self._look_later()
+            self._sysmon_later()
             if processor.turn != processor.seen_turn:
                 processor.seen_turn = processor.turn
                 processor.seen_at = now

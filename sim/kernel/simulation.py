@@ -77,7 +77,7 @@ class Simulation(Environment):
         """Draws the place of a call among those of its instant."""
         self.calls: list[Any] = self._queue
         """What is to come: a heap of (time, tie, function, argument). It is SimPy's own queue, whose events are
-        calls of ``_happen`` here."""
+        calls of ``_happen`` here. Its layout is known in this room alone: others call ``at`` or ``after``."""
 
     @property
     def unix_seconds(self) -> int:
@@ -99,6 +99,10 @@ class Simulation(Environment):
         """
         place = self.next_tie() if priority == NORMAL else next(self._eid)
         heappush(self.calls, (self.now + int(delay), place, self._happen, event))
+
+    def at(self, when: int, function: Callable[[Any], object], argument: Any) -> None:
+        """Call ``function(argument)`` at the time ``when``, which is not over."""
+        heappush(self.calls, (when, self.next_tie(), function, argument))
 
     def after(self, delay: int, function: Callable[[Any], object], argument: Any) -> None:
         """Call ``function(argument)`` after ``delay`` nanoseconds: the form that costs least."""

@@ -11,18 +11,46 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from itertools import count as count_up
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
-
-from sim.scenario.values import Z90
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sim.scenario.model import Latency
-    from sim.scenario.profile import Gamma
 
 Fill = Callable[["np.random.Generator", int], Any]
+
+Z90 = 1.2815515655446004
+"""The standard normal's 90th percentile."""
+
+
+class Latency(Protocol):
+    """Lognormal times, by their median and 90th percentile in nanoseconds."""
+
+    @property
+    def p50(self) -> int:
+        """The median."""
+
+    @property
+    def p90(self) -> int:
+        """The 90th percentile."""
+
+
+class Gamma(Protocol):
+    """Times of ``shift`` and a gamma variable of ``shape`` and ``scale``, in nanoseconds."""
+
+    @property
+    def shift(self) -> int:
+        """The least of them."""
+
+    @property
+    def shape(self) -> float:
+        """The gamma variable's shape."""
+
+    @property
+    def scale(self) -> int:
+        """The gamma variable's scale."""
+
 
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 512

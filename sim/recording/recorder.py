@@ -19,9 +19,9 @@ from sim.recording.fields import changed_fields, fields_at, wanted_fields
 
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
-    from sim.cluster.listener import Sent
     from sim.cluster.messages import Response
     from sim.cluster.objects import Object, Write
+    from sim.cluster.requests import Sent
 
 
 class Life:

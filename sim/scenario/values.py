@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from sim.kernel.streams import Z90
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.shapes import Unit
 from sim.units import (
@@ -99,10 +100,6 @@ class Part(BaseModel):
     """Base of all parts of a scenario: unknown keys are refused, nothing is coerced, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-Z90 = 1.2815515655446004
-"""90th percentile of the standard normal distribution."""
 
 
 class Latency(Part):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim.client.informer import Cache, Informer
 from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.go import Compute
+from sim.kernel.go import BurstThen
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
 from sim.units import MS, US
@@ -116,7 +116,7 @@ def test_a_reader_that_is_woken_late_drains_what_has_arrived():
     toy, informer = bench(cores=1, decode=MS)
     handled: list[int] = []
     informer.add_handler(lambda obj: handled.append(toy.sim.now))
-    toy.process.go.ready(lambda: Compute(8 * MS, lambda: None))
+    toy.process.go.ready(lambda: BurstThen(8 * MS, lambda: None))
     for k in range(5):
         toy.sim.call_in((1 + k) * MS, informer.arrive, WatchEvent(version("a", k), False))
     toy.sim.run()

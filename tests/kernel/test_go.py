@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.kernel.go import Burst, Compute, GoProcess, Goroutine
+from sim.kernel.go import Burst, BurstThen, GoProcess, Goroutine
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
@@ -46,7 +46,7 @@ class Bench:
             assert name not in self.began
             self.began[name] = self.sim.now / MS
             first()
-            return Compute(round(ms * MS), ended)
+            return BurstThen(round(ms * MS), ended)
 
         return run
 
@@ -329,7 +329,7 @@ def test_by_default_there_is_a_processor_for_each_core():
     go = GoProcess(sim, Machine(sim, 3), GoScheduler())
     ended: list[int] = []
     for _ in range(4):
-        go.ready(lambda: Compute(5 * MS, lambda: ended.append(sim.now)))
+        go.ready(lambda: BurstThen(5 * MS, lambda: ended.append(sim.now)))
     sim.run()
     assert ended == [5 * MS, 5 * MS, 5 * MS, 10 * MS]
 

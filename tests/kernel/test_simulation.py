@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simpy.core import EmptySchedule
 
+from sim import kernel
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
 
@@ -200,3 +203,9 @@ def test_waiting_for_what_never_happens_is_an_error():
     with pytest.raises(EmptySchedule):
         sim.run_until(sim.event())
     assert sim.now == 1
+
+
+def test_the_layout_of_the_heap_is_known_in_the_kernel_alone() -> None:
+    room = Path(kernel.__file__).parent
+    others = [path for path in room.parent.rglob("*.py") if room not in path.parents]
+    assert [path.name for path in others if re.search(r"\b(sim|simulation)\.calls\b", path.read_text())] == []

@@ -8,7 +8,6 @@ same numbers drawn in the same order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappush
 
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.cluster.objects import Object, Write
@@ -42,9 +41,9 @@ class Direct:
 
     __slots__ = (
         "_again",
+        "_at",
         "_back",
         "_began",
-        "_calls",
         "_copy",
         "_crew",
         "_epoch",
@@ -66,7 +65,6 @@ class Direct:
         "_sent",
         "_sim",
         "_think",
-        "_tie",
         "_value",
         "_version",
         "_wait",
@@ -82,9 +80,8 @@ class Direct:
         world = crew.world
         self._crew = crew
         self._sim = world.sim
-        self._calls = world.sim.calls
+        self._at = world.sim.at
         self._epoch = world.sim.epoch
-        self._tie = world.sim.next_tie
         self._handle = world.api.handle
         self._objects = world.objects
         self._record = world.direct.extend
@@ -119,7 +116,7 @@ class Direct:
         self._field = f"field-{field}"
         self._value = f"{self.number}.{self.job}"
         self._write = Write("update", self._kind, self._name, {"data": {self._field: self._value}}, self._manager)
-        heappush(self._calls, (when + self._message(), self._tie(), Direct.read, self))
+        self._at(when + self._message(), Direct.read, self)
 
     def read(self) -> None:
         """The read is at the server; think, and send the write."""
@@ -131,7 +128,7 @@ class Direct:
         if self._think is not None:
             sent += self._think()
         self._sent = sent
-        heappush(self._calls, (sent + message(), self._tie(), Direct.decide, self))
+        self._at(sent + message(), Direct.decide, self)
 
     def decide(self) -> None:
         """The write is at the server."""
@@ -168,7 +165,7 @@ class Direct:
         self._previous = wait
         self.tries = tries + 1
         self._began = began = answered + wait
-        heappush(self._calls, (began + message(), self._tie(), Direct.read, self))
+        self._at(began + message(), Direct.read, self)
 
     def _finish(self, answered: int, outcome: int, live: Object | None) -> None:
         world = self._crew.world

@@ -9,9 +9,9 @@ import pytest
 
 from sim.kernel.clock import EPOCH
 from sim.kernel.simulation import Simulation
-from sim.kernel.speed import at_drawn_speed, scaled
 from sim.kernel.streams import Streams
 from sim.scenario.profile import Profile
+from sim.scenario.speed import at_drawn_speed, scaled
 from sim.units import MS, SECOND
 
 
