@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import complain, emit, emit_json, shown
+from sim.cli.output import check_writable, complain, emit, emit_json, shown
+from sim.guarded import why
 
 if TYPE_CHECKING:
     from sim.calibration.calibrate import Calibration
@@ -45,21 +46,30 @@ def calibrate(
     from sim.calibration.trace import read_trace
     from sim.logs.reading import reading_bar
     from sim.logs.sources import SourceError, find_recordings
+    from sim.recording.folders import MANIFEST, GivenFolder, ResultsError, refuse_foreign, write_file
+    from sim.recording.results import write_json
 
     ignored: Counter[str] = Counter()
     try:
+        if output is not None:
+            check_writable("-o", output)
+        if plots is not None:
+            refuse_foreign(plots)
         found = find_recordings(recordings)
         with reading_bar([path for one in found for path in (*one.audit, *one.logs)]) as progress:
             traces = [read_trace(one, ignored, progress) for one in found]
         calibration = measure(traces, cores, ignored)
         if output is not None:
-            output.write_text(to_yaml(calibration, _made_by(recordings, output, cores)), encoding="utf-8")
+            write_file(output, to_yaml(calibration, _made_by(recordings, output, cores)))
         if plots is not None:
             from sim.calibration.qqplots import write_plots
 
-            write_plots(calibration.measured, plots)
-    except (SourceError, CalibrationError, OSError) as error:
-        complain(str(error), "Error")
+            with GivenFolder(plots) as folder:
+                write_plots(calibration.measured, folder.path)
+                write_json(folder.path / MANIFEST, {"kind": "plots"})
+                folder.publish()
+    except (SourceError, CalibrationError, ResultsError, OSError) as error:
+        complain(why(error) if isinstance(error, OSError) else str(error), "Error")
         raise typer.Exit(2) from None
     if as_json:
         document: dict[str, Any] = {

@@ -60,15 +60,18 @@ def metrics(
     if out is None:
         emit(text)
     else:
-        out.write_text(text, encoding="utf-8")
+        from sim.recording.folders import write_file
+
+        write_file(out, text)
 
 
 def write_openmetrics(result: Result, file: Path) -> None:
     """Write the metrics at the end of replication 1."""
+    from sim.recording.folders import write_file
     from sim.report.openmetrics import metrics_text
 
     text = "".join(f"{line}\n" for line in metrics_text(result.only(1)))
-    file.write_text(text, encoding="utf-8")
+    write_file(file, text)
 
 
 def _duration(text: str) -> int:

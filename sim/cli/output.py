@@ -54,10 +54,9 @@ def complain(message: str, who: str = "requeue") -> None:
 
 def check_writable(option: str, file: Path) -> None:
     """Refuse a file that cannot be written before the work, not after it."""
-    if file.is_dir() or not file.parent.is_dir():
-        raise BadInput(f"{option} {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise BadInput(f"{option} {file} cannot be written: permission denied")
+    from sim.recording.folders import new_path
+
+    new_path(option, file)
 
 
 def emit(text: str) -> None:

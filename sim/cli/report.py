@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, emit
+from sim.cli.output import BadInput, bad_input, check_writable, emit
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
@@ -37,15 +36,16 @@ def report(
       requeue report results/latest --replication 3
     """
     with bad_input():
-        _check_writable(out)
+        check_writable("-o", out)
         subject = _opened(results)
+        from sim.recording.folders import write_file
         from sim.report.html.page import page
 
         try:
             text = page(subject, replication=replication)
         except ValueError as error:
             raise BadInput(str(error)) from None
-        out.write_text(text, encoding="utf-8")
+        write_file(out, text)
     emit(f"{out}: {len(text) / 1024:.0f} kB, opens in any browser\n")
 
 
@@ -74,10 +74,3 @@ def _names(folders: Sequence[Path], found: Sequence[Result]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise BadInput("a folder is given twice")
-
-
-def _check_writable(file: Path) -> None:
-    if file.is_dir() or not file.parent.is_dir():
-        raise BadInput(f"-o {file}: {'this is a folder' if file.is_dir() else 'its folder does not exist'}")
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise BadInput(f"-o {file} cannot be written: permission denied")

@@ -142,7 +142,9 @@ def run(
             )
             words.append(str(result.scenario.replications))
     if log is not None:
-        log.write_text("".join(f"{line}\n" for line in result.log or []), encoding="utf-8")
+        from sim.recording.folders import write_file
+
+        write_file(log, "".join(f"{line}\n" for line in result.log or []))
     if openmetrics is not None:
         from sim.cli.metrics import write_openmetrics
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, emit, emit_json, set_words, shown
+from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_json, set_words, shown
 from sim.cli.run import Jobs
 
 if TYPE_CHECKING:
@@ -72,8 +73,13 @@ def validate(
     with bad_input():
         if update is not None and not update.is_file():
             raise BadInput(f"--update {update}: no such file")
-        if out is not None and out.exists() and not out.is_dir():
-            raise BadInput(f"--out {out}: this is a file; name a folder")
+        from sim.recording.folders import GivenFolder, refuse_foreign, write_file
+        from sim.recording.results import MANIFEST, write_json
+
+        if out is not None:
+            refuse_foreign(out)
+        if update is not None:
+            check_writable("--update", update)
         chosen, provenance, named = _profile(profile)
         command = _command(recordings, profile, replications, settings or [], ablations)
         document = _validate(
@@ -85,19 +91,22 @@ def validate(
         from sim.report.validation_pictures import write_pictures
 
         if out is not None:
-            from sim.recording.results import write_json
-
-            out.mkdir(parents=True, exist_ok=True)
-            write_json(out / "validation.json", document)
-            (out / "validation.md").write_text(markdown(document), encoding="utf-8")
-            write_pictures(document, out)
+            with GivenFolder(out) as folder:
+                write_json(folder.path / "validation.json", document)
+                write_file(folder.path / "validation.md", markdown(document))
+                write_pictures(document, folder.path)
+                write_json(folder.path / MANIFEST, {"kind": "validation", "command": command})
+                folder.publish()
         if update is not None:
             try:
                 text = replaced(update.read_text(encoding="utf-8"), markdown(document))
             except SectionError as error:
                 raise BadInput(f"--update {update}: {error}") from None
-            update.write_text(text, encoding="utf-8")
-            write_pictures(document, update.parent)
+            with TemporaryDirectory() as made:
+                write_pictures(document, Path(made))
+                for picture in sorted(Path(made).iterdir()):
+                    write_file(update.parent / picture.name, picture.read_bytes())
+            write_file(update, text)
     if as_json:
         emit_json(document)
     else:

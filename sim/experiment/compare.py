@@ -19,7 +19,7 @@ from sim.analysis.paired import DEFAULT_METRIC, METRICS, differences, estimates,
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Job, perform
 from sim.experiment.result import Result, open_results
-from sim.experiment.run import Collected, Progress, resized
+from sim.experiment.run import Collected, Progress, resized, versions
 from sim.extras import require
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
@@ -274,6 +274,7 @@ def execute(
         draft = Comparison(vary, metric, {name: each.result(each.folder) for name, each in collected.items()})
         written_down = draft.as_dict() | {"folders": places, **(origin or {})}
         results.write_json(folder.path / results.COMPARISON, written_down)
+        results.write_json(folder.path / results.MANIFEST, {**versions(), "kind": "comparison", **(origin or {})})
         published = folder.publish()
         found = {name: each.result(published / places[name]) for name, each in collected.items()}
         return Comparison(vary, metric, found, published)

@@ -14,13 +14,14 @@ import json
 import os
 from array import array
 from collections.abc import Mapping
+from errno import ENOSPC
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sim.analysis.summary import Measured
-from sim.guarded import Unusable
+from sim.guarded import Unusable, load_json
 from sim.scenario.model import Scenario
 
 WITHOUT = ("description", "expect", "name", "recording", "replications")
@@ -100,7 +101,7 @@ class Journal:
         with self.path.open("rb") as lines:
             for line in lines:
                 try:
-                    entry = json.loads(line) if line.endswith(b"\n") else None
+                    entry = load_json(line) if line.endswith(b"\n") else None
                     if entry is None:
                         break
                     self.found[entry["scenario"], entry["replication"]] = _measured(entry)
@@ -119,7 +120,14 @@ class Journal:
             "metrics": kept(measured.metrics),
             "violations": measured.violations,
         }
-        os.write(self._file, json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n")
+        line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        whole = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, line) < len(line):  # as much as there was room for
+                raise OSError(ENOSPC, os.strerror(ENOSPC), str(self.path))
+        except OSError:
+            os.ftruncate(self._file, whole)
+            raise
 
 
 def kept(metrics: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -187,23 +187,33 @@ def write_run(
     results.write_json(folder / results.MANIFEST, manifest(scenario, summary, origin))
 
 
-def manifest(scenario: Scenario, summary: Mapping[str, Any], origin: Mapping[str, str] | None = None) -> dict[str, Any]:
+def manifest(
+    scenario: Scenario, summary: Mapping[str, Any], origin: Mapping[str, str] | None = None, kind: str = "run"
+) -> dict[str, Any]:
     """Return what a reader needs to run it again: versions, seed, digest, and the command."""
-    from importlib.metadata import version
-
-    from sim.extras import EXTRAS, installed
-
-    used = [name for name in PACKAGES if name not in EXTRAS or installed(name)]
     here = {"scenario_file": results.SCENARIO, "command": f"requeue run {results.SCENARIO}"}
     return {
-        "requeue": version("requeue"),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in used},
+        **versions(),
+        "kind": kind,
         "scenario": scenario.name,
         "seed": scenario.seed,
         "replications": summary["replications"],
         "digest": summary["digest"],
         **(origin or here),
+    }
+
+
+def versions() -> dict[str, Any]:
+    """Return the versions of all that may change a number."""
+    from importlib.metadata import version
+
+    from sim.extras import EXTRAS, installed
+
+    used = [name for name in PACKAGES if name not in EXTRAS or installed(name)]
+    return {
+        "requeue": version("requeue"),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in used},
     }
 
 

@@ -7,6 +7,7 @@ it, and the journal moves there as ``journal.jsonl``.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,12 +80,10 @@ def publish(where: Place, journal: Journal, files: Files, scenario: Scenario, or
         for name, text in {results.SCENARIO: scenario.to_yaml(), **files.texts}.items():
             (folder.path / name).write_text(text, encoding="utf-8")
         files.picture.savefig(folder.path / f"{files.kind}.png", dpi=120, bbox_inches="tight")
-        names = sorted(entry.name for entry in folder.path.iterdir())
-        made = manifest(scenario, files.document, origin)
-        listed = {**made, "files": [*names, JOURNAL, results.MANIFEST]}
-        results.write_json(folder.path / results.MANIFEST, listed)
+        shutil.copyfile(journal.path, folder.path / JOURNAL)
+        results.write_json(folder.path / results.MANIFEST, manifest(scenario, files.document, origin, files.kind))
         published = folder.publish()
-    journal.path.rename(published / JOURNAL)
+    journal.path.unlink()
     unfinished = where.beside / UNFINISHED
     if where.out is None and unfinished.is_dir() and not any(unfinished.iterdir()):
         unfinished.rmdir()

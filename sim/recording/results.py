@@ -20,106 +20,45 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import re
-import secrets
-import shutil
-import tempfile
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sim.extras import installed, require
-from sim.guarded import Unusable
+from sim.recording.folders import (
+    COMPARISON,
+    LATEST,
+    MANIFEST,
+    Folder,
+    GivenFolder,
+    ResultsError,
+    StampedFolder,
+    refuse_foreign,
+    safe_name,
+)
 from sim.recording.frames import TABLES, joined, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+__all__ = [
+    "COMPARISON",
+    "LATEST",
+    "MANIFEST",
+    "Folder",
+    "GivenFolder",
+    "ResultsError",
+    "StampedFolder",
+    "refuse_foreign",
+    "safe_name",
+]
+
 SCENARIO = "scenario.yaml"
-MANIFEST = "manifest.json"
 SUMMARY = "summary.json"
 REPLICATIONS = "replications"
-COMPARISON = "comparison.json"
-LATEST = "latest"
 ROW_GROUP = 200_000
 """Rows collected before they are written: enough for a good dictionary, few enough for any memory."""
-
-_PARTIAL = ".partial-"
-
-
-class ResultsError(Unusable):
-    """A folder that cannot be written to as results, or not be read as such."""
-
-
-class Folder(ABC):
-    """A new folder that appears under its name only once it is complete.
-
-    Used as a context manager: ``path`` is the folder to fill, ``publish`` gives it its name. Left without
-    ``publish`` (an error, Ctrl-C), nothing remains.
-    """
-
-    def __init__(self, beside: Path) -> None:
-        beside.mkdir(parents=True, exist_ok=True)
-        self.path = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=beside))
-        self.path.chmod(0o777 & ~_umask())
-
-    def __enter__(self) -> Folder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)  # gone already where it was published
-
-    @abstractmethod
-    def publish(self) -> Path:
-        """Give the folder its name and return it."""
-
-
-class StampedFolder(Folder):
-    """A folder under ``results/``, named after the scenario and the time, with ``latest`` pointing to it."""
-
-    def __init__(self, results: Path, name: str, *, latest: bool = True) -> None:
-        super().__init__(results)
-        self.results = results
-        self.name = f"{safe_name(name)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        self.latest = latest
-
-    def publish(self) -> Path:
-        """Give the folder a name that no other has, and point ``latest`` to it."""
-        number, name = 1, self.name
-        while not _renamed(self.path, self.results / name):
-            number += 1
-            name = f"{self.name}-{number}"
-        if self.latest:
-            _point(self.results / LATEST, name)
-        return self.results / name
-
-
-class GivenFolder(Folder):
-    """The folder that ``--out`` names. Results in it are replaced; anything else is left alone and refused.
-
-    The new files are made inside a folder that exists already, so that it may be a mount point.
-    """
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        refuse_foreign(target)
-        super().__init__(target if target.exists() else target.parent)
-
-    def publish(self) -> Path:
-        """Give the folder its name, or move its files to where it exists already."""
-        if self.path.parent != self.target:
-            self.path.rename(self.target)
-            return self.target
-        _remove_results(self.target)
-        for new in sorted(self.path.iterdir(), key=_is_mark):  # what marks it as results comes last
-            new.rename(self.target / new.name)
-        return self.target
 
 
 def can_keep_tables() -> bool:
@@ -250,82 +189,8 @@ def read_json(folder: Path, name: str) -> Any:
         raise ResultsError(f"{file} cannot be read: {error}") from None
 
 
-def refuse_foreign(target: Path) -> None:
-    """Raise ``ResultsError`` where ``target`` is not a place that results may replace."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise ResultsError(f"{target} is a file; --out names a folder")
-    inside = [entry.name for entry in target.iterdir() if not entry.name.startswith(_PARTIAL)]
-    if inside and MANIFEST not in inside and COMPARISON not in inside:
-        raise ResultsError(
-            f"{target} is not empty and holds no results, so nothing is written into it: name another folder"
-        )
-
-
-def safe_name(text: str) -> str:
-    """Return ``text`` as a folder's name that needs no quoting in a shell."""
-    return re.sub(r"[^A-Za-z0-9._=,+-]+", "-", text).strip("-.") or "run"
-
-
 def _no_results(folder: Path) -> str:
     if (folder / COMPARISON).is_file():
         variants = sorted(entry.parent.name for entry in folder.glob(f"*/{MANIFEST}"))
         return f"{folder} holds a comparison: open one of its variants, {', '.join(variants)}"
     return f"{folder} is no results folder: it has no {MANIFEST}"
-
-
-def _renamed(folder: Path, target: Path) -> bool:
-    """Rename ``folder`` unless ``target`` is taken; the system decides, so two runs never share a name."""
-    try:
-        folder.rename(target)
-    except OSError:
-        if not target.exists():
-            raise
-        return False
-    return True
-
-
-def _is_mark(entry: Path) -> bool:
-    return entry.name in {MANIFEST, COMPARISON}
-
-
-def _remove_results(folder: Path) -> None:
-    """Remove what a run or a comparison wrote, and nothing that somebody else put there."""
-    files = {
-        MANIFEST,
-        COMPARISON,
-        SUMMARY,
-        SCENARIO,
-        *(f"{name}.parquet" for name in (*TABLES, REPLICATIONS)),
-        *_listed(folder),
-    }
-    for entry in sorted(folder.iterdir(), key=_is_mark, reverse=True):
-        if entry.name in files:
-            entry.unlink()
-        elif (entry / MANIFEST).is_file() and not entry.name.startswith(_PARTIAL):
-            shutil.rmtree(entry)
-
-
-def _listed(folder: Path) -> list[str]:
-    """Return the files that a manifest says it came with: those of a sweep or a search."""
-    try:
-        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("files", [])
-    except (OSError, ValueError, AttributeError):
-        return []
-    return [name for name in listed if isinstance(name, str) and name == Path(name).name]
-
-
-def _point(link: Path, name: str) -> None:
-    """Make ``link`` a relative symbolic link to ``name``, replacing the one there at once."""
-    if link.exists() and not link.is_symlink():
-        return  # somebody's own file or folder
-    temporary = link.with_name(f".{link.name}-{secrets.token_hex(8)}")
-    temporary.symlink_to(name, target_is_directory=True)
-    temporary.replace(link)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

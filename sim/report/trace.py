@@ -16,9 +16,6 @@ perfetto.dev/docs/reference/synthetic-track-event.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -26,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.levels import Level, depths, in_flight, outside, tokens
 from sim.analysis.plain import rows
+from sim.recording.folders import new_file
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
@@ -125,29 +123,15 @@ def write_trace(result: Result, path: Path) -> int:
     from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder
 
     written = count()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            builder = StreamingTraceProtoBuilder(file)
+    with new_file(path) as file:
+        builder = StreamingTraceProtoBuilder(file)
 
-            def write(packet: Any) -> None:
-                next(written)
-                builder.write_packet(packet)
+        def write(packet: Any) -> None:
+            next(written)
+            builder.write_packet(packet)
 
-            _fill(Tracks(builder.create_packet, write), result)
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+        _fill(Tracks(builder.create_packet, write), result)
     return next(written)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def _fill(tracks: Tracks, result: Result) -> None:

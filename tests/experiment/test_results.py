@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
 from pathlib import Path
@@ -12,10 +13,14 @@ from sim.recording.frames import table
 from tests.recorded_rows import certificate, request
 
 
-def fill(folder: results.Folder, text: str = "{}") -> Path:
+def fill(folder: results.Folder, text: str = "0") -> Path:
     with folder:
-        (folder.path / results.MANIFEST).write_text(text)
+        (folder.path / results.MANIFEST).write_text(json.dumps({"text": text}))
         return folder.publish()
+
+
+def text_in(folder: Path) -> str:
+    return json.loads((folder / results.MANIFEST).read_text())["text"]
 
 
 def names(folder: Path) -> list[str]:
@@ -76,7 +81,7 @@ def test_runs_at_the_same_time_get_folders_of_their_own(tmp_path: Path):
     for thread in threads:
         thread.join()
     assert len(set(found)) == 20
-    assert sorted(int((each / results.MANIFEST).read_text()) for each in found) == list(range(20))
+    assert sorted(int(text_in(each)) for each in found) == list(range(20))
     assert (tmp_path / "latest").resolve() in {each.resolve() for each in found}
 
 
@@ -92,11 +97,10 @@ def test_out_is_itself_the_results_folder(tmp_path: Path, prepare: str):
 
 def test_out_replaces_results_and_nothing_else(tmp_path: Path):
     fill(results.GivenFolder(tmp_path / "out"), "old")
-    (tmp_path / "out" / results.SUMMARY).write_text("old")
     (tmp_path / "out" / "notes.txt").write_text("mine")
     fill(results.GivenFolder(tmp_path / "out"), "new")
     assert names(tmp_path / "out") == [results.MANIFEST, "notes.txt"]
-    assert (tmp_path / "out" / results.MANIFEST).read_text() == "new"
+    assert text_in(tmp_path / "out") == "new"
 
 
 def test_out_that_holds_something_else_is_refused_and_untouched(tmp_path: Path):
