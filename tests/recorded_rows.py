@@ -73,6 +73,9 @@ _CERTIFICATE: dict[str, Any] = {
     "managed_fields_bytes": 1200,
     "not_after_s": 7_776_000,
     "renewal_s": 5_184_000,
+    "ending": "settled",
+    "cause": "",
+    "why": "",
 }
 _LOG: dict[str, Any] = {
     "time_ns": 9_906_966 * 1000,

@@ -7,6 +7,7 @@ is the part of one writer. A value is ``None`` where the figure is undefined, ne
 ==========================  ============================================================================
 certificates, ready         Certificates recorded; of them Ready at the end
 stranded                    not Ready, still Issuing, or with a next private key at the end
+unfinished, stuck           of them, see ``sim.analysis.endings``, by cause; ``settled_s`` likewise
 conflicts                   writes to a Certificate answered 409 with reason Conflict
 attempts                    writes to a Certificate that carried a resourceVersion: those that can be refused
 refused                     of the attempts, those that were: the numerator of the rate
@@ -42,6 +43,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sim.analysis.endings import counted
 from sim.analysis.intervals import quantile
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
@@ -82,6 +84,7 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     times = times_to_ready(replication.objects)
     for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         metrics[f"time_to_ready_{name}"] = quantile(times, q)
+    metrics.update(counted(replication))
     metrics["log_lines"] = len(visible(replication.logs, verbosity))
     metrics.update(logged(replication.logs))
     metrics["violations"] = len(replication.violations)

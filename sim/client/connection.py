@@ -43,6 +43,10 @@ class Connection:
             else:
                 go.network_ready(self._reader)
 
+    def unread(self) -> list[Any]:
+        """Frames that have arrived and nobody has read yet."""
+        return [frame for _, frame in self._frames]
+
     def _read(self) -> Burst | None:
         self._reading = False
         frames = self._frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sim.client import writes
 from sim.client.cache import Cache
@@ -73,6 +73,10 @@ class Controller:
     def about(self, obj: Object) -> str:
         """Name of the subject that an object is about: figures and stories are told by it."""
         return obj.name
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        """Yield each key that it is not done with, and where it is held up, as ``Workers.held`` does."""
+        return self.workers.held()
 
     def failed(self, key: str, result: Response | Failure) -> None:
         """Log a reconcile that failed."""

@@ -34,6 +34,10 @@ class DelayingQueue:
         self._due[key] = due
         self._sim.call_in(due - now, self._over, key, due, cause)
 
+    def waiting(self) -> list[str]:
+        """Keys whose wait is not over."""
+        return list(self._due)
+
     def _over(self, key: str, due: int, cause: str) -> None:
         if self._due.get(key) == due:
             del self._due[key]

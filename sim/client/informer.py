@@ -11,7 +11,7 @@ as the recordings show.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from sim.client.cache import Cache
 from sim.client.process import Process
@@ -32,19 +32,19 @@ class Listener:
     It takes a notification only while it is ``receiving``: the channel between is unbuffered.
     """
 
-    __slots__ = ("_go", "_pending", "_waiting", "handler", "receiving")
+    __slots__ = ("_go", "_waiting", "handler", "pending", "receiving")
 
     def __init__(self, go: GoProcess, handler: Handler) -> None:
         self._go = go
         self.handler = handler
-        self._pending: list[Object] = []
+        self.pending: list[Object] = []
         self._waiting: Callable[[], Object] | None = None
         self.receiving = True
 
     def add(self, obj: Object) -> None:
         """Take a notification while receiving."""
         self.receiving = False
-        self._pending.append(obj)
+        self.pending.append(obj)
         self._go.ready(self._run)
 
     def wait(self, take: Callable[[], Object]) -> None:
@@ -52,11 +52,11 @@ class Listener:
         self._waiting = take
 
     def _run(self) -> None:
-        while self._pending:
-            self.handler(self._pending.pop())
+        while self.pending:
+            self.handler(self.pending.pop())
             if self._waiting is not None:
                 take, self._waiting = self._waiting, None
-                self._pending.append(take())
+                self.pending.append(take())
         self.receiving = True
 
 
@@ -193,6 +193,15 @@ class Informer(Burst):
         self._untold.pop()
         self._go.ready(self._process_queue)
         return self._telling
+
+    def untold(self) -> Iterator[Object]:
+        """Yield the objects of events that have arrived and not every handler knows of, in no order."""
+        events = [*self._read, *self._queued, self._blocked, self._handed if not self._receiving else None]
+        yield from (event.object for event in events if event is not None)
+        if self._untold:
+            yield self._telling
+        for listener in {each for orders in self._orders for order in orders for each in order}:
+            yield from listener.pending
 
     def _store(self, obj: Object, deleted: bool) -> None:
         if deleted:

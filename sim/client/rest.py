@@ -96,6 +96,11 @@ class Request(Burst):
         self.sent_ns = process.sim.now
         process.server.receive(self)
 
+    @property
+    def sent(self) -> bool:
+        """Whether its token was there; until then it has not left the client."""
+        return hasattr(self, "sent_ns")
+
     def arrive(self, response: Response) -> None:
         """The answer reaches the client's socket."""
         process = self.process

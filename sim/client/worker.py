@@ -7,7 +7,7 @@ brings the retry that succeeds, and the delayed one comes as a ghost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from sim.client.delaying import DelayingQueue
@@ -15,6 +15,7 @@ from sim.client.effects import Compute, Effect, Failure, Reconcile, Send, Sleep
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, policy_of
 from sim.client.process import Process
 from sim.client.ratelimiter import RateLimiter
+from sim.client.rest import Request
 from sim.client.retrying import Retrying
 from sim.client.workqueue import Workqueue
 from sim.cluster.messages import Response
@@ -23,6 +24,7 @@ from sim.kernel.go import Burst, BurstThen
 from sim.scenario.model import Retry
 
 _NONE = (0, 0)
+_NO_ITEM = ("", "", 0)
 _DROPPED = {GAVE_UP: "gave-up", OVER_BUDGET: "over-budget"}
 
 
@@ -76,7 +78,8 @@ class Workers:
         self.read = read
         self.work = work
         self.idle_cpu = process.profile.controllers.idle_cpu
-        self.parked = [Worker(self, number + 1) for number in reversed(range(workers))]
+        self.all = [Worker(self, number + 1) for number in reversed(range(workers))]
+        self.parked = list(self.all)
         self.delayed: DelayingQueue = process.parts.delayed(self.sim, self._add_delayed)
 
     def add(self, key: str, cause: str = "watch") -> None:
@@ -92,6 +95,18 @@ class Workers:
     def _add_delayed(self, key: str, cause: str) -> None:
         if not self.process.stopped:
             self.add(key, cause)
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        """Yield each key that is not done with, and where it is held up: for looking at the end of a replication.
+
+        ``token``, ``server``, ``pause`` or ``work``: a worker acts on it and waits for that, or computes; ``queue``:
+        it waits for a worker, or for the end of a pass that does nothing; ``backoff``: its time has not come.
+        """
+        for worker in self.all:
+            if worker.key:
+                yield worker.key, worker.doing()
+        yield from ((key, "queue") for key in self.queue.added())
+        yield from ((key, "backoff") for key in self.delayed.waiting())
 
     def settle(self, key: str, result: Response | Failure | None) -> str:
         """Forget the key or add it again, as the result asks; returns the outcome's name."""
@@ -138,6 +153,7 @@ class Worker(Burst):
         "_place",
         "_process",
         "_queue",
+        "_request",
         "_request_cpu",
         "_requests",
         "_result",
@@ -149,7 +165,9 @@ class Worker(Burst):
 
     def __init__(self, workers: Workers, place: int) -> None:
         self._workers = workers
+        self._request: Request | None = None  # that is under way
         self._place = place  # among them, from 1
+        self._item = _NO_ITEM
         # What every pass needs, at hand: a pass that finds nothing to do is the most frequent of all.
         self._process = workers.process
         self._go = workers.process.go
@@ -198,6 +216,7 @@ class Worker(Burst):
             self._requests = 0
             self._crypto = 0
             self._generator = generator
+            self._request = None
             if generator is not None:
                 self._cpu = self.demand = workers.work()
                 self._begin(generator)
@@ -208,8 +227,24 @@ class Worker(Burst):
             self._cpu += reconciler.parsing
             reconciler.parsing = 0
             return self
+        self._item = _NO_ITEM
         workers.parked.append(self)
         return None
+
+    @property
+    def key(self) -> str:
+        """The key whose pass it makes; "" while it has none."""
+        return self._item[0]
+
+    def doing(self) -> str:
+        """What the pass is at: see ``Workers.held``."""
+        if self._generator is None:
+            return "queue"
+        if isinstance(self._effect, Sleep):
+            return "pause"
+        if isinstance(self._effect, Send) and self._request is not None:
+            return "server" if self._request.sent else "token"
+        return "work"
 
     def _begin(self, generator: Reconcile) -> None:
         """Find the first effect of a reconcile, if it has any."""
@@ -235,7 +270,7 @@ class Worker(Burst):
             reconciler = self._workers.reconciler
             deadline = reconciler.deadline
             longest = None if deadline is None else self._started + deadline - process.sim.now
-            request = self._new_request(process, reconciler.name, effect, self._started, self._number)
+            request = self._request = self._new_request(process, reconciler.name, effect, self._started, self._number)
             if not request.start(self._resume, longest):
                 return self._resume(Failure("client rate limiter Wait returned an error: context deadline"))
             self._requests += 1
@@ -252,6 +287,7 @@ class Worker(Burst):
 
     def _resume(self, value: Response | Failure | None) -> Burst | None:
         assert self._generator is not None
+        self._request = None
         if isinstance(value, Response) and value.object is not None:
             self._cpu += self._process.object_cpu
         try:

@@ -41,6 +41,10 @@ class Workqueue:
             self._known[key] = (key, cause, now)
         return False
 
+    def added(self) -> list[str]:
+        """Keys that wait for a worker, and those added while they are processed."""
+        return [key for key, known in self._known.items() if known is not _PROCESSING]
+
     def get(self) -> Item | None:
         """Take the next item for processing; None where there is none."""
         return self.take() if self.waiting else None

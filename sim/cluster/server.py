@@ -94,6 +94,18 @@ class Server:
 
         self.api.store.subscribe(kind, publish)
 
+    @property
+    def faulty(self) -> bool:
+        """Whether there are faults, by which news may be lost."""
+        return self._faults is not None
+
+    def undecided(self) -> list[InFlight]:
+        """Requests that are on their way here or not decided yet, in no order: for looking at the end."""
+        own = (self._when_there, self._when_computed, self._decide, self._ask_on_receive, self._ask_on_decide)
+        sent = [arguments[0] for function, arguments in self._sim.to_come() if function in own]
+        served = [thread for thread, function in self._machine.threads() if function == self._when_computed]
+        return [*self._waiting, *(request for request, _ in self._runnable), *sent, *served]
+
     def receive(self, request: InFlight) -> None:
         """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
         if request.out:

@@ -17,7 +17,9 @@ from sim.cluster.render import managed_fields_bytes
 from sim.cluster.server import Server
 from sim.cluster.store import Store
 from sim.experiment.invariants import violations
-from sim.families.certmanager.family import CERT_MANAGER
+from sim.families.certmanager.endings import Remains
+from sim.families.certmanager.family import CERT_MANAGER, CertManagerPopulation
+from sim.families.endings import SETTLED
 from sim.families.family import Population
 from sim.families.operators.family import OperatorsPopulation
 from sim.families.operators.operator import Operator
@@ -25,6 +27,7 @@ from sim.kernel.clock import unix_seconds
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
+from sim.recording.columns import RECONCILES
 from sim.recording.contended import Rows
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
@@ -60,10 +63,8 @@ class Cluster:
             self.sim, self.machine, self.api, self.recorder, scenario, profile.server, CERT_MANAGER.service_class
         )
         surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, self.recorder, parts)
-        self.populations: list[Population] = [
-            CERT_MANAGER.populate(surroundings),
-            OperatorsPopulation(surroundings, operators),
-        ]
+        self.cert_manager = CertManagerPopulation(surroundings)
+        self.populations: list[Population] = [self.cert_manager, OperatorsPopulation(surroundings, operators)]
         self.settled = False
         self.unfinished = 0
         self._from = 0
@@ -95,6 +96,13 @@ class Cluster:
         for population in self.populations:
             population.start()
         self.sim.run_until(self._over)
+
+    def remains(self) -> Remains:
+        """What is left once nothing runs any more."""
+        controller, key, outcome = (RECONCILES.index(name) for name in ("controller", "key", "outcome"))
+        last = {(row[controller], row[key]): row[outcome] for row in self.recorder.reconciles}
+        processes = [process for population in self.populations for process in population.processes()]
+        return self.cert_manager.remains(processes, last)
 
     def take_apart(self) -> None:
         """Let all parts go, so that nothing of the cluster is left once nobody refers to it.
@@ -186,7 +194,14 @@ def _recorded(cluster: Cluster, index: int) -> Replication:
     scenario, recorder = cluster.scenario, cluster.recorder
     store = cluster.api.store
     size = partial(managed_fields_bytes, store.kinds["Certificate"])
-    objects = [_object_row(name, life, store.get("Certificate", name), size) for name, life in recorder.lives.items()]
+    # What controllers are asked at the end is no part of what happened.
+    logs = recorder.logs.copy()
+    remains = cluster.remains()
+    objects = []
+    for name, life in recorder.lives.items():
+        stored = store.get("Certificate", name)
+        ending = remains.ending(stored) if stored is not None and not life.settled else SETTLED
+        objects.append((*_object_row(name, life, stored, size), *ending))
     return Replication(
         index,
         scenario.seed,
@@ -196,8 +211,8 @@ def _recorded(cluster: Cluster, index: int) -> Replication:
         recorder.requests,
         recorder.reconciles,
         objects,
-        recorder.logs,
-        violations(scenario, recorder, cluster.sim.now),
+        logs,
+        [*violations(recorder), *remains.faults()],
         cluster.unfinished,
         cluster.sim.epoch,
         recorder.refusals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.contention import summarise as summarise_contention
+from sim.analysis.endings import ending
 from sim.analysis.summary import Measured, expected_values, summarise
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def complete_summary(scenario: Scenario, measured: list[Measured]) -> dict[str, 
     summary = summarise(scenario, measured)
     if scenario.contention is not None:
         summary = summarise_contention(scenario, measured, summary)
+    summary["ending"] = ending(scenario, measured)
     summary["warnings"] = warnings_of(scenario)
     outcomes = check(scenario.expect, expected_values(summary))
     summary["expectations"] = [outcome._asdict() for outcome in outcomes]

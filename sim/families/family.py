@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from sim.client.manager import Manager
 from sim.client.surroundings import Surroundings
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
@@ -48,6 +49,9 @@ class Population(Protocol):
 
     def quieten(self) -> None:
         """The end is near: other writers begin nothing new. Controllers go on."""
+
+    def processes(self) -> Iterable[Manager]:
+        """The processes of controllers that live."""
 
     def parts(self) -> Iterable[object]:
         """Everything that was built, to be taken apart after the end: the parts refer to each other in circles."""

@@ -14,7 +14,7 @@ only beyond that are finishing times kept in virtual time and re-armed when the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -85,6 +85,14 @@ class Machine:
         self._serial += 1
         heappush(share.heap, (share.virtual + demand * _SCALE, self._serial, function, thread))
         self._rearm()
+
+    def threads(self) -> Iterator[tuple[Any, _Done]]:
+        """Yield the threads that run or wait for a core, and what is called for each when its time is used up."""
+        for thread, (_, _, function) in self.ends.items():
+            yield thread, function
+        for share in (self._prompt, self._long):
+            for _, _, function, thread in share.heap:
+                yield thread, function
 
     def finished(self, thread: Any) -> bool:
         """Whether the thread's time is used up now; asked once, by the function that is called then."""

@@ -9,7 +9,7 @@ served would favour whoever was scheduled first, which is exactly what is measur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,11 @@ class Timer:
     def __init__(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
         self._function: Callable[..., object] | None = function
         self._args = args
+
+    @property
+    def call(self) -> tuple[Callable[..., object], tuple[Any, ...]] | None:
+        """The function and its arguments; None once cancelled."""
+        return None if self._function is None else (self._function, self._args)
 
     def cancel(self) -> None:
         """Make the call do nothing when its time comes."""
@@ -117,6 +122,16 @@ class Simulation(Environment):
         timer = Timer(function, args)
         self.after(delay, Timer.fire, timer)
         return timer
+
+    def to_come(self) -> Iterator[tuple[Callable[..., object], tuple[Any, ...]]]:
+        """Yield the calls that are yet to happen, in no order: function and arguments, without cancelled ones."""
+        for _, _, function, argument in self.calls:
+            if function is _call:
+                yield argument
+            elif function is not Timer.fire:
+                yield function, (argument,)
+            elif argument.call is not None:
+                yield argument.call
 
     def _happen(self, event: Event) -> None:
         """Let SimPy process an event of its own, which it takes from the head of the queue."""

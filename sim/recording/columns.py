@@ -67,6 +67,9 @@ OBJECTS = (
     "managed_fields_bytes",  # int: size of its managedFields as JSON at the end
     "not_after_s",  # int: status.notAfter at the end, Unix time in seconds; -1 if none
     "renewal_s",  # int: status.renewalTime at the end, likewise
+    "ending",  # str: settled, waiting, stuck: how the replication ended for it (sim.families.endings)
+    "cause",  # str: what it waits for, or why it is stuck: a key of WAITING or STUCK there; "" where settled
+    "why",  # str: the same in words, with names
 )
 OBJECTS_DIGESTED = 11
 """How many columns of OBJECTS are part of a replication's digest: those that it has always had."""

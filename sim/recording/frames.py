@@ -45,6 +45,8 @@ STRINGS = frozenset(
         "cause",
         "outcome",
         "owners",
+        "ending",
+        "why",
     }
 )
 CONFLICTS = (

@@ -28,13 +28,15 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     if summary["violations"]:
         parts.append(bold(_violations(summary), "red"))
     parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())]
+    # An earlier version's results say nothing of their end.
+    ended = [summary["ending"]["said"]] if "ending" in summary else []
     if summary.get("contention"):
         from sim.report import contention
 
-        parts += [bold(contention.verdict(summary)), _conditions(summary), ""]
+        parts += [bold(contention.verdict(summary)), *ended, _conditions(summary), ""]
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
-        parts += [bold(verdict(summary)), _conditions(summary), ""]
+        parts += [bold(verdict(summary)), *ended, _conditions(summary), ""]
         parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
     parts += _notes(summary)
     if summary["expectations"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sim.client.cache import Cache
@@ -57,6 +58,11 @@ class CertManagerController(Controller):
         """Decode the key of a Secret that has one."""
         if secret is not None and secret.data and "tls.key" in secret.data:
             self.parse(secret.data["tls.key"], times)
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        """Those of its queue, and ``schedule``: keys that it has set a time for."""
+        yield from super().held()
+        yield from ((key, "schedule") for key in self.scheduled.waiting())
 
     # Handlers: which key an event adds, besides workers.add_object (the object's own). They look the Certificate up
     # in the cache when the event arrives.

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sim.client import writes
 from sim.client.conditions import is_true
+from sim.client.manager import Manager
 from sim.client.process import Process
 from sim.client.surroundings import Surroundings
 from sim.client.throttle import OneBucket
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
 from sim.cluster.server import ServiceClass
+from sim.families.certmanager.endings import LastPass, Remains
 from sim.families.certmanager.kinds import brought
 from sim.families.certmanager.manager import CertManager
 from sim.families.certmanager.outside import ExternalIssuer, certificates, other_writer
@@ -62,9 +64,9 @@ class CertManagerPopulation:
         issuer = writes.create("Issuer", scenario.issuer.type, {"spec": {}}, manager="lab")
         surroundings.server.api.handle(issuer, self._sim.unix_seconds)
         self._managers: list[CertManager] = []  # one for each start of the process
+        self._down = False
         self._start_process()
-        if scenario.issuer.type == "external":
-            ExternalIssuer(surroundings)
+        self._issuers = [ExternalIssuer(surroundings)] if scenario.issuer.type == "external" else []
         self._creator = certificates(surroundings)
         self.created: list[Callable[[], None]] = self._creator.finished
         self._writers = [other_writer(surroundings, writer) for writer in scenario.writers]
@@ -77,6 +79,7 @@ class CertManagerPopulation:
             self._sim.call_in(at, self._kill)
 
     def _start_process(self) -> None:
+        self._down = False
         scenario = self._surroundings.scenario
         client = scenario.client
         throttled = self.release.throttled if client.throttle is None else client.throttle
@@ -87,6 +90,7 @@ class CertManagerPopulation:
 
     def _kill(self) -> None:
         self._managers[-1].stop()
+        self._down = True
         self._sim.call_in(self._surroundings.scenario.controllers.restart_takes, self._start_process)
 
     def start(self) -> None:
@@ -101,6 +105,22 @@ class CertManagerPopulation:
         """Other writers begin nothing new."""
         for writer in self._writers:
             writer.stopped = True
+
+    def processes(self) -> Iterator[Manager]:
+        """The run of cert-manager that lives, if it is not down."""
+        return (manager for manager in self._managers if not manager.process.stopped)
+
+    def remains(self, processes: Iterable[Manager], last: LastPass) -> Remains:
+        """What is left once nothing runs any more; ``processes`` are those of all families that live."""
+        return Remains(
+            self._sim,
+            self._surroundings.server,
+            processes,
+            self._issuers,
+            last,
+            down=self._down,
+            writers=bool(self._writers),
+        )
 
     def parts(self) -> Iterator[object]:
         """Everything that was built."""

@@ -98,6 +98,8 @@ class ExternalIssuer(OutsideClient):
         self._luck = simulation.streams.uniform(self.actor, "failures")
         self._free_at = 0
         self._taken: set[str] = set()
+        self.unfinished: set[str] = set()
+        """Names of the requests that it has taken and not answered."""
         self._cache = Cache("CertificateRequest")
         lag = simulation.streams.latency(self.actor, "watch", surroundings.profile.watch.lag)
         server.watch("CertificateRequest", Watch(simulation, lag, scenario.server.network_one_way, self._arrive))
@@ -113,6 +115,7 @@ class ExternalIssuer(OutsideClient):
         if ready_reason(request.status) in {"Failed", "Issued"}:
             return
         self._taken.add(request.uid)
+        self.unfinished.add(request.name)
         wait = 0
         if self._issuer.rate_limit is not None:
             self._free_at = max(self._free_at, self.now) + round(SECOND / self._issuer.rate_limit)
@@ -123,6 +126,7 @@ class ExternalIssuer(OutsideClient):
         """Write the outcome from the cached copy; a refused write is tried again with a fresh one."""
         request = self._cache.get(name)
         if request is None:
+            self.unfinished.discard(name)
             return
         assert request.spec is not None
         csr: SigningRequest = request.spec["request"]
@@ -140,3 +144,5 @@ class ExternalIssuer(OutsideClient):
     def _again(self, name: str, answer: Response) -> None:
         if answer.code == 409:
             self.sim.call_in(SECOND, self._finish, name)
+        else:
+            self.unfinished.discard(name)

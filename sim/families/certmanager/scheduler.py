@@ -22,6 +22,10 @@ class ScheduledWorkQueue:
             previous.cancel()
         self._timers[key] = self._workers.sim.timer(delay, self._due, key)
 
+    def waiting(self) -> list[str]:
+        """Keys whose time has not come."""
+        return list(self._timers)
+
     def _due(self, key: str) -> None:
         del self._timers[key]
         if not self._workers.process.stopped:

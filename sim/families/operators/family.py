@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from sim.client.manager import Manager
 from sim.client.surroundings import Surroundings
 from sim.families.operators.operator import Operator
 from sim.families.operators.programs import programs
@@ -25,6 +26,10 @@ class OperatorsPopulation:
 
     def quieten(self) -> None:
         """They go on, as controllers do."""
+
+    def processes(self) -> Iterator[Manager]:
+        """One for each program."""
+        return iter(self._managers)
 
     def parts(self) -> Iterator[object]:
         """Everything that was built."""
