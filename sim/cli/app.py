@@ -159,7 +159,7 @@ def requeue(
     \b
     Exit status:
       0    done
-      1    an expectation written in the scenario is not met, or an invariant was violated
+      1    an expectation written in the scenario is not met, or an invariant of the simulator was violated
       2    bad input: the message says what and where
       130  interrupted; nothing half-finished is left in results/, but sweep, tune and budget
            keep the replications that are done: the same command goes on from them

@@ -61,6 +61,11 @@ class Result:
         return str(self.summary["digest"])
 
     @property
+    def ending(self) -> str:
+        """How it ended, in words: who settled when, what the others still wait for, who is stuck for good and why."""
+        return str(self.summary["ending"]["said"])
+
+    @property
     def ok(self) -> bool:
         """Whether every expectation of the scenario is met and no invariant was violated."""
         return not self.summary["violations"] and all(each["met"] for each in self.summary["expectations"])
