@@ -91,9 +91,9 @@ class Remains:
                 if obj is not None:
                     for name in self._about(obj):
                         held[name]["issuer"] = f"the issuer has CertificateRequest {request}"
-        for request in self._server.undecided():
-            if request.send.write.kind != "Event":
-                held[request.send.about]["server"] = f"a request of {request.actor} is under way"
+        for sent in self._server.undecided():
+            if sent.send.write.kind != "Event":
+                held[sent.send.about]["server"] = f"a request of {sent.actor} is under way"
         for obj in self._news():
             for name in self._about(obj):
                 held[name]["news"] = f"news of {obj.kind} {obj.name} is under way"
