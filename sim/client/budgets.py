@@ -16,7 +16,7 @@ from sim.scenario.retry import Retry
 from sim.units import SECOND
 
 
-class Budget:
+class RetryBudget:
     """The budget that allows everything: what the others start from."""
 
     attempts: int | None = None
@@ -42,7 +42,7 @@ class Budget:
         """A retry that was paid for is not made: there was nothing left to do."""
 
 
-class FinagleBudget(Budget):
+class FinagleBudget(RetryBudget):
     """Finagle's RetryBudget, as in Linkerd and tower.
 
     Each request deposits 1, a retry withdraws 1/share; both are forgotten after ``ttl``. A reserve of
@@ -83,7 +83,7 @@ class FinagleBudget(Budget):
             self._balance = 0.0  # no rounding is left over
 
 
-class GrpcBudget(Budget):
+class GrpcBudget(RetryBudget):
     """gRPC's retryThrottling (gRFC A6): a failure takes 1 token, a success gives ``token_ratio``.
 
     It lets no retry pass while tokens are at most half of ``max_tokens``, so in the long run it throttles where more
@@ -104,7 +104,7 @@ class GrpcBudget(Budget):
         self.tokens = min(self.tokens + self._ratio, self._max) if ok else max(self.tokens - 1, 0.0)
 
 
-class EnvoyBudget(Budget):
+class EnvoyBudget(RetryBudget):
     """Envoy's retry budget, as in Istio: retries under way, those that wait included, stay below a limit.
 
     The limit is the larger of ``share`` of the requests under way (active and pending) and ``min_concurrent``.
@@ -137,7 +137,7 @@ class EnvoyBudget(Budget):
         self.retries -= paid > 0
 
 
-class AwsBudget(Budget):
+class AwsBudget(RetryBudget):
     """The AWS SDKs' standard mode: a quota that retries draw from and successes fill.
 
     A success gives back what its last retry took, or 1 where it was a first try, up to the full quota. With 3
@@ -167,7 +167,7 @@ class AwsBudget(Budget):
             self.quota = min(self.quota + (paid or 1), self._full)
 
 
-class SreBudget(Budget):
+class SreBudget(RetryBudget):
     """Google's: *Site Reliability Engineering*, chapter "Handling Overload".
 
     ``attempts`` tries a request; retries only while they are less than ``share`` of the requests; and adaptive
@@ -227,7 +227,7 @@ class SreBudget(Budget):
             self.retries -= retries
 
 
-def budget_of(settings: Settings | None, draw: Callable[[], float]) -> Budget | None:
+def budget_of(settings: Settings | None, draw: Callable[[], float]) -> RetryBudget | None:
     """Return a new budget as a scenario describes it; None where there is none, or where it only delays."""
     if settings is None or settings.family == "workqueue":
         return None

@@ -26,7 +26,7 @@ BUCKET = 8
 """Places in a bucket of Go's maps."""
 
 
-class Listener:
+class ProcessorListener:
     """One registered handler and its goroutines (processorListener's pop and run, taken together).
 
     It takes a notification only while it is ``receiving``: the channel between is unbuffered.
@@ -73,7 +73,7 @@ class Informer(Burst):
         self.cache = Cache(kind)
         self._handlers: list[Handler] = []
         self._before: list[Callable[[Object, bool], None]] = []
-        self._orders: list[list[list[Listener]]] = []
+        self._orders: list[list[list[ProcessorListener]]] = []
         self._luck = process.streams.uniform(f"informer/{kind}", "handlers")
         self._decode_cpu = process.profile.watch.decode_cpu
         self._read: deque[WatchEvent] = deque()
@@ -84,7 +84,7 @@ class Informer(Burst):
         self._queued: deque[WatchEvent] = deque()
         self._processing = False
         self._telling: Object  # whom the listeners in ``_untold`` are yet to be told of
-        self._untold: list[Listener] = []  # in reverse order
+        self._untold: list[ProcessorListener] = []  # in reverse order
         # Of the other kinds nobody asks how old a copy was.
         self._deliveries = process.listener.deliveries if kind == process.followed else None
 
@@ -213,7 +213,7 @@ class Informer(Burst):
         for update in self._before:
             update(obj, deleted)
 
-    def _next_order(self) -> list[Listener]:
+    def _next_order(self) -> list[ProcessorListener]:
         """The listeners in the order of Go's map iteration.
 
         ``sharedProcessor.listeners`` is a map (client-go 0.26 and later). Within a bucket of eight a range
@@ -226,10 +226,10 @@ class Informer(Burst):
 
     def _register(self) -> None:
         """Put the listeners into the map, in the random order in which a process registers its controllers."""
-        left = [Listener(self._go, handler) for handler in self._handlers]
+        left = [ProcessorListener(self._go, handler) for handler in self._handlers]
         order = [left.pop(int(self._luck() * len(left))) for _ in range(len(left))]
         # Up to eight fit into one bucket; beyond, hashing spreads them over as many as are needed.
-        buckets: list[list[Listener | None]] = [[] for _ in range(max(-(-len(order) // BUCKET), 1))]
+        buckets: list[list[ProcessorListener | None]] = [[] for _ in range(max(-(-len(order) // BUCKET), 1))]
         for listener in order:
             open_ones = [bucket for bucket in buckets if len(bucket) < BUCKET]
             open_ones[int(self._luck() * len(open_ones))].append(listener)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sim.client.backoff import Backoff, backoffs
-from sim.client.budgets import Budget, bucket_of, budget_of
+from sim.client.budgets import RetryBudget, bucket_of, budget_of
 from sim.client.throttle import TokenBucket
 from sim.scenario.retry import Retry
 from sim.units import SECOND
@@ -26,9 +26,9 @@ class Shared:
     """What those with one retry share: budgets of scope ``all``, and nothing else."""
 
     def __init__(self) -> None:
-        self._budgets: dict[int, Budget | None] = {}
+        self._budgets: dict[int, RetryBudget | None] = {}
 
-    def budget(self, retry: Retry, draw: Callable[[], float]) -> Budget | None:
+    def budget(self, retry: Retry, draw: Callable[[], float]) -> RetryBudget | None:
         """Return the budget of one who retries as ``retry`` says."""
         if retry.budget is None or retry.budget.scope == "each":
             return budget_of(retry.budget, draw)
@@ -46,7 +46,7 @@ class Policy:
         self,
         retry: Retry,
         draw: Callable[[], float],
-        budget: Budget | None = None,
+        budget: RetryBudget | None = None,
         bucket: TokenBucket | None = None,
     ) -> None:
         self.kind = retry.policy

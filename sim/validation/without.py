@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.client.effects import Failure
 from sim.client.events import EventRecorder
-from sim.client.informer import Informer, Listener
+from sim.client.informer import Informer, ProcessorListener
 from sim.client.rest import Request
 from sim.client.worker import Workers
 from sim.client.workqueue import Item, Workqueue
@@ -176,7 +176,7 @@ class InOrder(Informer):
     """Handlers are called in the order of their registration, every time."""
 
     def _register(self) -> None:
-        listeners = [Listener(self._go, handler) for handler in self._handlers]
+        listeners = [ProcessorListener(self._go, handler) for handler in self._handlers]
         super()._register()
         self._orders = [[listeners] for _ in self._orders]
 

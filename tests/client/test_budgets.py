@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from sim.client.budgets import AwsBudget, Budget, EnvoyBudget, FinagleBudget, GrpcBudget, SreBudget, budget_of
+from sim.client.budgets import AwsBudget, EnvoyBudget, FinagleBudget, GrpcBudget, RetryBudget, SreBudget, budget_of
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Policy, Shared
 from sim.kernel.streams import Streams
 from sim.scenario.model import Retry
 from sim.units import MS, SECOND
 
 
-def made(kind: str, **given: object) -> Budget:
+def made(kind: str, **given: object) -> RetryBudget:
     retry = Retry.model_validate({"budget": {"kind": kind, **given}})
     found = budget_of(retry.budget, Streams(1, 0).uniform("a", "b"))
     assert found is not None
     return found
 
 
-def retries_of(budget: Budget, requests: int, every: int, start: int = 0, seconds: int = 10) -> int:
+def retries_of(budget: RetryBudget, requests: int, every: int, start: int = 0, seconds: int = 10) -> int:
     """Requests evenly spaced, each of which fails and would like ``every`` retries; how many it got."""
     got = 0
     for n in range(requests):

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
+from sim.client.writes import CONDITIONAL
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.families.plain.crew import CONDITIONAL, Crew, policy_at
+from sim.families.plain.crew import Crew, policy_at
 from sim.kernel.simulation import Timer
 from sim.recording.tries import AGAIN, APPLIED, GAVE_UP, IN_PLACE, OK, OVER_BUDGET, QUEUED, RESENT, TRY, UNFINISHED
+from sim.scenario.values import Strategy
 
 _AT = {name: place for place, name in enumerate(TRY)}
 BEGAN, READ_ASKED, READ_SENT, READ_RECEIVED, READ_DECIDED, READ_ANSWERED, VERSION = (
@@ -35,7 +37,7 @@ class Try:
 
     __slots__ = ("client", "copy", "how", "paid", "row", "strategy", "timer")
 
-    def __init__(self, client: Client, how: int, strategy: str, paid: int) -> None:
+    def __init__(self, client: Client, how: int, strategy: Strategy, paid: int) -> None:
         self.client = client
         self.how = how
         self.strategy = strategy
@@ -101,7 +103,7 @@ class Client:
         paid, self._paid = self._paid, 0
         self._try(QUEUED, self.crew.strategy, paid)
 
-    def _try(self, how: int, strategy: str, paid: int, copy: Object | None = None) -> None:
+    def _try(self, how: int, strategy: Strategy, paid: int, copy: Object | None = None) -> None:
         self.tries += 1
         attempt = self.current = Try(self, how, strategy, paid)
         budget = self.policy.budget
@@ -259,12 +261,12 @@ class Client:
             self._refusals += 1
             return False
         self._end(attempt, AGAIN)
-        strategy = "apply" if how == APPLIED else attempt.strategy
+        strategy: Strategy = "apply" if how == APPLIED else attempt.strategy
         copy = None if how == IN_PLACE else attempt.copy
         self.sim.after(delay, self._try_in_place, (how, strategy, paid, copy))
         return True
 
-    def _try_in_place(self, what: tuple[int, str, int, Object | None]) -> None:
+    def _try_in_place(self, what: tuple[int, Strategy, int, Object | None]) -> None:
         self._try(*what)
 
     def _end(self, attempt: Try, outcome: int) -> None:

@@ -6,18 +6,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sim.client import writes
 from sim.client.policy import Policy, Shared, policy_of
 from sim.client.throttle import TokenBucket
 from sim.cluster.objects import Object, Write
 from sim.cluster.watch import Watch, WatchEvent
 from sim.families.plain.draws import Draw, samplers, uniforms
 from sim.scenario.contention import Clients
+from sim.scenario.values import Strategy
 
 if TYPE_CHECKING:
     from sim.families.plain.world import World
-
-CONDITIONAL = frozenset({"update", "merge-patch"})
-"""Strategies that send the version that was read."""
 
 
 def _nowhere() -> float:
@@ -73,20 +72,17 @@ class Crew:
         drawn = int(draw() * self.world.places)
         return drawn % objects, drawn // objects
 
-    def write(self, client: str, strategy: str, obj: str, field: str, value: str, read: Object | None) -> Write:
+    def write(self, client: str, strategy: Strategy, obj: str, field: str, value: str, read: Object | None) -> Write:
         """Return the write that brings ``value`` into a field, made from the copy ``read``."""
-        data = {field: value}
-        name = self.group.name
-        if strategy == "update":
+        fields: writes.Body = {"data": {field: value}}
+        # Appliers are told apart by their manager: each client is one.
+        manager = client if strategy == "apply" else self.group.name
+        if strategy == "update" and not self.whole:
             assert read is not None
-            if self.whole:
-                data = {**(read.data or {}), field: value}
-            return Write("update", self.kind, obj, {"data": data}, name, resource_version=read.resource_version)
-        if strategy == "apply":
-            # Appliers are told apart by their manager: each client is one.
-            return Write("apply", self.kind, obj, {"data": data}, client, force=self.group.force)
-        version = read.resource_version if strategy == "merge-patch" and read is not None else None
-        return Write("merge-patch", self.kind, obj, {"data": data}, name, resource_version=version)
+            return writes.replace(strategy, read, fields, manager=manager)
+        return writes.set_fields(
+            strategy, fields, read=read, kind=self.kind, name=obj, manager=manager, force=self.group.force
+        )
 
 
 class Lock:
