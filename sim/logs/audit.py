@@ -2,22 +2,26 @@
 
 Kubernetes writes one JSON object a line (``audit.k8s.io/v1``, kind Event). Only the stage ResponseComplete
 is read: between ``requestReceivedTimestamp`` and ``stageTimestamp`` lies the service time in the server.
-Bodies are read of Certificates alone, and of those only the status and the kind of key; nothing of any other
-object is kept.
+Of bodies, the status and the kind of key of Certificates are read; who asks for more gets each body as it stands in
+the log, of any object but Secrets. Nothing of a Secret is kept.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from sys import intern
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec import Raw, Struct
+
+from sim.logs.certificates import CertificateView, view_of
+from sim.logs.dialects import UNTIMED
 from sim.logs.lines import Progress, parse_rfc3339, read_lines
+from sim.logs.writers import actor_of
 
 CERTIFICATES = "certificates"
 REQUESTS = "certificaterequests"
@@ -25,8 +29,10 @@ SECRETS = "secrets"
 EVENTS = "events"
 
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-_REMEMBERED = 100_000  # audit IDs kept to find an event that two rotated files both have
+_REMEMBERED = 100_000  # audit IDs kept to find an event that two files both have
+_REFUSALS_REMEMBERED = 500_000  # the same of refusals, which are what is counted
 _EVENT_NAME = re.compile(r"(.+)\.([0-9a-f]{15,16})")
+_MANAGER = re.compile(r"[?&]fieldManager=([^&]+)")
 
 NAMELESS = "(not named)"
 """An object whose name the log does not have."""
@@ -37,16 +43,6 @@ OTHER_STAGE = "another stage than ResponseComplete"
 NO_RESOURCE = "about no resource"
 READS = "reads (get, list, watch)"
 DUPLICATE = "seen before (same auditID)"
-
-
-class CertificateView(NamedTuple):
-    """What is read of a Certificate's body. None where a field is absent."""
-
-    issuing: str | None  # status of the condition Issuing: True, False, Unknown
-    ready: str | None  # status of the condition Ready
-    next_key: bool  # status.nextPrivateKeySecretName is set
-    failed: bool  # status.lastFailureTime is set
-    key: str | None  # spec.privateKey, such as RSA-2048; None where the body has no spec
 
 
 class AuditEvent(NamedTuple):
@@ -68,6 +64,13 @@ class AuditEvent(NamedTuple):
     recorded_ns: int  # Events only: when the controller recorded it, by its own clock, from the name; else 0
     sent: CertificateView | None  # of the request's body
     answer: CertificateView | None  # of the answer's body
+    group: str = ""  # API group of the resource; "" for the core one
+    manager: str = ""  # field manager that the request named; "" for the default
+    forced: bool = False  # an apply with force
+    timed: bool = True  # whether the log has both times, so that the service time is known
+    message: str = ""  # of a refusal whose reason is FieldConflict: which fields, and whose
+    sent_json: bytes = b""  # the request's body as JSON, where bodies were asked for and the log has it
+    answer_json: bytes = b""  # the answer's body, likewise
 
     @property
     def service_ns(self) -> int:
@@ -76,28 +79,80 @@ class AuditEvent(NamedTuple):
 
     @property
     def key(self) -> str:
-        """``namespace/name`` of the object."""
-        return f"{self.namespace}/{self.name or NAMELESS}"
+        """``namespace/name`` of the object; the name alone where it is in no namespace."""
+        name = self.name or NAMELESS
+        return f"{self.namespace}/{name}" if self.namespace else name
 
     @property
     def succeeded(self) -> bool:
         """Answered with 2xx."""
         return 200 <= self.code < 300
 
+    @property
+    def stale(self) -> bool:
+        """Refused because its copy was an older version: the conflict of optimistic locking."""
+        return self.reason == "Conflict" and self.code == 409
 
-def actor_of(user_agent: str) -> tuple[str, bool]:
-    """Return who sent a request and whether that is a part of cert-manager, from its user agent.
+    @property
+    def locked(self) -> bool:
+        """Whether the request carried the version that it was made from, so that the server could refuse it."""
+        return self.base_version > 0
 
-    cert-manager names the controller first: ``cert-manager-certificates-trigger/v1.12.9 (linux/amd64)
-    cert-manager/...`` (recorded for 1.12 and 1.21). Where its parts share one user agent, such as
-    ``controller/v1.8.0 ... cert-manager/...``, they are "controllers (not told apart)".
-    """
-    first = user_agent.split("/", 1)[0].strip() or "no user agent"
-    if first.startswith("cert-manager-"):
-        return first.removeprefix("cert-manager-"), True
-    if " cert-manager/" in user_agent or first == "cert-manager":
-        return ("controllers (not told apart)" if first in {"controller", "cert-manager"} else first), True
-    return first[:60], False
+
+class _User(Struct):
+    username: str = ""
+
+
+class _About(Struct):
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+    api_group: str = msgspec.field(default="", name="apiGroup")
+    subresource: str = ""
+    version: str = msgspec.field(default="", name="resourceVersion")
+
+
+class _Status(Struct):
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class _Event(Struct):
+    """The fields of an audit event that are read; all others are skipped over."""
+
+    kind: str = ""
+    api_version: str = msgspec.field(default="", name="apiVersion")
+    identity: str = msgspec.field(default="", name="auditID")
+    stage: str = ""
+    uri: str = msgspec.field(default="", name="requestURI")
+    verb: str = ""
+    user: _User | None = None
+    agent: str = msgspec.field(default="", name="userAgent")
+    about: _About | None = msgspec.field(default=None, name="objectRef")
+    status: _Status | None = msgspec.field(default=None, name="responseStatus")
+    received: str = msgspec.field(default="", name="requestReceivedTimestamp")
+    answered: str = msgspec.field(default="", name="stageTimestamp")
+    sent: Raw = msgspec.field(default_factory=Raw, name="requestObject")
+    answer: Raw = msgspec.field(default_factory=Raw, name="responseObject")
+
+
+class _Meta(Struct):
+    name: str = ""
+    version: str = msgspec.field(default="", name="resourceVersion")
+
+
+class _Named(Struct):
+    metadata: _Meta | None = None
+    kind: str = ""
+    api_version: str = msgspec.field(default="", name="apiVersion")
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_named = msgspec.json.Decoder(_Named).decode
+_decode = msgspec.json.Decoder().decode
+STARTS = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1'
+"""How the API server begins each line."""
 
 
 def read_audit(path: Path, ignored: Counter[str], progress: Progress | None = None) -> Iterator[AuditEvent]:
@@ -113,42 +168,89 @@ def parse_audit(lines: Iterable[bytes], ignored: Counter[str]) -> Iterator[Audit
 
 
 class AuditParser:
-    """Reads the lines of audit logs; one parser for all files of a log, so that copies are found.
+    """Reads audit events; one parser for all files of a log, so that copies are found.
 
     The reasons counted in ``ignored`` are the constants of this module, and ``missing`` or ``bad`` with the
-    field's name. Memory is bounded: one line, and the IDs of the last 100,000 events.
+    field's name. Memory is bounded: one line, the IDs of the last 100,000 events and of 500,000 refusals.
+    With ``bodies`` events keep what was sent and answered.
     """
 
-    def __init__(self, ignored: Counter[str]) -> None:
+    def __init__(self, ignored: Counter[str], *, bodies: bool = False) -> None:
         self._ignored = ignored
+        self._bodies = bodies
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._refused: set[int] = set()
 
     def read(self, line: bytes) -> Iterator[AuditEvent]:
         """Yield the writes in one line: none, one, or the items of a list."""
         if not line.strip():
             return
+        if line.startswith(STARTS):
+            event = self.plain(line)
+            if event is not None:
+                yield event
+            return
         try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
+            document = _decode(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             self._ignored[NOT_JSON] += 1
             return
         for item in _events(document):
-            event = NOT_AUDIT if item is None else DUPLICATE if self._known(item) else _event(item)
-            if isinstance(event, str):
-                self._ignored[event] += 1
-            else:
+            if item is None:
+                self._ignored[NOT_AUDIT] += 1
+                continue
+            event = self.document(item)
+            if event is not None:
                 yield event
 
-    def _known(self, item: dict[str, Any]) -> bool:
-        identity = item.get("auditID")
-        if not isinstance(identity, str) or item.get("stage") != "ResponseComplete":
-            return False
-        if identity in self._seen:
+    def plain(self, line: bytes) -> AuditEvent | None:
+        """Return the write in a line that begins as the API server begins each; most are told without parsing."""
+        at = line.find(b'"verb":"', 80, 8000)
+        if at > 0 and line[at + 8 : at + 12] in _READ_VERBS:  # the first one: bodies come later
+            self._ignored[READS] += 1
+            return None
+        try:
+            item = _decode_event(line)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            try:
+                document = _decode(line)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                self._ignored[NOT_JSON] += 1
+                return None
+            return self.document(document)
+        return self._used(item, timed=True)
+
+    def document(self, document: dict[str, Any], dialect: str = "") -> AuditEvent | None:
+        """Return the write in an event that was parsed already; fields of a wrong type are taken for absent."""
+        return self._used(_taken(document), timed=dialect not in UNTIMED)
+
+    def _used(self, item: _Event, *, timed: bool) -> AuditEvent | None:
+        if item.stage == "ResponseComplete" and item.identity and self._known(item):
+            self._ignored[DUPLICATE] += 1
+            return None
+        event = _event(item, self._bodies, timed)
+        if isinstance(event, str):
+            self._ignored[event] += 1
+            return None
+        return event
+
+    def _known(self, item: _Event) -> bool:
+        identity = item.identity
+        if item.status is not None and item.status.code == 409:
+            digest = hash(identity)
+            if digest in self._refused:
+                return True
+            if len(self._refused) < _REFUSALS_REMEMBERED:
+                self._refused.add(digest)
+        elif identity in self._seen:
             return True
         self._seen[identity] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return False
+
+
+_READ_VERBS = frozenset({b'get"', b"list", b"watc"})
 
 
 def _events(document: object) -> Iterator[dict[str, Any] | None]:
@@ -165,115 +267,116 @@ def _events(document: object) -> Iterator[dict[str, Any] | None]:
     yield None
 
 
-def _event(item: dict[str, Any]) -> AuditEvent | str:
+def _taken(document: dict[str, Any]) -> _Event:
+    about, status, user = document.get("objectRef"), document.get("responseStatus"), document.get("user")
+    code = status.get("code") if isinstance(status, dict) else None
+    return _Event(
+        kind="Event",
+        identity=_text(document, "auditID"),
+        stage=_text(document, "stage"),
+        uri=_text(document, "requestURI"),
+        verb=_text(document, "verb"),
+        user=_User(_text(user, "username")) if isinstance(user, dict) else None,
+        agent=_text(document, "userAgent"),
+        about=_About(*(_text(about, name) for name in _REF)) if isinstance(about, dict) else None,
+        status=_Status(code, _text(status, "reason"), _text(status, "message"))
+        if isinstance(status, dict) and isinstance(code, int) else None,
+        received=_text(document, "requestReceivedTimestamp"),
+        answered=_text(document, "stageTimestamp"),
+        sent=_raw(document.get("requestObject")),
+        answer=_raw(document.get("responseObject")),
+    )  # fmt: skip
+
+
+_REF = ("resource", "namespace", "name", "apiGroup", "subresource", "resourceVersion")
+
+
+def _raw(body: object) -> Raw:
+    return Raw(msgspec.json.encode(body)) if isinstance(body, dict) else Raw()
+
+
+def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
     """Read one event; return the reason where it can't be used."""
-    if item.get("stage") != "ResponseComplete":
-        return OTHER_STAGE if "stage" in item else "missing stage"
-    about = item.get("objectRef")
-    if not isinstance(about, dict) or not _text(about, "resource"):
+    if item.stage != "ResponseComplete":
+        return OTHER_STAGE if item.stage else "missing stage"
+    about = item.about
+    if about is None or not about.resource:
         return NO_RESOURCE
-    verb = item.get("verb")
-    if not isinstance(verb, str):
+    verb = item.verb
+    if not verb:
         return "missing verb"
     if verb not in _WRITES:
         return READS
-    status = item.get("responseStatus")
-    code = status.get("code") if isinstance(status, dict) else None
-    if not isinstance(code, int):
+    status = item.status
+    if status is None or not status.code:
         return "missing responseStatus.code"
-    received = parse_rfc3339(item.get("requestReceivedTimestamp"))
-    answered = parse_rfc3339(item.get("stageTimestamp"))
+    received, answered = parse_rfc3339(item.received), parse_rfc3339(item.answered)
     if received is None or answered is None:
-        field = "requestReceivedTimestamp" if received is None else "stageTimestamp"
-        return f"{'bad' if field in item else 'missing'} {field}"
+        field, text = (
+            ("requestReceivedTimestamp", item.received) if received is None else ("stageTimestamp", item.answered)
+        )
+        return f"{'bad' if text else 'missing'} {field}"
     if answered < received:
         return "answered before it was received"
-    agent = item.get("userAgent")
-    actor, ours = actor_of(agent if isinstance(agent, str) else "")
-    resource = _text(about, "resource")
-    uri = item.get("requestURI")
-    if verb == "patch" and isinstance(uri, str) and "fieldManager=" in uri and _applies(item, uri):
+    actor, ours = actor_of(item.agent, item.user.username if item.user is not None else "")
+    resource, code, name = about.resource, status.code, about.name
+    reason = status.reason
+    if reason == "Conflict" and status.message.startswith("Apply failed with"):
+        reason = "FieldConflict"
+    elif not reason and code == 409:
+        reason = "AlreadyExists" if "already exists" in status.message else "Conflict"
+    good = 200 <= code < 300
+    secret = resource == SECRETS
+    answer_named = _named(item.answer) if good and not secret and item.answer else None
+    written = 0
+    if answer_named is not None and answer_named.metadata is not None:
+        written = _number(answer_named.metadata.version)
+        name = name or answer_named.metadata.name
+    force = verb == "patch" and "force=" in item.uri
+    if verb == "patch" and "fieldManager=" in item.uri and (
+        force or code == 201 or reason == "FieldConflict" or (not secret and item.sent and _applied(item.sent))
+    ):  # fmt: skip
         verb = "apply"
     sent = answer = None
-    name = _text(about, "name")
-    written = 0
-    if resource == CERTIFICATES and about.get("apiGroup") == "cert-manager.io":
-        sent = _view(item.get("requestObject"))
-        body = item.get("responseObject")
-        answer = _view(body) if 200 <= code < 300 else None
-        if isinstance(body, dict) and 200 <= code < 300 and isinstance(body.get("metadata"), dict):
-            written = _number(body["metadata"].get("resourceVersion"))
-            name = name or _text(body["metadata"], "name")
+    if resource == CERTIFICATES and about.api_group == "cert-manager.io":
+        sent = view_of(item.sent)
+        answer = view_of(item.answer) if good else None
     recorded = 0
     if resource == EVENTS and (match := _EVENT_NAME.fullmatch(name)):
         # client-go names an Event after its object and the nanosecond (tools/record/event.go, makeEvent).
         name, recorded = match[1], int(match[2], 16)
-    assert isinstance(status, dict)
+    manager = _MANAGER.search(item.uri)
     # Kept by the hundred thousand, and few of them differ.
     return AuditEvent(
-        received, answered, intern(actor), ours, intern(verb), intern(resource), intern(_text(about, "subresource")),
-        intern(_text(about, "namespace")), intern(name), code, intern(_reason(status)),
-        _number(about.get("resourceVersion")), written, recorded, sent, answer,
+        received, answered, intern(actor), ours, intern(verb), intern(resource), intern(about.subresource),
+        intern(about.namespace), intern(name), code, intern(reason), _number(about.version), written, recorded, sent,
+        answer, intern(about.api_group), intern(manager[1]) if manager else "", force, timed,
+        status.message[:400] if reason == "FieldConflict" else "",
+        bytes(item.sent) if bodies and not secret else b"",
+        bytes(item.answer) if bodies and good and not secret else b"",
     )  # fmt: skip
 
 
-def _applies(item: dict[str, Any], uri: str) -> bool:
-    """Tell a server-side apply from another patch: the log does not hold the content type.
+def _named(raw: Raw) -> _Named | None:
+    try:
+        return _decode_named(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
-    Only an apply may be forced, and cert-manager forces all of its own; the first apply of an object that did
-    not exist answers 201, which no other patch does.
+
+def _applied(raw: Raw) -> bool:
+    """Tell a server-side apply from another patch, of which the log does not hold the content type.
+
+    Its body must say what it is; a merge patch of the difference does not, and a JSON patch is a list.
     """
-    status = item.get("responseStatus")
-    return "force=" in uri or (isinstance(status, dict) and status.get("code") == 201)
+    sent = _named(raw)
+    return sent is not None and bool(sent.kind and sent.api_version)
 
 
-def _reason(status: dict[str, Any]) -> str:
-    reason = _text(status, "reason")
-    if reason == "Conflict" and _text(status, "message").startswith("Apply failed with"):
-        return "FieldConflict"
-    return reason
-
-
-def _text(mapping: dict[str, Any], key: str) -> str:
+def _text(mapping: Any, key: str) -> str:
     value = mapping.get(key)
     return value if isinstance(value, str) else ""
 
 
-def _number(value: object) -> int:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0
-
-
-def _view(body: object) -> CertificateView | None:
-    if not isinstance(body, dict) or body.get("kind") != "Certificate":
-        return None
-    status = body.get("status")
-    status = status if isinstance(status, dict) else {}
-    conditions = status.get("conditions")
-    found: dict[str, str] = {}
-    for condition in conditions if isinstance(conditions, list) else ():
-        if isinstance(condition, dict):
-            found[_text(condition, "type")] = _text(condition, "status")
-    return _shared(
-        CertificateView(
-            found.get("Issuing"), found.get("Ready"), bool(status.get("nextPrivateKeySecretName")),
-            bool(status.get("lastFailureTime")), _key(body.get("spec")),
-        )
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=1024)
-def _shared(view: CertificateView) -> CertificateView:
-    """The first view that is equal: there are few, and many are kept."""
-    return view
-
-
-def _key(spec: object) -> str | None:
-    if not isinstance(spec, dict) or not spec.get("secretName"):
-        return None
-    key = spec.get("privateKey")
-    key = key if isinstance(key, dict) else {}
-    algorithm = _text(key, "algorithm") or "RSA"
-    size = key.get("size")
-    if not isinstance(size, int) or size <= 0:
-        size = {"RSA": 2048, "ECDSA": 256}.get(algorithm, 0)
-    return f"{algorithm}-{size}" if size else algorithm
+def _number(value: str) -> int:
+    return int(value) if value and len(value) < 20 and value.isascii() and value.isdigit() else 0

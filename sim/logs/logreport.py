@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sim.logs.audit import CERTIFICATES, AuditEvent, CertificateView
+from sim.logs.audit import CERTIFICATES, AuditEvent
+from sim.logs.certificates import CertificateView
 from sim.logs.controller_log import CONFLICT, LogLine
 from sim.units import HOUR, MINUTE, SECOND
 
@@ -97,6 +98,7 @@ class ConflictTally:
     _by_object: Counter[str] = field(default_factory=Counter)
     _log_by_object: Counter[str] = field(default_factory=Counter)
     _elsewhere: Counter[str] = field(default_factory=Counter)
+    _log_elsewhere: Counter[str] = field(default_factory=Counter)
     _pending: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _written: dict[tuple[str, str], int] = field(default_factory=dict)
     _waits: array[float] = field(default_factory=lambda: array("d"))
@@ -179,7 +181,7 @@ class ConflictTally:
         if line.what != CONFLICT:
             return
         if line.resource != CERTIFICATES:
-            self._elsewhere[f"{line.controller or UNNAMED} on {line.resource} (log)"] += 1
+            self._log_elsewhere[f"{line.controller or UNNAMED} on {line.resource}"] += 1
             return
         self._log_conflicts[line.controller or UNNAMED] += 1
         self._log_by_object[line.key] += 1
@@ -206,7 +208,7 @@ class ConflictTally:
             span_s=length / SECOND,
             conflicts=self._conflicts if audit else self._log_conflicts,
             certificates=self._by_object if audit else self._log_by_object,
-            elsewhere=Counter({k: n for k, n in self._elsewhere.items() if not (audit and "(log)" in k)}),
+            elsewhere=self._elsewhere if audit else self._log_elsewhere,
             resolution=self._resolution() if audit else None,
             stuck=stuck if self._certificates else None,
             seen=len(self._certificates),

@@ -1,12 +1,12 @@
 """What kind of file each of a recording's files is, told from its content and never from its name.
 
 A recording is a folder with any of an audit log, a controller's log and metrics; a case is a folder of
-recordings, its repetitions. Files may also be named one by one.
+recordings, its repetitions. Files may also be named one by one. Every file is accounted for: read as what, or left
+out and why.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,11 +14,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from sim.guarded import Unusable
-from sim.logs.audit import AuditEvent, AuditParser
-from sim.logs.controller_log import LogLine, LogParser
-from sim.logs.lines import Progress, read_lines
+from sim.logs.audit import AuditEvent
+from sim.logs.lines import split_lines
+from sim.logs.packing import STDIN, members
 from sim.logs.prometheus import parse_metrics
+from sim.logs.reader import LogReader, read_mixed
+
+__all__ = ["AUDIT", "LOG", "METRICS", "NEITHER", "REPETITION", "RUN", "LeftOut", "Recording", "SourceError",
+           "find_recordings", "kind_of", "natural", "read_mixed"]  # fmt: skip
 
 AUDIT = "audit log"
 LOG = "controller log"
@@ -28,13 +34,21 @@ NEITHER = "neither an audit event nor a line of a controller's log"
 
 REPETITION = re.compile(r"r\d+")
 """Names of the folders that hold the repetitions of a case."""
-_LOOKED_AT = 200  # lines that decide what a file is
-_AUDIT_MARK = b"audit.k8s.io/"
-_DEPTH = 3  # a recording, a case's folder, a folder of cases
+_LOOKED_AT = 200  # records that decide what a file is
+_DEPTH = 16
+_MOST_FILES = 20_000
+_RUN_AT_MOST = 64 << 20
 
 
 class SourceError(Unusable):
     """Nothing can be read: what was given, what was found, what is allowed."""
+
+
+class LeftOut(NamedTuple):
+    """A file that is not read, and why."""
+
+    path: Path
+    why: str
 
 
 class Recording(NamedTuple):
@@ -45,33 +59,84 @@ class Recording(NamedTuple):
     logs: tuple[Path, ...]
     metrics: tuple[Path, ...]
     asked: dict[str, Any]  # what the run was asked to do, from its run.json; {} without one
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def kind_of(path: Path) -> tuple[str | None, str]:
     """Return what a file is (AUDIT, LOG, METRICS, RUN or None) and, in words, what was found in it."""
     nothing: Counter[str] = Counter()
-    lines = [line for line in islice(read_lines(path, nothing), _LOOKED_AT) if line.strip()]
+    reader = LogReader(nothing)
+    for _ in reader.read(path, look=_LOOKED_AT):
+        pass
+    events = sum(account.events for account in reader.accounts)
+    understood = sum(account.understood for account in reader.accounts)
+    audit_lines = sum(count for why, count in nothing.items() if why in _OF_AUDIT)
+    if events or understood or audit_lines:
+        if events + audit_lines >= understood - events:
+            return AUDIT, "audit events"
+        return LOG, "lines of a controller's log"
+    return _of_no_log(path, nothing, any(account.bare for account in reader.accounts))
+
+
+_OF_AUDIT = frozenset(
+    {"another stage than ResponseComplete", "about no resource", "reads (get, list, watch)", "missing stage"}
+)
+
+
+def _of_no_log(path: Path, nothing: Counter[str], bare: bool) -> tuple[str | None, str]:
+    """What a file is in which no line of a log was found."""
+    lines: list[bytes] = []
+    packing = ""
+    ignored: Counter[str] = Counter()
+    for member in members(path, ignored, look=True):
+        packing = packing or next(iter(member.how), "")
+        lines += [line for line in islice(split_lines(member.blocks, Counter()), _LOOKED_AT) if line.strip()]
     if not lines:
-        return None, "an empty file" if not nothing else f"no whole line ({', '.join(nothing)})"
-    audit = sum(line.lstrip().startswith(b"{") and _AUDIT_MARK in line for line in lines)
-    log = LogParser(nothing, 2000)
-    logged = sum(log.read(line) is not None for line in lines if _AUDIT_MARK not in line)
-    if audit or logged:
-        return (AUDIT, "audit events") if audit >= logged else (LOG, "lines of a controller's log")
-    if any(True for _ in parse_metrics(lines, nothing)):
+        return None, "an empty file" if not (nothing or ignored) else f"no whole line ({', '.join(nothing | ignored)})"
+    if any(True for _ in parse_metrics(lines, Counter())):
         return METRICS, "Prometheus samples"
-    if lines[0].lstrip().startswith(b"{"):
-        return (RUN, "the description of a run") if _run(path) else (None, "JSON, but no audit events")
+    first = lines[0].lstrip()
+    if first[:1] in {b"{", b"["}:
+        if _run(path):
+            return RUN, "the description of a run"
+        return None, f"JSON, but no audit events and no lines of a controller's log{_keys(path)}"
     if b"\0" in lines[0]:
         return None, "binary data"
-    shown = lines[0][:60].decode("utf-8", "replace")
+    shown = _shown(lines[0])
+    if bare:
+        return None, f"text with times, but no line of a controller of Kubernetes, such as {shown!r}"
     return None, f"text that is no log of Kubernetes, such as {shown!r}"
 
 
+def _shown(line: bytes) -> str:
+    text = line[:240].decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:60]
+
+
+def _keys(path: Path) -> str:
+    """What a JSON file's first document has, for a message."""
+    from sim.logs.framing import records
+
+    for member in members(path, Counter(), look=True):
+        _, found = records(member.blocks, Counter())
+        for _, record in islice(found, 1):
+            try:
+                document = msgspec.json.decode(record) if isinstance(record, bytes) else record
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                return ""
+            document = document[0] if isinstance(document, list) and document else document
+            if isinstance(document, dict) and document:
+                return f" (its fields: {', '.join(repr(str(key)[:40]) for key in islice(document, 6))})"
+    return ""
+
+
 def _run(path: Path) -> dict[str, Any]:
+    if path == STDIN or path.stat().st_size > _RUN_AT_MOST:
+        return {}
     try:
-        found = json.loads(b"\n".join(read_lines(path, Counter())))
-    except (ValueError, RecursionError):
+        text = b"".join(block for member in members(path, Counter()) for block in member.blocks)
+        found = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return {}
     asked = found.get("asked") if isinstance(found, dict) else None
     return asked if isinstance(asked, dict) else {}
@@ -80,19 +145,14 @@ def _run(path: Path) -> dict[str, Any]:
 def find_recordings(paths: Iterable[Path]) -> list[Recording]:
     """Return the recordings in these folders and files; files named one by one make one recording.
 
-    Raises ``SourceError`` for a path that is missing or can't be read, and for one with nothing of use in it.
+    ``-`` is standard input. Raises ``SourceError`` for a path that is missing or can't be read, and for one with
+    nothing of use in it.
     """
     recordings: list[Recording] = []
     single: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found = list(_in_folder(path))
-            if not found:
-                raise SourceError(
-                    f"{path}: a folder without an audit log, a controller's log or metrics, and so is every "
-                    "folder in it; name a recording, a folder of recordings, or the files themselves"
-                )
-            recordings += found
+        if path != STDIN and path.is_dir():
+            recordings += _of_folder(path)
         else:
             single.append(path)
     if single:
@@ -100,19 +160,75 @@ def find_recordings(paths: Iterable[Path]) -> list[Recording]:
     return recordings
 
 
-def _in_folder(folder: Path) -> Iterator[Recording]:
-    """The recordings at ``folder``, in it, and in those, but not below one that has logs itself."""
-    level = [folder]
+def _of_folder(folder: Path) -> list[Recording]:
+    outside: list[LeftOut] = []
+    found = list(_in_folder(folder, outside))
+    if not found:
+        seen = "".join(f"\n  {each.path}: {each.why}" for each in outside[:20])
+        more = f"\n  and {len(outside) - 20} more files" if len(outside) > 20 else ""
+        raise SourceError(
+            f"{folder}: a folder without an audit log, a controller's log or metrics, and so is every "
+            f"folder in it; name a recording, a folder of recordings, or the files themselves{seen}{more}"
+        )
+    apart = not any(each.audit and each.logs for each in found)
+    if apart and any(each.audit for each in found) and any(each.logs for each in found):
+        found = [_joined(_named(folder), found)]  # one cluster's logs, sorted by what collected them
+    found[0] = found[0]._replace(left_out=(*found[0].left_out, *outside))
+    return found
+
+
+def _joined(name: str, parts: list[Recording]) -> Recording:
+    audit = [path for each in parts for path in each.audit]
+    logs = [path for each in parts for path in each.logs]
+    metrics = [path for each in parts for path in each.metrics]
+    asked = next((each.asked for each in parts if each.asked), {})
+    left_out = tuple(left for each in parts for left in each.left_out)
+    return Recording(name, _in_order(audit), _in_order(logs), tuple(metrics), asked, left_out)
+
+
+def _in_folder(folder: Path, outside: list[LeftOut]) -> Iterator[Recording]:
+    """The recordings at ``folder``, in it, and so on.
+
+    A folder with logs is one recording, with all that lies below it; only repetitions stand for themselves. What
+    lies in folders without logs is told in ``outside``.
+    """
+    level, seen = [folder], 0
     for _ in range(_DEPTH):
         below: list[Path] = []
         for here in level:
-            entries = sorted(here.iterdir(), key=natural)
-            found = _recording(_named(here), [entry for entry in entries if entry.is_file()])
+            entries = _entries(here)
+            files = [entry for entry in entries if entry.is_file()]
+            seen += len(files)
+            if seen > _MOST_FILES:
+                raise SourceError(f"{folder}: more than {_MOST_FILES:,} files; name the folders of the logs themselves")
+            found = _recording(_named(here), files)
+            folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
             if found.audit or found.logs:
-                yield found
+                deeper = [
+                    path for entry in folders if not REPETITION.fullmatch(entry.name) for path in _all_files(entry)
+                ]
+                yield _joined(found.name, [found, _recording(found.name, deeper)]) if deeper else found
+                below += [entry for entry in folders if REPETITION.fullmatch(entry.name)]
             else:
-                below += [entry for entry in entries if entry.is_dir()]
+                outside += found.left_out
+                outside += [LeftOut(path, "metrics, but no log beside them") for path in found.metrics]
+                below += folders
         level = below
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir(), key=natural)
+    except OSError as error:
+        raise SourceError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _all_files(folder: Path) -> Iterator[Path]:
+    for entry in _entries(folder):
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _all_files(entry)
+        elif entry.is_file():
+            yield entry
 
 
 def _named(folder: Path) -> str:
@@ -130,6 +246,7 @@ def natural(path: Path) -> tuple[str, int, str]:
 
 def _recording(name: str, paths: Iterable[Path], *, strict: bool = False) -> Recording:
     files: dict[str, list[Path]] = {AUDIT: [], LOG: [], METRICS: [], RUN: []}
+    left_out: list[LeftOut] = []
     for path in paths:
         try:
             kind, found = kind_of(path)
@@ -139,42 +256,23 @@ def _recording(name: str, paths: Iterable[Path], *, strict: bool = False) -> Rec
             files[kind].append(path)
         elif strict:
             raise SourceError(f"{path}: {found}; wanted: an audit log, a controller's log, or metrics")
+        else:
+            left_out.append(LeftOut(path, found))
     run = _run(files[RUN][0]) if files[RUN] else {}
-    return Recording(name, _in_order(files[AUDIT]), _in_order(files[LOG]), tuple(sorted(files[METRICS])), run)
+    audit, logs = _in_order(files[AUDIT]), _in_order(files[LOG])
+    return Recording(name, audit, logs, tuple(sorted(files[METRICS])), run, tuple(left_out))
 
 
 def _in_order(paths: list[Path]) -> tuple[Path, ...]:
-    return tuple(sorted(paths, key=lambda path: (_first_time(path), str(path))))
+    """By time; first those that say which year it is: klog does not, and is taken to be near them."""
+    return tuple(sorted(paths, key=lambda path: (*_first_time(path), str(path))))
 
 
-def _first_time(path: Path) -> int:
-    ignored: Counter[str] = Counter()
-    for item in islice(read_mixed([path], ignored), 1):
-        return item.received_ns if isinstance(item, AuditEvent) else item.time_ns
-    return 0
-
-
-def read_mixed(
-    paths: Iterable[Path], ignored: Counter[str], progress: Progress | None = None
-) -> Iterator[AuditEvent | LogLine]:
-    """Yield what logs of either kind hold, even where one file has both kinds of line.
-
-    The year of a controller's log, which its lines leave out, is that of the file's last change.
-    """
-    audit = AuditParser(ignored)
-    for path in paths:
-        log = LogParser(ignored, _year(path))
-        for line in read_lines(path, ignored, progress):
-            if _AUDIT_MARK in line:
-                start = line.find(b"{")
-                yield from audit.read(line[start:] if start > 0 else line)
-            else:
-                said = log.read(line)
-                if said is not None:
-                    yield said
-
-
-def _year(path: Path) -> int:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).year
+def _first_time(path: Path) -> tuple[bool, int]:
+    """Whether a file's year is a guess, and its first time."""
+    reader = LogReader(Counter())
+    first = 0
+    for item in reader.read(path, look=_LOOKED_AT):
+        time = item.received_ns if isinstance(item, AuditEvent) else item.time_ns
+        first = first or max(time, 0)
+    return reader.near is None, first

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from sim.cli.log import log
 from sim.logs.audit import parse_audit
+from sim.logs.controller_log import NOT_KLOG
 from sim.logs.logreport import ConflictTally, LogReport, as_json, sparkline, verdict
 from sim.logs.sources import find_recordings, read_mixed
 from tests.logs.made import DATA, conditions, conflict_line, event, klog, line, write
@@ -177,7 +178,7 @@ def test_one_file_with_both_kinds_of_line(tmp_path):
     )
     report = report_on(mixed)
     assert (report.total, report.read) == (1, 3)
-    assert report.ignored == {"no klog header": 1}
+    assert report.ignored == {NOT_KLOG: 1}
 
 
 def test_the_sparkline_fills_the_highest_bar_and_leaves_nothing_blank():

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.logs.audit import AuditEvent, CertificateView
+from sim.logs.audit import AuditEvent
+from sim.logs.certificates import CertificateView
 from sim.validation.cases import CaseError, find_cases
 from sim.validation.figures import recorded_quantile
 from sim.validation.observed import follow, observe_run

@@ -1,0 +1,188 @@
+"""One line of a controller's log, in the forms that logging libraries write: klog, zap, logrus, slog, Java's, Python's.
+
+A form gives time, level, source and message apart; what the message says is read in ``controller_log.py``.
+
+- klog: ``Lmmdd hh:mm:ss.uuuuuu threadid file:line] message`` (k8s.io/klog/v2, ``header``), without year and zone;
+- zap as JSON (``ts``, ``level``, ``msg``, go.uber.org/zap and k8s.io/component-base/logs/json) and on a console (tabs);
+- logfmt (``time= level= msg=``: logrus, log/slog, go-kit);
+- a stamp and a level in words: log4j, logback, JBoss, Spring, Python's logging, tracing of Rust.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sim.logs.times import STAMP, Years, parse_time
+
+KLOG = "klog"
+ZAP_JSON = "JSON log line"
+ZAP_CONSOLE = "zap console"
+LOGFMT = "logfmt"
+STAMPED = "stamp and level"
+BARE = "text without a header"
+
+_HEADER = re.compile(
+    r"(?:^|(?<=[\s\"'>|:\]]))(?P<level>[IWEF])(?P<month>\d\d)(?P<day>\d\d) "
+    r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)\.(?P<us>\d{6})\s+"
+    r"(?P<process>\d+) (?P<source>[^\s\]]{1,100}:\d+)\] ?"
+)
+_LEVELS = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|DPANIC|PANIC|FATAL|CRITICAL"
+_STAMPED = re.compile(
+    rf"(?P<stamp>{STAMP.pattern}|\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?|\d\.\d+e[+]09)"
+    rf"(?P<between>[^{{}}\"]{{0,90}}?)(?:(?<=[\s\[|(])|(?<=\t))(?P<level>{_LEVELS})\b[\])|]?:?(?P<rest>.*)",
+    re.DOTALL,
+)
+_CALLER = re.compile(r"[\w./@-]+\.go:\d+")
+_CLASS = re.compile(r"\[?((?:[\w$]+\.)+[A-Z][\w$]*)\]?")
+_LOGFMT = re.compile(r"(?:^|\s)(?:time|ts|t)=\"?[\dT][^\s\"]*\"? .*?\b(?:msg|message)=", re.DOTALL)
+_PAIR = re.compile(
+    r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))=("(?:[^"\\]|\\.)*"|\{"(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|[^\s"]+)', re.DOTALL
+)
+_TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "instant")
+_LEVEL_KEYS = ("level", "severity", "lvl", "loglevel", "levelname", "log.level")
+_MESSAGES = ("msg", "message", "event", "fields.message")
+
+
+class Entry(NamedTuple):
+    """A line of a log, not yet understood."""
+
+    time: int | None  # nanoseconds since 1970; None where nothing tells
+    level: str  # I, W, E, F
+    source: str  # file:line, or a class
+    logger: str
+    message: str
+    values: dict[str, Any] | None  # of a structured line; None where they stand in the message
+    form: str
+    before: str = ""  # what stood before it on the line
+    rounded: bool = False  # its time has whole seconds alone
+    pod: str = ""
+
+
+def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> Entry | None:
+    """Read a line of klog's; None where its time is impossible."""
+    clock = int(header["h"]), int(header["m"]), int(header["s"])
+    time = years.time(int(header["month"]), int(header["day"]), clock, int(header["us"]) * 1000, stamp)
+    if time is None:
+        return None
+    before, message = text[: header.start()], text[header.end() :]
+    if before.endswith(('"', "'")) and '\\"' in message:
+        message = unescaped(message)
+    return Entry(time, header["level"], header["source"], "", message, None, KLOG, before)
+
+
+klog_header = _HEADER.search
+
+
+def unescaped(text: str) -> str:
+    """Take one level of JSON's escapes off a text that was cut out of a string."""
+    end = re.search(r'(?<!\\)(?:\\\\)*"', text)
+    inside = text[: end.end() - 1] if end else text
+    try:
+        found: str = msgspec.json.decode(f'"{inside}"'.encode(), type=str)
+    except msgspec.MsgspecError:
+        return inside.replace('\\"', '"').replace("\\n", "\n")
+    return found
+
+
+def structured(document: dict[str, Any], default_time: int | None) -> Entry | None:
+    """Read a line that was logged as JSON; None where the document is none."""
+    message = next((document[key] for key in _MESSAGES if isinstance(document.get(key), str)), None)
+    level = next((document[key] for key in _LEVEL_KEYS if isinstance(document.get(key), str | int)), None)
+    stamp = next((document[key] for key in _TIMES if key in document), None)
+    if message is None or (level is None and stamp is None):
+        return None
+    time = parse_time(stamp)
+    logger = document.get("logger") or document.get("logger_name") or document.get("loggerName") or document.get("name")
+    rounded = (isinstance(stamp, str) and re.search(r":\d\d(?:Z|[+-]\d\d:?\d\d)?$", stamp) is not None) or (
+        isinstance(stamp, int) and stamp < 10**11
+    )
+    letter = letter_of(level if isinstance(level, str) else "")
+    if level is None and ("err" in document or "error" in document):
+        letter = "E"
+    return Entry(
+        time if time is not None else default_time, letter, str(document.get("caller", "")),
+        logger if isinstance(logger, str) and ("logger" in document or "." in logger) else "", message, document,
+        ZAP_JSON, "", rounded,
+    )  # fmt: skip
+
+
+def letter_of(level: str) -> str:
+    """klog's letter for a level's name."""
+    named = level.strip().lower()
+    if named.startswith(("err", "sev", "dpanic", "panic", "crit")):
+        return "E"
+    return "W" if named.startswith("warn") else "F" if named.startswith("fat") else "I"
+
+
+def console(text: str) -> Entry | None:
+    """Read a line with a stamp and a level in words: zap's console, Java's, Python's; None for another."""
+    match = _STAMPED.search(text[:2000])
+    if match is None or match.start() > 300:
+        return None
+    stamp = match["stamp"]
+    time = parse_time(float(stamp)) if "e+" in stamp else parse_time(stamp.replace(",", "."))
+    rest = text[match.start("rest") :]
+    if time is None:
+        return None
+    letter, before = letter_of(match["level"]), text[: match.start()]
+    rounded = not re.search(r"[.,]\d", stamp)
+    if "\t" in rest or re.match(r"\s+\S+\s.*\{\"", rest, re.DOTALL) or rest.rstrip().endswith("}"):
+        source, logger, message, values = _zap_parts(rest.lstrip(" \t"))
+        return Entry(time, letter, source, logger, message, values, ZAP_CONSOLE, before, rounded)
+    named = _CLASS.search(rest[:300]) or _CLASS.search(match["between"])
+    return Entry(
+        time, letter, named[1].rsplit(".", 1)[-1] if named else "", named[1] if named else "", rest.strip(), None,
+        STAMPED, before, rounded,
+    )  # fmt: skip
+
+
+def _zap_parts(rest: str) -> tuple[str, str, str, dict[str, Any] | None]:
+    """Source, logger, message and values of what follows the level on zap's console."""
+    values = None
+    start = rest.find('{"')
+    if start >= 0:
+        try:
+            found = msgspec.json.decode(rest[start:].strip().encode())
+            if isinstance(found, dict):
+                values, rest = found, rest[:start]
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass
+    if "\t" in rest:
+        parts = [part for part in rest.strip().split("\t") if part]
+    else:
+        words = rest.strip().split(" ")
+        named = 1 if len(words) > 1 and re.fullmatch(r"[a-z][\w-]*(?:[./][\w-]+)+|setup|controllers?", words[0]) else 0
+        parts = [*words[:named], " ".join(words[named:])]
+    source = next((part for part in parts if _CALLER.fullmatch(part)), "")
+    parts = [part for part in parts if part != source]
+    logger = parts[0] if len(parts) > 1 else ""
+    return source, logger, " ".join(parts[1:] if logger else parts), values
+
+
+def logfmt(text: str) -> Entry | None:
+    """Read a line of ``key=value`` pairs; None for another."""
+    if _LOGFMT.search(text[:4000]) is None:
+        return None
+    values: dict[str, Any] = pairs(text)
+    message = values.get("msg") or values.get("message")
+    stamp = next((values[key] for key in _TIMES if key in values), None)
+    time = parse_time(stamp)
+    if message is None or time is None:
+        return None
+    rounded = not re.search(r"\.\d", str(stamp))
+    return Entry(
+        time, letter_of(str(values.get("level") or values.get("lvl") or "")), str(values.get("caller", "")),
+        str(values.get("logger", "")), str(message), values, LOGFMT, "", rounded,
+    )  # fmt: skip
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Return the ``key="value"`` and ``"key"="value"`` pairs in a text."""
+    found: dict[str, str] = {}
+    for quoted, plain, value in _PAIR.findall(text):
+        bare = value[1:-1] if value.startswith('"') else value
+        found.setdefault(quoted or plain, unescaped(bare + '"') if bare is not value and "\\" in bare else bare)
+    return found

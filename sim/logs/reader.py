@@ -1,0 +1,285 @@
+"""Reads logs of any kind, in any wrapping, one item at a time, and accounts for every line.
+
+Audit events and lines of controllers may stand in one file, in an archive, in exports that overlap: what comes twice
+is counted once. A line that speaks of a conflict and was not understood is never passed over in silence.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sim.logs.audit import DUPLICATE, NOT_AUDIT, OTHER_STAGE, READS, STARTS, AuditEvent, AuditParser
+from sim.logs.controller_log import (
+    CONFLICT,
+    FIELD_CONFLICT,
+    OTHER,
+    LogLine,
+    said,
+    speaks_of_conflict,
+    why_unread,
+)
+from sim.logs.entries import BARE, KLOG, Entry
+from sim.logs.framing import records
+from sim.logs.packing import Member, Progress, is_stream, members
+from sim.logs.times import Years
+from sim.logs.unwrap import AuditFound, EntryFound, Unread, Unwrapper
+from sim.units import SECOND
+
+COPY = "seen before (the same line of a log)"
+_REMEMBERED = 100_000
+_PLAIN = "audit event"
+
+
+@dataclass
+class FileAccount:
+    """How one log was read: a file, or one of the files in an archive."""
+
+    name: str
+    packing: tuple[str, ...] = ()
+    framing: str = ""
+    ways: Counter[str] = field(default_factory=Counter)  # what was found, by the wrappings around it
+    events: int = 0
+    lines: int = 0
+    bare: int = 0  # of the lines: texts without a header, which anything may have written
+    unread_conflicts: int = 0  # lines that speak of conflicts and were not understood
+    first_unread: int = 0  # the number of the first of them
+    shift_ns: int = 0  # how far the log's own times are ahead of the collector's stamps; 0 where they agree
+
+    @property
+    def understood(self) -> int:
+        """Items of which the form is known."""
+        return self.events + self.lines - self.bare
+
+
+class LogReader:
+    """Reads the files of one recording; what can't be used is counted in ``ignored``.
+
+    With ``bodies`` audit events keep what was sent and answered. ``accounts`` has one entry for each log so far.
+    """
+
+    def __init__(self, ignored: Counter[str], *, bodies: bool = False) -> None:
+        self.accounts: list[FileAccount] = []
+        self._ignored = ignored
+        self._audit = AuditParser(ignored, bodies=bodies)
+        self._copies: OrderedDict[int, int] = OrderedDict()
+        self._rounded: dict[tuple[int, int], int] = {}
+        self.near: int | None = None  # a time of this recording whose year is certain
+
+    def read(self, path: Path, progress: Progress | None = None, *, look: int = 0) -> Iterator[AuditEvent | LogLine]:
+        """Yield what a file holds; of its first ``look`` records alone, where that is not 0."""
+        for member in members(path, self._ignored, progress, look=bool(look)):
+            name = f"{path}:{member.name}" if member.name else str(path)
+            account = FileAccount(name, member.how)
+            self.accounts.append(account)
+            years = Years(_changed(path), self.near)
+            yield from _OneLog(self, account, years).read(member, look)
+            account.shift_ns = _shift(years.ahead)
+            if self.near is None:
+                self.near = years.certain
+
+    def copied(self, line: LogLine, entry: Entry) -> bool:
+        """Whether a line was read before: the same time and words, in whatever wrapping.
+
+        Of times in whole seconds the same words may come twice in one log; then only other logs can hold copies.
+        """
+        if line.what == OTHER or not line.timed:
+            return False
+        digest = hash((line.time_ns // 1000, entry.message, line.key, line.controller))
+        log = len(self.accounts)
+        if entry.rounded:
+            mine = self._rounded[digest, log] = self._rounded.get((digest, log), 0) + 1
+            if len(self._rounded) > _REMEMBERED:
+                self._rounded.clear()
+            most = self._rounded.get((digest, 0), 0)
+            self._rounded[digest, 0] = max(most, mine)
+            return mine <= most
+        if digest in self._copies:
+            return True
+        self._copies[digest] = log
+        if len(self._copies) > _REMEMBERED:
+            self._copies.popitem(last=False)
+        return False
+
+    def plain(self, line: bytes) -> AuditEvent | None:
+        """Read a line as the API server itself writes them."""
+        event = self._audit.plain(line)
+        if event is not None and self.near is None:
+            self.near = event.received_ns
+        return event
+
+    def event(self, found: AuditFound) -> AuditEvent | None:
+        """Read an event that was unwrapped."""
+        document = found.event
+        event = (
+            self._audit.plain(document)
+            if isinstance(document, bytes)
+            else self._audit.document(document, found.dialect)
+        )
+        if event is not None and self.near is None:
+            self.near = event.received_ns
+        return event
+
+    def ignore(self, why: str) -> None:
+        """Count a line that can't be used."""
+        self._ignored[why] += 1
+
+    def understood(self, why: str) -> None:
+        """Take back what ``ignore`` counted last."""
+        self._ignored[why] -= 1
+        if self._ignored[why] <= 0:
+            del self._ignored[why]
+
+    @property
+    def unused(self) -> Counter[str]:
+        """What was not used so far, by reason."""
+        return self._ignored
+
+
+class _OneLog:
+    """Reads one log for a ``LogReader``."""
+
+    def __init__(self, reader: LogReader, account: FileAccount, years: Years) -> None:
+        self._reader = reader
+        self._account = account
+        self._unwrapper = Unwrapper(years)
+        self._open: Entry | None = None  # the line before, whose text may go on without a header
+        self._counted = False  # whether a conflict was read of it
+
+    def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine]:
+        account, reader = self._account, self._reader
+        account.framing, found = records(member.blocks, reader.unused)
+        for number, record in islice(found, look) if look else found:
+            if record.__class__ is bytes and record.startswith(STARTS):
+                before = reader.unused.total() if b'"code":409' in record else -1
+                event = reader.plain(record)
+                if event is not None:
+                    account.events += 1
+                    yield event
+                elif before >= 0:
+                    self._lost(number)
+            else:
+                yield from self._unwrapped(number, record)
+        if account.events and not account.ways:
+            account.ways[_PLAIN] = account.events
+        elif account.events > (wrapped := account.ways.total() - account.lines):
+            account.ways[_PLAIN] += account.events - wrapped
+
+    def _lost(self, number: int) -> None:
+        """A refusal that can't be used; copies, and other stages of the same, were told elsewhere."""
+        last = next(reversed(self._reader.unused), "")
+        if last not in {DUPLICATE, OTHER_STAGE, READS}:
+            self._unread(number)
+
+    def _unread(self, number: int) -> None:
+        self._account.unread_conflicts += 1
+        if not self._account.first_unread:
+            self._account.first_unread = number
+
+    def _unwrapped(self, number: int, record: Any) -> Iterator[AuditEvent | LogLine]:
+        for found in self._unwrapper.unwrap(record):
+            if isinstance(found, AuditFound):
+                before = Counter(self._reader.unused) if _refusal(found) else None
+                event = self._reader.event(found)
+                if event is not None:
+                    self._account.events += 1
+                    self._account.ways[" > ".join(found.context.how)] += 1
+                    yield event
+                elif before is not None:
+                    gained = self._reader.unused - before
+                    if not gained.keys() & {DUPLICATE, OTHER_STAGE, READS}:
+                        self._unread(number)
+            elif isinstance(found, EntryFound):
+                line = self._line(number, found)
+                if line is not None:
+                    yield line
+            else:
+                line = self._continued(number, found)
+                if line is not None:
+                    yield line
+
+    def _line(self, number: int, found: EntryFound) -> LogLine | None:
+        entry = found.entry
+        line = said(entry)
+        self._open, self._counted = entry, line.what in {CONFLICT, FIELD_CONFLICT}
+        if not self._counted and _mentions(entry.message):
+            self._unread(number)
+        if self._reader.copied(line, entry):
+            self._reader.ignore(COPY)
+            return None
+        self._account.lines += 1
+        self._account.bare += entry.form == BARE and line.what == OTHER
+        if self._reader.near is None and entry.form != KLOG and line.timed:
+            self._reader.near = line.time_ns
+        self._account.ways[" > ".join(found.context.how)] += 1
+        return line
+
+    def _continued(self, number: int, found: Unread) -> LogLine | None:
+        """A text without a header: the rest of the line before, as of an exception, or something else."""
+        speaks = speaks_of_conflict(found.text.encode("utf-8", "replace"))
+        self._reader.ignore(NOT_AUDIT if found.json else why_unread(found))
+        if not speaks or (self._open is not None and self._counted):
+            return None
+        if found.json:
+            self._unread(number)
+            return None
+        before = self._open
+        entry = (
+            before._replace(message=found.text, values=None)
+            if before is not None
+            else Entry(None, "I", "", "", found.text, None, BARE)
+        )
+        line = said(entry)
+        if line.what not in {CONFLICT, FIELD_CONFLICT}:
+            if _mentions(found.text):
+                self._unread(number)
+            return None
+        self._reader.understood(why_unread(found))
+        self._counted = before is not None
+        self._account.lines += 1
+        self._account.ways[BARE] += 1
+        return line
+
+
+def _refusal(found: AuditFound) -> bool:
+    if isinstance(found.event, bytes):
+        return b"409" in found.event
+    status = found.event.get("responseStatus")
+    return isinstance(status, dict) and status.get("code") == 409
+
+
+def _mentions(text: str) -> bool:
+    if "modified" not in text and "ptimistic lock" not in text and "409" not in text:
+        return False
+    gone = "StorageError" in text or "Precondition failed" in text or "already exists" in text
+    return not gone and speaks_of_conflict(text.encode("utf-8", "replace"))
+
+
+def _shift(ahead: list[int]) -> int:
+    """How far a log's own times are ahead of the stamps beside them, where that is a time zone's offset."""
+    if len(ahead) < 3:
+        return 0
+    middle = sorted(ahead)[len(ahead) // 2]
+    return middle if abs(middle) > 600 * SECOND else 0
+
+
+def _changed(path: Path) -> int:
+    return int(time.time() * SECOND) if is_stream(path) else path.stat().st_mtime_ns
+
+
+def read_mixed(
+    paths: Iterable[Path], ignored: Counter[str], progress: Progress | None = None
+) -> Iterator[AuditEvent | LogLine]:
+    """Yield what logs of either kind hold, even where one file has both kinds of line.
+
+    The year of a controller's log, which klog's lines leave out, is that of the stamps beside them, else of the audit
+    log read before, else the latest in which the first line is not after the file's last change.
+    """
+    reader = LogReader(ignored)
+    for path in paths:
+        yield from reader.read(path, progress)

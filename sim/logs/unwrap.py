@@ -1,0 +1,341 @@
+"""Takes wrapping after wrapping off a record, until an audit event or a line of a log is found.
+
+What is known of wrappings stands in ``envelopes.py``; this applies it, keeps what the outer ones tell (time, pod,
+namespace) for the inner ones that don't, and remembers by which way each thing was found, for ``requeue log
+--explain``. What nothing is known of is searched for a text that is a line of a log itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sim.logs import dialects
+from sim.logs.entries import BARE, Entry, console, klog, klog_header, letter_of, logfmt, structured
+from sim.logs.envelopes import BATCHES, Envelope, envelope_of, first
+from sim.logs.framing import decode, fields_of
+from sim.logs.times import STAMP, Years, parse_time
+
+_DEEPEST = 10
+_PARTIAL = 16_000  # bytes; Docker and containerd cut lines at 16 KiB
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\ufeff")
+_CRI = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP]) ?(.*)", re.DOTALL
+)
+_POD = re.compile(r"\[pod/([^/\]]+)/[^\]]*\]")
+_AUDIT = "audit.k8s.io/"
+
+
+class Context(NamedTuple):
+    """What the wrappings so far tell."""
+
+    time: int | None = None
+    pod: str = ""
+    namespace: str = ""
+    level: str = ""
+    how: tuple[str, ...] = ()
+
+    def inside(self, name: str) -> Context:
+        """The same, one wrapping further in."""
+        return self._replace(how=(*self.how, name))
+
+
+class AuditFound(NamedTuple):
+    """An audit event, as a document or as its text."""
+
+    event: dict[str, Any] | bytes
+    dialect: str  # "" for audit.k8s.io itself
+    context: Context
+
+
+class EntryFound(NamedTuple):
+    """A line of a log."""
+
+    entry: Entry
+    context: Context
+
+
+class Unread(NamedTuple):
+    """Something that is neither."""
+
+    text: str
+    json: bool
+
+
+Found = AuditFound | EntryFound | Unread
+
+
+class Unwrapper:
+    """Unwraps the records of one file; ``years`` gives klog's times their year."""
+
+    def __init__(self, years: Years) -> None:
+        self.years = years
+        self._held: dict[str, str] = {}  # the beginnings of lines that a runtime cut in pieces, by stream
+
+    def unwrap(self, record: Any) -> Iterator[Found]:
+        """Yield what is in one record: a line (bytes), or a document."""
+        yield from self._any(record.decode("utf-8", "replace") if isinstance(record, bytes) else record, Context(), 0)
+
+    def _any(self, what: Any, context: Context, depth: int) -> Iterator[Found]:
+        if depth > _DEEPEST:
+            yield Unread(str(what)[:1000], json=True)
+        elif isinstance(what, str):
+            yield from self._text(what, context, depth)
+        elif isinstance(what, dict):
+            yield from self._document(what, context, depth)
+        elif isinstance(what, list):
+            yield from self._list(what, context, depth)
+
+    # Documents
+
+    def _document(self, document: dict[str, Any], context: Context, depth: int) -> Iterator[Found]:
+        group = document.get("apiVersion")
+        if isinstance(group, str) and group.startswith(_AUDIT) and document.get("kind") == "Event":
+            yield AuditFound(document, "", context.inside("audit event"))
+            return
+        dialect = dialects.dialect_of(document)
+        if dialect is not None:
+            yield AuditFound(dialect.event(document), dialect.name, context.inside(dialect.name))
+            return
+        rows = dialects.rows_of(document)
+        if rows is not None:
+            name, inner = rows
+            for row in inner:
+                yield from self._any(row, context.inside(name), depth + 1)
+            return
+        if isinstance(document.get("msg"), str) and not _is_line(document["msg"]):
+            entry = structured(document, context.time)
+            if entry is not None:
+                yield EntryFound(entry._replace(pod=context.pod), context.inside(entry.form))
+                return
+        enveloped = envelope_of(document)
+        if enveloped is not None:
+            yield from self._enveloped(document, *enveloped, context, depth)
+            return
+        entry = structured(document, context.time)
+        if entry is not None and not _is_line(entry.message):
+            yield EntryFound(entry._replace(pod=context.pod), context.inside(entry.form))
+            return
+        yield from self._searched(document, context, depth)
+
+    def _enveloped(
+        self, document: dict[str, Any], envelope: Envelope, inside: Any, context: Context, depth: int
+    ) -> Iterator[Found]:
+        inner = self._told(document, envelope, context)
+        if envelope in BATCHES:
+            for item in inside:
+                yield from self._any(item, inner, depth + 1)
+            return
+        if isinstance(inside, str):
+            if envelope.name.startswith("Docker"):
+                stream = str(document.get("stream"))
+                whole = self._held.pop(stream, "") + inside
+                if len(inside.encode()) >= _PARTIAL and not inside.endswith("\n"):
+                    self._held[stream] = whole
+                    return
+                inside = whole
+            yield from self._text(inside, inner, depth + 1, document)
+            return
+        if isinstance(inside, dict) and envelope.inside in {"log", "message", "body"} and not _leads_on(inside):
+            yield from self._searched(document, context, depth)
+            return
+        yield from self._any(inside, inner, depth + 1)
+
+    def _told(self, document: dict[str, Any], envelope: Envelope, context: Context) -> Context:
+        level = first(document, envelope.level)
+        return Context(
+            parse_time(first(document, envelope.time)) or context.time,
+            str(first(document, envelope.pod) or context.pod),
+            str(first(document, envelope.namespace) or context.namespace),
+            level if isinstance(level, str) else context.level,
+            (*context.how, envelope.name),
+        )
+
+    def _searched(self, document: dict[str, Any], context: Context, depth: int) -> Iterator[Found]:
+        """Look for a line of a log in the fields of a document that no row of the table is for."""
+        time = next(
+            (found for key in ("ts", "time", "timestamp", "@timestamp") if (found := parse_time(document.get(key)))),
+            None,
+        )
+        inner = context._replace(time=time or context.time)
+        for name, value in document.items():
+            if isinstance(value, str) and _is_line(value):
+                yield from self._text(value, inner.inside(f"field {name[:40]}"), depth + 1)
+                return
+            if isinstance(value, dict | list) and depth < _DEEPEST and _holds_line(value):
+                yield from self._any(value, inner.inside(f"field {name[:40]}"), depth + 1)
+                return
+        yield Unread(_plain(document), json=True)
+
+    def _list(self, items: list[Any], context: Context, depth: int) -> Iterator[Found]:
+        if len(items) >= 2 and isinstance(items[0], str) and isinstance(items[1], str) and items[0].isdigit():
+            inner = context._replace(time=parse_time(items[0]))
+            yield from self._text(items[1], inner.inside("Loki value"), depth + 1)
+            return
+        fields = dialects.fields_of_insights(items)
+        if fields is not None:
+            yield from self._any(fields, context.inside("CloudWatch Logs Insights result"), depth + 1)
+            return
+        for item in items:
+            if isinstance(item, dict | list):
+                yield from self._any(item, context, depth + 1)
+            elif isinstance(item, str):
+                yield from self._text(item, context, depth + 1)
+            else:
+                yield Unread(str(item), json=True)
+
+    # Text
+
+    def _text(self, text: str, context: Context, depth: int, outer: dict[str, Any] | None = None) -> Iterator[Found]:
+        text = _ESCAPES.sub("", text).strip() if "\x1b" in text or "\ufeff" in text else text.strip()
+        if not text:
+            return
+        if depth > _DEEPEST:
+            yield Unread(text, json=False)
+            return
+        if text[0] in "{[" and (found := _decoded(text)) is not None:
+            if found:
+                yield from self._any(found, context.inside("JSON") if depth else context, depth + 1)
+            elif found == {}:
+                yield Unread(text, json=True)
+            return
+        if text in {"[", "]", "],", "}", "},"} and not depth:
+            return
+        cri = _CRI.match(text)
+        if cri is not None:
+            yield from self._cri(cri, context, depth)
+            return
+        yield from self._line(text, context, depth, outer)
+
+    def _cri(self, cri: re.Match[str], context: Context, depth: int) -> Iterator[Found]:
+        stamp, stream, tag, rest = cri.groups()
+        whole = self._held.pop(stream, "") + rest
+        if tag == "P" and len(whole) < 1 << 23:
+            self._held[stream] = whole
+            return
+        yield from self._text(whole, context._replace(time=parse_time(stamp)).inside("CRI"), depth + 1)
+
+    def _line(self, text: str, context: Context, depth: int, outer: dict[str, Any] | None) -> Iterator[Found]:
+        peeled = _peeled(text)
+        if peeled is not None:
+            yield from self._text(peeled[1], context.inside(peeled[0]), depth + 1)
+            return
+        header = klog_header(text, 0, 1200)
+        brace = text.find('{"') if '{"' in text else text.find('{ "')
+        if brace > 0 and (header is None or brace < header.start()):
+            entry = console(text) if header is None else None
+            if entry is not None and entry.values is not None and not _wraps(entry.values):
+                yield EntryFound(entry, context.inside(entry.form))
+                return
+            document = _decoded(text[brace:])
+            if isinstance(document, dict) and document:
+                yield from self._document(document, _prefixed(text[:brace], context), depth + 1)
+                return
+        if header is not None:
+            inner = _prefixed(text[: header.start()], context) if header.start() else context
+            line = klog(text, self.years, inner.time, header)
+            if line is None:
+                yield Unread(text, json=False)
+            else:
+                yield EntryFound(line._replace(pod=inner.pod), inner.inside(line.form))
+            return
+        entry = logfmt(text) or console(text)
+        if entry is not None:
+            yield EntryFound(entry._replace(pod=context.pod), context.inside(entry.form))
+            return
+        stamp = STAMP.match(text)
+        if stamp is not None or context.time is not None:
+            time = context.time if context.time is not None else parse_time(stamp[0]) if stamp else None
+            if time is not None:
+                yield EntryFound(_bare(text, time, context, outer), context.inside(BARE))
+                return
+        yield Unread(text, json=False)
+
+
+def _peeled(text: str) -> tuple[str, str] | None:
+    """What is inside of quoting: a row of CSV without its header, a JSON string, HTML; None without any."""
+    if text[0] == '"' == text[-1] and '\\"' in text:
+        try:
+            return "JSON string", msgspec.json.decode(text.encode("utf-8", "replace"), type=str)
+        except (msgspec.MsgspecError, ValueError):
+            pass
+    if '""' in text and (text[0] == '"' or ',"' in text or ';"' in text):
+        for separator in ",;\t":
+            for field in fields_of(text, separator):
+                if field != text and _is_line(field):
+                    return "field of CSV", field
+    if "&quot;" in text and '="' not in text:
+        from html import unescape
+
+        return "HTML", unescape(text)
+    return None
+
+
+def _bare(text: str, time: int, context: Context, outer: dict[str, Any] | None) -> Entry:
+    """A message whose header was taken off, and what the collector made of the header."""
+    told = {name: value for name, value in (outer or {}).items() if isinstance(value, str) and value is not text}
+    location = (outer or {}).get("sourceLocation")
+    source = f"{location.get('file', '')}:{location.get('line', '')}" if isinstance(location, dict) else ""
+    logger = told.get("logger") or told.get("logger_name") or ""
+    return Entry(time, letter_of(context.level), source, logger, text, None, BARE, "", False, context.pod)
+
+
+def _prefixed(before: str, context: Context) -> Context:
+    """What a prefix tells: of ``kubectl logs --timestamps --prefix``, a runtime, ``aws logs tail``, ``grep -H``."""
+    stamp = STAMP.search(before)
+    time = parse_time(stamp[0]) if stamp else None
+    pod = _POD.search(before)
+    return context._replace(
+        time=time if time is not None else context.time,
+        pod=pod[1] if pod else context.pod,
+        how=(*context.how, "a prefix"),
+    )
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return decode(text.rstrip(", \t").encode("utf-8", "replace"))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _is_line(text: str) -> bool:
+    """Whether a text is an audit event or a line of a log itself."""
+    if len(text) < 20:
+        return False
+    head = text[:3000]
+    if head.lstrip()[:1] in {"{", "["}:
+        return _AUDIT in head or '"msg"' in head or '"message"' in head or klog_header(head) is not None
+    return klog_header(head) is not None or (_AUDIT in head and '{"' in head) or console(head) is not None or (
+        "level=" in head and logfmt(head) is not None
+    )  # fmt: skip
+
+
+def _holds_line(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, str):
+        return _is_line(value)
+    if depth > 7:
+        return False
+    if isinstance(value, dict):
+        return _wraps(value) or any(_holds_line(item, depth + 1) for item in list(value.values())[:50])
+    return isinstance(value, list) and any(_holds_line(item, depth + 1) for item in value[:3])
+
+
+def _wraps(document: dict[str, Any]) -> bool:
+    """Whether a document is an audit event, or wraps a line."""
+    return (
+        str(document.get("apiVersion", "")).startswith(_AUDIT)
+        or dialects.dialect_of(document) is not None
+        or any(isinstance(value, str) and _is_line(value) for value in document.values())
+    )
+
+
+def _leads_on(document: dict[str, Any]) -> bool:
+    return _wraps(document) or isinstance(document.get("msg"), str) or envelope_of(document) is not None
+
+
+def _plain(document: dict[str, Any]) -> str:
+    return msgspec.json.encode(document)[:4000].decode("utf-8", "replace")
