@@ -273,3 +273,58 @@ def test_read_your_writes_leaves_a_key_alone_until_the_cache_has_the_write():
         stale.append([row for row in mine if row["code"] == 409 and row["base_version"] in own])
     assert len(stale[0]) >= 3
     assert not stale[1]
+
+
+def test_it_acts_on_any_kind_and_what_others_own_wakes_it():
+    class Labels(Operator):
+        """Labels each CertificateRequest once."""
+
+        name = "request-labels"
+        kind = "CertificateRequest"
+
+        def reconcile(self, request):
+            return (yield self.write(request, labels={"team": "a"})) if "team" not in request.labels else None
+
+    class Counts(Operator):
+        """Notes on the Certificate how many requests it owns: only their events wake it."""
+
+        name = "counts"
+        watches = ("CertificateRequest",)
+
+        def reconcile(self, certificate):
+            count = str(len(self.cached("CertificateRequest").owned_by(certificate.uid)))
+            if certificate.annotations.get(NOTE) == count:
+                return None
+            return (yield self.write(certificate, annotations={NOTE: count}))
+
+    result = sim.run(SMALL, operators=[Labels, Counts], replications=1)
+    labelled = of(result, "request-labels").query("written_version > 0")
+    assert set(labelled["resource"]) == {"certificaterequests"}
+    assert labelled["object"].nunique() == len(labelled) == 6
+    assert of(result, "counts").query("written_version > 0")["object"].nunique() == 6
+
+
+def test_controllers_of_one_program_share_caches_and_a_client():
+    class First(Notes):
+        name = "first"
+        program = "both"
+        qps = 1
+        burst = 1
+
+    class Second(Notes):
+        name = "second"
+
+        def reconcile(self, certificate):
+            if certificate.annotations.get("example.com/second"):
+                return None
+            return (yield self.write(certificate, annotations={"example.com/second": "yes"}))
+
+    class SecondWithFirst(Second):
+        program = "both"
+
+    def last(*operators) -> float:
+        rows = of(sim.run(SMALL, operators=operators, replications=1), "second").query("resource == 'certificates'")
+        return rows["sent_at"].max().total_seconds()
+
+    assert last(First, Second) < 3
+    assert last(First, SecondWithFirst) > 5  # six writes wait for tokens at one a second
