@@ -7,6 +7,7 @@ Besides:
 time                        ms; loop once: from the start to the last answer, where all committed. Other
                             loops: mean time of a job from its start to its commit
 work                        writes sent
+overwritten                 blind writes that replaced the same field unseen, written by another client meanwhile
 commits, throughput         jobs that committed; those per second
 job_p50, _p95, _p99         ms from the start of a job to its commit
 tries_per_job               of the jobs that ended
@@ -25,7 +26,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.intervals import mean_interval, quantile
-from sim.analysis.metrics import Metrics
+from sim.analysis.metrics import Metrics, overwritten
 from sim.analysis.summary import CONTENTION_FIGURES, Measured, conflicts_of, estimate, parts, rate, series
 from sim.recording.contended import RESOURCE, Contended
 from sim.recording.replication import Replication
@@ -67,6 +68,7 @@ def measure(replication: Replication, scenario: Scenario) -> Metrics:
         "requests_by_controllers": own,
         "events": 0,
         "field_conflicts": int((counted & ~conditional & (code == 409)).sum()),
+        "overwritten": _overwritten(replication, from_),
         "gave_up": int(ended.sum() - committed.sum()),
         "retries": int((sent & (run.column("number") > 1)).sum()),
         "budget_refusals": int(run.job("refusals")[ended].sum()),
@@ -95,6 +97,15 @@ def measure(replication: Replication, scenario: Scenario) -> Metrics:
     metrics.update(_codes(run, tries, counted, reads, group))
     metrics["reconciles"] = int((run.column("how") == 0)[run.column("began") >= from_].sum())
     return metrics
+
+
+def _overwritten(replication: Replication, from_: int) -> int:
+    """Writes that replaced unseen what another client had written, by the rule of ``sim.analysis.metrics``."""
+    run = replication.contended
+    assert run is not None
+    if not ((run.column("conditional") == 0) & (run.column("written") > 0)).any():
+        return 0
+    return sum(overwritten(replication.requests, from_).values())
 
 
 def _by_group(run: Contended, name: str, groups: np.ndarray) -> Metrics:

@@ -27,7 +27,12 @@ CREATOR, EXTERNAL_ISSUER = "lab", "external-issuer"
 
 
 def outside(scenario: Scenario, requests: pd.DataFrame) -> set[str]:
-    """Return who does not belong to the controllers' process: they have clients of their own, without its bucket."""
+    """Return who does not belong to the controllers' process: they have clients of their own, without its bucket.
+
+    Of plain clients these are the other writers.
+    """
+    if scenario.contention is not None:
+        return {writer.name for writer in scenario.writers}
     named = {CREATOR, EXTERNAL_ISSUER, *(writer.name for writer in scenario.writers)}
     actors = {str(name) for name in requests["actor"].unique()}
     return {name for name in actors if name in named or not name.startswith(OWN_PREFIXES)}
@@ -82,10 +87,10 @@ def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
     import numpy as np
 
     from sim.client.throttle import TokenBucket
-    from sim.families.certmanager.releases import release_of
+    from sim.families.without_effect import throttled
 
-    throttle = scenario.client.throttle
-    if not (release_of(scenario.preset).throttled if throttle is None else throttle):
+    shared = scenario.contention is None or len(scenario.contention.groups) == 1  # each group has its own bucket
+    if not (throttled(scenario) and shared):
         return None
     ours = requests[~requests["actor"].isin(outside(scenario, requests))]
     asked = np.sort(ours["asked_at"].to_numpy("timedelta64[ns]").astype(np.int64))

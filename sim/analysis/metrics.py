@@ -46,6 +46,7 @@ from typing import Any
 from sim.analysis.endings import counted
 from sim.analysis.intervals import quantile
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
+from sim.recording.frames import CONTENDED
 from sim.recording.replication import Replication
 from sim.scenario.workload import OWN_PREFIXES
 
@@ -146,14 +147,14 @@ def ghosts(reconciles: Iterable[Row]) -> Counter[str]:
     return found
 
 
-def overwritten(requests: Iterable[Row]) -> Counter[str]:
-    """Count by writer the writes that replaced fields which another had written unseen.
+def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
+    """Count by writer the writes, decided at ``since`` or later, that replaced fields which another had written unseen.
 
     A write without a resourceVersion that was stored although the object had moved on since its copy was
     read, where one of the writes in between came from another writer and touched one of the same fields. It
     may have written the same value again: what counts is that nobody checked.
     """
-    resource, name, actor, conditional, read, base, written, fields = _positions(
+    resource, name, actor, conditional, read, base, written, fields, decided = _positions(
         REQUESTS,
         "resource",
         "object",
@@ -163,18 +164,20 @@ def overwritten(requests: Iterable[Row]) -> Counter[str]:
         "base_version",
         "written_version",
         "fields",
+        "decided_ns",
     )
     history: dict[str, list[Row]] = defaultdict(list)
     for row in requests:
-        if row[resource] == "certificates" and row[written] > 0:
+        if row[resource] in CONTENDED and row[written] > 0:
             history[row[name]].append(row)
     found: Counter[str] = Counter()
     for rows in history.values():
         rows.sort(key=lambda row: int(row[written]))
         for place, row in enumerate(rows):
-            if row[conditional] or not 0 < row[read] < row[base]:
+            if row[conditional] or row[decided] < since or not 0 < row[read] < row[base]:
                 continue
-            for other in reversed(rows[:place]):
+            for earlier in range(place - 1, -1, -1):
+                other = rows[earlier]
                 if other[written] <= row[read]:
                     break
                 if other[actor] != row[actor] and other[fields] & row[fields]:

@@ -56,6 +56,14 @@ def reason_without_effect(one: Scenario, other: Scenario) -> str | None:
     return "; ".join(sentences(reasons)) or None
 
 
+def throttled(scenario: Scenario) -> bool:
+    """Whether clients wait for tokens: as ``client.throttle`` says, else as the release, and plain clients not."""
+    throttle = scenario.client.throttle
+    if throttle is None:
+        return scenario.contention is None and release_of(scenario.preset).throttled
+    return throttle
+
+
 def varied_without_effect(keys: Iterable[str], scenarios: Iterable[Scenario]) -> dict[str, str]:
     """Return those of the varied keys that have no effect in any of the scenarios, with the reason."""
     found = [without_effect(scenario) for scenario in scenarios]
@@ -116,12 +124,10 @@ def _plain(retry: Retry) -> dict[str, Any]:
 
 
 def _of_certificates(scenario: Scenario) -> _Found:
-    throttle, release = scenario.client.throttle, release_of(scenario.preset)
-    if not (release.throttled if throttle is None else throttle):
-        if throttle is None:
-            why = f"{release.name} leaves limiting to the server's priority and fairness; set client.throttle: true"
-        else:
-            why = "client.throttle is false"
+    if not throttled(scenario):
+        why = "client.throttle is false"
+        if scenario.client.throttle is None:
+            why = f"{scenario.preset} leaves limiting to the server's priority and fairness; set client.throttle: true"
         for key in (*_BUCKET, "client.read_after_wait"):
             yield key, why
     if not scenario.controllers.restarts:
@@ -184,7 +190,7 @@ def groups(contention: Contention) -> Iterator[tuple[str, Clients]]:
 
 def _of_clients(scenario: Scenario, contention: Contention) -> _Found:
     everybody = contention.groups
-    if not scenario.client.throttle:
+    if not throttled(scenario):
         for key in _BUCKET:
             yield key, "plain clients are throttled only where client.throttle is true; set client.throttle: true"
     yield "client.read_after_wait", "it is about cert-manager's controllers, and these are plain clients"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RESOURCE = "configmaps"
+MOST_FIELDS = 62
+"""Bits of a mask of fields: from this one on fields share a bit in the tables."""
 VERBS = {"update": "update", "apply": "apply"}
 """Strategy to the verb of its requests; the others patch."""
 
@@ -115,7 +117,7 @@ def jobs_of(values: list[int]) -> np.ndarray:
 
 
 def requests(run: Contended) -> dict[str, Any]:
-    """Return the columns ``REQUESTS``: arrays of numbers, or (codes, names) for text."""
+    """Return the columns ``REQUESTS``, and ``field``: arrays of numbers, or (codes, names) for text."""
     import numpy as np
 
     reads = run.tries[run.column("read_decided") >= 0]
@@ -145,6 +147,7 @@ def requests(run: Contended) -> dict[str, Any]:
     of_pass = np.concatenate(
         [passes[run.column("read_decided") >= 0], passes[run.column("decided") >= 0], np.full(len(others), -1)]
     )
+    field = joined(-1, "field", -1)
     client, obj = joined("client", "client", "writer"), joined("object", "object", "object")
     zero = np.zeros(len(client), dtype=np.int64)
     columns: dict[str, Any] = {
@@ -160,7 +163,7 @@ def requests(run: Contended) -> dict[str, Any]:
         "read_version": joined(0, "version", 0),
         "base_version": joined("version", "base", "base"),
         "written_version": joined(0, "written", "written"),
-        "fields": zero,
+        "fields": np.where(field < 0, 0, 1 << np.clip(field, 0, MOST_FIELDS - 1)),
         "hidden_retries": zero,
         "read_ns": joined("read_asked", np.maximum(writes[:, at["read_decided"]], writes[:, at["began"]]), "sent"),
         "asked_ns": joined("read_asked", "asked", "sent"),
@@ -169,6 +172,7 @@ def requests(run: Contended) -> dict[str, Any]:
         "decided_ns": joined("read_decided", "decided", "decided"),
         "answered_ns": joined("read_answered", "answered", "answered"),
         "reconcile": of_pass,
+        "field": field,
     }
     order = np.argsort(columns["decided_ns"], kind="stable")
     taken = {name: _taken(column, order) for name, column in columns.items()}
@@ -229,7 +233,10 @@ class Rows(Sequence[tuple[Any, ...]]):
     def _rows(self) -> list[tuple[Any, ...]]:
         columns, make = _COLUMNS[self._name]
         made = make(self._run)
-        return list(zip(*(_values(name, made[name]) for name in columns), strict=True))
+        values = {name: _values(name, made[name]) for name in columns}
+        if self._name == "requests":  # whole numbers of Python hold any number of fields
+            values["fields"] = [0 if field < 0 else 1 << field for field in made["field"].tolist()]
+        return list(zip(*values.values(), strict=True))
 
     def __len__(self) -> int:
         return len(self._rows)

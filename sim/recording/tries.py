@@ -30,6 +30,7 @@ TRY = (
     "written",  # resourceVersion under which it was stored; 0 if it was not
     "outcome",  # see OUTCOMES
     "ended",  # when the client knew it, or gave the try up
+    "field",  # number of the field of the object that it wrote
 )
 """The columns of a try."""
 
@@ -47,6 +48,7 @@ DIRECT = (
     "answered",
     "seen",  # resourceVersion of the object after the decision
     "outcome",
+    "field",
 )
 """What the short way records of a try: the other columns follow from these."""
 

@@ -38,6 +38,7 @@ RESOURCES = {
     "issuers": ("cert-manager.io", "v1"),
     "secrets": ("", "v1"),
     "events": ("", "v1"),
+    "configmaps": ("", "v1"),
 }
 CLIENT_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 SERVER_BUCKETS = (
@@ -87,12 +88,13 @@ def families(result: Result, end: int) -> Iterator[Family]:
     """Yield all metric families of one replication that ended at ``end`` nanoseconds."""
     requests = result.requests
     others = outside(result.scenario, requests)
-    yield from _certificates(result, end)
+    if result.scenario.contention is None:  # plain clients have nothing of cert-manager's
+        yield from _certificates(result, end)
     yield from _queues(result)
     yield from _client(result, requests[~requests["actor"].isin(others)])
     yield from _server(result, requests)
     conflicts = Counter(
-        "requeue_conflicts_total", "Writes to Certificates that were refused as stale, by loser and by winner."
+        "requeue_conflicts_total", "Writes that were refused as stale, by loser and by winner."
     )
     for (loser, winner), part in result.attribution.groupby(["controller", "winner"], observed=True):
         conflicts.add({"controller": str(loser), "winner": str(winner)}, ns(part["decided_at"]))
@@ -193,7 +195,7 @@ def _queues(result: Result) -> Iterator[Family]:
 
 
 def _client(result: Result, requests: pd.DataFrame) -> Iterator[Family]:
-    from sim.families.certmanager.releases import release_of
+    from sim.families.without_effect import throttled
 
     resets = _resets(result)
     total = Counter(
@@ -213,8 +215,7 @@ def _client(result: Result, requests: pd.DataFrame) -> Iterator[Family]:
         CLIENT_BUCKETS,
         resets,
     )
-    throttle = result.scenario.client.throttle
-    throttled = release_of(result.scenario.preset).throttled if throttle is None else throttle
+    waits = throttled(result.scenario)
     methods = requests["verb"].astype("object").map(METHODS)
     for (code, method), part in requests.groupby([requests["code"], methods], observed=True):
         total.add({"code": str(code), "host": HOST, "method": str(method)}, ns(part["answered_at"]))
@@ -222,7 +223,7 @@ def _client(result: Result, requests: pd.DataFrame) -> Iterator[Family]:
         labels = {"host": HOST, "verb": str(method)}
         # client-go takes the time of the whole call, the wait for its token included (rest/request.go).
         took.add(labels, ns(part["answered_at"]), ns(part["answered_at"] - part["asked_at"]))
-        if throttled:
+        if waits:
             waited.add(labels, ns(part["sent_at"]), ns(part["sent_at"] - part["asked_at"]))
     yield from (total, took, waited)
 

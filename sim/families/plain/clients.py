@@ -46,7 +46,17 @@ class Try:
         self.timer: Timer | None = None
         now = client.sim.now
         conditional = int(strategy in CONDITIONAL)
-        self.row = [client.number, client.object, client.job, client.tries, how, conditional, now, *([-1] * 16)]
+        self.row = [
+            client.number,
+            client.object,
+            client.job,
+            client.tries,
+            how,
+            conditional,
+            now,
+            *([-1] * 16),
+            client.field_number,
+        ]
         self.row[VERSION] = self.row[CODE] = self.row[BASE] = self.row[WRITTEN] = 0
         self.row[OUTCOME] = UNFINISHED
         client.crew.world.tries.append(self.row)
@@ -73,7 +83,7 @@ class Client:
         self.idle = crew.idles[place]
         self.pick = crew.picks[place]
         self.policy = policy_at(crew, index)
-        self.job = self.tries = self.object = self.began = 0
+        self.job = self.tries = self.object = self.field_number = self.began = 0
         self.field = ""
         self.current: Try | None = None
         self._failures = self._previous = self._paid = 0
@@ -90,8 +100,8 @@ class Client:
         self.tries = self._failures = self._previous = self._paid = self._refusals = self._timeouts = 0
         self._thinks = -1
         self.began = self.sim.now
-        self.object, field = self.crew.place(self.index, self.pick)
-        self.field = f"field-{field}"
+        self.object, self.field_number = self.crew.place(self.index, self.pick)
+        self.field = f"field-{self.field_number}"
         if self.crew.group.control == "pessimistic":
             self.crew.world.lock(self.object).acquire(self._queued)
         else:

@@ -49,6 +49,7 @@ class Direct:
         "_epoch",
         "_failures",
         "_field",
+        "_field_number",
         "_handle",
         "_idle",
         "_job_began",
@@ -111,9 +112,9 @@ class Direct:
         self.tries = 1
         self._failures = self._previous = 0
         self._job_began = self._began = when
-        self._object, field = self._crew.place(self.index, self._pick)
+        self._object, self._field_number = self._crew.place(self.index, self._pick)
         self._name = self._crew.world.names[self._object]
-        self._field = f"field-{field}"
+        self._field = f"field-{self._field_number}"
         self._value = f"{self.number}.{self.job}"
         self._write = Write("update", self._kind, self._name, {"data": {self._field: self._value}}, self._manager)
         self._at(when + self._message(), Direct.read, self)
@@ -147,7 +148,7 @@ class Direct:
         tries, began = self.tries, self._began
         head = (self.number, self._object, self.job, tries, began, self._read_at, self._back, version, self._sent)
         if response.code == 200:
-            self._record((*head, now, answered, seen, OK))
+            self._record((*head, now, answered, seen, OK, self._field_number))
             self._finish(answered, OK, live)
             return
         failures = self._failures
@@ -157,10 +158,10 @@ class Direct:
             wait = self._again(failures, self._previous, answered)
             if wait < 0:
                 outcome = GAVE_UP if wait == NO_TRY_LEFT else OVER_BUDGET
-                self._record((*head, now, answered, seen, outcome))
+                self._record((*head, now, answered, seen, outcome, self._field_number))
                 self._finish(answered, outcome, live)
                 return
-        self._record((*head, now, answered, seen, AGAIN))
+        self._record((*head, now, answered, seen, AGAIN, self._field_number))
         self._failures = failures + 1
         self._previous = wait
         self.tries = tries + 1
