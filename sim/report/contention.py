@@ -37,6 +37,7 @@ def _losses(summary: Summary) -> str:
     counted = (
         (summary["gave_up"]["mean"], "job given up", "jobs given up"),
         (summary["timeouts"]["mean"], "answer came too late", "answers came too late"),
+        (summary["overwritten"]["total"]["mean"], "write overwrote another unseen", "writes overwrote others unseen"),
         (summary["starved"]["mean"], "client committed nothing", "clients committed nothing"),
     )
     return losses(counted, summary, "nothing was given up")
@@ -73,6 +74,8 @@ def figures(summary: Summary, terminal: bool) -> Table:
         ("gave up", "gave_up"),
     ):
         made.add_row(label, interval(summary[name]))
+    if summary["overwritten"]["total"]["mean"]:
+        made.add_row("writes that overwrote unseen", interval(summary["overwritten"]["total"]))
     made.add_row("requests, reads included", write(summary["requests"]["total"]))
     for label, name in (
         ("retries refused by the budget", "budget_refusals"),

@@ -93,9 +93,7 @@ def families(result: Result, end: int) -> Iterator[Family]:
     yield from _queues(result)
     yield from _client(result, requests[~requests["actor"].isin(others)])
     yield from _server(result, requests)
-    conflicts = Counter(
-        "requeue_conflicts_total", "Writes that were refused as stale, by loser and by winner."
-    )
+    conflicts = Counter("requeue_conflicts_total", "Writes that were refused as stale, by loser and by winner.")
     for (loser, winner), part in result.attribution.groupby(["controller", "winner"], observed=True):
         conflicts.add({"controller": str(loser), "winner": str(winner)}, ns(part["decided_at"]))
     yield conflicts

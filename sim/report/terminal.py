@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.figures import FIGURES
 from sim.analysis.metrics import WRITING_CONTROLLERS
+from sim.report import contention
 from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.text import bold, footer, led, losses, render, table
@@ -30,13 +31,10 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())]
     # An earlier version's results say nothing of their end.
     ended = [summary["ending"]["said"]] if "ending" in summary else []
+    parts += [bold(verdict(summary)), *ended, _conditions(summary), ""]
     if summary.get("contention"):
-        from sim.report import contention
-
-        parts += [bold(contention.verdict(summary)), *ended, _conditions(summary), ""]
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
-        parts += [bold(verdict(summary)), *ended, _conditions(summary), ""]
         parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
     parts += _notes(summary)
     if summary["expectations"]:
@@ -70,7 +68,9 @@ def _notes(summary: Summary) -> list[RenderableType]:
 
 
 def verdict(summary: Summary) -> str:
-    """Return the outcome in two or three sentences: Ready, conflicts, losses."""
+    """Return the outcome in two or three sentences: Ready, conflicts, losses; of plain clients theirs."""
+    if summary.get("contention"):
+        return contention.verdict(summary)
     found = summary["conflicts"]
     per_certificate = interval(found["per_certificate"])
     if found["rate"] is None:

@@ -29,11 +29,11 @@ def result_cell(result: Result) -> str:
     parts = [_words(f"INVARIANT VIOLATED: {each['violation']}", True) for each in summary["violations"][:3]]
     many = summary["replications"]
     how = f"{many} replications, means with 95% intervals" if many > 1 else "1 replication, so no intervals"
+    plain = result.scenario.contention is not None
+    kind = "plain clients" if plain else result.scenario.preset
     parts += [
         _words(verdict(summary), True),
-        _words(
-            f"{summary['scenario']}: {result.scenario.preset}, {summary['strategy']}, {how}, seed {summary['seed']}"
-        ),
+        _words(f"{summary['scenario']}: {kind}, {summary['strategy']}, {how}, seed {summary['seed']}"),
     ]
     rows = []
     for name, group in summary["conflicts"]["by_controller"].items():
@@ -42,10 +42,14 @@ def result_cell(result: Result) -> str:
     found = summary["conflicts"]
     whole = interval(found["rate"], "share") if found["rate"] else "none attempted"
     rows.append(("conflicts in all", interval(found["total"]), whole))
-    for name, group in summary["time_to_ready_intervals"].items():
-        rows.append((f"time to Ready, {name}", interval(group, "seconds"), ""))
+    if plain:
+        rows.append(("jobs that committed", interval(summary["commits"]), ""))
+        rows.append(("time", interval(summary["time"], "milliseconds"), ""))
+    else:
+        for name, group in summary["time_to_ready_intervals"].items():
+            rows.append((f"time to Ready, {name}", interval(group, "seconds"), ""))
+        rows.append(("successful status writes", interval(summary["status_writes"]["total"]), ""))
     rows.append(("requests", write(summary["requests"]["total"]), ""))
-    rows.append(("successful status writes", interval(summary["status_writes"]["total"]), ""))
     parts.append(_table(("per replication", "mean", "share of attempts refused"), rows))
     if summary["expectations"]:
         lines = [

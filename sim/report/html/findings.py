@@ -65,27 +65,48 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
     return section
 
 
+def plain(result: Result) -> bool:
+    """Whether it is of plain clients, which have jobs and no Certificates."""
+    return result.scenario.contention is not None
+
+
 def _headlines(named: Named) -> Table:
-    columns = []
-    for each in named.values():
-        summary = each.summary
-        found, times = summary["conflicts"], summary["time_to_ready_intervals"]
-        columns.append(
-            {
-                "Certificates Ready": f"{interval(summary['ready'])} of {summary['certificates']}",
-                "conflicts per Certificate": interval(found["per_certificate"]),
-                "share of attempts refused": interval(found["rate"], "share") if found["rate"] else "none attempted",
-                "time to Ready, p50": interval(times["p50"], "seconds"),
-                "time to Ready, p95": interval(times["p95"], "seconds"),
-                "requests": write(summary["requests"]["total"]),
-                "successful status writes": interval(summary["status_writes"]["total"]),
-                "writes that overwrote unseen": interval(summary["overwritten"]["total"]),
-                "Certificates not finished": interval(summary["stranded"]),
-            }
-        )
-    rows = [(label, *(column[label] for column in columns)) for label in columns[0]]
+    columns = [_of_clients(each) if plain(each) else _of_certificates(each) for each in named.values()]
+    rows = [(label, *(column.get(label, NONE) for column in columns)) for label in columns[0]]
     heads = ("", *named) if len(named) > 1 else ("", "mean [95% interval]")
     return Table("Headline figures, per replication", heads, rows)
+
+
+def _of_clients(result: Result) -> dict[str, str]:
+    summary = result.summary
+    rate = summary["conflicts"]["rate"]
+    return {
+        "jobs that committed": interval(summary["commits"]),
+        "time": interval(summary["time"], "milliseconds"),
+        "conflicts": interval(summary["conflicts"]["total"]),
+        "share of attempts refused": interval(rate, "share") if rate else "none attempted",
+        "writes sent": interval(summary["work"]),
+        "tries per job": interval(summary["tries_per_job"]),
+        "jobs given up": interval(summary["gave_up"]),
+        "requests": write(summary["requests"]["total"]),
+        "writes that overwrote unseen": interval(summary["overwritten"]["total"]),
+    }
+
+
+def _of_certificates(result: Result) -> dict[str, str]:
+    summary = result.summary
+    found, times = summary["conflicts"], summary["time_to_ready_intervals"]
+    return {
+        "Certificates Ready": f"{interval(summary['ready'])} of {summary['certificates']}",
+        "conflicts per Certificate": interval(found["per_certificate"]),
+        "share of attempts refused": interval(found["rate"], "share") if found["rate"] else "none attempted",
+        "time to Ready, p50": interval(times["p50"], "seconds"),
+        "time to Ready, p95": interval(times["p95"], "seconds"),
+        "requests": write(summary["requests"]["total"]),
+        "successful status writes": interval(summary["status_writes"]["total"]),
+        "writes that overwrote unseen": interval(summary["overwritten"]["total"]),
+        "Certificates not finished": interval(summary["stranded"]),
+    }
 
 
 def differences(comparison: Comparison) -> Section:
@@ -143,7 +164,8 @@ def conflicts(named: Named) -> Section:
                 cells.append(f"{interval(group)}; {share} of {tried}")
         rows.append(cells)
     heads = ("", *named) if len(named) > 1 else ("", "conflicts; share of attempts refused")
-    section.tables.append(Table("Conflicts by controller, per replication", heads, rows))
+    who = "group of clients" if all(plain(each) for each in named.values()) else "controller"
+    section.tables.append(Table(f"Conflicts by {who}, per replication", heads, rows))
     lines = max(4, len(writers)) * (0.25 + 0.12 * len(named))
     section.pictures.append(
         picture(

@@ -9,7 +9,7 @@ from sim.analysis.metrics import LINES
 from sim.analysis.summary import parts, totals
 from sim.report.html.findings import Named, about_run, hourly
 from sim.report.html.parts import Section, Table
-from sim.report.numbers import write
+from sim.report.numbers import NONE, write
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
@@ -66,7 +66,8 @@ def origin(named: Named, comparison: Comparison | None) -> Section:
         if not section.commands or comparison is None or comparison.folder is None:
             section.commands.append((f"reproduce {name}", made["command"]))
         first = each.scenario
-        rows.append((name, first.preset, str(first.seed), str(each.summary["replications"]), each.digest[:16]))
+        release = first.preset if first.contention is None else NONE
+        rows.append((name, release, str(first.seed), str(each.summary["replications"]), each.digest[:16]))
     heads = ("run", "release", "seed", "replications", "digest, first 16")
     section.tables.append(Table("Runs", heads, rows))
     first_result = next(iter(named.values()))

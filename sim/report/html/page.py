@@ -60,6 +60,8 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
     unseen = findings.unseen(named)
     if unseen is not None:
         sections.append(unseen)
+    if all(findings.plain(each) for each in named.values()):  # they have no Certificates and write no log
+        return [*sections, course.levels(named, replication), last.origin(named, comparison)]
     sections += [course.ready(named), course.levels(named, replication), course.slowest(named, replication)]
     command = last.manifest_of(next(iter(named.values())))["command"]
     sections += [last.log_lines(named, command), last.origin(named, comparison)]
@@ -69,8 +71,9 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
 def _conditions(named: findings.Named, comparison: Comparison | None) -> str:
     first = next(iter(named.values()))
     many, seed = first.summary["replications"], first.scenario.seed
+    kind = "plain clients" if findings.plain(first) else first.scenario.preset
     each = f"{many} replications" if many > 1 else "1 replication, so no intervals"
     if comparison is None:
-        return f"{first.scenario.preset}, {first.scenario.strategy}, {each}, seed {seed}"
+        return f"{kind}, {first.scenario.strategy}, {each}, seed {seed}"
     luck = "on the same random numbers" if comparison.same_luck else "on different random numbers"
-    return f"{first.scenario.preset}, {each} each {luck}, seed {seed}"
+    return f"{kind}, {each} each {luck}, seed {seed}"
