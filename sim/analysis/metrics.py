@@ -100,9 +100,12 @@ def is_conflict(resource: str, code: int, reason: str) -> bool:
 
 
 def times_to_ready(objects: Iterable[Row]) -> array[float]:
-    """Return the seconds from creation to the first Ready=True of the Certificates that became Ready."""
+    """Return the seconds from creation to the first Ready=True of the Certificates that became Ready.
+
+    Those that were there before the replication began have neither.
+    """
     created, ready = OBJECTS.index("created_ns"), OBJECTS.index("ready_ns")
-    return array("d", ((row[ready] - row[created]) * SECONDS for row in objects if row[ready] >= 0))
+    return array("d", ((row[ready] - row[created]) * SECONDS for row in objects if row[ready] >= 0 <= row[created]))
 
 
 def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:

@@ -91,7 +91,8 @@ def story(result: Result, certificate: str) -> Story:
     conflicts = result.attribution[result.attribution["certificate"] == certificate]
     fields = result.field_conflicts[result.field_conflicts["certificate"] == certificate]
     ready = -1 if pd.isna(life["ready_at"]) else life["ready_at"].value
-    return Story(certificate, lanes, events, conflicts, fields, life["created_at"].value, ready, counts(result))
+    created = -1 if pd.isna(life["created_at"]) else life["created_at"].value
+    return Story(certificate, lanes, events, conflicts, fields, created, ready, counts(result))
 
 
 def _answered(row: dict[str, Any], numbers: dict[int, int]) -> Event:

@@ -160,7 +160,7 @@ def _plain(result: Result, told: Story, replication: int, conflict: int | None) 
     return {
         **_about(result, replication),
         "certificate": told.certificate,
-        "created_s": told.created_ns / 1e9,
+        "created_s": None if told.created_ns < 0 else told.created_ns / 1e9,
         "ready_s": None if told.ready_ns < 0 else told.ready_ns / 1e9,
         "refused": told.counts.get(told.certificate, 0),
         "conflicts": chosen(records(told.conflicts)),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sim.cluster.objects import Object
 
 
 class ProcessListener(Protocol):
@@ -17,6 +20,9 @@ class ProcessListener(Protocol):
     """Names of the subjects about which somebody has something left to do."""
     new_reconcile: Callable[[], int]
     """The number of a reconcile that starts now."""
+
+    def found(self, subject: Object) -> None:
+        """A subject that was there, with its Secret, when the replication began."""
 
     def log(self, now: int, verbosity: int, controller: str, key: str, line: str, message: str) -> None:
         """A line that the process logs where its --v is at least ``verbosity``."""

@@ -194,7 +194,7 @@ def _read_measured(path: Path) -> list[Measured]:
     times: dict[int, array[float]] = {}
     columns = results.read_table(path, "certificates").select(["replication", "created_ns", "ready_ns"])
     for number, created, ready in zip(*(column.to_pylist() for column in columns.columns), strict=True):
-        if ready >= 0:
+        if ready >= 0 <= created:
             times.setdefault(number, array("d")).append((ready - created) * 1e-9)
     rows = results.read_table(path, results.REPLICATIONS).to_pylist()
     return [

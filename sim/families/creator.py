@@ -46,7 +46,9 @@ class Creator(OutsideClient):
     def start(self) -> None:
         """Begin at time 0."""
         arrival, count = self._arrival, self._count
-        if arrival == "one-after-the-other":
+        if not count:
+            self.sim.call_in(0, self._finish)
+        elif arrival == "one-after-the-other":
             self._create()
         elif arrival == "at-once":
             for _ in range(count):
@@ -83,5 +85,8 @@ class Creator(OutsideClient):
         if self._arrival == "one-after-the-other" and self._created < self._count:
             self._machine.run(self._create_cpu, False, Creator._computed, self)
         if self._answered == self._count:
-            for finished in self.finished:
-                finished()
+            self._finish()
+
+    def _finish(self) -> None:
+        for finished in self.finished:
+            finished()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.plot.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, axes, named, nothing, only, short
+from sim.recording.frames import began
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def timeline(result: Results, certificate: str, ax: Axes | None = None, *, repli
     own = own[(own["replication"] == replication) & (own["certificate"] == certificate)]
     if not len(own):
         raise ValueError(f"replication {replication} has no Certificate {certificate!r}")
-    zero = own.iloc[0]["created_at"]
+    zero = began(own.iloc[0])
     requests, passes = _rows(each.requests, each.reconciles, certificate, replication)
     names = list(dict.fromkeys(requests.sort_values("asked_at")["actor"]))
     lanes = {name: lane for lane, name in enumerate(names)}

@@ -55,7 +55,7 @@ RECONCILES_DIGESTED = 11
 
 OBJECTS = (
     "certificate",  # str
-    "created_ns",  # the server's answer to its creation
+    "created_ns",  # the server's answer to its creation; -1 if it was there before
     "ready_ns",  # the server's answer to the first write of Ready=True; -1 if never
     "settled_ns",  # first time Ready, not Issuing, without next key; -1 if never
     "revision",  # int: status.revision at the end; 0 if none

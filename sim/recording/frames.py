@@ -183,6 +183,17 @@ def frame(table: pa.Table) -> pd.DataFrame:
     return data.rename(columns={name: DURATIONS.get(name, f"{name[:-3]}_at") for name in times})
 
 
+def began(certificate: pd.Series[Any]) -> pd.Timedelta:
+    """Return when a Certificate's story begins: at its creation, or at 0 where it was there before.
+
+    ``certificate`` is its row in the frame of Certificates.
+    """
+    import pandas as pd
+
+    created: pd.Timedelta = certificate["created_at"]
+    return pd.Timedelta(0) if pd.isna(created) else created
+
+
 def conflicts(requests: pd.DataFrame) -> pd.DataFrame:
     """Return one row per conflict of a frame of requests, with who won and how wide the window was.
 

@@ -153,6 +153,12 @@ class Recorder:
                 life.requests += 1
         return fields
 
+    def found(self, subject: Object) -> None:
+        """A Certificate that was there when the replication began: it has no time of creation, and is Ready since 0."""
+        life = self.lives[subject.name] = Life(-1)
+        self._certificate_changed(subject.name, subject, 0)
+        life.secret_applies = life.requests = life.revision  # one each for every issuance before
+
     def _certificate_changed(self, name: str, obj: Object, now: int) -> None:
         life = self.lives.get(name)
         if life is None:

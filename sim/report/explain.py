@@ -98,6 +98,8 @@ def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, 
 def _fate(story: Story) -> str:
     number = story.counts.get(story.certificate, 0)
     text = "no write was refused" if not number else f"{number} {'write was' if number == 1 else 'writes were'} refused"
+    if story.created_ns < 0:
+        return f"there, and Ready, from the start; {text}."
     created = f"created at {clock(story.created_ns)}"
     ready = "never Ready" if story.ready_ns < 0 else f"Ready {seconds(story.ready_ns - story.created_ns)} later"
     return f"{created}, {ready}; {text}."

@@ -130,7 +130,8 @@ def _certificates(result: Result, end: int) -> Iterator[Family]:
     for row in rows(result.certificates):
         labels = {**issued, "name": str(row["certificate"]), "namespace": "default"}
         for condition in ("False", "True", "Unknown"):
-            level = [(row["created_at"].value, int(condition == "False"))]
+            there = pd.isna(row["created_at"])
+            level = [(0 if there else row["created_at"].value, int(condition == ("True" if there else "False")))]
             if not pd.isna(row["ready_at"]):
                 level.append((row["ready_at"].value, int(condition == "True")))
             level.append((end, int(condition == str(bool(row["ready"])))))

@@ -107,8 +107,73 @@ def _start_kind(value: object) -> str:
     return "<duration>" if not isinstance(value, str) or re.match(r"\s*[-+.\d]", value) else "<choice>"
 
 
-TAGS = {"arrival": ("<choice>", "<rate>", "<schedule>"), "start": ("<choice>", "<duration>")}
+TAGS = {
+    "arrival": ("<choice>", "<rate>", "<schedule>"),
+    "existing": ("<count>", "<existing>"),
+    "start": ("<choice>", "<duration>"),
+}
 """Names that validation puts into an error's location after these keys; the user wrote none of them."""
+
+
+class Existing(Part):
+    """Certificates that are there, and Ready, when the controllers' process starts at time 0.
+
+    Each has its Secret and its last CertificateRequest. A renewal is due so long after the start as ``renewals`` says,
+    or else they are spread evenly over ``within``.
+    """
+
+    certificates: int = Field(ge=1, le=1_000_000, description="how many; as many as renewals has times")
+    renewals: list[Duration] | None = Field(
+        default=None,
+        min_length=1,
+        description="time to each one's renewal, from the start; 0s is overdue. Default: spread over within",
+    )
+    within: Duration | None = Field(
+        default=None,
+        gt=0,
+        description="all renewals are due so soon; 24h is a herd that was issued on one day. "
+        "Default: the time from an issuance to its renewal",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_renewals(cls, data: Any) -> Any:
+        return _counted(data, data.get("renewals")) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _renewals_fit(self) -> Existing:
+        if self.renewals is None:
+            return self
+        if len(self.renewals) != self.certificates:
+            raise Impossible(
+                Fault(
+                    f"renewals has {len(self.renewals)} times for {self.certificates} certificates; "
+                    f"leave certificates out or write {len(self.renewals)}",
+                    (("certificates",), ("renewals",)),
+                )
+            )
+        if self.within is not None:
+            raise Impossible(
+                Fault("within does not go together with renewals, which say when", (("within",),), at_key=True)
+            )
+        return self
+
+    def due(self, certificate: CertificateSpec) -> list[int]:
+        """Return the time from the start to the renewal of each, in nanoseconds."""
+        if self.renewals is not None:
+            return self.renewals
+        before = certificate.duration // 3 if certificate.renew_before is None else certificate.renew_before
+        within = certificate.duration - before if self.within is None else self.within
+        return [within * (2 * number + 1) // (2 * self.certificates) for number in range(self.certificates)]
+
+
+def _counted(data: dict[str, Any], times: object) -> dict[str, Any]:
+    """Return the data with as many certificates as there are times, where it names no number."""
+    return {**data, "certificates": len(times)} if isinstance(times, list) and "certificates" not in data else data
+
+
+def _existing_kind(value: object) -> str:
+    return "<existing>" if isinstance(value, dict | Existing) else "<count>"
 
 
 class Workload(Part):
@@ -116,9 +181,18 @@ class Workload(Part):
 
     certificates: int = Field(
         default=50,
-        ge=1,
+        ge=0,
         le=1_000_000,
-        description="how many; as many as a schedule has times. Default: as in the recorded burst-50",
+        description="how many are created; as many as a schedule has times, none where only existing is named. "
+        "Default: as in the recorded burst-50",
+    )
+    existing: Annotated[
+        Annotated[int, Field(ge=0, le=1_000_000), Tag("<count>")] | Annotated[Existing, Tag("<existing>")],
+        Discriminator(_existing_kind),
+    ] = Field(
+        default=0,
+        description="Certificates that are already there and Ready: how many, their renewals spread over the time from "
+        "an issuance to its renewal. Default: none, as recorded",
     )
     arrival: Annotated[
         Annotated[Literal["one-after-the-other", "at-once"], Tag("<choice>")]
@@ -134,12 +208,33 @@ class Workload(Part):
     @model_validator(mode="before")
     @classmethod
     def _count_schedule(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "certificates" not in data:
-            arrival = data.get("arrival")
-            times = arrival.get("schedule") if isinstance(arrival, dict) else getattr(arrival, "schedule", None)
-            if isinstance(times, list) and times:
-                return {**data, "certificates": len(times)}
-        return data
+        if not isinstance(data, dict):
+            return data
+        arrival = data.get("arrival")
+        times = arrival.get("schedule") if isinstance(arrival, dict) else getattr(arrival, "schedule", None)
+        counted = _counted(data, times or None)
+        if "certificates" not in counted and data.get("existing"):
+            return {**data, "certificates": 0}
+        return counted
+
+    @model_validator(mode="after")
+    def _some(self) -> Workload:
+        if not self.certificates and not self.existing:
+            message = "found 0; write a whole number, at least 1, or name existing ones as workload.existing"
+            raise Impossible(Fault(message, (("certificates",),)))
+        return self
+
+    def already(self) -> Existing | None:
+        """Return the Certificates that are there at the start; None where there are none."""
+        if isinstance(self.existing, Existing):
+            return self.existing
+        return Existing(certificates=self.existing) if self.existing else None
+
+    @property
+    def total(self) -> int:
+        """How many Certificates there will be, those that are there at the start first."""
+        already = self.already()
+        return self.certificates + (already.certificates if already is not None else 0)
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Workload:

@@ -26,6 +26,7 @@ from sim.scenario.model import (
     Writer,
 )
 from sim.scenario.retry import Bucket, Budget, InPlace
+from sim.scenario.workload import Existing
 from sim.units import HOUR
 
 # Whole nanoseconds of every magnitude, not only round ones.
@@ -96,6 +97,9 @@ def workloads(draw: DrawFn) -> Workload:
                 Workload(certificates=draw(st.integers(1, 1000)), arrival=rate),
                 Workload(arrival=ScheduleArrival(schedule=times)),
                 Workload(),
+                Workload(existing=draw(st.integers(1, 1000))),
+                Workload(existing=Existing(renewals=times), certificates=draw(st.integers(0, 9)), arrival=rate),
+                Workload(existing=Existing(certificates=3, within=draw(positive))),
             ]
         )
     )

@@ -87,7 +87,7 @@ def test_a_schedule_says_how_many_certificates():
         ("name: x\nwriters: [{start: 5}]", "2:19: writers.0.start: '5' is a number without a unit"),
         # Values.
         ("name: x\nworkload: {certificates: 0}",
-         "2:26: workload.certificates: found 0; write a whole number, at least 1, at most 1000000"),
+         "2:26: workload.certificates: found 0; write a whole number, at least 1, or name existing ones as workload.existing"),
         ("name: x\nseed: -1",
          "2:7: seed: found -1; write a whole number, at least 0, less than 9223372036854775808"),
         ("name: x\nseed: 9223372036854775808", "2:7: seed: found 9223372036854775808; write a whole number, at least"),
@@ -113,12 +113,12 @@ def test_a_schedule_says_how_many_certificates():
         ("name: true", '1:7: name: found true; write text, so put it in quotes: "true"'),
         ("name:", "1:6: name: found nothing; write text"),
         ("name: [x]", "1:7: name: found a list; write text"),
-        ("name: x\nworkload:", "2:10: workload: found nothing; write a mapping with the keys certificates, arrival, or "
+        ("name: x\nworkload:", "2:10: workload: found nothing; write a mapping with the keys certificates, existing, arrival, or "
          "remove the key to have the default"),
-        ("name: x\nworkload: 5", "2:11: workload: found 5; write a mapping with the keys certificates, arrival"),
+        ("name: x\nworkload: 5", "2:11: workload: found 5; write a mapping with the keys certificates, existing, arrival"),
         ("name: x\nwriters: {rate: 5/s}", "2:10: writers: found a mapping; write a list, each item a mapping with the keys"),
         ("name: x\nwriters: [5]", "2:11: writers.0: found 5; write a mapping with the keys name, rate, "),
-        ("name: x\nworkload: {certificates: 5.0}", "found 5.0; write a whole number, at least 1"),
+        ("name: x\nworkload: {certificates: 5.0}", "found 5.0; write a whole number, at least 0"),
         ("name: x\nworkload: {certificates: '5'}", "2:26: workload.certificates: found '5'; write a whole number, at"),
         ("name: x\nworkload: {certificates: yes}", "2:26: workload.certificates: found 'yes'; write a whole number"),
         ("name: x\nworkload: {certificates: true}", "2:26: workload.certificates: found true; write a whole number"),

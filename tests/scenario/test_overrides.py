@@ -68,7 +68,7 @@ def test_an_alias_is_overridden_in_one_place_only():
     ("override", "message"),
     [
         ("workload.certificates=none",
-         "--set workload.certificates=none: workload.certificates: found 'none'; write a whole number, at least 1, "),
+         "--set workload.certificates=none: workload.certificates: found 'none'; write a whole number, at least 0, "),
         ("workload.certificats=5",
          "--set workload.certificats=5: workload.certificats: unknown key 'certificats'; did you mean certificates?"),
         ("wrkload.certificates=5",

@@ -37,7 +37,7 @@ def test_every_scenario_that_the_model_accepts_fits(scenario):
         {"name": "x", "retry": {"base": 30}},
         {"name": "x", "retry": {"base": "30"}},
         {"name": "x", "retry": {"base": "30sec"}},
-        {"name": "x", "workload": {"certificates": 0}},
+        {"name": "x", "workload": {"certificates": -1}},
         {"name": "x", "workload": {"arrival": {"rate": "5/d"}}},
         {"name": "x", "workload": {"arrival": "soon"}},
         {"name": "x", "expect": {"conflicts": "< 2"}},

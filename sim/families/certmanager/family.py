@@ -13,6 +13,7 @@ from sim.client.throttle import OneBucket
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
 from sim.cluster.server import ServiceClass
+from sim.families.certmanager import existing
 from sim.families.certmanager.endings import LastPass, Remains
 from sim.families.certmanager.kinds import brought
 from sim.families.certmanager.manager import CertManager
@@ -63,6 +64,7 @@ class CertManagerPopulation:
         self.release = release_of(scenario.preset)
         issuer = writes.create("Issuer", scenario.issuer.type, {"spec": {}}, manager="lab")
         surroundings.server.api.handle(issuer, self._sim.unix_seconds)
+        existing.put(surroundings)
         self._managers: list[CertManager] = []  # one for each start of the process
         self._down = False
         self._start_process()

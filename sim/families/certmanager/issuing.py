@@ -12,7 +12,7 @@ from sim.client import writes
 from sim.client.conditions import Status, condition, is_true, with_condition, without_condition
 from sim.client.effects import Effect, Reconcile, Send
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object
+from sim.cluster.objects import Object, Write
 from sim.families.certmanager import pki
 from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.key_manager import PART_OF_LABEL
@@ -159,30 +159,34 @@ class Issuing(CertManagerController):
         return response if response.code >= 400 else None
 
     def _apply_secret(self, certificate: Object, data: dict[str, Any]) -> Generator[Effect, Any, Response]:
-        spec = certificate.spec
-        assert spec is not None
-        signed: pki.SignedCertificate = data["tls.crt"]
-        issuer = spec["issuerRef"]
-        body = {
-            "metadata": {
-                "annotations": {
-                    "cert-manager.io/certificate-name": certificate.name,
-                    "cert-manager.io/issuer-name": issuer["name"],
-                    "cert-manager.io/issuer-kind": issuer.get("kind", "Issuer"),
-                    "cert-manager.io/issuer-group": issuer.get("group", ""),
-                    "cert-manager.io/common-name": signed.common_name,
-                    "cert-manager.io/alt-names": ",".join(signed.dns_names),
-                    "cert-manager.io/ip-sans": "",
-                    "cert-manager.io/uri-sans": "",
-                },
-                "labels": {PART_OF_LABEL: "true"},
-            },
-            "data": data,
-            "type": "kubernetes.io/tls",
-        }
-        write = writes.apply("Secret", spec["secretName"], body, manager=self.field_manager)
-        response: Response = yield Send(write, certificate.name)
+        response: Response = yield Send(target_secret(certificate, data, self.field_manager), certificate.name)
         return response
+
+
+def target_secret(certificate: Object, data: dict[str, Any], manager: str) -> Write:
+    """The write that makes the Secret of a Certificate what it shall be (internal/secretsmanager)."""
+    spec = certificate.spec
+    assert spec is not None
+    signed: pki.SignedCertificate = data["tls.crt"]
+    issuer = spec["issuerRef"]
+    body = {
+        "metadata": {
+            "annotations": {
+                "cert-manager.io/certificate-name": certificate.name,
+                "cert-manager.io/issuer-name": issuer["name"],
+                "cert-manager.io/issuer-kind": issuer.get("kind", "Issuer"),
+                "cert-manager.io/issuer-group": issuer.get("group", ""),
+                "cert-manager.io/common-name": signed.common_name,
+                "cert-manager.io/alt-names": ",".join(signed.dns_names),
+                "cert-manager.io/ip-sans": "",
+                "cert-manager.io/uri-sans": "",
+            },
+            "labels": {PART_OF_LABEL: "true"},
+        },
+        "data": data,
+        "type": "kubernetes.io/tls",
+    }
+    return writes.apply("Secret", spec["secretName"], body, manager=manager)
 
 
 def own(status: Status) -> Status:

@@ -22,18 +22,19 @@ from sim.units import SECOND
 
 
 def certificate_name(number: int) -> str:
-    """The name of the Certificate that is created as number ``number``, from 0."""
+    """The name of Certificate number ``number``, from 0; those that are there at the start come first."""
     return f"c{number:04d}"
 
 
 def certificates(surroundings: Surroundings) -> Creator:
     """Who creates the Certificates of the scenario's workload."""
     scenario = surroundings.scenario
+    there = scenario.workload.total - scenario.workload.certificates
     return Creator(
         surroundings,
         scenario.workload,
         "Certificate",
-        certificate_name,
+        lambda number: certificate_name(there + number),
         lambda name: {"spec": certificate_spec(scenario, name)},
     )
 
@@ -77,7 +78,7 @@ _CHANGES: dict[str, Change] = {"annotation": _annotation, "dnsNames": _dns_names
 
 def other_writer(surroundings: Surroundings, writer: Writer) -> OtherWriter:
     """Another writer of the workload's Certificates."""
-    count = surroundings.scenario.workload.certificates
+    count = surroundings.scenario.workload.total
     return OtherWriter(surroundings, writer, "Certificate", certificate_name, count, _CHANGES[writer.target])
 
 

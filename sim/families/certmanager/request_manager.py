@@ -8,7 +8,7 @@ from __future__ import annotations
 from sim.client import writes
 from sim.client.conditions import condition, is_true, ready_reason
 from sim.client.effects import Compute, Failure, Reconcile, Send, Sleep
-from sim.cluster.objects import Object
+from sim.cluster.objects import Object, Write
 from sim.families.certmanager import pki
 from sim.families.certmanager.base import CertManagerController
 from sim.kernel.clock import unix_seconds
@@ -97,20 +97,7 @@ class RequestManager(CertManagerController):
         generated = self.release.generated_request_name
         suffix = self.manager.suffix(self.name, "names") if generated else str(revision)
         name = f"{certificate.name}-{suffix}"
-        spec = certificate.spec
-        assert spec is not None
-        csr = pki.SigningRequest(private_key, spec.get("commonName", ""), tuple(spec.get("dnsNames", ())))
-        body = {
-            "metadata": {
-                "annotations": {
-                    REVISION: str(revision),
-                    PRIVATE_KEY: secret_name,
-                    CERTIFICATE_NAME: certificate.name,
-                }
-            },
-            "spec": {"issuerRef": spec["issuerRef"], "request": csr, **_kept(spec, "duration")},
-        }
-        create = writes.create("CertificateRequest", name, body, manager=self.field_manager, owner=certificate.uid)
+        create = request_for(certificate, name, revision, private_key, secret_name, self.field_manager)
         response = yield Send(create, certificate.name)
         if response.code >= 400:
             message = f"Failed to create CertificateRequest: {response.message}"
@@ -130,6 +117,26 @@ class RequestManager(CertManagerController):
             if self.requests.get(name) is not None:
                 return None
         return Failure("failed whilst waiting for CertificateRequest to exist")
+
+
+def request_for(
+    certificate: Object, name: str, revision: int, private_key: pki.Key, secret_name: str, manager: str
+) -> Write:
+    """The creation of a Certificate's CertificateRequest for a revision."""
+    spec = certificate.spec
+    assert spec is not None
+    csr = pki.SigningRequest(private_key, spec.get("commonName", ""), tuple(spec.get("dnsNames", ())))
+    body = {
+        "metadata": {
+            "annotations": {
+                REVISION: str(revision),
+                PRIVATE_KEY: secret_name,
+                CERTIFICATE_NAME: certificate.name,
+            }
+        },
+        "spec": {"issuerRef": spec["issuerRef"], "request": csr, **_kept(spec, "duration")},
+    }
+    return writes.create("CertificateRequest", name, body, manager=manager, owner=certificate.uid)
 
 
 def _kept(spec: dict[str, object], name: str) -> dict[str, object]:

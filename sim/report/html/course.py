@@ -6,6 +6,7 @@ from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING
 
+from sim.recording.frames import began
 from sim.report.html.findings import Named, about_run
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
@@ -118,7 +119,7 @@ def _story(result: Result, certificate: str, replication: int) -> list[tuple[str
     own = rows[(rows["replication"] == replication) & (rows["certificate"] == certificate)]
     own = own[own["resource"] != "events"]
     life = result.certificates
-    zero = life[(life["replication"] == replication) & (life["certificate"] == certificate)].iloc[0]["created_at"]
+    zero = began(life[(life["replication"] == replication) & (life["certificate"] == certificate)].iloc[0])
     story: list[tuple[str, ...]] = []
     for row in own.to_dict("records"):
         where = f"{row['resource']}/{row['subresource']}" if row["subresource"] else row["resource"]

@@ -114,5 +114,5 @@ def _entry(name: str, path: Path) -> Entry:
     except ScenarioError as error:
         return Entry(name, group, "", 0, "", file, str(error.problems[0]))
     first = scenario.description.strip().split("\n", 1)[0]
-    count = scenario.workload.certificates if scenario.contention is None else 0
+    count = scenario.workload.total if scenario.contention is None else 0
     return Entry(name, group, first, count, scenario.strategy, file)
