@@ -55,7 +55,7 @@ class Controller:
             manager.shared,
             self.decision(),
         )
-        self.recorder: EventRecorder = process.parts.events(process, self.name)
+        self.recorder: EventRecorder = manager.event_recorder(self.name)
         self.register()
 
     def register(self) -> None:

@@ -7,11 +7,22 @@ entry*: where a watch event brings the key back sooner, the delayed one comes al
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from sim.kernel.simulation import Simulation
 
 Add = Callable[[str, str], object]
 """Adds a key to a queue now, with what brought it there."""
+
+
+class Delays(Protocol):
+    """The waits of a queue's keys."""
+
+    def add_after(self, key: str, wait: int, cause: str = "backoff") -> None:
+        """Add a key after ``wait`` nanoseconds, by the queue's rule for keys that wait already."""
+
+    def waiting(self) -> list[str]:
+        """Keys whose wait is not over."""
 
 
 class DelayingQueue:

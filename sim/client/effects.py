@@ -85,8 +85,26 @@ class Failure:
     reason: str = "ClientError"
 
 
-Effect = Send | Compute | Sleep
-Reconcile = Generator[Effect, Response, Response | Failure | None]
+class Waiting:
+    """Hold the worker until somebody calls what ``begin`` is given."""
+
+    __slots__ = ("begin",)
+
+    def __init__(self, begin: Callable[[Callable[[], None]], None]) -> None:
+        self.begin = begin
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """A reconcile that asks to be run again: ``after`` nanoseconds, or by the rate limiter where that is None."""
+
+    after: int | None = None
+
+
+Effect = Send | Compute | Sleep | Waiting
+Result = Response | Failure | Requeue | None
+"""How a reconcile ends: well, asking to be run again, or failed."""
+Reconcile = Generator[Effect, Response, Result]
 """What a reconcile that has something to do is: a generator of effects.
 
 A ``Send`` is answered with the ``Response``, or with a ``Failure`` where no token came in time; both have a

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from sim.client.events import EventRecorder
 from sim.client.informer import Informer
 from sim.client.policy import Shared
 from sim.client.process import Process
@@ -21,8 +22,10 @@ _PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]
 class Manager:
     """A process with one informer for each kind that its controllers read, shared by all of them."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, event_sender: str = "") -> None:
         self.process = process
+        self.event_sender = event_sender
+        self._recorder: EventRecorder | None = None
         self.informers: dict[str, Informer] = {}
         self.controllers: list[Controller] = []
         self.shared = Shared()
@@ -39,6 +42,17 @@ class Manager:
             if self._started:
                 self._watch(found)
         return found
+
+    def event_recorder(self, component: str) -> EventRecorder:
+        """The event recorder of a controller: one for each, or one for all where ``event_sender`` names it.
+
+        Each sends one event after the other. controller-runtime has one for the whole manager (pkg/internal/recorder).
+        """
+        if not self.event_sender:
+            return self.process.parts.events(self.process, component)
+        if self._recorder is None:
+            self._recorder = self.process.parts.events(self.process, self.event_sender)
+        return self._recorder
 
     def start(self) -> None:
         """List what is there and watch from now on; then the controllers are told of all that is in the caches."""

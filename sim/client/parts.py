@@ -6,22 +6,21 @@ when a process starts, so the choice costs nothing while it runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sim.client.delaying import DelayingQueue
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer
 from sim.client.rest import Request
 from sim.client.worker import Workers
-from sim.client.workqueue import Workqueue
+from sim.client.workqueue import Queue, Workqueue
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The classes of the parts."""
 
-    queue: type[Workqueue] = Workqueue
-    delayed: type[DelayingQueue] = DelayingQueue
+    queue: Callable[[], Queue] = Workqueue
     workers: type[Workers] = Workers
     informer: type[Informer] = Informer
     events: type[EventRecorder] = EventRecorder

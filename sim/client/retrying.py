@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from sim.client import writes
-from sim.client.effects import Effect, Failure, Get, Reconcile, Send, Sleep
+from sim.client.effects import Effect, Failure, Get, Reconcile, Result, Send, Sleep
 from sim.client.policy import Policy
 from sim.client.ratelimiter import RateLimiter
 from sim.cluster.messages import Response
@@ -62,7 +62,7 @@ class Retrying:
                     answer = yield effect
                 effect = steps.send(answer)
         except StopIteration as stop:
-            result: Response | Failure | None = stop.value
+            result: Result = stop.value
             return result
 
     def _write(self, key: str, send: Send) -> Generator[Effect, Any, _Answer]:

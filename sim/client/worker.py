@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from sim.client.delaying import DelayingQueue
-from sim.client.effects import Compute, Effect, Failure, Reconcile, Send, Sleep
+from sim.client.delaying import Delays
+from sim.client.effects import Compute, Effect, Failure, Reconcile, Requeue, Result, Send, Sleep, Waiting
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, policy_of
 from sim.client.process import Process
 from sim.client.ratelimiter import RateLimiter
 from sim.client.rest import Request
 from sim.client.retrying import Retrying
-from sim.client.workqueue import Workqueue
+from sim.client.workqueue import Queue
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.kernel.go import Burst, BurstThen
@@ -68,7 +68,7 @@ class Workers:
         self.sim = process.sim
         self._go = process.go
         self.reconciler = reconciler
-        self.queue: Workqueue = process.parts.queue()
+        self.queue: Queue = process.parts.queue()
         draw = process.streams.uniform(reconciler.name, "retries")
         policy = policy_of(retry, draw, shared or Shared())
         self.limiter = RateLimiter(policy)
@@ -80,7 +80,7 @@ class Workers:
         self.idle_cpu = process.profile.controllers.idle_cpu
         self.all = [Worker(self, number + 1) for number in reversed(range(workers))]
         self.parked = list(self.all)
-        self.delayed: DelayingQueue = process.parts.delayed(self.sim, self._add_delayed)
+        self.delayed: Delays = self.queue.delaying(self.sim, self._add_delayed)
 
     def add(self, key: str, cause: str = "watch") -> None:
         """Add a key now."""
@@ -108,18 +108,29 @@ class Workers:
         yield from ((key, "queue") for key in self.queue.added())
         yield from ((key, "backoff") for key in self.delayed.waiting())
 
-    def settle(self, key: str, result: Response | Failure | None) -> str:
+    def settle(self, key: str, result: Result) -> str:
         """Forget the key or add it again, as the result asks; returns the outcome's name."""
         if result is None:
             outcome = "ok"
             if key in self.limiter.failing:
                 self.limiter.forget(key)
+        elif isinstance(result, Requeue):
+            outcome = "ok"
+            self._requeue(key, result.after)
         else:
             outcome = self._failed(key, result)
         if self.queue.done(key) and self.parked:
             # client-go signals a parked worker even though this one may be faster.
             self._go.ready(self.parked.pop().take)
         return outcome
+
+    def _requeue(self, key: str, after: int | None) -> None:
+        """controller-runtime's Result: RequeueAfter forgets the failures, Requeue takes its back-off like a failure."""
+        if after is None:
+            after = max(self.limiter.when(key, self.sim.now, conflict=False), 0)
+        else:
+            self.limiter.forget(key)
+        self.delayed.add_after(key, after, "requeue")
 
     def _failed(self, key: str, result: Response | Failure) -> str:
         self.reconciler.failed(key, result)
@@ -278,8 +289,11 @@ class Worker(Burst):
         if isinstance(effect, Compute):
             self._crypto += effect.ns
             return BurstThen(effect.ns, self._woken)
-        assert isinstance(effect, Sleep)
-        process.go.wake_in(effect.ns, self._woken)
+        if isinstance(effect, Sleep):
+            process.go.wake_in(effect.ns, self._woken)
+            return None
+        assert isinstance(effect, Waiting)
+        effect.begin(lambda: process.go.ready(self._woken))
         return None
 
     def _woken(self) -> Burst | None:
@@ -299,7 +313,7 @@ class Worker(Burst):
             return self
         return self._perform()
 
-    def _finish(self, result: Response | Failure | None) -> Burst | None:
+    def _finish(self, result: Result) -> Burst | None:
         key = self._item[0]
         failures = self._workers.limiter.failing.get(key, 0)
         outcome = self._workers.settle(key, result)

@@ -7,12 +7,43 @@ processed is marked dirty and queued again when it is done; one key is never pro
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sized
+from typing import Protocol
+
+from sim.client.delaying import Add, DelayingQueue, Delays
+from sim.kernel.simulation import Simulation
 
 Item = tuple[str, str, int]
 """A key that waits, what put it there first (watch, backoff, schedule), and when (nanoseconds)."""
 
 _WAITING = ("", "", 0)
 _PROCESSING = ("", "", 1)
+
+
+class Queue(Protocol):
+    """What workers take keys from. One key is never processed twice at once."""
+
+    @property
+    def waiting(self) -> Sized:
+        """What a worker can take; empty where there is nothing."""
+
+    def add(self, key: str, cause: str, now: int) -> bool:
+        """Add a key. Returns whether a worker can take it now that could not before."""
+
+    def added(self) -> list[str]:
+        """Keys that wait for a worker, and those added while they are processed."""
+
+    def take(self) -> Item:
+        """Take the next item for processing, where there is one."""
+
+    def forget(self, key: str) -> None:
+        """The key is processed, and was certainly not added meanwhile."""
+
+    def done(self, key: str) -> bool:
+        """The key is processed. Returns whether it can be taken again, having been added meanwhile."""
+
+    def delaying(self, simulation: Simulation, add: Add) -> Delays:
+        """What lets keys wait that are to be added later, by ``add``."""
 
 
 class Workqueue:
@@ -44,6 +75,10 @@ class Workqueue:
     def added(self) -> list[str]:
         """Keys that wait for a worker, and those added while they are processed."""
         return [key for key, known in self._known.items() if known is not _PROCESSING]
+
+    def delaying(self, simulation: Simulation, add: Add) -> Delays:
+        """client-go's delaying queue stands before this one and knows nothing of it."""
+        return DelayingQueue(simulation, add)
 
     def get(self) -> Item | None:
         """Take the next item for processing; None where there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.client.effects import Failure
+from sim.client.effects import Requeue, Result
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer, ProcessorListener
 from sim.client.rest import Request
@@ -137,9 +137,9 @@ class BackoffAlone(Workers):
         """Add the key of an object that has changed."""
         self.add(obj.name)
 
-    def settle(self, key: str, result: Response | Failure | None) -> str:
+    def settle(self, key: str, result: Result) -> str:
         """Let a failed key be added again later, and not before."""
-        if result is not None:
+        if result is not None and not isinstance(result, Requeue):
             self.queue.drop(key)
             self._failed_keys.add(key)
         outcome = super().settle(key, result)

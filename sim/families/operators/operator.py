@@ -23,9 +23,8 @@ from sim.client import writes
 from sim.client.cache import Cache
 from sim.client.conditions import condition, with_condition
 from sim.client.controller import Controller
-from sim.client.effects import Effect, Failure, Get, Reconcile, Send
+from sim.client.effects import Effect, Get, Reconcile, Requeue, Result, Send
 from sim.client.manager import Manager
-from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.scenario.model import Retry, Strategy
 from sim.units import MS, SECOND
@@ -37,8 +36,9 @@ class Operator(Controller):
     ``reconcile(obj)`` gets the cached object of a key, an immutable version that must not be changed. It returns None
     where nothing is to be done, or is a generator of effects: what ``write``, ``set_condition`` and ``get`` return,
     ``Compute`` and ``Sleep``. A request is answered with the ``Response``; a reconcile that returns one with a
-    ``code`` of 400 or more has failed, and its key comes again after the back-off. All that it may know is in its
-    caches: ``self.cached(kind)``, each with ``get(name)`` and ``owned_by(uid)``.
+    ``code`` of 400 or more has failed, and its key comes again after the back-off; one that returns ``Requeue`` asks to
+    be run again. All that it may know is in its caches: ``self.cached(kind)``, each with ``get(name)`` and
+    ``owned_by(uid)``.
     """
 
     name = ""
@@ -147,7 +147,7 @@ class Operator(Controller):
         try:
             first = next(generator)
         except StopIteration as stop:
-            return None if _good(stop.value) else _failed(stop.value)
+            return None if _good(stop.value) else _ended(stop.value)
         return _followed(first, generator)
 
     # What a reconcile may yield.
@@ -190,9 +190,9 @@ class Operator(Controller):
         return Get(writes.get(obj.kind, obj.name), self.about(obj))
 
 
-def _good(result: Response | Failure | None) -> bool:
+def _good(result: Result) -> bool:
     """Only an answer of 400 or more means that a reconcile failed."""
-    return result is None or result.code < 400
+    return result is None or (not isinstance(result, Requeue) and result.code < 400)
 
 
 def _followed(effect: Effect, generator: Reconcile) -> Reconcile:
@@ -205,6 +205,6 @@ def _followed(effect: Effect, generator: Reconcile) -> Reconcile:
             return None if _good(stop.value) else stop.value
 
 
-def _failed(result: Response | Failure) -> Reconcile:
+def _ended(result: Result) -> Reconcile:
     return result
     yield  # a generator that ends at once
