@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.output import complain, emit_json
+from sim.guarded import Unusable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,11 +96,11 @@ def explain_write(
       - {op: apply, manager: argocd, body: {spec: {secretName: web}}}
     """
     from sim.report.text import console
-    from sim.validation.conformance import RecordingError, Replay, Sequence
+    from sim.validation.conformance import Replay, Sequence
 
     try:
         steps = list(_read_writes(file))
-    except RecordingError as error:
+    except Unusable as error:
         _refuse(error)
     paper = console(soft_wrap=True)
     before: Object | None = None
@@ -129,42 +130,26 @@ def _find(sequences: Iterator[Sequence], wanted: str) -> Sequence:
 
 
 def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
-    """The writes in a YAML file. Raises ``RecordingError`` with the line of whatever cannot be used."""
-    import yaml
+    """The writes in a YAML file. Raises ``Unusable`` with the line of whatever cannot be used.
 
+    Read as scenarios are: no tag makes anything, aliases count at their full size, times stay text as in Kubernetes.
+    """
+    from sim.scenario.reading.document import parse
+    from sim.scenario.reading.loader import read_text
     from sim.validation.conformance import RecordingError, fault
 
-    class Loader(yaml.SafeLoader):
-        """Leaves times as they are written: in Kubernetes they are strings."""
-
-    Loader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if not pair[0].endswith(":timestamp")]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    try:
-        loader = Loader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        writes = loader.construct_document(node) if node is not None else None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise RecordingError(f"{path}: {reason}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        raise RecordingError(f"{path}:{line}: not YAML: {error.problem}") from error
-    except (yaml.YAMLError, TypeError) as error:
-        raise RecordingError(f"{path}: not YAML: {error}") from error
-    if not isinstance(writes, list) or not writes:
-        found = {list: "an empty list", dict: "a map", type(None): "nothing"}.get(type(writes), repr(writes))
-        raise RecordingError(f"{path}:1: found {found}; expected is a list of writes, each with op and manager")
-    items = node.value if isinstance(node, yaml.SequenceNode) else []
-    for number, (step, at) in enumerate(zip(writes, items, strict=True)):
+    text, file = read_text(path)
+    tree = parse(text, file)
+    items = tree.value if tree is not None else None
+    if not isinstance(items, list) or not items:
+        found = {list: "an empty list", dict: "a map", type(None): "nothing"}.get(type(items), "a single value")
+        raise RecordingError(f"{file}:1: found {found}; expected is a list of writes, each with op and manager")
+    for number, item in enumerate(items):
+        step = item.plain()
         wrong = fault(step, number, recorded=False)
         if wrong is not None:
-            line = at.start_mark.line + 1
-            for key, value in at.value if isinstance(at, yaml.MappingNode) else ():
-                if key.value == wrong.key:
-                    line = value.start_mark.line + 1
-            raise RecordingError(f"{path}:{line}: write {number}: {wrong.words}")
+            below = item.value.get(wrong.key, item) if isinstance(item.value, dict) else item
+            raise RecordingError(f"{file}:{below.place.line}: write {number}: {wrong.words}")
         yield step
 
 

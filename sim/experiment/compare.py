@@ -367,7 +367,14 @@ def open_comparison(folder: str | Path) -> Comparison:
     if not (path / results.COMPARISON).is_file():
         raise results.ResultsError(f"{path} is no comparison: it has no {results.COMPARISON}")
     saved = results.read_json(path, results.COMPARISON)
-    found = {name: open_results(path / place) for name, place in saved["folders"].items()}
+    file = path / results.COMPARISON
+    results.check_like(file, saved, {"vary": {}, "metric": "conflicts", "folders": {}})
+    places = saved["folders"]
+    if len(places) < 2 or not all(isinstance(place, str) and place == Path(place).name for place in places.values()):
+        raise results.ResultsError(f"{file}: folders does not name a folder for each variant: it is damaged")
+    found = {name: open_results(path / place) for name, place in places.items()}
+    if saved["metric"] not in METRICS:
+        raise results.ResultsError(f"{file}: metric is none of a comparison's: another version wrote it; run it again")
     return Comparison(saved["vary"], saved["metric"], found, path)
 
 

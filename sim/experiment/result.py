@@ -177,17 +177,42 @@ def open_results(folder: str | Path) -> Result:
 
     Raises ``ResultsError`` where it is none.
     """
-    import yaml
-
+    from sim.scenario.errors import ScenarioError
     from sim.scenario.model import Scenario
+    from sim.scenario.reading.loader import load_part
 
     path = Path(folder)
-    results.read_json(path, results.MANIFEST)
+    manifest = results.read_json(path, results.MANIFEST)
+    kind = manifest.get("kind") or next((each for each in _STUDIES if (path / f"{each}.json").is_file()), "run")
+    if kind != "run":
+        raise results.ResultsError(f"{path} holds a {kind}; what opens are runs and comparisons")
+    results.check_like(path / results.MANIFEST, manifest, _MANIFEST)
     summary = results.read_json(path, results.SUMMARY)
-    text = (path / results.SCENARIO).read_text(encoding="utf-8")
-    scenario = Scenario.model_validate(yaml.safe_load(text))
+    if not (path / results.SCENARIO).exists():
+        raise results.ResultsError(f"{path / results.SCENARIO} is missing: the results are not complete; run it again")
+    try:
+        scenario = load_part(Scenario, path / results.SCENARIO)
+    except ScenarioError as error:
+        raise results.ResultsError(str(error.problems[0])) from None
+    measured = _read_measured(path)
+    results.check_like(path / results.SUMMARY, summary, complete_summary(scenario, measured))
     table = partial(results.read_table, path)
-    return Result(scenario, _read_measured(path), summary=summary, table=table, folder=path)
+    return Result(scenario, measured, summary=summary, table=table, folder=path)
+
+
+_STUDIES = ("sweep", "tune", "budget")
+_MANIFEST = {
+    "requeue": "0.1.0",
+    "python": "3.11.7",
+    "packages": {},
+    "scenario": "name",
+    "seed": 1,
+    "replications": 1,
+    "digest": "0",
+    "scenario_file": "scenario.yaml",
+    "command": "requeue run scenario.yaml",
+}
+"""What every manifest of a run has, each with a value of its kind."""
 
 
 def _read_measured(path: Path) -> list[Measured]:
@@ -197,6 +222,9 @@ def _read_measured(path: Path) -> list[Measured]:
         if ready >= 0 <= created:
             times.setdefault(number, array("d")).append((ready - created) * 1e-9)
     rows = results.read_table(path, results.REPLICATIONS).to_pylist()
+    if not rows or any(row["replication"] != number for number, row in enumerate(rows, start=1)):
+        file = path / f"{results.REPLICATIONS}.parquet"
+        raise results.ResultsError(f"{file}: its replications are not 1, 2, ...: it is damaged; run it again")
     return [
         Measured(
             index=row.pop("replication") - 1,

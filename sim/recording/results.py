@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sim.extras import installed, require
+from sim.guarded import load_json, one_line, read_bytes, why
 from sim.recording.folders import (
     COMPARISON,
     LATEST,
@@ -57,6 +58,7 @@ __all__ = [
 SCENARIO = "scenario.yaml"
 SUMMARY = "summary.json"
 REPLICATIONS = "replications"
+LARGEST_JSON = 256 << 20
 ROW_GROUP = 200_000
 """Rows collected before they are written: enough for a good dictionary, few enough for any memory."""
 
@@ -153,13 +155,44 @@ def read_table(folder: Path, name: str, replication: int | None = None) -> pa.Ta
         )
     chosen = None if replication is None else [("replication", "=", replication)]
     try:
+        _check_columns(file, name, pq.read_schema(file))
         table = pq.read_table(file, filters=chosen)
     except (OSError, pyarrow.ArrowException) as error:
-        raise ResultsError(f"{file} cannot be read: {error}") from None
-    lacking = [column for column in TABLES.get(name, ()) if column not in table.column_names]
+        raise ResultsError(f"{file} cannot be read: {one_line(str(error))[:200]}") from None
+    for column in ("replication", *TABLES.get(name, ("seed", "digest", "violated"))):
+        if table[column].null_count:
+            raise ResultsError(f"{file}: {column} lacks values, and every row has one: it is damaged; run it again")
+    return table
+
+
+def _check_columns(file: Path, name: str, found: pa.Schema) -> None:
+    """Raise ``ResultsError`` where a table has not the columns, or the types, that it is written with."""
+    from pyarrow import types
+
+    kinds: dict[str, Callable[[pa.DataType], bool]] = {
+        "replication": types.is_integer,
+        "seed": types.is_integer,
+        "digest": types.is_string,
+        "violated": types.is_list,
+    }
+    if name in TABLES:
+        kinds = {each.name: each.type.equals for each in schema(name)}
+    lacking = [column for column in kinds if column not in found.names]
     if lacking:
         raise ResultsError(f"{file} has no {', '.join(lacking)}: an earlier version wrote it; run it again")
-    return table
+    for each in found:
+        if not kinds.get(each.name, _any if name in TABLES else _is_figure)(each.type):
+            raise ResultsError(f"{file}: the column {one_line(each.name)} is {each.type}: it is damaged; run it again")
+
+
+def _any(kind: pa.DataType) -> bool:
+    return True
+
+
+def _is_figure(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
 
 def write_replications(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -182,14 +215,46 @@ def read_json(folder: Path, name: str) -> Any:
     """Return the contents of a JSON file in a results folder; raises ``ResultsError`` where there is none."""
     file = folder / name
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        content = read_bytes(file, LARGEST_JSON)
+        if len(content) > LARGEST_JSON:
+            raise ResultsError(f"{file} is larger than {LARGEST_JSON >> 20} MiB: it is damaged; run it again")
+        found = load_json(content)
     except FileNotFoundError:
-        raise ResultsError(_no_results(folder)) from None
-    except (OSError, ValueError) as error:
+        raise ResultsError(_no_results(folder, name)) from None
+    except OSError as error:
+        raise ResultsError(f"{file} cannot be read: {why(error)}") from None
+    except ValueError as error:
         raise ResultsError(f"{file} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise ResultsError(f"{file} is no JSON object: it is damaged; run it again")
+    return found
 
 
-def _no_results(folder: Path) -> str:
+def check_like(file: Path, found: Any, wanted: Any, key: str = "") -> None:
+    """Raise ``ResultsError`` where plain data has not the keys, or the kinds of values, that ``wanted`` has.
+
+    Null stands for any kind; what ``found`` has besides is left alone.
+    """
+    if found is None or wanted is None:
+        return
+    kinds = (bool, int | float, str, list, dict)
+    if not any(isinstance(found, kind) and isinstance(wanted, kind) for kind in kinds):
+        raise ResultsError(
+            f"{file}: {one_line(key) or 'it'} is no {type(wanted).__name__}: it is damaged; run it again"
+        )
+    if isinstance(wanted, dict):
+        for name, value in wanted.items():
+            below = f"{key}.{name}".lstrip(".")
+            if name not in found:
+                raise ResultsError(
+                    f"{file} has no {one_line(below)}: it is damaged, or another version wrote it; run it again"
+                )
+            check_like(file, found[name], value, below)
+
+
+def _no_results(folder: Path, name: str) -> str:
+    if name != MANIFEST and (folder / MANIFEST).exists():
+        return f"{folder / name} is missing: the results are not complete; run it again"
     if (folder / COMPARISON).is_file():
         variants = sorted(entry.parent.name for entry in folder.glob(f"*/{MANIFEST}"))
         return f"{folder} holds a comparison: open one of its variants, {', '.join(variants)}"

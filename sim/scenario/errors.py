@@ -10,7 +10,8 @@ from sim.guarded import Unusable, one_line
 Path: TypeAlias = "tuple[str | int, ...]"
 """The keys and indices from a document or a part of it down to a value."""
 
-_LISTED = 20
+LISTED = 20
+"""So many problems are shown; there is no need to word more."""
 
 
 class Problem(NamedTuple):
@@ -44,9 +45,9 @@ class ScenarioError(Unusable):
         self.file, self.line, self.column, self.key, self.message = self.problems[0]
 
     def __str__(self) -> str:
-        lines = [str(problem) for problem in self.problems[:_LISTED]]
-        if len(self.problems) > _LISTED:
-            lines.append(f"... and {len(self.problems) - _LISTED} more problems")
+        lines = [str(problem) for problem in self.problems[:LISTED]]
+        if len(self.problems) > LISTED:
+            lines.append(f"... and {len(self.problems) - LISTED} more problems")
         return "\n".join(lines)
 
 

@@ -81,7 +81,7 @@ class Controllers(Part):
 class Client(Part):
     """The token bucket that all of cert-manager's clients share."""
 
-    qps: float = Field(default=20, gt=0, le=1e6, description="--kube-api-qps. Default: cert-manager's")
+    qps: float = Field(default=20, ge=1e-7, le=1e6, description="--kube-api-qps. Default: cert-manager's")
     burst: int = Field(default=50, ge=1, le=1_000_000, description="--kube-api-burst. Default: cert-manager's")
     throttle: bool | None = Field(
         default=None,

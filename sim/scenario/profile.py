@@ -17,7 +17,7 @@ class Gamma(Part):
     """A shifted gamma distribution of times: shift + Gamma(shape, scale)."""
 
     shift: Duration = 0
-    shape: float = Field(gt=0)
+    shape: float = Field(ge=1e-6)
     scale: Duration
 
 
@@ -52,7 +52,7 @@ class ServerCosts(Part):
     times: ServiceTimes = ServiceTimes()
     cpu_share: float = Field(
         0.7,
-        gt=0,
+        ge=1e-6,
         le=1,
         description="core time of API server and etcd in a request, as a share of its time in the idle server; it "
         "comes first, the rest is waiting. Measured by how service times stretch under load",
@@ -79,7 +79,7 @@ class ServerCosts(Part):
     procs: int = Field(4, ge=1, description="requests that compute at once: GOMAXPROCS of API server and etcd together")
     contended_cores: float | None = Field(
         None,
-        gt=0,
+        ge=1e-6,
         description="of two cores, those that requests get together while more than one computes and the "
         "controllers compute on all cores; a request that is alone comes first. Null: all come first",
     )
@@ -120,7 +120,7 @@ class ControllerCosts(Part):
     rsa2048: Gamma = Field(
         Gamma(shift=10 * MS, shape=2, scale=40 * MS), description="generating a key; mean 94 ms measured"
     )
-    rsa4096_factor: float = Field(9, gt=0, description="RSA-4096 in RSA-2048s; other sizes by the power between")
+    rsa4096_factor: float = Field(9, ge=1e-6, description="RSA-4096 in RSA-2048s; other sizes by the power between")
     ecdsa: Duration = Field(200 * US, description="generating an ECDSA or Ed25519 key")
 
 

@@ -113,10 +113,10 @@ class Budget(Part):
         description="finagle, envoy, google-sre: retries as a share of requests. Default: .2, .2 and .1",
     )
     max_tokens: float | None = Field(
-        default=None, gt=0, le=1000, description="grpc: maxTokens. Default: 10, as in its specification (gRFC A6)"
+        default=None, ge=1e-6, le=1000, description="grpc: maxTokens. Default: 10, as in its specification (gRFC A6)"
     )
     token_ratio: float | None = Field(
-        default=None, gt=0, le=1000, description="grpc: tokenRatio. Default: .1, as in its specification (gRFC A6)"
+        default=None, ge=1e-6, le=1000, description="grpc: tokenRatio. Default: .1, as in its specification (gRFC A6)"
     )
     min_concurrent: int | None = Field(
         default=None, ge=0, le=1_000_000, description="envoy: allowed however few requests there are. Default: 3"

@@ -6,13 +6,13 @@ may name a repetition, a case, or a folder of cases.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.guarded import Unusable
+from sim.guarded import LATEST_NS, Unusable, load_json, number, read_bytes, why
 from sim.logs.sources import REPETITION, natural
+from sim.units import DAY, SECOND, quoted
 from sim.validation.asked import Asked, AskedError, scenario_from
 
 RUN = "run.json"
@@ -93,13 +93,16 @@ def _read(folder: Path) -> tuple[str, Run]:
     """Return the run and its case, called as the folder of ``CASE/rN``, else as the run calls itself."""
     file = folder / RUN
     try:
-        if file.stat().st_size > _LARGEST:
+        content = read_bytes(file, _LARGEST)
+        if len(content) > _LARGEST:
             raise CaseError(f"{file}: larger than {_LARGEST >> 20} MiB, so it is no description of a run")
-        data = json.loads(file.read_text("utf-8"))
+        data = load_json(content)
     except OSError as error:
-        raise CaseError(f"{file}: {(error.strerror or str(error)).lower()}") from None
-    except (ValueError, RecursionError) as error:
-        raise CaseError(f"{file}: not JSON: {error}") from None
+        raise CaseError(why(error)) from None
+    except CaseError:
+        raise
+    except ValueError as error:
+        raise CaseError(f"{file}: {error}") from None
     asked = data.get("asked") if isinstance(data, dict) else None
     if not isinstance(asked, dict):
         raise CaseError(f"{file}: it does not say what was asked of the cluster (an object under 'asked')")
@@ -121,7 +124,7 @@ def _read(folder: Path) -> tuple[str, Run]:
         recorded,
         _number(file, data, "t0"),
         _number(file, data, "ended_after_s"),
-        {name: float(at) for name, at in created.items() if _is_number(at)} if isinstance(created, dict) else {},
+        _times(file, created) if isinstance(created, dict) else {},
     )
 
 
@@ -129,13 +132,20 @@ def _number(file: Path, data: dict[str, Any], key: str) -> float | None:
     value = data.get(key)
     if value is None:
         return None
-    if not _is_number(value):
-        raise CaseError(f"{file}: {key} is {value!r}, wanted a number")
-    return float(value)
+    found = number(value, 0, LATEST_NS / SECOND)
+    if found is None:
+        raise CaseError(f"{file}: {key} is {quoted(str(value))}, wanted a number of seconds from 0 to the year 2200")
+    return found
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _times(file: Path, created: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds at which Certificates were created, from the start of the run."""
+    said = {name: at for name, at in created.items() if isinstance(at, int | float) and not isinstance(at, bool)}
+    found = {name: number(at, -DAY / SECOND, 1000 * DAY / SECOND) for name, at in said.items()}
+    for name, at in found.items():
+        if at is None:
+            raise CaseError(f"{file}: created_s of {quoted(name)} is {said[name]}, wanted seconds, up to 1000 days")
+    return {name: at for name, at in found.items() if at is not None}
 
 
 def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> Case:

@@ -7,7 +7,6 @@ A recording holds one JSON object a line: ``id`` and ``steps``. A step says what
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,7 +23,8 @@ from sim.cluster.store import Store
 from sim.cluster.validation import Cause
 from sim.cluster.versions import merged_patch
 from sim.families.certmanager.kinds import kinds
-from sim.guarded import Unusable
+from sim.guarded import Unusable, check_regular, load_json, why
+from sim.logs.lines import read_lines
 
 KIND = "Certificate"
 OPERATIONS = ("create", "update", "merge-patch", "apply", "delete")
@@ -262,25 +262,25 @@ def read(path: Path) -> Iterator[Sequence]:
 
     Raises ``RecordingError`` where the file or one of its lines cannot be used.
     """
-    number = 0
-    reader: Any = gzip.open if path.suffix == ".gz" else open
+    ignored: Counter[str] = Counter()
     try:
-        with reader(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _sequence(f"{path}:{number}", line)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise RecordingError(
-            f"{path}:{number + 1}: cannot be read: {reason}" if number else f"{path}: {reason}"
-        ) from error
+        check_regular(path)
+        for number, line in enumerate(read_lines(path, ignored), 1):
+            if ignored:
+                break
+            if line.strip():
+                yield _sequence(f"{path}:{number}", line)
+    except OSError as error:
+        raise RecordingError(why(error)) from error
+    if ignored:
+        raise RecordingError(f"{path}: cannot be read: {', '.join(ignored)}")
 
 
-def _sequence(where: str, line: str) -> Sequence:
+def _sequence(where: str, line: bytes) -> Sequence:
     try:
-        data = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RecordingError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+        data = load_json(line)
+    except ValueError as error:
+        raise RecordingError(f"{where}: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("id"), str) or not isinstance(data.get("steps"), list):
         raise RecordingError(f"{where}: a sequence is an object with an id (a string) and steps (a list)")
     for number, step in enumerate(data["steps"]):
@@ -326,11 +326,68 @@ def fault(step: Any, number: int, recorded: bool) -> Fault | None:
 def _recording_fault(step: dict[str, Any]) -> Fault | None:
     if "expect" not in step:
         return Fault("expect", "found no expect: not a recorded answer")
-    try:
-        _expected(step["expect"])
-    except (AttributeError, KeyError, TypeError) as error:
-        return Fault("expect", f"expect is no recorded answer: {type(error).__name__}: {error}")
+    expect = step["expect"]
+    wrong = next((words for key, words in _EXPECTED.items() if not _fits(expect.get(key, _ABSENT), key)), None)
+    if wrong is not None:
+        return Fault("expect", f"expect is no recorded answer: {wrong}")
     return None
+
+
+_ABSENT = object()
+_EXPECTED = {
+    "code": "code is a status code",
+    "written": "written is true or false",
+    "object": "object is null, or an object with managedFields",
+    "reason": "reason is text",
+    "message": "message is text",
+    "causes": "causes is a list of objects with reason, message and field as text",
+}
+"""What a recorded answer has, in words."""
+
+
+def _fits(value: Any, key: str) -> bool:
+    if key == "code":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if key == "written":
+        return isinstance(value, bool)
+    if key == "object":
+        return value is None or (isinstance(value, dict) and _has_owners(value.get("managedFields")))
+    if value is _ABSENT or value is None:
+        return True
+    if key == "causes":
+        return isinstance(value, list) and all(
+            isinstance(cause, dict)
+            and all(isinstance(cause.get(each, ""), str) for each in ("reason", "message", "field"))
+            for cause in value
+        )
+    return isinstance(value, str)
+
+
+def _has_owners(entries: Any) -> bool:
+    """Whether these are managedFields as Kubernetes writes them."""
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(each), str) for each in ("manager", "operation"))
+        and all(isinstance(entry.get(each, ""), str) for each in ("subresource", "apiVersion"))
+        and _is_field_set(entry.get("fieldsV1"))
+        for entry in entries
+    )
+
+
+def _is_field_set(fields: Any) -> bool:
+    """Whether this is a FieldsV1: keys ``.``, ``f:NAME``, ``k:{...}``, ``v:...`` over more of them."""
+    return isinstance(fields, dict) and all(
+        _is_field_set(below)
+        and (key == "." or (key[:2] in {"f:", "v:", "i:"}) or (key[:2] == "k:" and _is_keys(key[2:])))
+        for key, below in fields.items()
+    )
+
+
+def _is_keys(text: str) -> bool:
+    try:
+        return isinstance(load_json(text), dict)
+    except ValueError:
+        return False
 
 
 def differences(aspect: str, found: Any, expected: Any) -> list[str]:

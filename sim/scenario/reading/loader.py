@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sim.guarded import read_bytes
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.reading.document import MAX_BYTES, Node, parse
@@ -57,14 +58,14 @@ def _check_profile(name: str, path_or_text: Path | str | bytes, overrides: list[
         if setting is not None:
             place = (f"--set {setting}", 0, 0)
         else:
-            text, file = _read(path_or_text)
+            text, file = read_text(path_or_text)
             place = _document(text, file, Scenario).keys["profile"]
         raise ScenarioError([Problem(*place, "profile", error.message)]) from None
 
 
 def load_part(model: type[_P], path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> _P:
     """Return a file or text as any model made of ``Part``, such as a profile; as ``load`` in all else."""
-    text, file = _read(path_or_text)
+    text, file = read_text(path_or_text)
     tree = _document(text, file, model)
     for one in overrides:
         tree = override(tree, one, model)
@@ -86,8 +87,8 @@ def _document(text: str, file: str, model: type[BaseModel]) -> Node:
     return tree
 
 
-def _read(source: Path | str | bytes) -> tuple[str, str]:
-    """Return the text and what to call it."""
+def read_text(source: Path | str | bytes) -> tuple[str, str]:
+    """Return the text of a file, or one that was given, and what to call it; raises ``ScenarioError``."""
     if isinstance(source, str) and _LOOKS_LIKE_TEXT.match(source):
         source = source.encode("utf-8", "surrogatepass")
     if isinstance(source, bytes):
@@ -107,10 +108,9 @@ def _read(source: Path | str | bytes) -> tuple[str, str]:
 def _read_file(path: Path) -> bytes:
     file = str(path)
     try:
-        if path.is_dir():
-            _refuse(file, 0, 0, "this is a directory; name a file in it")
-        with path.open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+        return read_bytes(path, MAX_BYTES)
+    except IsADirectoryError:
+        _refuse(file, 0, 0, "this is a directory; name a file in it")
     except FileNotFoundError:
         _refuse(file, 0, 0, "no such file; requeue scenarios lists the scenarios that come with the project")
     except PermissionError:

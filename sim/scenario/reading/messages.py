@@ -13,29 +13,42 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sim.scenario.errors import Impossible, Path, Problem
+from sim.scenario.errors import LISTED, Impossible, Path, Problem
 from sim.scenario.names import did_you_mean, nearest
 from sim.scenario.reading.document import Node, Place, dotted
 from sim.scenario.shapes import Shape, shape_at, shape_of
 from sim.scenario.workload import TAGS
 from sim.units import quoted
 
+WORDED = 2 * LISTED
+"""So many problems, the first in the file, are explained in full."""
+_UNWORDED = {"missing": "missing", "extra_forbidden": "unknown key"}
 _ODD_NUMBER = re.compile(r"[-+]?(0[xob]?[0-9a-fA-F_]+|[0-9][0-9_:.]*|[0-9.]+[eE][-+]?[0-9]+)")
 
 
 def problems(error: ValidationError, tree: Node, model: type[BaseModel]) -> list[Problem]:
     """Return what is wrong with the document ``tree`` that did not validate as ``model``, in its order."""
-    found = [problem for one in error.errors(include_url=False) for problem in _problems(one, tree, model)]
+    errors = error.errors(include_url=False)
+    # Beyond those that are shown, hints are left out: each is a search through all keys that there are.
+    worded = {id(one) for one in sorted(errors, key=lambda one: _rank(tree, _without_tags(one["loc"])))[:WORDED]}
+    found = [problem for one in errors for problem in _problems(one, tree, model, hints=id(one) in worded)]
     return sorted(dict.fromkeys(found), key=lambda problem: (problem.file, problem.line, problem.column))
 
 
-def _problems(error: Mapping[str, Any], tree: Node, model: type[BaseModel]) -> Iterator[Problem]:
+def _rank(tree: Node, path: Path) -> tuple[str, int, int]:
+    return _place(tree, path, at_key=True)
+
+
+def _problems(error: Mapping[str, Any], tree: Node, model: type[BaseModel], *, hints: bool) -> Iterator[Problem]:
     path = _without_tags(error["loc"])
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, Impossible):
         for fault in cause.faults:
             paths = [(*path, *below) for below in fault.paths]
             yield _problem(tree, _culprit(tree, paths), fault.message, at_key=fault.at_key)
+        return
+    if not hints:
+        yield _problem(tree, path, _UNWORDED.get(error["type"], "not allowed here"), at_key=True)
         return
     shape = shape_at(model, path)
     node = _node(tree, path)

@@ -37,8 +37,11 @@ def resolve_profile(name: str) -> Path:
     A path that exists wins. Raises ``ScenarioError`` with the nearest name where there is none.
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except (OSError, ValueError):  # too long, or with a character that no path has: no such profile
+        pass
     known: list[str] = []
     for folder in scenario_folders():
         for found in sorted((folder / PROFILES).glob("*.yaml")):
