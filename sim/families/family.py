@@ -41,6 +41,9 @@ class Population(Protocol):
     created: list[Callable[[], None]]
     """Called, in order, once everything that the workload asks for has been created."""
 
+    done: list[Callable[[], None]]
+    """Called, in order, once nobody has anything left to do; of a family that is ``listed`` nobody calls them."""
+
     def start(self) -> None:
         """Begin, at time 0."""
 
@@ -62,6 +65,9 @@ class Family(Protocol):
 
     name: str
     subject: Subject
+
+    listed: bool
+    """Whether the end is looked for as the recordings did, by listing the subjects once a second."""
 
     service_class: ServiceClass
     """The class of service times that a request is timed by."""

@@ -8,12 +8,14 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
-from sim.recording.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from sim.families.plain.commons import Commons
 
 RESOURCE = "configmaps"
 MOST_FIELDS = 62
@@ -28,8 +30,8 @@ Column = "tuple[np.ndarray, Sequence[str]] | np.ndarray"
 class Contended:
     """What one replication of a contention recorded.
 
-    ``tries``, ``jobs`` and ``background`` have a row each and the columns of ``sim.recording.tries``; ``labels`` and
-    ``groups`` give the name and the group of each client (-1: a background writer), ``verbs`` each group's verb.
+    ``tries``, ``jobs`` and ``background`` have a row each and the columns of ``sim.families.plain.tries``; ``labels``
+    and ``groups`` give the name and the group of each client (-1: a background writer), ``verbs`` each group's verb.
     """
 
     tries: np.ndarray
@@ -71,6 +73,20 @@ class Contended:
         import numpy as np
 
         return np.cumsum(self.column("how") == QUEUED)
+
+
+def contended_of(commons: Commons) -> Contended:
+    """Return what the plain clients of a replication have noted."""
+    return Contended(
+        tries_of(commons.tries, commons.short),
+        jobs_of(commons.jobs),
+        rows_of(commons.background, WRITER),
+        commons.labels,
+        commons.group_of,
+        [group.name for group in commons.contention.groups],
+        [VERBS.get(strategy, "patch") for strategy in commons.strategies],
+        commons.names,
+    )
 
 
 def tries_of(rows: list[list[int]], direct: list[int]) -> np.ndarray:

@@ -135,11 +135,12 @@ def recovery(load: float, ratio: float, capacity: float, timeout: float, outage:
 def simulate(scenario: dict[str, Any], replications: int, *, direct: bool = True) -> list[dict[str, float | None]]:
     """Return the figures (``sim.analysis.contention``) of each replication of a contention."""
     from sim.analysis.contention import measure
-    from sim.experiment.replicate import contended
-    from sim.families.plain.world import World
+    from sim.experiment.replicate import played, world_of
+    from sim.families.plain.family import PlainFamily
 
     made = Scenario.model_validate({"name": "closed form", "seed": SEED, **scenario})
-    return [measure(contended(World(made, index, direct=direct), index), made) for index in range(replications)]
+    family = PlainFamily(direct=direct)
+    return [measure(played(world_of(made, index, family=family), index), made) for index in range(replications)]
 
 
 def check(name: str, expected: float, values: Sequence[float | None]) -> Check:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.experiment.replicate import Cluster
+from sim.experiment.replicate import world_of
 from sim.recording.klog import lines as klog
 from sim.recording.replication import Replication
 from sim.scenario.profile import Profile
@@ -201,7 +201,7 @@ def test_under_apply_a_stale_copy_writes_again_without_effect():
 
 def test_under_apply_issuing_stays_as_false_and_under_update_it_is_removed():
     for case, left in (("burst-50-ssa", {"Ready": "True", "Issuing": "False"}), (BURST, {"Ready": "True"})):
-        cluster = Cluster(load(FOLDER / f"{case}.yaml"), Profile(), 0)
+        cluster = world_of(load(FOLDER / f"{case}.yaml"), 0, Profile())
         cluster.run()
         for stored in cluster.api.store.list("Certificate"):
             assert stored.status is not None

@@ -7,7 +7,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 
-from sim.experiment.replicate import Cluster, replicate
+from sim.experiment.replicate import replicate, world_of
 from sim.recording.columns import OBJECTS, RECONCILES_DIGESTED
 from sim.recording.recorder import Recorder
 from sim.scenario.model import Scenario
@@ -81,9 +81,9 @@ def test_one_replication_leaves_nothing_behind_for_the_next():
 
 def digests(table: str) -> set[str]:
     """Of a recording, of the same without a row of the table, and with a row that ends otherwise."""
-    cluster = Cluster(load("name: x\nworkload: {certificates: 1}"), Profile(), 0)
+    cluster = world_of(load("name: x\nworkload: {certificates: 1}"), 0, Profile())
     cluster.run()
-    recorder = cluster.recorder
+    recorder = cluster.listener
     rows = getattr(recorder, table)
     found = {recorder.digest([])}
     last = rows.pop()
@@ -101,16 +101,16 @@ def test_a_digest_sees_every_row(table: str):
 
 @pytest.mark.parametrize("table", ["requests", "reconciles", "logs"])
 def test_a_digest_sees_every_column(table: str):
-    cluster = Cluster(load("name: x\nworkload: {certificates: 1}"), Profile(), 0)
+    cluster = world_of(load("name: x\nworkload: {certificates: 1}"), 0, Profile())
     cluster.run()
-    rows = getattr(cluster.recorder, table)
-    found = {cluster.recorder.digest([])}
+    rows = getattr(cluster.listener, table)
+    found = {cluster.listener.digest([])}
     last = rows[-1]
     digested = last[: DIGESTED.get(table)]
     for column, value in enumerate(digested):
         other = value + "x" if isinstance(value, str) else not value if isinstance(value, bool) else value + 1
         rows[-1] = (*last[:column], other, *last[column + 1 :])
-        found.add(cluster.recorder.digest([]))
+        found.add(cluster.listener.digest([]))
     assert len(found) == len(digested) + 1
 
 
@@ -133,7 +133,7 @@ def test_any_scenario_runs_the_same_twice(scenario: Scenario):
 
 def test_variants_start_at_the_same_time_of_the_calendar_on_an_equally_fast_machine():
     profile = Profile(speed_spread=0.2)
-    one, other = (Cluster(load(TEXT, [f"strategy={name}"]), profile, 3) for name in ("update", "apply"))
+    one, other = (world_of(load(TEXT, [f"strategy={name}"]), 3, profile) for name in ("update", "apply"))
     assert one.sim.epoch == other.sim.epoch
     assert one.profile == other.profile != profile
 

@@ -9,7 +9,7 @@ from sim.client.effects import Send
 from sim.client.outside import OutsideClient
 from sim.cluster.objects import Write
 from sim.experiment.invariants import violations
-from sim.experiment.replicate import Cluster, replicate
+from sim.experiment.replicate import replicate, world_of
 from sim.recording.columns import REQUESTS
 from sim.recording.recorder import Recorder
 from sim.scenario.model import Scenario
@@ -34,9 +34,9 @@ def recorded(**scenario: Any) -> Recorder:
         "certificate": {"private_key": {"algorithm": "ECDSA"}},
     }
     model = Scenario.model_validate({**given_, **scenario})
-    cluster = Cluster(model, Profile(), 0)
+    cluster = world_of(model, 0, Profile())
     cluster.run()
-    return cluster.recorder
+    return cluster.listener
 
 
 def doctor(
@@ -120,8 +120,8 @@ def test_the_recorder_notices_a_falling_revision():
             "until": {"at_least": 10 * SECOND},
         }
     )
-    cluster = Cluster(model, Profile(), 0)
+    cluster = world_of(model, 0, Profile())
     write = Write("merge-patch", "Certificate", "c0000", {"status": {"revision": None}}, "user", "status")
     cluster.sim.call_in(5 * SECOND, OutsideClient(cluster.sim, cluster.server).submit, Send(write, "c0000"))
     cluster.run()
-    assert "c0000: status.revision fell from 1 to 0" in violations(cluster.recorder)
+    assert "c0000: status.revision fell from 1 to 0" in violations(cluster.listener)

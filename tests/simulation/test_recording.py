@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from sim.experiment.replicate import Cluster, replicate
+from sim.experiment.replicate import replicate, world_of
 from sim.families.certmanager.releases import release_of
 from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
@@ -193,7 +193,7 @@ def test_every_recording_is_consistent(scenario: Scenario):
 @settings(max_examples=40, deadline=None)
 @given(small_scenarios(faults=False))
 def test_without_faults_everything_becomes_ready_and_stays_so(scenario: Scenario):
-    cluster = Cluster(scenario, Profile(), 0)
+    cluster = world_of(scenario, 0, Profile())
     cluster.run()
     store = cluster.api.store
     # Whether all have settled: not where tokens are too few, where there is always a renewal under way, or
@@ -205,7 +205,7 @@ def test_without_faults_everything_becomes_ready_and_stays_so(scenario: Scenario
         scenario.controllers.issuing.strategy,
     )
     settles = not slow and not overwrites and scenario.certificate.renew_before is None
-    for name, life in cluster.recorder.lives.items():
+    for name, life in cluster.listener.lives.items():
         stored = store.get("Certificate", name)
         assert stored is not None
         status = stored.status or {}
@@ -223,7 +223,7 @@ def test_without_faults_everything_becomes_ready_and_stays_so(scenario: Scenario
             assert secret.data["tls.crt"].key == secret.data["tls.key"]
     if settles:
         assert cluster.settled
-        assert {secret.name for secret in store.list("Secret")} == {f"{name}-tls" for name in cluster.recorder.lives}
+        assert {secret.name for secret in store.list("Secret")} == {f"{name}-tls" for name in cluster.listener.lives}
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ class CertManagerPopulation:
         self._issuers = [ExternalIssuer(surroundings)] if scenario.issuer.type == "external" else []
         self._creator = certificates(surroundings)
         self.created: list[Callable[[], None]] = self._creator.finished
+        self.done: list[Callable[[], None]] = []
         self._writers = [other_writer(surroundings, writer) for writer in scenario.writers]
         for writer in self._writers:
             if isinstance(writer.begins, int):
@@ -135,6 +136,7 @@ class CertManagerFamily:
 
     name = "cert-manager"
     subject = SUBJECT
+    listed = True
     service_class: ServiceClass = staticmethod(service_class)
 
     def kinds(self) -> Iterable[Kind]:

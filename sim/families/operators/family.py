@@ -15,6 +15,7 @@ class OperatorsPopulation:
 
     def __init__(self, surroundings: Surroundings, operators: Sequence[type[Operator]]) -> None:
         self.created: list[Callable[[], None]] = []
+        self.done: list[Callable[[], None]] = []
         self._managers = [program.start(surroundings) for program in programs(operators)]
 
     def start(self) -> None:

@@ -13,9 +13,9 @@ from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.client.writes import CONDITIONAL
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.families.plain.crew import Crew, policy_at
+from sim.families.plain.group import ClientGroup, policy_at
+from sim.families.plain.tries import AGAIN, APPLIED, GAVE_UP, IN_PLACE, OK, OVER_BUDGET, QUEUED, RESENT, TRY, UNFINISHED
 from sim.kernel.simulation import Timer
-from sim.recording.tries import AGAIN, APPLIED, GAVE_UP, IN_PLACE, OK, OVER_BUDGET, QUEUED, RESENT, TRY, UNFINISHED
 from sim.scenario.values import Strategy
 
 _AT = {name: place for place, name in enumerate(TRY)}
@@ -59,7 +59,7 @@ class Try:
         ]
         self.row[VERSION] = self.row[CODE] = self.row[BASE] = self.row[WRITTEN] = 0
         self.row[OUTCOME] = UNFINISHED
-        client.crew.world.tries.append(self.row)
+        client.group.commons.tries.append(self.row)
 
     @property
     def current(self) -> bool:
@@ -70,19 +70,19 @@ class Try:
 class Client:
     """One client. ``index`` counts within its group, ``number`` among all clients."""
 
-    def __init__(self, crew: Crew, index: int, number: int) -> None:
-        place = index if len(crew.messages) > 1 else 0
-        self.crew = crew
-        self.sim = crew.world.sim
+    def __init__(self, group: ClientGroup, index: int, number: int) -> None:
+        place = index if len(group.messages) > 1 else 0
+        self.group = group
+        self.sim = group.commons.sim
         self.index = index
         self.number = number
-        self.name = f"{crew.group.name}-{index}"
-        self.message = crew.messages[place]
-        self.think = crew.thinks[place]
-        self.scan = crew.scans[place]
-        self.idle = crew.idles[place]
-        self.pick = crew.picks[place]
-        self.policy = policy_at(crew, index)
+        self.name = f"{group.settings.name}-{index}"
+        self.message = group.messages[place]
+        self.think = group.thinks[place]
+        self.scan = group.scans[place]
+        self.idle = group.idles[place]
+        self.pick = group.picks[place]
+        self.policy = policy_at(group, index)
         self.job = self.tries = self.object = self.field_number = self.began = 0
         self.field = ""
         self.current: Try | None = None
@@ -100,10 +100,10 @@ class Client:
         self.tries = self._failures = self._previous = self._paid = self._refusals = self._timeouts = 0
         self._thinks = -1
         self.began = self.sim.now
-        self.object, self.field_number = self.crew.place(self.index, self.pick)
+        self.object, self.field_number = self.group.place(self.index, self.pick)
         self.field = f"field-{self.field_number}"
-        if self.crew.group.control == "pessimistic":
-            self.crew.world.lock(self.object).acquire(self._queued)
+        if self.group.settings.control == "pessimistic":
+            self.group.commons.lock(self.object).acquire(self._queued)
         else:
             self._queued()
 
@@ -111,7 +111,7 @@ class Client:
         """A try through the queue: the first, or after a wait."""
         self._delays = self.policy.delays()
         paid, self._paid = self._paid, 0
-        self._try(QUEUED, self.crew.strategy, paid)
+        self._try(QUEUED, self.group.strategy, paid)
 
     def _try(self, how: int, strategy: Strategy, paid: int, copy: Object | None = None) -> None:
         self.tries += 1
@@ -127,7 +127,7 @@ class Client:
         if how in {APPLIED, RESENT}:
             attempt.row[VERSION] = copy.resource_version if copy is not None else 0
             self._ask(attempt)
-        elif self.crew.group.scan.nothing:
+        elif self.group.settings.scan.nothing:
             self._read(attempt)
         else:
             self.sim.after(self.scan(), self._read, attempt)
@@ -135,15 +135,15 @@ class Client:
     # Reading.
 
     def _read(self, attempt: Try) -> None:
-        how, crew = self.crew.group.read, self.crew
+        how, group = self.group.settings.read, self.group
         if how == "live" or (how == "cache" and attempt.how == IN_PLACE):
             attempt.row[READ_ASKED] = self.sim.now
             self._with_token(self._send_read, attempt)
         elif how == "cache":
-            name = crew.world.names[self.object]
-            copy = crew.cache[name]
+            name = group.commons.names[self.object]
+            copy = group.cache[name]
             if self.policy.kind == "read-your-writes" and copy.resource_version < self._own.get(name, 0):
-                crew.waiting.setdefault(name, []).append(lambda: self._read(attempt))
+                group.waiting.setdefault(name, []).append(lambda: self._read(attempt))
                 return
             attempt.copy = copy
             attempt.row[VERSION] = copy.resource_version
@@ -158,11 +158,11 @@ class Client:
 
     def _read_arrives(self, attempt: Try) -> None:
         attempt.row[READ_RECEIVED] = self.sim.now
-        self.crew.world.front.arrive(self._read_served, attempt)
+        self.group.commons.turns.arrive(self._read_served, attempt)
 
     def _read_served(self, attempt: Try) -> None:
-        now, world = self.sim.now, self.crew.world
-        copy = world.api.read(world.kind, world.names[attempt.row[1]]).object
+        now, commons = self.sim.now, self.group.commons
+        copy = commons.api.read(commons.kind, commons.names[attempt.row[1]]).object
         assert copy is not None
         attempt.copy = copy
         attempt.row[READ_DECIDED] = now
@@ -179,17 +179,17 @@ class Client:
     # Thinking.
 
     def _think(self, attempt: Try) -> None:
-        if self._thinks < 0 or self.crew.group.think_afresh:
+        if self._thinks < 0 or self.group.settings.think_afresh:
             self._thinks = self.think()
         if not self._thinks:
             self._ask(attempt)
-        elif self.crew.group.uses_cores:
-            self.crew.world.machine.run(self._thinks, False, self._thought, attempt)
+        elif self.group.settings.uses_cores:
+            self.group.commons.machine.run(self._thinks, False, self._thought, attempt)
         else:
             self.sim.after(self._thinks, self._ask, attempt)
 
     def _thought(self, attempt: Try) -> None:
-        if self.crew.world.machine.finished(attempt):
+        if self.group.commons.machine.finished(attempt):
             self._ask(attempt)
 
     # Writing.
@@ -205,22 +205,21 @@ class Client:
 
     def _arrives(self, attempt: Try) -> None:
         attempt.row[RECEIVED] = self.sim.now
-        self.crew.world.front.arrive(self._served, attempt)
+        self.group.commons.turns.arrive(self._served, attempt)
 
     def _served(self, attempt: Try) -> None:
-        now, row, crew = self.sim.now, attempt.row, self.crew
-        world = crew.world
-        name = world.names[row[1]]
-        before = world.objects[name].resource_version
+        now, row, group = self.sim.now, attempt.row, self.group
+        commons = group.commons
+        name = commons.names[row[1]]
+        before = commons.objects[name].resource_version
         value = f"{row[0]}.{row[2]}"
-        write = crew.write(self.name, attempt.strategy, name, self.field, value, attempt.copy)
-        response = world.api.handle(write, self.sim.unix_seconds)
+        write = group.write(self.name, attempt.strategy, name, self.field, value, attempt.copy)
+        response = commons.api.handle(write, self.sim.unix_seconds)
         back = self.message()
         row[DECIDED], row[ANSWERED], row[CODE], row[BASE] = now, now + back, response.code, before
         if response.written and response.object is not None:
             row[WRITTEN] = response.object.resource_version
             self._own[name] = row[WRITTEN]
-            world.stored(response.object)
         self.sim.after(back, self._answered, (attempt, response))
 
     def _answered(self, answer: tuple[Try, Response]) -> None:
@@ -286,25 +285,25 @@ class Client:
 
     def _finish(self, attempt: Try, outcome: int) -> None:
         self._end(attempt, outcome)
-        crew, now = self.crew, self.sim.now
-        world = crew.world
+        group, now = self.group, self.sim.now
+        commons = group.commons
         row = (self.number, self.object, self.job, self.began, now, self.tries, int(outcome == OK))
-        world.jobs.extend((*row, self._refusals, self._timeouts))
-        if crew.group.control == "pessimistic":
-            world.lock(self.object).release()
-        match crew.group.loop:
+        commons.jobs.extend((*row, self._refusals, self._timeouts))
+        if group.settings.control == "pessimistic":
+            commons.lock(self.object).release()
+        match group.settings.loop:
             case "once":
-                world.one_less(now)
+                commons.one_less(now)
             case "closed":
-                idle = 0 if crew.group.idle.nothing else self.idle()
+                idle = 0 if group.settings.idle.nothing else self.idle()
                 self.sim.after(idle, self.start, None)
             case _:
-                world.idle(self)
+                group.free.append(self)
 
     # Tokens and time-outs.
 
     def _with_token(self, send: Any, attempt: Try) -> None:
-        bucket = self.crew.bucket
+        bucket = self.group.bucket
         wait = (bucket.reserve(self.sim.now) or 0) if bucket is not None else 0
         if wait:
             self.sim.after(wait, send, attempt)
@@ -312,8 +311,8 @@ class Client:
             send(attempt)
 
     def _watch_time(self, attempt: Try) -> None:
-        if self.crew.group.timeout is not None:
-            attempt.timer = self.sim.timer(self.crew.group.timeout, self._time_is_up, attempt)
+        if self.group.settings.timeout is not None:
+            attempt.timer = self.sim.timer(self.group.settings.timeout, self._time_is_up, attempt)
 
     def _time_is_up_no_more(self, attempt: Try) -> None:
         if attempt.timer is not None:

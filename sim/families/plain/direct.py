@@ -11,28 +11,28 @@ from collections.abc import Callable
 
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
 from sim.cluster.objects import Object, Write
-from sim.families.plain.crew import Crew, policy_at
-from sim.recording.tries import AGAIN, GAVE_UP, OK, OVER_BUDGET
+from sim.families.plain.group import ClientGroup, policy_at
+from sim.families.plain.tries import AGAIN, GAVE_UP, OK, OVER_BUDGET
 from sim.units import SECOND
 
 
-def suits(crew: Crew) -> bool:
-    """Whether the group's clients can take the short way."""
-    group, world = crew.group, crew.world
+def takes_short_way(group: ClientGroup) -> bool:
+    """Whether the group's clients can."""
+    settings = group.settings
     return (
-        world.front.at_once
-        and group.loop != "open"
-        and group.read == "live"
-        and group.scan.nothing
-        and group.think_afresh
-        and not group.uses_cores
-        and group.control == "optimistic"
-        and group.timeout is None
-        and crew.strategy == "update"
-        and crew.bucket is None
-        and crew.retry.policy == "requeue"
-        and crew.retry.budget is None
-        and crew.retry.bucket is None
+        group.commons.turns.at_once
+        and settings.loop != "open"
+        and settings.read == "live"
+        and settings.scan.nothing
+        and settings.think_afresh
+        and not settings.uses_cores
+        and settings.control == "optimistic"
+        and settings.timeout is None
+        and group.strategy == "update"
+        and group.bucket is None
+        and group.retry.policy == "requeue"
+        and group.retry.budget is None
+        and group.retry.bucket is None
     )
 
 
@@ -45,11 +45,11 @@ class Direct:
         "_back",
         "_began",
         "_copy",
-        "_crew",
         "_epoch",
         "_failures",
         "_field",
         "_field_number",
+        "_group",
         "_handle",
         "_idle",
         "_job_began",
@@ -77,25 +77,25 @@ class Direct:
         "tries",
     )
 
-    def __init__(self, crew: Crew, index: int, number: int) -> None:
-        world = crew.world
-        self._crew = crew
-        self._sim = world.sim
-        self._at = world.sim.at
-        self._epoch = world.sim.epoch
-        self._handle = world.api.handle
-        self._objects = world.objects
-        self._record = world.direct.extend
-        self._message = crew.messages[index]
-        self._think: Callable[[], int] | None = None if crew.group.think.nothing else crew.thinks[index]
-        self._idle = None if crew.group.idle.nothing else crew.idles[index]
-        self._pick = crew.picks[index]
-        policy = policy_at(crew, index)
+    def __init__(self, group: ClientGroup, index: int, number: int) -> None:
+        commons = group.commons
+        self._group = group
+        self._sim = commons.sim
+        self._at = commons.sim.at
+        self._epoch = commons.sim.epoch
+        self._handle = commons.api.handle
+        self._objects = commons.objects
+        self._record = commons.short.extend
+        self._message = group.messages[index]
+        self._think: Callable[[], int] | None = None if group.settings.think.nothing else group.thinks[index]
+        self._idle = None if group.settings.idle.nothing else group.idles[index]
+        self._pick = group.picks[index]
+        policy = policy_at(group, index)
         self._again = policy.again
         self._wait = policy.simple
-        self._kind = crew.kind
-        self._manager = crew.group.name
-        self._whole = crew.whole
+        self._kind = group.kind
+        self._manager = group.settings.name
+        self._whole = group.whole
         self._copy: Object
         self.index = index
         self.number = number
@@ -112,8 +112,8 @@ class Direct:
         self.tries = 1
         self._failures = self._previous = 0
         self._job_began = self._began = when
-        self._object, self._field_number = self._crew.place(self.index, self._pick)
-        self._name = self._crew.world.names[self._object]
+        self._object, self._field_number = self._group.place(self.index, self._pick)
+        self._name = self._group.commons.names[self._object]
         self._field = f"field-{self._field_number}"
         self._value = f"{self.number}.{self.job}"
         self._write = Write("update", self._kind, self._name, {"data": {self._field: self._value}}, self._manager)
@@ -149,7 +149,7 @@ class Direct:
         head = (self.number, self._object, self.job, tries, began, self._read_at, self._back, version, self._sent)
         if response.code == 200:
             self._record((*head, now, answered, seen, OK, self._field_number))
-            self._finish(answered, OK, live)
+            self._finish(answered, OK)
             return
         failures = self._failures
         if self._wait is not None:
@@ -159,7 +159,7 @@ class Direct:
             if wait < 0:
                 outcome = GAVE_UP if wait == NO_TRY_LEFT else OVER_BUDGET
                 self._record((*head, now, answered, seen, outcome, self._field_number))
-                self._finish(answered, outcome, live)
+                self._finish(answered, outcome)
                 return
         self._record((*head, now, answered, seen, AGAIN, self._field_number))
         self._failures = failures + 1
@@ -168,13 +168,11 @@ class Direct:
         self._began = began = answered + wait
         self._at(began + message(), Direct.read, self)
 
-    def _finish(self, answered: int, outcome: int, live: Object | None) -> None:
-        world = self._crew.world
-        if outcome == OK and world.watches and live is not None:
-            world.stored(live)
+    def _finish(self, answered: int, outcome: int) -> None:
+        commons = self._group.commons
         row = (self.number, self._object, self.job, self._job_began, answered, self.tries, int(outcome == OK), 0, 0)
-        world.jobs.extend(row)
-        if self._crew.group.loop == "once":
-            world.one_less(answered)
+        commons.jobs.extend(row)
+        if self._group.settings.loop == "once":
+            commons.one_less(answered)
         else:
             self.begin(answered + (self._idle() if self._idle is not None else 0))

@@ -9,7 +9,7 @@ from sim.client.effects import Send
 from sim.client.outside import OutsideClient
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
-from sim.experiment.replicate import Cluster
+from sim.experiment.replicate import world_of
 from sim.recording.columns import LOGS, RECONCILES, REQUESTS
 from sim.recording.fields import field_names
 from sim.scenario.model import Scenario
@@ -29,7 +29,7 @@ class Run:
     def __init__(self, *, seed: int = 1, profile: dict[str, Any] | None = None, **scenario: Any) -> None:
         scenario = {"workload": {"certificates": 1}, "certificate": ECDSA, **scenario}
         self.scenario = Scenario.model_validate({"name": "controllers", "seed": seed, **scenario})
-        self.cluster = Cluster(self.scenario, Profile.model_validate({"watch": PROMPT, **(profile or {})}), 0)
+        self.cluster = world_of(self.scenario, 0, Profile.model_validate({"watch": PROMPT, **(profile or {})}))
         self.sim = self.cluster.sim
         self.outside = OutsideClient(self.sim, self.cluster.server)
 
@@ -44,7 +44,7 @@ class Run:
 
     def requests(self, **wanted: Any) -> list[dict[str, Any]]:
         """Requests in the order of the server's decisions, those that have the wanted values."""
-        rows = [dict(zip(REQUESTS, row, strict=True)) for row in self.cluster.recorder.requests]
+        rows = [dict(zip(REQUESTS, row, strict=True)) for row in self.cluster.listener.requests]
         rows.sort(key=lambda row: row["decided_ns"])
         return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
@@ -54,13 +54,13 @@ class Run:
 
     def reconciles(self, **wanted: Any) -> list[dict[str, Any]]:
         """Reconciles in the order of their start, those that have the wanted values."""
-        rows = [dict(zip(RECONCILES, row, strict=True)) for row in self.cluster.recorder.reconciles]
+        rows = [dict(zip(RECONCILES, row, strict=True)) for row in self.cluster.listener.reconciles]
         rows.sort(key=lambda row: row["started_ns"])
         return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
     def lines(self) -> list[dict[str, Any]]:
         """Log lines."""
-        return [dict(zip(LOGS, row, strict=True)) for row in self.cluster.recorder.logs]
+        return [dict(zip(LOGS, row, strict=True)) for row in self.cluster.listener.logs]
 
     def stored(self, kind: str) -> list[Object]:
         """Objects of a kind, as they are at the end."""

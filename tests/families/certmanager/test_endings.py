@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sim.experiment.replicate import replicate
+from sim.experiment.replicate import remains, replicate
 from sim.families.endings import STUCK, WAITING
 from sim.recording.columns import OBJECTS
 from sim.recording.replication import Replication
@@ -124,28 +124,28 @@ def test_a_key_that_is_dropped_is_named():
 
 def test_a_request_that_is_pending_for_a_secret_that_was_made_anew_is_stuck():
     (cluster, *_) = lagging("update", "cert-manager-1.12.9", 1)
-    remains = cluster.remains()
-    found = [remains.ending(certificate) for certificate in stranded(cluster)]
+    left = remains(cluster)
+    found = [left.ending(certificate) for certificate in stranded(cluster)]
     assert found
     assert {(each.state, each.cause) for each in found} == {("stuck", "secret")}
     assert all("which is there by now; nothing wakes its issuer" in each.why for each in found)
-    assert remains.faults() == []
+    assert left.faults() == []
 
 
 def test_lost_news_and_forgotten_keys_are_faults_of_the_simulator():
     run = Run().run()
-    assert run.cluster.remains().faults() == []
-    (manager,) = run.cluster.cert_manager.processes()
+    assert remains(run.cluster).faults() == []
+    (manager,) = run.cluster.populations[0].processes()
     informer = manager.informers["Certificate"]
     stored = informer.cache.get("c0000")
     assert stored is not None
     informer.cache.remove("c0000")
-    (fault,) = run.cluster.remains().faults()
+    (fault,) = remains(run.cluster).faults()
     assert fault == "Certificate c0000 is not in the cache as it is stored, and no news of it is under way"
     informer.cache.put(stored)
     (trigger,) = (each for each in manager.controllers if each.name == "certificates-trigger")
     trigger.workers.limiter.failing["c0000"] = 1
-    (fault,) = run.cluster.remains().faults()
+    (fault,) = remains(run.cluster).faults()
     assert fault == "certificates-trigger failed with c0000, and does not try again"
 
 

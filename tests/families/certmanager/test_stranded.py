@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from sim.cluster.objects import Object
-from sim.experiment.replicate import Cluster
+from sim.experiment.replicate import world_of
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.units import MS, SECOND
+from sim.world.world import World
 from tests.families.certmanager.runs import condition
 
 # The Secrets' cache lags the Certificates' by more than where it was recorded, so that what happens there to
@@ -12,7 +13,7 @@ from tests.families.certmanager.runs import condition
 LAGGING = Profile.model_validate({"watch": {"lag": {"p50": 5 * MS, "p90": 60 * MS}}})
 
 
-def ended(strategy: str, preset: str, replications: int) -> list[Cluster]:
+def ended(strategy: str, preset: str, replications: int) -> list[World]:
     scenario = Scenario.model_validate(
         {
             "name": "stranded",
@@ -24,13 +25,13 @@ def ended(strategy: str, preset: str, replications: int) -> list[Cluster]:
             "until": {"at_most": 20 * SECOND},
         }
     )
-    clusters = [Cluster(scenario, LAGGING, index) for index in range(replications)]
+    clusters = [world_of(scenario, index, LAGGING) for index in range(replications)]
     for cluster in clusters:
         cluster.run()
     return clusters
 
 
-def stranded(cluster: Cluster) -> list[Object]:
+def stranded(cluster: World) -> list[Object]:
     found = []
     for certificate in cluster.api.store.list("Certificate"):
         issuing = condition(certificate.status or {}, "Issuing")
@@ -57,7 +58,7 @@ def test_a_lagging_secret_strands_certificates_under_update_as_recorded():
             why = condition(request.status or {}, "Ready")
             pending += why is not None and why["reason"] == "Pending" and "not found" in why["message"]
         # And nobody is on it any more.
-        last = max(row[17] for row in cluster.recorder.requests if row[6] == certificate.name)
+        last = max(row[17] for row in cluster.listener.requests if row[6] == certificate.name)
         assert last < cluster.sim.now - 5 * SECOND
     assert pending > 0
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from sim.analysis.contention import measure
-from sim.experiment.replicate import contended, replicate
-from sim.families.plain.world import World
+from sim.experiment.replicate import played, replicate, world_of
+from sim.families.plain.family import PlainFamily
+from sim.families.plain.tries import TRY
 from sim.families.warnings import warnings_of
 from sim.recording import frames
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.replication import Replication
-from sim.recording.tries import TRY
 from sim.scenario.model import Scenario
 from sim.units import MS, SECOND
 
@@ -27,7 +27,7 @@ def scenario(**keys: Any) -> Scenario:
 
 def play(index: int = 0, *, direct: bool = True, **keys: Any) -> tuple[Replication, dict[str, Any]]:
     made = scenario(**keys)
-    found = contended(World(made, index, direct=direct), index)
+    found = played(world_of(made, index, family=PlainFamily(direct=direct)), index)
     assert not found.violations
     return found, measure(found, made)
 

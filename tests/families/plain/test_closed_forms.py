@@ -16,6 +16,8 @@ from sim.client.throttle import TokenBucket
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
+from sim.experiment.replicate import replicate
+from sim.recording.contended import Contended
 from sim.units import MS
 from sim.validation import contention_forms as forms
 from sim.validation.closed_forms import Check
@@ -97,7 +99,7 @@ def _exponential_backoff(clients: int, idle: Any, read: Any, window: Any, backof
 
     contention = {"idle": idle, "scan": read, "think": window, "warm_up": "2s"}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("sim.families.plain.crew.policy_of", lambda retry, lots, _: Exponential(retry, lots))
+        patched.setattr("sim.families.plain.group.policy_of", lambda retry, lots, _: Exponential(retry, lots))
         return run(20, until="30s", clients=clients, contention=contention)
 
 
@@ -223,13 +225,10 @@ def test_the_client_throttle_when_all_call_at_once():
     contention = {"loop": "once", "read": "none"}
     (one,) = run(1, until="1h", **BLIND, clients=400, client=client, contention=contention)
     assert one["time"] == pytest.approx(1000 * 350 / 20)
-    from sim.families.plain.world import World
     from sim.scenario.model import Scenario
 
-    world = World(Scenario.model_validate({"name": "x", **BLIND, "clients": 400, "client": client,
+    done = tries(Scenario.model_validate({"name": "x", **BLIND, "clients": 400, "client": client,
                                            "contention": contention, "until": {"at_most": "1h"}}), 0)  # fmt: skip
-    world.run()
-    done = world.recorded()
     waits = done.job("ended") - done.job("began")
     assert waits.mean() / MS == pytest.approx(1000 * 350 * 351 / (2 * 20 * 400))
 
@@ -240,11 +239,17 @@ CONFIRMED = 30
 """Seconds without a late answer after which the published figures call it a recovery."""
 
 
+def tries(scenario: Any, index: int) -> Contended:
+    """What a replication recorded of every try."""
+    done = replicate(scenario, index).contended
+    assert done is not None
+    return done
+
+
 def storm(load: float, ratio: float, until: int, poisson: bool = False, reps: int = 1) -> list[float]:
     """Seconds from the end of the outage (at 20 s) to the last time-out; the end of the run where it never recovers."""
     import numpy as np
 
-    from sim.families.plain.world import World
     from sim.scenario.model import Scenario
 
     retry: dict[str, Any] = {"backoff": "none", "limit": 1}
@@ -265,13 +270,10 @@ def storm(load: float, ratio: float, until: int, poisson: bool = False, reps: in
     )  # fmt: skip
     found = []
     for index in range(reps):
-        world = World(scenario, index)
-        world.run()
-        done = world.recorded()
+        done = tries(scenario, index)
         took = np.where(done.column("answered") >= 0, done.column("answered") - done.column("sent"), 1 << 60)
         late = done.column("ended")[(took > 1e9) & (done.column("ended") >= 0)]
         found.append(float(late.max()) / 1e9 - 20)
-        world.take_apart()
     return found
 
 

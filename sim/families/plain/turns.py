@@ -17,7 +17,7 @@ from sim.scenario.contention import Outage
 Serve = Callable[[Any], object]
 
 
-class Front:
+class Turns:
     """The queue before the API server; ``service`` draws nanoseconds, or is None."""
 
     def __init__(self, simulation: Simulation, service: Draw | None, places: int, outages: list[Outage]) -> None:

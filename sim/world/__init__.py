@@ -1,0 +1,1 @@
+"""A simulated cluster, built from a scenario for any family of controllers, and run to its end."""
