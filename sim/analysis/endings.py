@@ -58,7 +58,7 @@ def ending(scenario: Scenario, measured: Sequence[Measured]) -> dict[str, Any]:
     return {**found, "said": _said(found, certificates, scenario.until.settled_for / SECOND)}
 
 
-def left(found: Mapping[str, Any]) -> list[str]:
+def undone(found: Mapping[str, Any]) -> list[str]:
     """Return what a run left undone, in words: nothing where all settled. ``found`` is what ``ending`` returns."""
     said = []
     for name, words, verb in (("unfinished", WAITING, "still wait"), ("stuck", STUCK, "stuck for good")):
@@ -78,20 +78,24 @@ def _said(found: Mapping[str, Any], certificates: int | None, counting_s: float)
         if settled == many:
             return f"Every client was done; {length}."
         return f"Ended at {_seconds(found['at_most_s'])} (until.at_most); {length}."
-    undone = left(found)
+    rest = undone(found)
     if settled == many:
         at = found["settled_at_s"]
         when = f" at {_span(at)}" if at is not None else ""
         every = " in every replication," if many > 1 else ""
-        again = f"; at the end of the counting {_listed(undone)}" if undone else ""
+        again = f"; at the end of the counting {_listed(rest)}" if rest else ""
         return f"All {certificates} settled{every}{when}{again}; {length}."
     # The counting goes on for a while after the end was decided.
     end = _seconds(max(simulated["most"] - counting_s, 0))
-    rest = _listed([f"{undone[0].split(' ', 1)[0]} of {certificates} {undone[0].split(' ', 1)[1]}", *undone[1:]])
+    if rest:
+        number, words = rest[0].split(" ", 1)
+        said = _listed([f"{number} of {certificates} {words}", *rest[1:]])
+    else:
+        said = f"all {certificates} settled while the counting went on"
     if many == 1:
-        return f"Ended at {end} (until.at_most); {rest}; {length}."
+        return f"Ended at {end} (until.at_most); {said}; {length}."
     how = f"{settled} of {many} replications settled, {many - settled} ended" if settled else f"All {many} ended"
-    return f"{how} at {end} (until.at_most); on average {rest}; {length}."
+    return f"{how} at {end} (until.at_most); on average {said}; {length}."
 
 
 def _listed(parts: Sequence[str]) -> str:

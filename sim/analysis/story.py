@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sim.experiment.result import Result
 
-KINDS = ("cached", "wrote", "unchanged", "refused", "failed", "other", "read", "asked", "done")
+KINDS = ("cached", "wrote", "unchanged", "refused", "failed", "other", "read", "asked", "fails", "done")
 """What can happen, as sorted within one instant:
 
 ``cached``     a version reached the controllers' cache
@@ -29,6 +29,8 @@ KINDS = ("cached", "wrote", "unchanged", "refused", "failed", "other", "read", "
 ``other``      somebody created or changed a Secret or a CertificateRequest for it
 ``read``       a controller began a pass and read its copy, or a writer outside read the server
 ``asked``      a controller asked for a token and had to wait
+``fails``      a pass failed on what it read in the caches, without a request; further ones on the same copies follow
+               as one event at the time of the last, with their number
 ``done``       a pass found nothing to do; told of passes that a backoff started, ghosts of a conflict
 """
 
@@ -63,6 +65,8 @@ class Story:
     created_ns: int
     ready_ns: int
     counts: dict[str, int] = field(default_factory=dict)  # 409s of every Certificate that has any
+    ending: str = "settled"  # or waiting, or stuck, as in the frame of Certificates
+    why: str = ""
 
 
 def counts(result: Result) -> dict[str, int]:
@@ -92,7 +96,8 @@ def story(result: Result, certificate: str) -> Story:
     fields = result.field_conflicts[result.field_conflicts["certificate"] == certificate]
     ready = -1 if pd.isna(life["ready_at"]) else life["ready_at"].value
     created = -1 if pd.isna(life["created_at"]) else life["created_at"].value
-    return Story(certificate, lanes, events, conflicts, fields, created, ready, counts(result))
+    ended = str(life["ending"]), str(life["why"])
+    return Story(certificate, lanes, events, conflicts, fields, created, ready, counts(result), *ended)
 
 
 def _answered(row: dict[str, Any], numbers: dict[int, int]) -> Event:
@@ -123,18 +128,31 @@ def _others(around: pd.DataFrame) -> list[Event]:
     return found
 
 
+_FAILED = frozenset({"error", "gave-up", "over-budget"})
+
+
 def _passes(passes: pd.DataFrame, about: pd.DataFrame, lanes: list[str]) -> list[Event]:
-    """The reading of a copy, where a write to the Certificate came of it, and ghosts."""
+    """The reading of a copy, where a write to the Certificate came of it, failures on the caches alone, and ghosts."""
     reads = about[about["verb"] != "create"]
     wrote = set(reads["reconcile"])
     found = []
+    failing: dict[str, list[Event]] = {}  # by controller: the first failure on its copy, and a later one
     for row in rows(passes[passes["controller"].isin(lanes)]):
         time, actor = row["started_at"].value, str(row["controller"])
         if row["reconcile"] in wrote:
             end = row["ended_at"].value
             found.append(Event(time, "read", actor, row["read_version"], text=str(row["cause"]), until_ns=end))
+        elif row["outcome"] in _FAILED and not row["requests"]:
+            before = failing.get(actor, [])
+            if before and before[0].version == row["read_version"]:
+                number = before[1].number + 1 if len(before) > 1 else 1
+                failing[actor] = [before[0], Event(time, "fails", actor, row["read_version"], number=number)]
+            else:
+                found += before
+                failing[actor] = [Event(time, "fails", actor, row["read_version"])]
         elif row["cause"] == "backoff" and not row["requests"]:
             found.append(Event(time, "done", actor, row["read_version"]))
+    found += [event for events in failing.values() for event in events]
     for row in rows(reads[(reads["reconcile"] < 0) & (reads["read_version"] > 0)]):
         read, end = row["read_at"].value, row["answered_at"].value
         found.append(Event(read, "read", str(row["actor"]), row["read_version"], text="outside", until_ns=end))

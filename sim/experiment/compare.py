@@ -187,6 +187,7 @@ class Comparison:
             "conflicts": summary["conflicts"],
             "time_to_ready": summary["time_to_ready"],
             "violations": summary["violations"],
+            "ending": summary["ending"],
             "metrics": {metric: value.as_dict() for metric, value in self.estimates[name].items()},
             "difference": against,
             "without_effect": self.without_effect.get(name),

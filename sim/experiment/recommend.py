@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
+from sim.analysis.endings import ending
 from sim.analysis.intervals import verdict
 from sim.analysis.summary import digest
 from sim.experiment.goals import sign
@@ -84,7 +85,9 @@ class Tuned:
                 "at_the_edge": self.at_the_edge(),
                 "fragment": fragment(self.recommended.scenario, [each.key for each in question.space]),
                 "constraints": {each.text: each.violation(self.fresh[1]) <= 0 for each in question.constraints},
+                "ending": ending(self.recommended.scenario, self.fresh[1]),
             },
+            "current": {"ending": ending(question.scenario, self.fresh[0])},
             "improvement": self._improvement(),
             "fresh_replications": {"first": FRESH + 1, "count": len(self.fresh[1])},
             "sensitivity": {

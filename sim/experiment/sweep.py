@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
+from sim.analysis.endings import ending
 from sim.analysis.intervals import Estimate, mean_interval, verdict
 from sim.analysis.summary import Measured, digest
 
@@ -220,6 +221,7 @@ class Sweep:
             "replications": len(found),
             "digest": digest(found),
             "violations": sum(len(each.violations) for each in found),
+            "ending": ending(cell.scenario, found),
             "metrics": {metric: each.as_dict() for metric, each in self.estimates[name].items()},
             "difference": against,
             "difference_from_best": None if name == self.best else compared(self.difference(name, self.best)),

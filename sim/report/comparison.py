@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate, verdict
 from sim.analysis.paired import METRICS, Metric
 from sim.report.numbers import NONE, interval, write
@@ -48,8 +49,10 @@ def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Return one sentence per variant but the baseline, in ranked order."""
-    return [_sentence(comparison, name) for name in comparison.ranked if name != comparison.baseline]
+    """Return one sentence per variant but the baseline, in ranked order, and how those ended that left work undone."""
+    against = [_sentence(comparison, name) for name in comparison.ranked if name != comparison.baseline]
+    endings = {name: comparison.results[name].summary.get("ending") for name in comparison.ranked}
+    return against + [f"{name}: {found['said']}" for name, found in endings.items() if found and undone(found)]
 
 
 def _sentence(comparison: Comparison, name: str) -> str:

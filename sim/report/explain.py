@@ -83,6 +83,7 @@ def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, 
     ``title`` names the run, ``chosen`` says why this Certificate.
     """
     lines = _wrapped(f"{story.certificate} in {title}: {_fate(story)}", width)
+    lines += _wrapped(_end(story), width) if story.ending != "settled" else []
     lines += _wrapped(chosen, width) if chosen else []
     ghosts = any(event.kind == "done" for event in story.events)
     lines += ["", *_wrapped(LEGEND + GHOSTS * ghosts, width), ""]
@@ -103,6 +104,13 @@ def _fate(story: Story) -> str:
     created = f"created at {clock(story.created_ns)}"
     ready = "never Ready" if story.ready_ns < 0 else f"Ready {seconds(story.ready_ns - story.created_ns)} later"
     return f"{created}, {ready}; {text}."
+
+
+def _end(story: Story) -> str:
+    """Where it ended without being settled."""
+    if story.ending == "stuck":
+        return f"At the end it is stuck for good: {story.why}."
+    return f"At the end it still waits: {story.why}."
 
 
 def _span(story: Story, conflict: int) -> tuple[int, int]:
@@ -187,6 +195,8 @@ def _cell(event: Event) -> str:
             return f"LOSES #{event.number}"
         case "failed":
             return event.text
+        case "fails":
+            return f"fails {event.number} times more" if event.number else "fails on its caches"
         case "done":
             return "ghost"
         case _:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.endings import undone
 from sim.analysis.figures import FIGURES
 from sim.analysis.intervals import Estimate
 from sim.report.numbers import interval, write
@@ -22,6 +23,8 @@ Document = Mapping[str, Any]
 """What ``--json`` prints: ``sim.experiment.sweep.Sweep.as_dict``."""
 
 SHOWN_CELLS = 24
+SHOWN_UNDONE = 5
+"""Cells of which it is said how they ended, where not all settled."""
 
 
 def sweep_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
@@ -35,6 +38,10 @@ def sweep_report(document: Document, *, folder: Path | None, command: str, termi
     how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
     cells = len(document["cells"])
     parts.append(f"{document['scenario']}: {cells} cells, {how} on the same random numbers, seed {document['seed']}")
+    unsettled = [f"{cell['cell']}: {cell['ending']['said']}" for cell in document["cells"] if undone(cell["ending"])]
+    parts += unsettled[:SHOWN_UNDONE]
+    if len(unsettled) > SHOWN_UNDONE:
+        parts.append(f"... and {len(unsettled) - SHOWN_UNDONE} more cells in which not all Certificates settled")
     parts += ["", _ranked(document, terminal)]
     hidden = cells - SHOWN_CELLS
     if hidden > 0:

@@ -136,6 +136,8 @@ def _figures(summary: Summary, terminal: bool) -> Table:
 
     for name, group in summary["time_to_ready_intervals"].items():
         row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")
+    if summary.get("ending", {}).get("never_ready"):
+        row("  left out, never Ready", write(summary["ending"]["never_ready"]))
     requests = summary["requests"]
     row("requests", write(requests["total"]))
     row("  by cert-manager", write(requests["by_controllers"]), beside.requests())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.endings import undone
 from sim.analysis.figures import FIGURES
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
@@ -69,6 +70,9 @@ def verdict(document: Document) -> list[str]:
     for text, holds in recommended["constraints"].items():
         if not holds:
             lines.append(f"On the fresh replications {text} does not hold.")
+    for which in ("current", "recommended"):
+        if undone(document[which]["ending"]):
+            lines.append(f"{which.capitalize()}, on the fresh replications: {document[which]['ending']['said']}")
     if recommended["at_the_edge"]:
         keys = ", ".join(recommended["at_the_edge"])
         lines.append(f"At the edge of what was searched: {keys}. A wider --space may find better.")

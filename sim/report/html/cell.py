@@ -33,6 +33,7 @@ def result_cell(result: Result) -> str:
     kind = "plain clients" if plain else result.scenario.preset
     parts += [
         _words(verdict(summary), True),
+        *([_words(summary["ending"]["said"])] if "ending" in summary else []),
         _words(f"{summary['scenario']}: {kind}, {summary['strategy']}, {how}, seed {summary['seed']}"),
     ]
     rows = []

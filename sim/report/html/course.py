@@ -31,8 +31,9 @@ def ready(named: Named) -> Section:
         longest = max((max(one.times_to_ready) for one in each.measured if len(one.times_to_ready)), default=None)
         quantiles = (interval(groups[q], "seconds") for q in ("p50", "p95", "p99"))
         share = f"{interval(each.summary['ready'])} of {total}"
-        rows.append((name, *quantiles, write(longest, "seconds"), share))
-    heads = ("", "p50", "p95", "p99", "longest", "Ready at the end")
+        never = each.summary.get("ending", {}).get("never_ready")
+        rows.append((name, *quantiles, write(longest, "seconds"), share, write(never)))
+    heads = ("", "p50", "p95", "p99", "longest", "Ready at the end", "left out: never Ready")
     section.tables.append(Table("Quantiles of the time to Ready, with 95% intervals", heads, rows))
     words = (
         "The share of Certificates that were Ready so many seconds after their creation, all replications together; "

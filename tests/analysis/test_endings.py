@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sim
+from sim.analysis.endings import ending, undone
+from sim.analysis.story import story
+from sim.experiment.result import Result
+from sim.report.comparison import sentences
+from sim.report.explain import explanation
+from sim.report.html.cell import result_cell
+from sim.report.terminal import run_report
+from sim.scenario.model import Scenario
+from sim.units import MS, SECOND
+
+ECDSA = {"private_key": {"algorithm": "ECDSA"}}
+SLOW_ISSUER = {"type": "external", "latency": {"p50": 500 * SECOND, "p90": 600 * SECOND}}
+
+
+def result(**scenario: Any) -> Result:
+    given = {"name": "ends", "certificate": ECDSA, "replications": 1, "workload": {"certificates": 3}}
+    return sim.run(Scenario.model_validate({**given, **scenario}), jobs=1)
+
+
+def said(run: Result) -> str:
+    text = run_report(run.summary, folder=None, command="again", terminal=False)
+    assert run.ending in text
+    assert run.ending in result_cell(run)
+    return run.ending
+
+
+def test_one_in_which_all_settle_says_when():
+    assert re.fullmatch(r"All 3 settled at [\d.]+ s; [\d.]+ s simulated\.", said(result()))
+    assert re.fullmatch(
+        r"All 3 settled in every replication, at [\d.]+ (to [\d.]+ )?s; "
+        r"[\d.]+ (to [\d.]+ )?s simulated a replication\.",
+        said(result(replications=3)),
+    )
+
+
+def test_one_that_waits_says_for_what_and_until_when():
+    run = result(issuer=SLOW_ISSUER)
+    assert said(run) == "Ended at 400 s (until.at_most); 3 of 3 still wait for the issuer; 406 s simulated."
+    assert run.ok
+    assert run.summary["ending"]["unfinished_by_cause"] == {"issuer": 3}
+    assert list(run.certificates["ending"]) == ["waiting"] * 3
+    text = run_report(run.summary, folder=None, command="again", terminal=False)
+    assert re.search(r"left out, never Ready +3\n", text)
+
+
+def test_one_that_is_stuck_is_a_finding_and_explain_tells_it():
+    run = result(seed=9, controllers={"restarts": [100 * MS], "restart_takes": 0})
+    assert said(run) == (
+        "Ended at 400 s (until.at_most); 1 of 3 is stuck for good on duplicate CertificateRequests, a known fault of "
+        "cert-manager (its issue 4956); 406 s simulated."
+    )
+    assert run.ok
+    told = story(run, "c0002")
+    lines = " ".join(explanation(told, title="ends", chosen="", conflict=None, width=100))
+    assert "At the end it is stuck for good: 2 CertificateRequests of revision 1 (c0002-" in lines
+    kinds = [event.kind for event in told.events]
+    assert "fails" in kinds
+    # Nothing cancels a backoff, but what fails each time is no ghost.
+    failed = run.reconciles[(run.reconciles["outcome"] == "error") & (run.reconciles["certificate"] == "c0002")]
+    ghosts = [event.time_ns for event in told.events if event.kind == "done"]
+    assert not set(ghosts) & {time.value for time in failed["started_at"]}
+    settled = " ".join(explanation(story(run, "c0000"), title="ends", chosen="", conflict=None, width=100))
+    assert "At the end" not in settled
+
+
+def test_several_replications_say_how_many_settled():
+    model = Scenario.model_validate({"name": "ends"})
+    found = result(replications=2).measured
+    first, second = found
+    second.metrics.update({"settled": 0, "ended_s": 406.5, "unfinished": 1, "unfinished.token": 1})
+    second.metrics.update({"stuck": 2, "stuck.dropped": 2})
+    assert "settled_s" in first.metrics
+    words = ending(model, found)["said"]
+    assert words.startswith(
+        "1 of 2 replications settled, 1 ended at 400 s (until.at_most); on average 0.50 of 3 still wait"
+    )
+    assert (
+        "for a token of the client's rate limit and 1 is stuck for good because a controller dropped its key" in words
+    )
+
+
+def test_what_settles_after_the_end_was_decided_is_said():
+    found = result().measured
+    found[0].metrics.update({"settled": 0})
+    words = ending(Scenario.model_validate({"name": "ends"}), found)["said"]
+    assert "all 3 settled while the counting went on" in words
+
+
+def test_a_comparison_names_the_variant_that_left_work_undone():
+    given = {"name": "ends", "certificate": ECDSA, "replications": 2, "workload": {"certificates": 2}}
+    scenario = Scenario.model_validate({**given, "issuer": {"type": "external"}})
+    compared = sim.compare(scenario, {"issuer.latency": ["1s", "500s"]}, jobs=1)
+    about = [each for each in sentences(compared) if "still wait for the issuer" in each]
+    assert len(about) == 1
+    assert "500s: All 2 ended at 400 s (until.at_most); on average 2 of 2 still wait for the issuer" in about[0]
+
+
+def test_plain_clients_say_how_they_ended():
+    given = {"name": "ends", "contention": {"loop": "once"}, "clients": 3, "replications": 1}
+    run = sim.run(Scenario.model_validate(given), jobs=1)
+    assert re.fullmatch(r"Every client was done; [\d.]+ s simulated\.", said(run))
+    assert undone(run.summary["ending"]) == []
