@@ -95,10 +95,10 @@ def test_what_settles_after_the_end_was_decided_is_said():
 def test_a_comparison_names_the_variant_that_left_work_undone():
     given = {"name": "ends", "certificate": ECDSA, "replications": 2, "workload": {"certificates": 2}}
     scenario = Scenario.model_validate({**given, "issuer": {"type": "external"}})
-    compared = sim.compare(scenario, {"issuer.latency": ["1s", "500s"]}, jobs=1)
+    compared = sim.compare(scenario, {"issuer.rate_limit": ["10", "0.001"]}, jobs=1)
     about = [each for each in sentences(compared) if "still wait for the issuer" in each]
     assert len(about) == 1
-    assert "500s: All 2 ended at 400 s (until.at_most); on average 2 of 2 still wait for the issuer" in about[0]
+    assert "0.001: All 2 ended at 400 s (until.at_most); on average 2 of 2 still wait for the issuer" in about[0]
 
 
 def test_plain_clients_say_how_they_ended():
