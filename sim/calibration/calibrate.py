@@ -103,11 +103,18 @@ def calibrate(traces: list[Trace], cores: int | None, ignored: Counter[str] | No
     profile = _profile(measured, rejected)
     found = {path: value for path, value in measured.items() if value is not None}
     if not found:
-        raise CalibrationError(
-            "none of these recordings shows a parameter: wanted are 10 requests of a kind that met no other "
-            "in the server, or a controller's log beside the audit log"
-        )
+        raise CalibrationError(_nothing(traces, ignored or Counter()))
     return Calibration(profile, found, _observed(traces, service, cores, told_by), ignored or Counter(), rejected)
+
+
+def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:
+    """Why nothing was measured: what was read, and what was not."""
+    events, lines = sum(len(trace.events) for trace in traces), sum(len(trace.lines) for trace in traces)
+    unused = "; ".join(f"{why}: {count}" for why, count in ignored.most_common(3))
+    said = f"none of these recordings shows a parameter: {events} writes and {lines} log lines were read"
+    if events or lines:
+        said += ", too few of a kind that met no other in the server; record a longer time, with the controller's log"
+    return f"{said} (not used: {unused})" if unused else said
 
 
 def _client(traces: list[Trace]) -> dict[str, Measured | None]:

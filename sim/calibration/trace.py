@@ -234,8 +234,10 @@ def read_trace(recording: Recording, ignored: Counter[str], progress: Progress |
     lines: list[LogLine] = []
     for item in read_mixed((*recording.audit, *recording.logs), ignored, progress):
         if isinstance(item, LogLine):
-            if len(lines) < MOST:
+            if len(lines) < MOST and item.timed:
                 lines.append(item)
+        elif not item.timed:
+            ignored["requests of which the log has one time alone, as GKE's: no service times"] += 1
         elif len(events) < MOST:
             events.append(item)
         else:

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sim.logs.logreport import LogReport, as_json, span_in_words
+from sim.logs.log_json import as_json
+from sim.logs.logreport import LogReport, span_in_words
 
 Reports = Mapping[str, LogReport]
 
@@ -19,6 +20,11 @@ def verdict_of_many(reports: Reports) -> str:
     total = sum(report.total for report in reports.values())
     stuck = {name: len(report.stuck) for name, report in reports.items() if report.stuck}
     said = []
+    unread = {name: report for name, report in reports.items() if report.unread_conflicts}
+    if unread:
+        many = sum(report.unread_conflicts for report in unread.values())
+        first = next(iter(unread.values())).first_unread
+        said.append(f"{many} lines speak of conflicts and could not be read; the first is {first}.")
     if stuck:
         where = ", ".join(f"{name} ({count})" for name, count in list(stuck.items())[:5])
         more = f" and {len(stuck) - 5} more" if len(stuck) > 5 else ""

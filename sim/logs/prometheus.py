@@ -1,6 +1,7 @@
 """Prometheus text: the counters that cert-manager serves, as a file.
 
 The text format is that of prometheus.io/docs/instrumenting/exposition_formats; only samples are read.
+What ``promtool query instant`` prints (``name{..} => 3 @[time]``) is read too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ NOT_METRIC = "no Prometheus sample"
 SYNC_CALLS = ("certmanager_controller_sync_call_count", "controller_sync_call_count")
 GOMAXPROCS = "go_sched_gomaxprocs_threads"
 
-_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?\s*")
+_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(?:=>\s*)?(\S+)(?:\s+(?:-?\d+|@\[[\d.]+\]))?\s*")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _ESCAPED = re.compile(r"\\(.)")
 

@@ -154,21 +154,20 @@ class _OneLog:
     def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine]:
         account, reader = self._account, self._reader
         account.framing, found = records(member.blocks, reader.unused)
+        plain = 0
         for number, record in islice(found, look) if look else found:
             if record.__class__ is bytes and record.startswith(STARTS):
-                before = reader.unused.total() if b'"code":409' in record else -1
+                plain += 1
                 event = reader.plain(record)
                 if event is not None:
                     account.events += 1
                     yield event
-                elif before >= 0:
+                elif b'"code":409' in record:
                     self._lost(number)
             else:
                 yield from self._unwrapped(number, record)
-        if account.events and not account.ways:
-            account.ways[_PLAIN] = account.events
-        elif account.events > (wrapped := account.ways.total() - account.lines):
-            account.ways[_PLAIN] += account.events - wrapped
+        if plain:
+            account.ways[_PLAIN] += plain
 
     def _lost(self, number: int) -> None:
         """A refusal that can't be used; copies, and other stages of the same, were told elsewhere."""
@@ -185,10 +184,10 @@ class _OneLog:
         for found in self._unwrapper.unwrap(record):
             if isinstance(found, AuditFound):
                 before = Counter(self._reader.unused) if _refusal(found) else None
+                self._account.ways[" > ".join(found.context.how)] += 1
                 event = self._reader.event(found)
                 if event is not None:
                     self._account.events += 1
-                    self._account.ways[" > ".join(found.context.how)] += 1
                     yield event
                 elif before is not None:
                     gained = self._reader.unused - before

@@ -45,7 +45,7 @@ def event(
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
         "level": "Metadata",
-        "auditID": f"id-{next(_serial)}",
+        "auditID": f"id-{next(_serial):08d}",
         "stage": "ResponseComplete",
         "requestURI": f"/apis/x/{resource}/{name}",
         "verb": verb,

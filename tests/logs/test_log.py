@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sim.cli.log import log
+from sim.logs import reading
 from sim.logs.audit import parse_audit
 from sim.logs.controller_log import NOT_KLOG
-from sim.logs.logreport import ConflictTally, LogReport, as_json, sparkline, verdict
+from sim.logs.log_json import as_json
+from sim.logs.logreport import LogReport, sparkline
 from sim.logs.sources import find_recordings, read_mixed
+from sim.logs.tally import ConflictTally
+from sim.logs.verdict import verdict
 from tests.logs.made import DATA, conditions, conflict_line, event, klog, line, write
 
 SECOND = 1_000_000_000
@@ -28,12 +32,8 @@ runner = CliRunner()
 
 
 def report_on(*paths, stuck_after: int = MINUTE) -> LogReport:
-    ignored = Counter()
-    tally = ConflictTally()
-    for found in find_recordings(paths):
-        for item in read_mixed((*found.audit, *found.logs), ignored):
-            tally.add(item)
-    return tally.report(ignored, stuck_after)
+    (found,) = find_recordings(paths)
+    return reading.report_on(found, stuck_after)
 
 
 def report_of(*made: dict, stuck_after: int = MINUTE) -> LogReport:
@@ -63,7 +63,8 @@ def test_a_controller_s_log_gives_the_same_conflicts_and_says_what_it_can_t_tell
     assert log_only.resolution is None
     assert log_only.stuck is None
     assert "does not tell of writes that succeed" in log_only.notes[0]
-    assert "does not tell" in verdict(log_only)
+    assert "the log ends too soon to tell" in verdict(log_only)
+    assert sum(fate.tries for fate in log_only.fates) == log_only.total
 
 
 def test_stranded_certificates_are_found():
@@ -229,7 +230,7 @@ def test_bad_input_is_named_and_ends_with_2(tmp_path, content, said):
     run = runner.invoke(app, [str(path)])
     assert run.exit_code == 2
     assert said in run.stderr
-    assert run.stderr.startswith("Error: ")
+    assert run.stderr.startswith("requeue: ")
 
 
 def test_a_folder_with_nothing_in_it_ends_with_2(tmp_path):

@@ -1,0 +1,393 @@
+"""Counts while a log streams by: refusals and what became of them, Certificates, other causes, unread lines.
+
+Nothing grows but a few numbers per refusal and per Certificate.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sim.logs.audit import CERTIFICATES, AuditEvent
+from sim.logs.causes import Causes
+from sim.logs.certificates import CertificateView
+from sim.logs.controller_log import CONFLICT, FIELD_CONFLICT, LogLine
+from sim.logs.fates import Fates
+from sim.logs.logreport import (
+    ALL_WRITERS,
+    AUDIT_LOG,
+    CERT_MANAGER,
+    CONTROLLER_LOG,
+    UNNAMED,
+    LogReport,
+    Lost,
+    Resolution,
+    Stuck,
+    WriterRow,
+)
+from sim.logs.lost_updates import LostUpdates
+from sim.logs.reader import FileAccount
+from sim.logs.refusals import Refusals, Writer, concerns_certificates
+from sim.units import MINUTE, SECOND
+
+STUCK_AFTER = MINUTE
+"""A Certificate is stuck when nothing happened to it for so long before the log's end, in nanoseconds."""
+_SKEW = 2 * SECOND
+_LARGEST = 2**63 - 1
+
+
+@dataclass
+class _Certificate:
+    view: CertificateView
+    changed_ns: int
+
+
+@dataclass
+class _Span:
+    """From the first to the last time seen."""
+
+    start: int = _LARGEST
+    end: int = -1
+
+    def add(self, first: int, last: int) -> None:
+        self.start = min(self.start, first)
+        self.end = max(self.end, last)
+
+    @property
+    def length(self) -> int:
+        return max(self.end - self.start, 0) if self.end >= 0 else 0
+
+
+@dataclass
+class _LogSide:
+    """What the controller's log tells."""
+
+    lines: int = 0
+    ours: int = 0  # lines of cert-manager
+    other: int = 0  # lines that tell of anything but a refusal
+    span: _Span = field(default_factory=_Span)
+    refused: Counter[Writer] = field(default_factory=Counter)
+    objects: Counter[tuple[Writer, str]] = field(default_factory=Counter)
+    times: dict[bool, array[int]] = field(default_factory=lambda: {True: array("q"), False: array("q")})
+    fields: int = 0
+    fates: Fates = field(default_factory=Fates)
+    causes: Causes = field(default_factory=Causes)
+    first: dict[str, int] = field(default_factory=dict)  # first refusal of each Certificate, by the controller's clock
+
+
+class ConflictTally:
+    """Counts while a log streams by. Call ``add`` with each item, then ``report``."""
+
+    def __init__(self) -> None:
+        self._events = 0
+        self._span = _Span()
+        self._ours = 0
+        self._refusals = Refusals()
+        self._lost = LostUpdates()
+        self._certificates: dict[str, _Certificate] = {}
+        self._first: dict[str, int] = {}  # first refusal of each Certificate, by the server's clock
+        self._untimed = False
+        self._log = _LogSide()
+
+    def add(self, item: AuditEvent | LogLine) -> None:
+        """Count one item, in any order."""
+        if isinstance(item, AuditEvent):
+            self._event(item)
+        else:
+            self._line(item)
+
+    def _event(self, event: AuditEvent) -> None:
+        self._events += 1
+        self._span.add(event.received_ns, event.answered_ns)
+        self._ours += event.ours
+        self._untimed |= not event.timed
+        self._refusals.add(event)
+        self._lost.add(event)
+        if event.resource == CERTIFICATES:
+            self._status(event)
+            if event.ours and event.stale and event.name:
+                self._first[event.name] = min(self._first.get(event.name, _LARGEST), event.answered_ns)
+
+    def _status(self, event: AuditEvent) -> None:
+        if not event.succeeded:
+            return
+        if event.verb == "delete":
+            self._certificates.pop(event.key, None)
+            return
+        # An update sends the whole status, so the request's body will do; an apply or patch sends a part.
+        view = event.answer or (event.sent if event.verb == "update" and event.subresource else None)
+        if view is None or not event.name:
+            return
+        known = self._certificates.get(event.key)
+        if known is None:
+            self._certificates[event.key] = _Certificate(view, event.answered_ns)
+        elif event.answered_ns >= known.changed_ns:
+            known.view, known.changed_ns = view, event.answered_ns
+
+    def _line(self, line: LogLine) -> None:
+        log = self._log
+        log.lines += 1
+        log.ours += line.certmanager
+        if line.timed:
+            log.span.add(line.time_ns, line.time_ns)
+        log.fates.add(line)
+        log.causes.add(line)
+        if line.what == FIELD_CONFLICT:
+            log.fields += 1
+        elif line.what == CONFLICT:
+            who = Writer(line.controller or UNNAMED, line.certmanager, line.resource)
+            log.refused[who] += 1
+            log.objects[who, line.key] += 1
+            if line.timed:
+                log.times[concerns_certificates(who)].append(line.time_ns)
+            if who.resource == CERTIFICATES:
+                name = line.key.rsplit("/", 1)[-1]
+                log.first[name] = min(log.first.get(name, _LARGEST), line.time_ns)
+        else:
+            log.other += 1
+
+    @property
+    def read(self) -> int:
+        """Audit events and log lines counted so far."""
+        return self._events + self._log.lines
+
+    def report(
+        self,
+        ignored: Counter[str],
+        stuck_after_ns: int = STUCK_AFTER,
+        parts: int = 60,
+        accounts: Iterable[FileAccount] = (),
+        left_out: Iterable[tuple[str, str]] = (),
+    ) -> LogReport:
+        """Return what was counted. With an audit log the controller's log is only compared with it."""
+        self._refusals.finish()
+        self._lost.finish()
+        audit = self._events > 0
+        log = self._log
+        span = self._span if audit else log.span
+        refused = self._refusals.refused if audit else log.refused
+        objects = self._refusals.objects if audit else self._full_keys()
+        ours = self._ours > 0 if audit else log.ours > 0
+        subject = CERT_MANAGER if ours or not refused else ALL_WRITERS
+        times = (self._refusals.times if audit else log.times)[subject == CERT_MANAGER]
+        timeline = _timeline(times, span.start, span.length, parts)
+        peak = timeline.index(max(timeline)) if timeline else 0
+        stuck, ready = self._stuck(stuck_after_ns, self._end())
+        mine = {who: n for who, n in refused.items() if subject == ALL_WRITERS or concerns_certificates(who)}
+        kept = list(accounts)
+        return LogReport(
+            source=AUDIT_LOG if audit else CONTROLLER_LOG,
+            subject=subject,
+            span_s=span.length / SECOND,
+            start_ns=span.start if span.end >= 0 else 0,
+            conflicts=_by_actor(mine),
+            certificates=_summed((key, n) for (who, key), n in objects.items() if concerns_certificates(who)),
+            objects=_summed((f"{who.resource} {key}", n) for (who, key), n in objects.items() if who in mine),
+            elsewhere=self._elsewhere({who: n for who, n in refused.items() if who not in mine}, audit),
+            others=_summed(
+                (f"{who.actor} on {who.resource} {key}", n) for (who, key), n in objects.items() if who not in mine
+            ),
+            resolution=self._resolution(subject) if audit else None,
+            fates=[] if audit else log.fates.report(),
+            filtered=self._filtered(audit, ignored),
+            stuck=stuck if self._certificates else None,
+            seen=len(self._certificates),
+            ready=ready,
+            unfinished=len(self._certificates) - ready - len(stuck),
+            writes=self._ours,
+            all_writes=self._refusals.writes.total() + self._refusals.refused.total(),
+            actors=[
+                name for name, _ in _summed((who.actor, n) for who, n in self._refusals.writes.items()).most_common(8)
+            ],
+            writers=self._writers() if audit else [],
+            losses=dict(self._refusals.losses.most_common()),
+            field_losses=[
+                (loss, count, self._refusals.field_examples.get(loss, ""))
+                for loss, count in self._refusals.fields.most_common()
+            ],
+            tries=dict(sorted(self._refusals.tries.items())),
+            lost=[Lost(*one, count) for one, count in self._lost.lost.most_common()],
+            lost_writes=self._lost.writes.total(),
+            bodies=self._lost.seen > 0,
+            causes=log.causes.found(),
+            issued=log.causes.issued,
+            signed=log.causes.signed,
+            timeline=timeline,
+            peak_s=peak * span.length / SECOND / max(len(timeline), 1),
+            read=self.read,
+            ignored=ignored,
+            unread_conflicts=sum(account.unread_conflicts for account in kept),
+            first_unread=next((f"line {one.first_unread} of {one.name}" for one in kept if one.first_unread), ""),
+            accounts=kept,
+            left_out=list(left_out),
+            notes=self._notes(subject, kept),
+        )
+
+    def _full_keys(self) -> Counter[tuple[Writer, str]]:
+        """Refusals by object, with the namespace where another line of the log tells it."""
+        found: Counter[tuple[Writer, str]] = Counter()
+        for (who, key), count in self._log.objects.items():
+            found[who, self._log.fates.full_key(key)] += count
+        return found
+
+    def _elsewhere(self, refused: dict[Writer, int], audit: bool) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for who, count in refused.items():
+            stale = " (stale copy)" if who.resource == CERTIFICATES and audit else ""
+            found[f"{who.actor} on {who.resource}{stale}"] += count
+        for loss, count in self._refusals.fields.items() if audit else ():
+            found[f"{loss.loser} on {loss.resource} (fields owned by another)"] += count
+        return found
+
+    def _filtered(self, audit: bool, ignored: Counter[str]) -> bool:
+        """Whether the log holds refusals alone: then somebody took everything else out."""
+        if audit:
+            reads = sum(count for why, count in ignored.items() if why.startswith("reads"))
+            refused = self._refusals.refused.total() + self._refusals.fields.total()
+            return refused > 0 and not self._refusals.writes and not reads
+        return self._log.refused.total() > 0 and not self._log.other
+
+    def _resolution(self, subject: str) -> Resolution:
+        import numpy as np
+
+        mine = subject == CERT_MANAGER
+        moot = left = 0
+        for (who, key), times in self._refusals.pending.items():
+            if concerns_certificates(who) != mine:
+                continue
+            known = self._certificates.get(key) if who.resource == CERTIFICATES else None
+            if known is not None and known.view.ready == "True" and known.view.issuing != "True":
+                moot += len(times)
+            else:
+                left += len(times)
+        waits = self._refusals.waits[mine]
+        count = len(waits)
+        total = count + moot + left
+        p50, p95 = (float(q) for q in np.quantile(waits, (0.5, 0.95))) if count else (None, None)
+        return Resolution(count / total if total else None, p50, p95, count, moot, left)
+
+    def _writers(self) -> list[WriterRow]:
+        """All writers of all resources on which anybody was refused or lost something; those refused most first."""
+        refusals = self._refusals
+        hit = {who.resource for who in refusals.refused} | {loss.resource for loss in refusals.fields}
+        hit |= {one.resource for one in self._lost.lost}
+        everybody = {Writer(who.actor, who.ours, who.resource) for who in (*refusals.writes, *refusals.refused)}
+        rows = [
+            WriterRow(
+                who.resource,
+                who.actor,
+                refusals.writes[who],
+                refusals.refused[who],
+                sum(
+                    n for loss, n in refusals.fields.items() if (loss.loser, loss.resource) == (who.actor, who.resource)
+                ),
+                sum(n for one, n in self._lost.lost.items() if (one.by, one.resource) == (who.actor, who.resource)),
+                sum(n for one, n in self._lost.lost.items() if (one.of, one.resource) == (who.actor, who.resource)),
+            )
+            for who in everybody
+            if who.resource in hit
+        ]
+        return sorted(rows, key=lambda row: (row.resource, -row.refused, -row.writes, row.actor))
+
+    def _skew(self) -> int | None:
+        """How far the controller's clock is ahead of the server's; None where no conflict is in both logs."""
+        logged = self._log.first
+        both = sorted(logged[name] - self._first[name] for name in self._first if name in logged)
+        return both[len(both) // 2] if both else None
+
+    def _end(self) -> int:
+        """Until when the cluster was watched: a controller's log that goes on longer counts too."""
+        log = self._log.span
+        same_clock = abs(self._skew() or 0) <= _SKEW and log.start <= self._span.end and self._span.start <= log.end
+        return max(self._span.end, log.end) if same_clock else self._span.end
+
+    def _stuck(self, after_ns: int, end_ns: int) -> tuple[list[Stuck], int]:
+        found = []
+        ready = 0
+        for key, known in sorted(self._certificates.items()):
+            view = known.view
+            if view.ready == "True" and view.issuing != "True":
+                ready += 1
+                continue
+            quiet = end_ns - known.changed_ns
+            if quiet < after_ns:
+                continue
+            if view.issuing == "True":
+                why = "Issuing=True and nothing happens" + (", not Ready" if view.ready != "True" else "")
+            elif view.failed:
+                why = "not Ready: the last issuance failed and the next attempt is not due"
+            else:
+                why = "not Ready and not Issuing"
+            found.append(Stuck(key, why, quiet / SECOND))
+        return found, ready
+
+    def _notes(self, subject: str, accounts: list[FileAccount]) -> list[str]:
+        notes = []
+        log = self._log
+        if self._refusals.nameless:
+            notes.append(
+                f"{_count(self._refusals.nameless, 'conflict')} on a Certificate that the log does not name: "
+                "whether they resolved can't be told"
+            )
+        if self._events and log.lines:
+            logged, audited = (_certificates(side) for side in (log.refused, self._refusals.refused))
+            if logged != audited:
+                notes.append(
+                    f"the controller's log tells of {logged} conflicts, the audit log of {audited}: "
+                    "they may not cover the same time"
+                )
+            skew = self._skew()
+            if skew is not None and abs(skew) > _SKEW:
+                notes.append(
+                    f"the clocks differ: the controller's log is {abs(skew) / SECOND:.1f} s "
+                    f"{'ahead of' if skew > 0 else 'behind'} the audit log (time zone, year or clock)"
+                )
+        for account in accounts:
+            if account.shift_ns:
+                hours = account.shift_ns / (3600 * SECOND)
+                notes.append(
+                    f"{account.name}: its own times are {abs(hours):.2g} h {'ahead of' if hours > 0 else 'behind'} the "
+                    "collector's stamps (time zone)"
+                )
+        if not self._events and log.lines:
+            notes.append(
+                "a controller's log does not tell of writes that succeed, nor of status: what is stuck, and who "
+                "won, needs the API server's audit log"
+            )
+            if any(who.actor == UNNAMED and who.ours for who in log.refused):
+                notes.append("this release's conflict line does not name the controller; the audit log does")
+        if self._events and not self._certificates and subject == CERT_MANAGER:
+            notes.append("the audit log holds no body of a Certificate, so what is stuck can't be told")
+        if self._untimed:
+            notes.append("this audit log has one time a request, so no service times: calibrate can't use it")
+        return notes
+
+
+def _certificates(refused: Counter[Writer]) -> int:
+    return sum(count for who, count in refused.items() if concerns_certificates(who))
+
+
+def _by_actor(refused: dict[Writer, int]) -> Counter[str]:
+    return _summed((who.actor, count) for who, count in refused.items())
+
+
+def _summed(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for name, count in pairs:
+        found[name] += count
+    return found
+
+
+def _timeline(times: Iterable[int], start: int, length: int, parts: int) -> list[int]:
+    counts = [0] * parts
+    some = False
+    for time in times:
+        some = True
+        counts[min(max((time - start) * parts // max(length, 1), 0), parts - 1)] += 1
+    return counts if some else []
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
