@@ -8,7 +8,7 @@ import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import AsJson, Name, Replications, Seed, Setting
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Replications, Seed, Setting, limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,8 @@ def budget(
     ] = False,
     executor: ExecutorName = None,
     out: Out = None,
+    max_time: MaxTime = None,
+    max_memory: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how many tries a write takes, and the smallest budget that loses nothing.
@@ -62,7 +64,16 @@ def budget(
         resume = words + (["--out", str(out)] if out is not None else [])
         expected = many * (1 + check)
         free = unlimited(loaded)
-        with work("budget", loaded, {}, out=out, executor=executor, expected=expected, command=join(resume)) as at:
+        with work(
+            "budget",
+            loaded,
+            {},
+            out=out,
+            executor=executor,
+            expected=expected,
+            command=join(resume),
+            most=limits(max_time, max_memory),
+        ) as at:
             measured = at.evaluator.replications(free, range(many))
             found = read_off(measured)
             document: dict[str, Any] = {

@@ -22,7 +22,7 @@ from sim.cli.output import (
     set_words,
     warn,
 )
-from sim.cli.run import AsJson, Jobs, Name, Replications, Seed, Setting
+from sim.cli.run import AsJson, Jobs, MaxMemory, MaxTime, Name, Replications, Seed, Setting, limits
 
 
 def compare(
@@ -51,6 +51,8 @@ def compare(
         typer.Option(metavar="DIR", help="Gets a folder per variant; default a new one under results/."),
     ] = None,
     jobs: Jobs = None,
+    max_time: MaxTime = None,
+    max_memory: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare strategies or settings on the same random numbers.
@@ -107,6 +109,7 @@ def compare(
                 executor=choose(jobs),
                 progress=progress,
                 origin=origin(words, scenario),
+                limits=limits(max_time, max_memory),
             )
     if as_json:
         emit_json(comparison.as_dict())
@@ -117,6 +120,8 @@ def compare(
 
         emit(comparison_report(comparison, command=join(words), terminal=sys.stdout.isatty()))
     say_what_is_not_kept()
+    if comparison.stopped:
+        raise BadInput(comparison.stopped)
     if not comparison.ok:
         raise typer.Exit(1)
 

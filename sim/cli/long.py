@@ -15,6 +15,7 @@ from sim.cli.output import RESULTS, BadInput, complain
 if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal
+    from sim.experiment.limits import Limits
     from sim.experiment.work import Place
     from sim.scenario.model import Scenario
 
@@ -46,10 +47,12 @@ def work(
     executor: str | None,
     expected: int,
     command: str,
+    most: Limits,
 ) -> Iterator[Work]:
     """Open the journal and the executor; on an interruption say what is kept and how to go on."""
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal, JournalError, version
+    from sim.experiment.limits import LimitReached
     from sim.experiment.spread import SpreadError, opened
     from sim.experiment.work import place
     from sim.report.progress import progress_bar
@@ -65,11 +68,18 @@ def work(
         evaluator: Evaluator | None = None
         try:
             with opened(executor, expected, version) as spread, progress_bar(scenario.name) as progress:
-                evaluator = Evaluator(spread, journal, expected=expected, progress=progress)
+                evaluator = Evaluator(spread, journal, expected=expected, progress=progress, limits=most)
                 yield Work(evaluator, journal, where)
         except SpreadError as error:
             _discard(journal, evaluator)
             raise BadInput(f"--executor {error}") from None
+        except LimitReached as reached:
+            done = len(journal.found) + (evaluator.ran if evaluator is not None else 0)
+            _discard(journal, evaluator)
+            kept = (
+                f"; {done} finished replications are kept in {where.journal}: the same command goes on" if done else ""
+            )
+            raise BadInput(f"{reached}{kept}") from None
         except (KeyboardInterrupt, SystemExit) as stop:
             done = len(journal.found) + (evaluator.ran if evaluator is not None else 0)
             complain(f"interrupted; {done} finished replications are kept in {where.journal}")

@@ -26,6 +26,7 @@ from sim.cli.output import (
 from sim.extras import require
 
 if TYPE_CHECKING:
+    from sim.experiment.limits import Limits
     from sim.experiment.precise import UntilPrecise
 
 Name = Annotated[
@@ -55,6 +56,14 @@ PrecisionText = Annotated[
         help="Replications until the mean of --metric is known to such a share, such as 5%; at least 20.",
     ),
 ]
+MaxTime = Annotated[
+    str | None,
+    typer.Option("--max-time", metavar="DURATION", help="Stop where it would take longer; default 1h."),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option("--max-memory", metavar="SIZE", help="Stop beyond it, such as 2G; default half of what is free."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 
 
@@ -81,6 +90,8 @@ def run(
         typer.Option(metavar="FILE", help="Write replication 1's metrics under real clusters' names."),
     ] = None,
     jobs: Jobs = None,
+    max_time: MaxTime = None,
+    max_memory: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and say who conflicted with whom.
@@ -139,6 +150,7 @@ def run(
                 log=log is not None,
                 origin=lambda ran: origin([*words, str(ran.replications)], scenario),
                 until=until,
+                limits=limits(max_time, max_memory),
             )
             words.append(str(result.scenario.replications))
     if log is not None:
@@ -159,8 +171,26 @@ def run(
         terminal = sys.stdout.isatty()
         emit(run_report(result.summary, folder=result.folder, command=join(words), terminal=terminal))
     say_what_is_not_kept()
+    if result.stopped:
+        raise BadInput(result.stopped)
     if not result.ok:
         raise typer.Exit(1)
+
+
+def limits(max_time: str | None, max_memory: str | None) -> Limits:
+    """Return the limits that the options ask for, from now on."""
+    from sim.experiment.limits import Limits, parse_size
+    from sim.units import parse_duration
+
+    try:
+        time = None if max_time is None else parse_duration(max_time)
+    except ValueError as error:
+        raise BadInput(f"--max-time: {error}") from None
+    try:
+        memory = None if max_memory is None else parse_size(max_memory)
+    except ValueError as error:
+        raise BadInput(f"--max-memory: {error}") from None
+    return Limits.of(time, memory)
 
 
 def until_precise(text: str | None, metric: str, most: int | None) -> UntilPrecise | None:

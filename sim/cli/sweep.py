@@ -10,7 +10,18 @@ from sim.cli.compare import chosen_values
 from sim.cli.completing import scenario_keys
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import AsJson, Name, PrecisionText, Replications, Seed, Setting, until_precise
+from sim.cli.run import (
+    AsJson,
+    MaxMemory,
+    MaxTime,
+    Name,
+    PrecisionText,
+    Replications,
+    Seed,
+    Setting,
+    limits,
+    until_precise,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +61,8 @@ def sweep(
     ] = "5%",
     executor: ExecutorName = None,
     out: Out = None,
+    max_time: MaxTime = None,
+    max_memory: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every combination of settings on the same random numbers, and rank them.
@@ -114,7 +127,16 @@ def sweep(
         resume = words + (["--out", str(out)] if out is not None else [])
         expected = len(swept.all) * many
         options = {"vary": chosen}
-        with work("sweep", loaded, options, out=out, executor=executor, expected=expected, command=join(resume)) as at:
+        with work(
+            "sweep",
+            loaded,
+            options,
+            out=out,
+            executor=executor,
+            expected=expected,
+            command=join(resume),
+            most=limits(max_time, max_memory),
+        ) as at:
             if until is not None:
                 found = rules.precise(swept, at.evaluator, metric, until.precision)
             elif select:

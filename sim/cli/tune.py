@@ -8,7 +8,7 @@ import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import AsJson, Name, Seed, Setting
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Seed, Setting, limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,8 @@ def tune(
     seed: Seed = None,
     executor: ExecutorName = None,
     out: Out = None,
+    max_time: MaxTime = None,
+    max_memory: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     """Search a better retry budget, and say what it improves and how sure that is.
@@ -105,7 +107,16 @@ def tune(
         resume = words + (["--out", str(out)] if out is not None else [])
         options = {"space": {each.key: str(each) for each in dims}}
         many = expected(question, fresh)
-        with work("tune", loaded, options, out=out, executor=executor, expected=many, command=join(resume)) as at:
+        with work(
+            "tune",
+            loaded,
+            options,
+            out=out,
+            executor=executor,
+            expected=many,
+            command=join(resume),
+            most=limits(max_time, max_memory),
+        ) as at:
             found = search(question, at.evaluator, fresh)
             document = found.as_dict() | {"command": join(words)}
             folder = _publish(at, document, loaded, origin(words, scenario))

@@ -18,8 +18,9 @@ from sim.analysis.intervals import Estimate, verdict
 from sim.analysis.paired import DEFAULT_METRIC, METRICS, differences, estimates, ranking
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Job, perform
+from sim.experiment.limits import Guard, LimitReached, Limits
 from sim.experiment.result import Result, open_results
-from sim.experiment.run import Collected, Progress, resized, versions
+from sim.experiment.run import Collected, Progress, resized, rows_of
 from sim.extras import require
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
@@ -103,6 +104,11 @@ class Comparison:
 
     def __getitem__(self, variant: str) -> Result:
         return self.results[variant]
+
+    @property
+    def stopped(self) -> str | None:
+        """Why there are fewer replications than asked for; None where there are not."""
+        return next(iter(self.results.values())).stopped
 
     @property
     def ok(self) -> bool:
@@ -249,10 +255,20 @@ def execute(
     executor: Executor | None = None,
     progress: Progress | None = None,
     origin: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
 ) -> Comparison:
-    """Run ``compared`` and publish ``folder``, if there is one, once everything is in it."""
+    """Run ``compared`` and publish ``folder``, if there is one, once everything is in it.
+
+    Beyond ``limits`` the comparison has the replications that are done; ``LimitReached`` is raised where a variant
+    has none.
+    """
     check_metric(metric)
-    jobs = [Job(each.scenario, index, rows=True) for each in compared for index in range(each.scenario.replications)]
+    # The first replication of all, then the second: what is stopped early is a smaller comparison.
+    most = max(each.scenario.replications for each in compared)
+    order = [(each, index) for index in range(most) for each in compared if index < each.scenario.replications]
+    jobs = [Job(each.scenario, index, rows=True, limits=limits) for each, index in order]
+    guard = Guard(limits) if limits is not None else None
+    stopped: str | None = None
     with folder or nullcontext():
         collected = {}
         places = folder_names([each.name for each in compared])
@@ -262,20 +278,27 @@ def execute(
                 if place is not None:
                     place.mkdir()
                 collected[each.name] = open_tables.enter_context(Collected(each.scenario, place))
-            owners = [each.name for each in compared for _ in range(each.scenario.replications)]
             outcomes = (executor or choose(None)).map(perform, jobs)
-            for number, (name, done) in enumerate(zip(owners, outcomes, strict=True), start=1):
-                collected[name].add(done)
-                if progress is not None:
-                    progress(number, len(jobs))
+            try:
+                for number, ((each, _), done) in enumerate(zip(order, outcomes, strict=True), start=1):
+                    collected[each.name].add(done)
+                    if progress is not None:
+                        progress(number, len(jobs))
+                    if guard is not None:
+                        guard.after(len(jobs), rows_of(done))
+            except LimitReached as reached:
+                if not all(part.measured for part in collected.values()):
+                    raise
+                stopped = str(reached)
         for part in collected.values():
+            part.scenario = resized(part.scenario, None, len(part.measured))
+            part.stopped = stopped
             part.finish()
         if folder is None:
             return Comparison(vary, metric, {name: each.result(None) for name, each in collected.items()}, None)
         draft = Comparison(vary, metric, {name: each.result(each.folder) for name, each in collected.items()})
         written_down = draft.as_dict() | {"folders": places, **(origin or {})}
         results.write_json(folder.path / results.COMPARISON, written_down)
-        results.write_json(folder.path / results.MANIFEST, {**versions(), "kind": "comparison", **(origin or {})})
         published = folder.publish()
         found = {name: each.result(published / places[name]) for name, each in collected.items()}
         return Comparison(vary, metric, found, published)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.experiment.jobs import Job, perform
 from sim.experiment.journal import Journal, kept, key_of
+from sim.experiment.limits import Guard, Limits
 
 if TYPE_CHECKING:
     from array import array
@@ -31,13 +32,14 @@ class Piece:
     key: str
     scenario: Scenario
     index: int
+    limits: Limits | None = None
 
 
 def measured(piece: Piece) -> Measured:
     """Run a piece; with the figures on what was wasted."""
     from array import array
 
-    done = perform(Job(piece.scenario, piece.index, waste=True)).measured
+    done = perform(Job(piece.scenario, piece.index, waste=True, limits=piece.limits)).measured
     nothing: array[float] = array("d")
     return replace(done, metrics=kept(done.metrics), times_to_ready=nothing)
 
@@ -45,11 +47,18 @@ def measured(piece: Piece) -> Measured:
 class Evaluator:
     """Runs replications that are not known yet, and keeps them.
 
-    ``expected`` is about how many will be asked for in all, for the progress; ``ran`` how many were run here.
+    ``expected`` is about how many will be asked for in all, for the progress; ``ran`` how many were run here. Beyond
+    ``limits`` it raises ``LimitReached``; the journal has what is done.
     """
 
     def __init__(
-        self, spread: Spread, journal: Journal | None = None, *, expected: int = 0, progress: Progress | None = None
+        self,
+        spread: Spread,
+        journal: Journal | None = None,
+        *,
+        expected: int = 0,
+        progress: Progress | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._spread = spread
         self._journal = journal
@@ -59,6 +68,8 @@ class Evaluator:
         self.expected = expected
         self.ran = 0
         self._progress = progress
+        self._limits = limits
+        self._guard = Guard(limits) if limits is not None else None
 
     def key(self, scenario: Scenario) -> str:
         """Return the hash that identifies a scenario."""
@@ -70,7 +81,7 @@ class Evaluator:
     def evaluate(self, wanted: Iterable[tuple[Scenario, int]]) -> list[Measured]:
         """Return the replication of every (scenario, index), in their order."""
         asked = [(self.key(scenario), scenario, index) for scenario, index in wanted]
-        missing = list({(key, index): Piece(key, each, index) for key, each, index in asked}.values())
+        missing = list({(key, index): Piece(key, each, index, self._limits) for key, each, index in asked}.values())
         missing = [piece for piece in missing if (piece.key, piece.index) not in self._known]
         known = {(key, index) for key, _, index in asked} - {(piece.key, piece.index) for piece in missing}
         self._count(known)
@@ -81,6 +92,8 @@ class Evaluator:
             self._known[piece.key, piece.index] = outcome
             self.ran += 1
             self._count({(piece.key, piece.index)})
+            if self._guard is not None:
+                self._guard.after(max(self.expected, len(asked)))
         return [self._known[key, index] for key, _, index in asked]
 
     def replications(self, scenario: Scenario, indices: Sequence[int]) -> list[Measured]:

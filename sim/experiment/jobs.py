@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sim.analysis.contention import measure as measure_contention
 from sim.analysis.metrics import measure, times_to_ready
@@ -15,6 +16,7 @@ from sim.recording.results import can_keep_tables
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sim.experiment.limits import Limits
     from sim.families.operators.operator import Operator
     from sim.scenario.model import Scenario
 
@@ -25,7 +27,7 @@ class Job:
 
     ``rows`` (as tables, where those can be made) and ``log`` say what else is wanted back; ``waste`` asks for the
     figures of ``sim.analysis.waste``.
-    ``operators`` run beside cert-manager (``sim.families.operators.operator``).
+    ``operators`` run beside cert-manager (``sim.families.operators.operator``). Beyond ``limits`` it is stopped.
     """
 
     scenario: Scenario
@@ -34,6 +36,7 @@ class Job:
     log: bool = False
     waste: bool = False
     operators: tuple[type[Operator], ...] = ()
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,10 @@ def perform(job: Job) -> Done:
     from sim.experiment.replicate import replicate
 
     verbosity = job.scenario.log.verbosity
-    if job.operators:
-        replication = replicate(job.scenario, job.index, operators=job.operators)
-    else:
-        replication = replicate(job.scenario, job.index)
+    more: dict[str, Any] = {"operators": job.operators} if job.operators else {}
+    if job.limits is not None:
+        more["watch"] = partial(job.limits.watching, scenario=job.scenario, index=job.index)
+    replication = replicate(job.scenario, job.index, **more)
     if replication.contended is not None:
         metrics = measure_contention(replication, job.scenario)
     else:

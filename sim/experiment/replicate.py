@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 from sim.analysis.contention import violations as accepted_unseen
@@ -20,6 +20,7 @@ from sim.families.operators.family import OperatorsPopulation
 from sim.families.operators.operator import Operator
 from sim.families.plain.family import PLAIN, PlainPopulation
 from sim.kernel.clock import unix_seconds
+from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
 from sim.recording.columns import RECONCILES
 from sim.recording.contended import Rows, contended_of
@@ -29,6 +30,9 @@ from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.scenario.reading.profile_file import profile_of
 from sim.world.world import World
+
+Watch = Callable[[Simulation], AbstractContextManager[object]]
+"""What surrounds a simulation while it runs: ``sim.experiment.limits``."""
 
 
 def world_of(
@@ -55,23 +59,25 @@ def replicate(
     profile: Profile | None = None,
     parts: Parts = STANDARD,
     operators: Sequence[type[Operator]] = (),
+    watch: Watch = nullcontext,
 ) -> Replication:
     """Run replication ``index`` (from 0) of a scenario, on ``profile`` or else the one that it names.
 
     ``parts`` are what the controllers' process is built from; ``operators`` run beside cert-manager, each in a
-    process of its own. The same arguments give the same digest.
+    process of its own. ``watch`` surrounds the simulation while it runs. The same arguments give the same digest.
     """
     with _no_garbage_collection():
         world = world_of(scenario, index, profile, parts, operators)
-        replication = played(world, index)
+        replication = played(world, index, watch)
         world.take_apart()
         del world
     return replication
 
 
-def played(world: World, index: int) -> Replication:
+def played(world: World, index: int, watch: Watch = nullcontext) -> Replication:
     """Run a world to its end and hand over what was recorded."""
-    world.run()
+    with watch(world.sim):
+        world.run()
     population = world.populations[0]
     if isinstance(population, PlainPopulation):
         return _of_clients(world, population, index)

@@ -24,7 +24,8 @@ class Result:
     """What a run came to.
 
     ``summary`` is the object that ``requeue run --json`` prints; ``folder`` is where the run was written,
-    if it was; ``log`` has the lines of replication 1's log where they were asked for. The frames are made
+    if it was; ``stopped`` says why there are fewer replications than asked for;
+    ``log`` has the lines of replication 1's log where they were asked for. The frames are made
     when first used, from Parquet where there is a folder; ``sim.recording.dictionary`` says what their columns
     mean.
     """
@@ -38,12 +39,14 @@ class Result:
         table: Callable[[str], pa.Table],
         folder: Path | None = None,
         log: list[str] | None = None,
+        stopped: str | None = None,
     ) -> None:
         self.scenario = scenario
         self.measured = measured
         self.summary = summary
         self.folder = folder
         self.log = log
+        self.stopped = stopped
         self._table = table
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sim.analysis.summary import Measured
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
+from sim.experiment.limits import Guard, LimitReached, Limits
 from sim.experiment.result import Result, replication_rows
 from sim.experiment.summaries import complete_summary
 from sim.recording import results
@@ -86,13 +87,16 @@ def execute(
     origin: Callable[[Scenario], Mapping[str, str]] | None = None,
     until: Until | None = None,
     operators: tuple[type[Operator], ...] = (),
+    limits: Limits | None = None,
 ) -> Result:
     """Run ``scenario`` and publish ``folder``, if there is one, once everything is in it.
 
     ``origin`` gives what goes into the manifest: ``scenario_file`` and ``command``, for the scenario as it was
     run. ``log`` asks for replication 1's log. ``until`` says how many replications to run, in place of the
-    scenario's number.
+    scenario's number. Beyond ``limits`` the result has the replications that are done (its ``stopped`` says why);
+    ``LimitReached`` is raised where there is none.
     """
+    guard = Guard(limits) if limits is not None else None
     if operators and origin is None:
         origin = partial(_with, operators)
     with folder or nullcontext():
@@ -101,13 +105,29 @@ def execute(
                 have = len(collected.measured)
                 waste = until is not None
                 jobs = [
-                    Job(scenario, index, rows=True, log=log and index == 0, waste=waste, operators=operators)
+                    Job(
+                        scenario,
+                        index,
+                        rows=True,
+                        log=log and index == 0,
+                        waste=waste,
+                        operators=operators,
+                        limits=limits,
+                    )
                     for index in range(have, size)
                 ]
-                for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=have + 1):
-                    collected.add(done)
-                    if progress is not None:
-                        progress(number, size)
+                try:
+                    for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=have + 1):
+                        collected.add(done)
+                        if progress is not None:
+                            progress(number, size)
+                        if guard is not None:
+                            guard.after(size, rows_of(done))
+                except LimitReached as reached:
+                    if not collected.measured:
+                        raise
+                    collected.stopped = str(reached)
+                    break
                 if until is not None and until.enough(collected.measured):
                     break
         collected.scenario = resized(scenario, None, len(collected.measured))
@@ -122,6 +142,11 @@ def resized(scenario: Scenario, seed: int | None, replications: int | None) -> S
     return type(scenario).model_validate(scenario.resolved() | changes) if changes else scenario
 
 
+def rows_of(done: Done) -> int:
+    """Return how many rows a replication came back with."""
+    return sum(table.num_rows for table in (done.tables or {}).values())
+
+
 class Collected:
     """What has come back of one scenario's replications so far, in their order."""
 
@@ -130,6 +155,7 @@ class Collected:
         self.folder = folder
         self.measured: list[Measured] = []
         self.log: list[str] | None = None
+        self.stopped: str | None = None
         self.summary: dict[str, Any] = {}
         keeps = results.can_keep_tables()
         self._memory = results.TablesInMemory() if keeps else results.NoTables()
@@ -169,6 +195,7 @@ class Collected:
             table=table,
             folder=published,
             log=self.log,
+            stopped=self.stopped,
         )
 
 

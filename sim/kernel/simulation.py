@@ -123,6 +123,10 @@ class Simulation(Environment):
         self.after(delay, Timer.fire, timer)
         return timer
 
+    def abort(self, error: Exception) -> None:
+        """Raise ``error`` from ``run_until`` before anything else happens; another thread may ask for it."""
+        heappush(self.calls, (_FIRST, _FIRST, _raise, error))
+
     def to_come(self) -> Iterator[tuple[Callable[..., object], tuple[Any, ...]]]:
         """Yield the calls that are yet to happen, in no order: function and arguments, without cancelled ones."""
         for _, _, function, argument in self.calls:
@@ -167,6 +171,10 @@ class Simulation(Environment):
 
 class _OverError(Exception):
     """What ``run_until`` waits for has happened."""
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _leave(_: Event) -> None:

@@ -1,9 +1,9 @@
 """Where results go: folders and files that appear whole or not at all, and never at the cost of what others own.
 
-A folder of results is known by ``FORMAT`` in its manifest, which lists every file with a hash of its content. Only
-files that are listed there and still hold what was written are ever replaced; a folder with anything else under
-those names is refused before the work begins. Links are never followed, and nothing is removed before all that is
-new is complete.
+A folder of results is known by ``FORMAT`` in its manifest (of a comparison, in comparison.json), which lists every
+file with a hash of its content. Only files that are listed there and still hold what was written are ever replaced;
+a folder with anything else under those names is refused before the work begins. Links are never followed, and nothing
+is removed before all that is new is complete.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def refuse_foreign(target: Path) -> list[str]:
             raise ResultsError(
                 f"{one_line(str(place))} is not what was written there: move it away, or name another folder"
             )
-    return [*listed, MANIFEST]
+    return [*listed, _mark(target).name]
 
 
 def new_path(option: str, file: Path) -> None:
@@ -203,18 +203,24 @@ def _seal(folder: Path) -> None:
     """Write the format and the list of files into the manifests in a folder, of its parts first."""
     for part in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
         _seal(part)
-    file = folder / MANIFEST
+    file = _mark(folder)
     if not file.exists():
         return
     manifest = json.loads(file.read_text("utf-8"))
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    manifest |= {"format": FORMAT, "files": {name: _hash(folder / name) for name in names if name != MANIFEST}}
+    manifest |= {"format": FORMAT, "files": {name: _hash(folder / name) for name in names if name != file.name}}
     file.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _mark(folder: Path) -> Path:
+    """Return the file that says what a folder holds: a comparison has no manifest of its own."""
+    comparison = folder / COMPARISON
+    return comparison if os.path.lexists(comparison) else folder / MANIFEST
 
 
 def _listed(folder: Path) -> dict[str, str] | None:
     """Return the files, with their hashes, that the manifest of a folder lists; None where it is none of ours."""
-    file = folder / MANIFEST
+    file = _mark(folder)
     try:
         if file.is_symlink():
             return None
@@ -237,7 +243,7 @@ def _exchange(target: Path, new: Path, old: list[str]) -> None:
     """Replace the files ``old`` in ``target`` by all in ``new``, or, where that fails, leave all as it was."""
     coming = sorted(
         (path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()),
-        key=lambda name: name == MANIFEST,  # what marks it as results comes last
+        key=lambda name: name in {MANIFEST, COMPARISON},  # what marks it as results comes last
     )
     for name in coming:
         if name not in old and os.path.lexists(target / name):

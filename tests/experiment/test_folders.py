@@ -195,10 +195,11 @@ def test_every_command_leaves_a_foreign_folder_alone_and_replaces_its_own(tmp_pa
     words = WRITING[command]
     assert inside(*words, at=tmp_path).returncode == 0
     first = sorted(everything_binary(tmp_path / "o"))
-    assert json.loads((tmp_path / "o" / MANIFEST).read_text())["format"] == folders.FORMAT
+    mark = tmp_path / "o" / (folders.COMPARISON if command == "compare" else MANIFEST)
+    assert json.loads(mark.read_text())["format"] == folders.FORMAT
     assert inside(*words, at=tmp_path).returncode == 0
     assert sorted(everything_binary(tmp_path / "o")) == first
-    (tmp_path / "o" / MANIFEST).write_text('{"manifest_version": 3}')
+    mark.write_text('{"manifest_version": 3}')
     before = everything_binary(tmp_path / "o")
     refused = inside(*words, at=tmp_path)
     assert refused.returncode == 2
