@@ -12,6 +12,7 @@ from typing import Any
 from sim.cluster import messages
 from sim.cluster.apply import apply
 from sim.cluster.changes import Values, added, compared, immutable, settle, unfit, untyped
+from sim.cluster.described import DescribedKind, handle
 from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
@@ -49,6 +50,8 @@ class ApiServer:
         A bad request is answered, never raised.
         """
         kind = self.kinds.get(write.kind)
+        if isinstance(kind, DescribedKind):
+            return handle(self.store, write, kind, now)
         verb = self._verbs.get(write.verb)
         subresource = write.subresource
         if kind is None or verb is None or (subresource and (subresource != "status" or not kind.status)):

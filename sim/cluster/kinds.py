@@ -34,6 +34,7 @@ class Kind:
         "first_generation",
         "group",
         "name",
+        "namespaced",
         "nodes",
         "parts",
         "paths",
@@ -66,6 +67,7 @@ class Kind:
         self.plural = plural
         self.resource = f"{plural}.{group}" if group else plural
         self.paths = Paths()
+        self.namespaced = True
         self.required = required
         self.unconditional = unconditional
         self.tracked = tracked

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sim.cluster.validation import Cause
+from sim.cluster.causes import Cause
 
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
@@ -123,6 +123,16 @@ def already_exists(kind: Kind, name: str) -> _Text:
     return f'{kind.resource} "{name}" already exists', ()
 
 
+def being_deleted(kind: Kind, name: str) -> _Text:
+    """409: a create of a name that is taken by an object that waits for its finalizers."""
+    return f"object is being deleted: {already_exists(kind, name)[0]}", ()
+
+
+def bad_patch(cause: Cause) -> _Text:
+    """422: what a patch makes cannot be decoded."""
+    return f' "" is invalid: {cause.field}: {cause.message}', (cause,)
+
+
 def no_version(kind: Kind, name: str) -> _Text:
     """422: an update without a resourceVersion of a kind that wants one."""
     cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")
@@ -131,14 +141,19 @@ def no_version(kind: Kind, name: str) -> _Text:
 
 def invalid(kind: Kind, name: str, causes: list[Cause]) -> _Text:
     """422: the object that would be stored is not valid."""
+    return invalid_of(kind.group_kind, name, causes)
+
+
+def invalid_of(group_kind: str, name: str, causes: list[Cause]) -> _Text:
+    """422: the same, for an object that may call itself something else."""
     texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    return f'{kind.group_kind} "{name}" is invalid: {text}', tuple(causes)
+    return f'{group_kind} "{name}" is invalid: {text}', tuple(causes)
 
 
-def untyped(kind: Kind, name: str, message: str) -> _Text:
-    """500: an applied configuration that does not fit the schema."""
-    what = f"default/{name}; {kind.api_version}, Kind={kind.name}"
+def untyped(kind: Kind, name: str, message: str, namespace: str = "default") -> _Text:
+    """500: an applied configuration that does not fit the schema; ``namespace`` is the one that it names."""
+    what = f"{namespace}/{name}; {kind.api_version}, Kind={kind.name}"
     return f"failed to create typed patch object ({what}): {message}", ()
 
 

@@ -28,7 +28,9 @@ class ManagerEntry(NamedTuple):
 class Object:
     """One version of an object.
 
-    ``owner`` is the uid of the controlling owner, or ``""``. ``lossy`` says that an apply stored nulls or
+    ``owner`` is the uid of the controlling owner, or ``""``; ``owners`` are all ``ownerReferences``. ``deleted`` is
+    the ``deletionTimestamp`` in whole seconds, ``None`` where there is none. ``more`` holds top-level fields that
+    have no slot of their own, and those whose value is null. ``lossy`` says that an apply stored nulls or
     empty maps that decoding drops, so that even a write that changes nothing is stored.
     """
 
@@ -36,13 +38,18 @@ class Object:
         "annotations",
         "created",
         "data",
+        "deleted",
+        "finalizers",
+        "generate_name",
         "generation",
         "kind",
         "labels",
         "lossy",
         "managers",
+        "more",
         "name",
         "owner",
+        "owners",
         "resource_version",
         "spec",
         "status",
@@ -63,6 +70,11 @@ class Object:
     status: dict[str, Any] | None
     data: dict[str, Any] | None
     type: str | None
+    more: dict[str, Any]
+    finalizers: tuple[str, ...]
+    owners: tuple[dict[str, Any], ...]
+    deleted: int | None
+    generate_name: str
     managers: tuple[ManagerEntry, ...]
     lossy: bool
 
@@ -72,18 +84,20 @@ class Write:
     """One request that may change an object. Not to be changed: it is read a dozen times, so it is no tuple.
 
     ``body`` has the Kubernetes form without apiVersion, kind and name: ``metadata`` (labels, annotations),
-    ``spec``, ``status``, ``data``, ``type``. A write to the status subresource needs ``status`` only.
+    ``spec``, ``status``, ``data``, ``type``; of a JSON patch it is the list of operations, of a delete its options. A
+    write to the status subresource needs ``status`` only.
     ``resource_version`` and ``uid`` are preconditions where given. The server may keep parts of the body: the
     caller must not change it afterwards.
     """
 
-    verb: str  # create, update, merge-patch, apply, delete
+    verb: str  # create, update, merge-patch, json-patch, apply, delete
     kind: str
     name: str
-    body: dict[str, Any]
+    body: Any
     manager: str = ""
     subresource: str = ""
     force: bool = False
     resource_version: int | None = None
     uid: str | None = None
     owner: str = ""  # create only: uid of the controlling owner
+    validation: str = ""  # fieldValidation: Strict refuses fields that a described kind does not have

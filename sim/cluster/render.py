@@ -55,10 +55,15 @@ def _decoded(kind: Kind, entry: dict[str, Any]) -> ManagerEntry:
     if entry["operation"] not in {"Apply", "Update"} or not entry["apiVersion"] or entry["fieldsType"] != "FieldsV1":
         raise ValueError
     fields = kind.paths.mask_of(entry["fieldsV1"], None)
-    time = int(datetime.fromisoformat(entry["time"]).timestamp()) if entry.get("time") else NO_TIME
+    time = seconds_of(entry["time"]) if entry.get("time") else NO_TIME
     return ManagerEntry(
         entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", ""), fields, time
     )
+
+
+def seconds_of(time: str) -> int:
+    """The seconds since 1970 of a time as Kubernetes writes it. Raises ``ValueError`` where it is none."""
+    return int(datetime.fromisoformat(time).timestamp())
 
 
 def timestamp(seconds: int) -> str:
@@ -70,7 +75,8 @@ def as_kubernetes(kind: Kind, item: Object) -> dict[str, Any]:
     """The object as the API server would return it in JSON. Its parts are shared: do not change them."""
     metadata: dict[str, Any] = {
         "name": item.name,
-        "namespace": "default",
+        **({"namespace": "default"} if kind.namespaced else {}),
+        **({"generateName": item.generate_name} if item.generate_name else {}),
         "uid": item.uid,
         "resourceVersion": str(item.resource_version),
         "creationTimestamp": timestamp(item.created),
@@ -81,6 +87,13 @@ def as_kubernetes(kind: Kind, item: Object) -> dict[str, Any]:
         metadata["labels"] = item.labels
     if item.annotations:
         metadata["annotations"] = item.annotations
+    if item.finalizers:
+        metadata["finalizers"] = list(item.finalizers)
+    if item.owners:
+        metadata["ownerReferences"] = list(item.owners)
+    if item.deleted is not None:
+        metadata["deletionTimestamp"] = timestamp(item.deleted)
+        metadata["deletionGracePeriodSeconds"] = 0
     if item.managers:
         metadata["managedFields"] = managed_fields(kind, item)
     out: dict[str, Any] = {"apiVersion": kind.api_version, "kind": item.kind, "metadata": metadata}
@@ -88,6 +101,7 @@ def as_kubernetes(kind: Kind, item: Object) -> dict[str, Any]:
         value = getattr(item, part)
         if value is not None:
             out[part] = value
+    out.update(item.more)
     return out
 
 

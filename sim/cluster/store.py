@@ -12,6 +12,10 @@ from sim.cluster.kinds import Registry
 from sim.cluster.objects import Object
 from sim.cluster.watch import WatchEvent
 
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Characters of generated names (apimachinery's util/rand)."""
+_STRIDE = 6_700_417  # prime, so that all numbers come before one comes again
+
 Subscriber = Callable[[WatchEvent], object]
 """Called with every version of an object that is stored, and with every object that is removed."""
 
@@ -19,14 +23,14 @@ Subscriber = Callable[[WatchEvent], object]
 class Store:
     """Current objects of the run's ``kinds``, by kind and name, all in one namespace."""
 
-    __slots__ = ("_subscribers", "_uids", "kinds", "objects", "revision")
+    __slots__ = ("_subscribers", "_suffixes", "_uids", "kinds", "objects", "revision")
 
     def __init__(self, kinds: Registry) -> None:
         self.kinds = kinds
         self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in kinds}
         self.revision: int = 1
         """Revision of the last write; 1 before the first, as in etcd."""
-        self._uids = 0
+        self._uids = self._suffixes = 0
         self._subscribers: dict[str, list[Subscriber]] = {kind: [] for kind in kinds}
 
     def subscribe(self, kind: str, subscriber: Subscriber) -> None:
@@ -45,6 +49,16 @@ class Store:
         """A new uid, the same in every run."""
         self._uids += 1
         return f"uid-{self._uids}"
+
+    def next_suffix(self) -> str:
+        """Five characters for the end of a generated name: others each time, the same in every run."""
+        self._suffixes += 1
+        number = self._suffixes * _STRIDE % len(_ALPHABET) ** 5
+        letters = ""
+        for _ in range(5):
+            number, index = divmod(number, len(_ALPHABET))
+            letters += _ALPHABET[index]
+        return letters
 
     def put(self, item: Object) -> None:
         """Store a version under the next revision, which becomes its resourceVersion."""

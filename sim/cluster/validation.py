@@ -13,8 +13,9 @@ a wrong type come first, then missing fields, each in the order of the schema.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
+from sim.cluster.causes import Cause
 from sim.cluster.fields import Paths, Position
 from sim.cluster.keyed import FreeMap, ListMap
 from sim.cluster.schema import ABSENT, Leaf, Node, Struct, fits
@@ -22,14 +23,6 @@ from sim.cluster.shapes import Rule
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object"}
 _EXPECTED = {str: "string, got %s", bool: "boolean, got %s", int: "numeric (int or float), got %s"}
-
-
-class Cause(NamedTuple):
-    """One entry of an answer's ``details.causes``."""
-
-    reason: str
-    message: str
-    field: str
 
 
 def cleaned(node: Node, value: Any) -> Any:

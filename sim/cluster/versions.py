@@ -12,7 +12,7 @@ from sim.cluster.objects import Object
 from sim.cluster.schema import ABSENT
 
 NOTHING: dict[str, Any] = {}
-"""The labels or annotations of an object that has none. Shared: do not change it."""
+"""The labels or annotations, or whatever else, of an object that has none. Shared: do not change it."""
 
 
 def blank(kind: Kind, name: str) -> Object:
@@ -26,6 +26,10 @@ def blank(kind: Kind, name: str) -> Object:
     item.labels = item.annotations = NOTHING
     item.spec = item.status = item.data = item.type = None
     item.managers = ()
+    item.more = NOTHING
+    item.finalizers = item.owners = ()
+    item.deleted = None
+    item.generate_name = ""
     item.lossy = False
     return item
 
@@ -46,6 +50,11 @@ def successor(live: Object) -> Object:
     item.data = live.data
     item.type = live.type
     item.managers = live.managers
+    item.more = live.more
+    item.finalizers = live.finalizers
+    item.owners = live.owners
+    item.deleted = live.deleted
+    item.generate_name = live.generate_name
     item.lossy = False
     return item
 

@@ -1,0 +1,103 @@
+"""Kinds from CustomResourceDefinitions, as people have them: ``kubectl get crd X -o yaml`` works unchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sim.cluster.described import DescribedKind
+from sim.cluster.openapi import compiled_pattern
+from sim.cluster.rules import compile_rules
+from sim.cluster.structural import ABSENT, Schema, SchemaError, read_schema
+
+Path = tuple[str | int, ...]
+
+
+def kind_of(manifest: Any) -> DescribedKind:
+    """Return the kind that a CustomResourceDefinition describes, in the version that is stored.
+
+    Raises ``SchemaError`` with the path in the manifest of what cannot be used.
+    """
+    if not isinstance(manifest, Mapping):
+        raise SchemaError((), "is no CustomResourceDefinition; expected is a map with apiVersion, kind and spec")
+    if manifest.get("kind") != "CustomResourceDefinition":
+        raise SchemaError(("kind",), f"found {manifest.get('kind')!r}; allowed is CustomResourceDefinition")
+    if manifest.get("apiVersion") != "apiextensions.k8s.io/v1":
+        raise SchemaError(("apiVersion",), f"found {manifest.get('apiVersion')!r}; allowed is apiextensions.k8s.io/v1")
+    spec = _map(manifest, "spec", ())
+    names = _map(spec, "names", ("spec",))
+    scope = spec.get("scope")
+    if scope not in {"Namespaced", "Cluster"}:
+        raise SchemaError(("spec", "scope"), f"found {scope!r}; allowed are Namespaced and Cluster")
+    version, path = _stored(spec)
+    outer = _map(version, "schema", path)
+    schema = schema_of(_map(outer, "openAPIV3Schema", (*path, "schema")), (*path, "schema", "openAPIV3Schema"))
+    subresources = version.get("subresources") or {}
+    if not isinstance(subresources, Mapping):
+        raise SchemaError((*path, "subresources"), f"found {subresources!r}; allowed is a map")
+    return DescribedKind(
+        _text(names, "kind", ("spec", "names")),
+        _text(names, "plural", ("spec", "names")),
+        _text(spec, "group", ("spec",)),
+        _text(version, "name", path),
+        schema,
+        status="status" in subresources and subresources["status"] is not None,
+        namespaced=scope == "Namespaced",
+    )
+
+
+def schema_of(given: Any, path: Path = ()) -> Schema:
+    """Return an ``openAPIV3Schema`` whose patterns, rules and defaults can be used. Raises ``SchemaError``."""
+    schema = read_schema(given, path)
+    if schema.type != "object":
+        raise SchemaError((*path, "type"), f"found {schema.type!r}; allowed at the root is object")
+    _check_patterns(schema, path)
+    compile_rules(schema, path)
+    return schema
+
+
+def _check_patterns(schema: Schema, path: Path) -> None:
+    if schema.pattern:
+        try:
+            compiled_pattern(schema.pattern)
+        except re.error as error:
+            raise SchemaError((*path, "pattern"), f"found {schema.pattern!r}, which cannot be used: {error}") from None
+    for name, below in schema.properties.items():
+        _check_patterns(below, (*path, "properties", name))
+    if isinstance(schema.additional, Schema):
+        _check_patterns(schema.additional, (*path, "additionalProperties"))
+    if schema.items is not None:
+        _check_patterns(schema.items, (*path, "items"))
+    for key, parts in (("allOf", schema.all_of), ("anyOf", schema.any_of), ("oneOf", schema.one_of)):
+        for number, part in enumerate(parts):
+            _check_patterns(part, (*path, key, number))
+    if schema.not_ is not None:
+        _check_patterns(schema.not_, (*path, "not"))
+
+
+def _stored(spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], Path]:
+    versions = spec.get("versions")
+    if not isinstance(versions, list) or not versions:
+        raise SchemaError(("spec", "versions"), "is no list of versions")
+    for number, version in enumerate(versions):
+        if not isinstance(version, Mapping):
+            raise SchemaError(("spec", "versions", number), f"found {version!r}; allowed is a map")
+        if version.get("storage"):
+            return version, ("spec", "versions", number)
+    raise SchemaError(("spec", "versions"), "has no version with storage: true")
+
+
+def _map(given: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
+    value = given.get(key, ABSENT)
+    if not isinstance(value, Mapping):
+        found = "nothing" if value is ABSENT else repr(value)[:60]
+        raise SchemaError((*path, key) if value is not ABSENT else path, f"{key}: found {found}; needed is a map")
+    return value
+
+
+def _text(given: Mapping[str, Any], key: str, path: Path) -> str:
+    value = given.get(key)
+    if not isinstance(value, str) or not value:
+        raise SchemaError((*path, key) if key in given else path, f"{key}: found {value!r}; needed is text")
+    return value

@@ -1,0 +1,186 @@
+"""Formats of strings that a custom resource's schema may name (kube-openapi ``pkg/validation/strfmt``).
+
+Others are ignored, as the API server ignores them (apiextensions-apiserver ``pkg/apiserver/validation/formats.go``).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from datetime import date
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from urllib.parse import urlsplit
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.\d+)?(z|[+-]\d\d:\d\d)", re.ASCII)
+_GO_DURATION = re.compile(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_LOOSE_DURATION = re.compile(r"(\d+)\s*([A-Za-zµ]+)")
+_UNITS = (
+    ("ns", "nano"), ("us", "µs", "micro"), ("ms", "milli"), ("s", "sec"),
+    ("m", "min"), ("h", "hr", "hour"), ("d", "day"), ("w", "wk", "week"),
+)  # fmt: skip
+_MAC = re.compile(
+    r"([0-9a-f]{2}([:-])([0-9a-f]{2}\2){4}[0-9a-f]{2}(\2[0-9a-f]{2}\2[0-9a-f]{2}|(\2[0-9a-f]{2}){14})?)"
+    r"|([0-9a-f]{4}\.){2,3}[0-9a-f]{4}|([0-9a-f]{4}\.){9}[0-9a-f]{4}",
+    re.IGNORECASE,
+)
+_LABEL = r"[^\W_]([^\W_]|-)*"
+_HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_EMAIL = re.compile(r"(.*<)?[^\s@<>,;:\\\"()\[\]]+@[^\s@<>,;:\\\"()\[\]]+>?")
+_BYTE = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})")
+
+
+def _matches(pattern: str, flags: re.RegexFlag = re.ASCII) -> Callable[[str], bool]:
+    compiled = re.compile(pattern, flags)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+def is_date(text: str) -> bool:
+    """Whether ``text`` is a day, such as 2026-01-31."""
+    if not _DAY.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_date_time(text: str) -> bool:
+    """Whether ``text`` is a time of RFC 3339 (``strfmt/time.go``, ``IsDateTime``)."""
+    day, *rest = text.lower().split("t")
+    return bool(rest) and _TIME_OF_DAY.fullmatch(rest[0]) is not None and is_date(day)
+
+
+def _is_duration(text: str) -> bool:
+    if _GO_DURATION.fullmatch(text):
+        return True
+    for _, unit in _LOOSE_DURATION.findall(text):
+        for variants in _UNITS:
+            if unit.lower() in variants or unit.lower().startswith(variants[-1]):
+                return True
+    return False
+
+
+def _is_address(kind: type[IPv4Address] | type[IPv6Address]) -> Callable[[str], bool]:
+    def valid(text: str) -> bool:
+        try:
+            kind(text)
+        except ValueError:
+            return False
+        return "%" not in text
+
+    return valid
+
+
+def _is_cidr(text: str) -> bool:
+    if "/" not in text:
+        return False
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return text.rpartition("/")[2].isdigit()
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(text) and (text.startswith("/") or bool(parts.scheme)) and not any(sign <= " " for sign in text)
+
+
+def _is_hostname(text: str) -> bool:
+    labels = text.split(".")
+    if len(text) > 255 or not _HOSTNAME.fullmatch(text) or any(not 0 < len(label) < 64 for label in labels):
+        return False
+    if any(label.endswith("-") for label in labels):
+        return False
+    return len(labels) == 1 or (len(labels[-1]) >= 2 and labels[-1].isalpha())
+
+
+def _is_byte(text: str) -> bool:
+    if not _BYTE.fullmatch(text):
+        return False
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    return True
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"[\s-]+", "", text)
+
+
+def _is_isbn10(text: str) -> bool:
+    text = _digits(text)
+    if not re.fullmatch(r"[0-9]{9}X|[0-9]{10}", text):
+        return False
+    return sum((i + 1) * (10 if sign == "X" else int(sign)) for i, sign in enumerate(text)) % 11 == 0
+
+
+def _is_isbn13(text: str) -> bool:
+    text = _digits(text)
+    return (
+        bool(re.fullmatch(r"[0-9]{13}", text))
+        and sum(int(sign) * (3 if i % 2 else 1) for i, sign in enumerate(text)) % 10 == 0
+    )
+
+
+_CARD = re.compile(
+    r"4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}"
+    r"|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11}"
+)
+
+
+def _is_card(text: str) -> bool:
+    digits = re.sub(r"[^0-9]+", "", text)
+    if not _CARD.fullmatch(digits):
+        return False
+    doubled = [int(sign) * (1 + i % 2) for i, sign in enumerate(reversed(digits))]
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+
+
+_UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?%s-?%s-?[0-9a-f]{12}"
+_HEX4 = "[0-9a-f]{4}"
+_BELOW_256 = r"\s*(0|[1-9]\d?|1\d\d?|2[0-4]\d|25[0-5])\s*"
+_SHORT = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "bsonobjectid": _matches(r"[0-9a-fA-F]{24}"),
+    "uri": _is_uri,
+    "email": lambda text: _EMAIL.fullmatch(text) is not None,
+    "hostname": _is_hostname,
+    "ipv4": _is_address(IPv4Address),
+    "ipv6": _is_address(IPv6Address),
+    "cidr": _is_cidr,
+    "mac": lambda text: _MAC.fullmatch(text) is not None,
+    "uuid": _matches(_UUID % (_HEX4, _HEX4), re.IGNORECASE | re.ASCII),
+    "uuid3": _matches(_UUID % ("3[0-9a-f]{3}", _HEX4), re.IGNORECASE | re.ASCII),
+    "uuid4": _matches(_UUID % ("4[0-9a-f]{3}", "[89ab][0-9a-f]{3}"), re.IGNORECASE | re.ASCII),
+    "uuid5": _matches(_UUID % ("5[0-9a-f]{3}", "[89ab][0-9a-f]{3}"), re.IGNORECASE | re.ASCII),
+    "isbn": lambda text: _is_isbn10(text) or _is_isbn13(text),
+    "isbn10": _is_isbn10,
+    "isbn13": _is_isbn13,
+    "creditcard": _is_card,
+    "ssn": _matches(r"\d{3}[- ]?\d{2}[- ]?\d{4}"),
+    "hexcolor": _matches(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"),
+    "rgbcolor": _matches(rf"rgb\({_BELOW_256},{_BELOW_256},{_BELOW_256}\)"),
+    "byte": _is_byte,
+    "password": lambda text: True,
+    "date": is_date,
+    "duration": _is_duration,
+    "datetime": is_date_time,
+    "k8sshortname": lambda text: len(text) <= 63 and re.fullmatch(_SHORT, text) is not None,
+    "k8slongname": lambda text: len(text) <= 253 and re.fullmatch(rf"{_SHORT}(\.{_SHORT})*", text) is not None,
+}
+"""Whether a string has a format, by its name without hyphens."""
+
+
+def check_of(name: str) -> Callable[[str], bool] | None:
+    """The check of a format, ``None`` where the API server ignores it."""
+    return FORMATS.get(name.replace("-", ""))

@@ -1,0 +1,635 @@
+"""Values typed as structured-merge-diff types them, and its walks: paths of a value, comparing, merging, removing.
+
+Rules of structured-merge-diff v6.3: ``typed/tofieldset.go``, ``compare.go``, ``merge.go``, ``remove.go``,
+``validate.go`` and ``helpers.go``; kube-openapi ``pkg/schemaconv`` for what becomes of a schema. All follow the source
+step by step, for every value that a schema lets in; ``sim.cluster.schema`` knows a short way for the usual ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sim.cluster import golang
+from sim.cluster.fields import Path, Paths, Position
+from sim.cluster.golang import same
+from sim.cluster.structural import ABSENT, Schema
+
+
+class ListType:
+    """A list: ``atomic``, or associative by ``keys``, or a set where there are none."""
+
+    __slots__ = ("atomic", "element", "keys")
+
+    def __init__(self, atomic: bool, keys: tuple[str, ...], element: Atom) -> None:
+        self.atomic = atomic
+        self.keys = keys
+        self.element = element
+
+
+class MapType:
+    """A map: declared ``fields`` and the type of all others (``None``: there are none); ``defaults`` by field."""
+
+    __slots__ = ("atomic", "defaults", "element", "fields")
+
+    def __init__(
+        self, atomic: bool, fields: dict[str, Atom], element: Atom | None, defaults: dict[str, Any] | None = None
+    ) -> None:
+        self.atomic = atomic
+        self.fields = fields
+        self.element = element
+        self.defaults = defaults or {}
+
+
+class Atom:
+    """What a value may be: a scalar (``numeric``, ``string``, ``boolean``, ``untyped``), a list, a map."""
+
+    __slots__ = ("forms", "list", "map", "scalar")
+
+    def __init__(self, scalar: str = "", list_: ListType | None = None, map_: MapType | None = None) -> None:
+        self.scalar = scalar
+        self.list = list_
+        self.map = map_
+        self.forms = ("m" if map_ else "") + ("s" if scalar else "") + ("l" if list_ else "")
+
+    def forms_of(self, value: Any) -> str:
+        """Which of its forms a value has; all of them where it has none (``deduceAtom``)."""
+        if isinstance(value, dict):
+            return "m" if self.map else self.forms
+        if isinstance(value, list):
+            return "l" if self.list else self.forms
+        if value is None or value is ABSENT:
+            return self.forms
+        return "s" if self.scalar else self.forms
+
+
+def _anything() -> tuple[Atom, Atom]:
+    untyped = Atom("untyped")
+    untyped.list, untyped.map = ListType(True, (), untyped), MapType(True, {}, untyped)
+    deduced = Atom("untyped")
+    deduced.list, deduced.map = ListType(True, (), untyped), MapType(False, {}, deduced)
+    untyped.forms = deduced.forms = "msl"
+    return untyped, deduced
+
+
+UNTYPED, DEDUCED = _anything()
+STRING = Atom("string")
+TEXT = Atom("untyped")  # a string with a format
+NUMERIC = Atom("numeric")
+BOOLEAN = Atom("boolean")
+
+
+def _map_of(**fields: Atom) -> Atom:
+    return Atom(map_=MapType(False, fields, None))
+
+
+_STRINGS = Atom(map_=MapType(False, {}, STRING))
+_OWNER = Atom(
+    map_=MapType(
+        True,
+        {"apiVersion": STRING, "kind": STRING, "name": STRING, "uid": STRING,
+         "controller": BOOLEAN, "blockOwnerDeletion": BOOLEAN},
+        None,
+    )
+)  # fmt: skip
+METADATA = _map_of(
+    name=STRING,
+    generateName=STRING,
+    namespace=STRING,
+    selfLink=STRING,
+    uid=STRING,
+    resourceVersion=STRING,
+    generation=NUMERIC,
+    creationTimestamp=TEXT,
+    deletionTimestamp=TEXT,
+    deletionGracePeriodSeconds=NUMERIC,
+    labels=_STRINGS,
+    annotations=_STRINGS,
+    finalizers=Atom(list_=ListType(False, (), STRING)),
+    ownerReferences=Atom(list_=ListType(False, ("uid",), _OWNER)),
+    managedFields=Atom(list_=ListType(True, (), UNTYPED)),
+)
+"""ObjectMeta."""
+
+
+def atom_of(schema: Schema, preserve: bool = False) -> Atom:
+    """The type of a schema's values (``schemaconv/openapi.go``); below ``preserve`` unknown fields are kept."""
+    preserve = preserve or schema.preserve_unknown
+    kind = "" if schema.int_or_string else schema.type
+    if kind in {"integer", "number"}:
+        return NUMERIC
+    if kind == "boolean":
+        return BOOLEAN
+    if kind == "string":
+        return STRING if schema.format in {"", "byte"} else TEXT
+    list_ = map_ = None
+    if kind in {"", "array"}:
+        element = atom_of(schema.items, preserve) if schema.items is not None else UNTYPED
+        list_ = ListType(schema.list_type in {"", "atomic"}, schema.list_keys, element)
+    if kind in {"", "object"}:
+        map_ = _map_type(schema, preserve)
+    return Atom("" if kind else "untyped", list_, map_)
+
+
+def _map_type(schema: Schema, preserve: bool) -> MapType:
+    fields = {name: atom_of(below, preserve) for name, below in schema.properties.items()}
+    if schema.embedded:
+        fields |= {"apiVersion": STRING, "kind": STRING, "metadata": METADATA}
+    element: Atom | None
+    if isinstance(schema.additional, Schema):
+        element = atom_of(schema.additional, preserve)
+    elif schema.additional is None:
+        element = DEDUCED if preserve or not fields else None
+    else:
+        element = DEDUCED if schema.additional else None
+    defaults = {name: below.default for name, below in schema.properties.items() if below.default is not ABSENT}
+    return MapType(schema.map_type == "atomic", fields, element, defaults)
+
+
+class TypedPath(Path):
+    """A path that knows the type of its values; what is below it is interned when it is first seen."""
+
+    __slots__ = ("atom", "declared", "members", "rank")
+
+    def __init__(self, position: Position, atom: Atom, declared: bool, rank: tuple[Any, ...]) -> None:
+        super().__init__(position)
+        self.atom = atom
+        self.declared = declared
+        self.members: dict[Any, TypedPath] = {}
+        self.rank = rank
+        self.ancestors = 0
+        above = self.up
+        while above is not None:
+            assert isinstance(above, TypedPath)
+            if above.declared:
+                self.ancestors |= above.bit
+            above = above.up
+
+    def order(self) -> tuple[Any, ...]:
+        """See ``Path.order``: fields by name, then list items by key, then those of sets by value."""
+        key: list[Any] = [(0, self.rank)]
+        above = self.up
+        while isinstance(above, TypedPath):
+            key.append((1, above.rank))
+            above = above.up
+        return tuple(reversed(key))
+
+
+class Root:
+    """The root of a kind's paths: it has no path of its own."""
+
+    __slots__ = ("atom", "members", "paths")
+
+    def __init__(self, paths: Paths, atom: Atom) -> None:
+        self.paths = paths
+        self.atom = atom
+        self.members: dict[Any, TypedPath] = {}
+
+
+Above = TypedPath | Root
+
+
+def _below(up: Above, element: str, text: str, atom: Atom, declared: bool, rank: tuple[Any, ...]) -> TypedPath:
+    position = Position(up.paths, up if isinstance(up, TypedPath) else None, element, text)
+    return TypedPath(position, atom, declared, rank)
+
+
+def field(up: Above, name: str) -> TypedPath:
+    """The path of a map's field."""
+    found = up.members.get(name)
+    if found is None:
+        kind = up.atom.map
+        declared = kind is not None and name in kind.fields
+        atom = kind.fields[name] if kind is not None and declared else kind.element if kind is not None else None
+        found = _below(up, f"f:{name}", f".{name}", atom or UNTYPED, declared, (0, name))
+        up.members[name] = found
+    return found
+
+
+class OddItemError(Exception):
+    """An item that has no path: the message says why."""
+
+
+def item_path(up: Above, item: Any) -> TypedPath:
+    """The path of a list's item. Raises ``OddItemError`` where it can have none (``listItemToPathElement``)."""
+    kind = up.atom.list
+    assert kind is not None
+    if not kind.keys:
+        if isinstance(item, dict):
+            raise OddItemError("associative list without keys has an element that's a map type")
+        if isinstance(item, list):
+            raise OddItemError("not supported: associative list with lists as elements")
+        if item is None:
+            raise OddItemError("associative list without keys has an element that's an explicit null")
+        return value_path(up, item)
+    if item is None:
+        raise OddItemError("associative list with keys may not have a null element")
+    if not isinstance(item, dict):
+        raise OddItemError("associative list with keys may not have non-map elements")
+    keys = {}
+    for name in kind.keys:
+        if name in item:
+            keys[name] = item[name]
+        elif kind.element.map is None:
+            raise OddItemError(f"couldn't find default value for {name}: associative list may not have non-map types")
+        elif (default := kind.element.map.defaults.get(name)) is not None:
+            keys[name] = default
+    if not keys:
+        names = " ".join(golang.quoted(name) for name in kind.keys)
+        raise OddItemError(
+            f"associative list with keys has an element that omits all key fields [{names}] "
+            "(and doesn't have default values for any key fields)"
+        )
+    return key_path(up, keys)
+
+
+def key_path(up: Above, keys: dict[str, Any]) -> TypedPath:
+    """The path of the item with these keys."""
+    text = golang.compact(keys)
+    found = up.members.get(("k", text))
+    if found is None:
+        shown = ",".join(f"{name}={_value_text(keys[name])}" for name in sorted(keys))
+        element = up.atom.list.element if up.atom.list is not None else UNTYPED
+        rank = (1, tuple((name, _rank(keys[name])) for name in sorted(keys)))
+        found = up.members["k", text] = _below(up, f"k:{_plain(keys)}", f"[{shown}]", element, False, rank)
+    return found
+
+
+def value_path(up: Above, value: Any) -> TypedPath:
+    """The path of a set's item."""
+    text = golang.compact(value)
+    found = up.members.get(("v", text))
+    if found is None:
+        element = up.atom.list.element if up.atom.list is not None else UNTYPED
+        place = f"[={_value_text(value)}]"
+        found = up.members["v", text] = _below(up, f"v:{_plain(value)}", place, element, False, (2, _rank(value)))
+    return found
+
+
+def _plain(value: Any) -> str:
+    import json
+
+    return json.dumps(golang.whole_floats(value), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def _value_text(value: Any) -> str:
+    """A value as paths show it (``value.ToString``)."""
+    if isinstance(value, list):
+        return "[" + ",".join(_value_text(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ";".join(f"{name}={_value_text(value[name])}" for name in sorted(value)) + "}"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return golang.shown(value)
+
+
+def _rank(value: Any) -> tuple[Any, ...]:
+    """Sort key of values (``value.Compare``): numbers, strings, booleans, lists, maps, null."""
+    if isinstance(value, bool):
+        return (2, value)
+    if isinstance(value, int | float):
+        return (0, value)
+    if isinstance(value, str):
+        return (1, value)
+    if isinstance(value, list):
+        return (3, tuple(_rank(item) for item in value))
+    if isinstance(value, dict):
+        return (4, tuple((name, _rank(value[name])) for name in sorted(value)))
+    return (5,)
+
+
+def owned(path: TypedPath, value: Any) -> int:
+    """The paths of a value that an applier owns (``ToFieldSet``); the path itself where it is a leaf."""
+    forms = path.atom.forms_of(value)
+    if forms[0] == "m":
+        return path.bit if path.atom.map.atomic else fields_owned(path, value)  # type: ignore[union-attr]
+    if forms[0] == "s":
+        return path.bit
+    kind = path.atom.list
+    assert kind is not None
+    if kind.atomic:
+        return path.bit
+    mask = 0
+    if isinstance(value, list):
+        places = [item_path(path, item) for item in value]
+        for place, item in zip(places, value, strict=True):
+            mask |= place.bit
+            if places.count(place) == 1:
+                mask |= owned(place, item)
+    return mask
+
+
+def fields_owned(up: Above, value: Any) -> int:
+    """The paths of a map's fields that an applier owns."""
+    mask = 0
+    if isinstance(value, dict):
+        for name, item in value.items():
+            place = field(up, name)
+            mask |= owned(place, item)
+            if item is None or item == {} or not place.declared:
+                mask |= place.bit
+    return mask
+
+
+class Comparison:
+    """Sets of paths: in the old value only, in both and different, in the new value only."""
+
+    __slots__ = ("added", "modified", "removed")
+
+    def __init__(self) -> None:
+        self.removed = self.modified = self.added = 0
+
+
+def compare_fields(up: Above, old: Any, new: Any, found: Comparison) -> None:
+    """Compare two maps, field by field."""
+    old = old if isinstance(old, dict) else {}
+    new = new if isinstance(new, dict) else {}
+    for name, was in old.items():
+        item = new.get(name, ABSENT)
+        if item is not was:
+            compare(field(up, name), was, item, found)
+    for name, item in new.items():
+        if name not in old:
+            compare(field(up, name), ABSENT, item, found)
+
+
+def compare(path: TypedPath, old: Any, new: Any, found: Comparison) -> None:
+    """Compare two values at a path; either may be ``ABSENT``."""
+    atom = path.atom
+    before, after = atom.forms_of(old), atom.forms_of(new)
+    if new is ABSENT:
+        leaf = _compare_as(before[0], path, old, new, found)
+    elif old is ABSENT or before == after:
+        leaf = _compare_as(after[0], path, old, new, found)
+    else:
+        _compare_as(before[0], path, old, new, found)
+        leaf = _compare_as(after[0], path, old, new, found)
+    if not leaf:
+        if old is ABSENT:
+            found.added |= path.bit
+        elif new is ABSENT:
+            found.removed |= path.bit
+
+
+def _compare_as(form: str, path: TypedPath, old: Any, new: Any, found: Comparison) -> bool:
+    """Compare two values as maps, lists or scalars; whether they were a leaf."""
+    if form == "m":
+        kind: Any = path.atom.map
+        some = (isinstance(old, dict) and old) or (isinstance(new, dict) and new)
+        if some and not kind.atomic:
+            compare_fields(path, old, new, found)
+            return False
+    elif form == "l":
+        kind = path.atom.list
+        some = (isinstance(old, list) and old) or (isinstance(new, list) and new)
+        if some and not kind.atomic:
+            _compare_items(path, old, new, found)
+            return False
+    if old is ABSENT:
+        found.added |= path.bit
+    elif new is ABSENT:
+        found.removed |= path.bit
+    elif not same(old, new):
+        found.modified |= path.bit
+    return True
+
+
+def _grouped(path: TypedPath, items: Any) -> dict[TypedPath, list[Any]]:
+    groups: dict[TypedPath, list[Any]] = {}
+    for item in items if isinstance(items, list) else ():
+        groups.setdefault(item_path(path, item), []).append(item)
+    return groups
+
+
+def _compare_items(path: TypedPath, old: Any, new: Any, found: Comparison) -> None:
+    before, after = _grouped(path, old), _grouped(path, new)
+    for place in {**before, **after}:
+        was, item = before.get(place, []), after.get(place, [])
+        if len(was) <= 1 and len(item) <= 1:
+            compare(place, was[0] if was else ABSENT, item[0] if item else ABSENT, found)
+        elif len(was) >= 2 and len(item) >= 2:
+            if not same(was, item):
+                found.modified |= place.bit
+        elif len(was) >= 2:
+            if item:
+                compare(place, ABSENT, item[0], found)
+            found.removed |= place.bit
+        else:
+            if was:
+                compare(place, was[0], ABSENT, found)
+            found.added |= place.bit
+
+
+def merge(path: TypedPath, old: Any, new: Any) -> Any:
+    """Merge an applied value into the one that is there; ``ABSENT`` where nothing comes of it."""
+    atom = path.atom
+    before, after = atom.forms_of(old), atom.forms_of(new)
+    form = (before if new is ABSENT else after)[0]
+    if form == "m" and atom.map is not None and not atom.map.atomic:
+        some = (isinstance(old, dict) and old) or (isinstance(new, dict) and new)
+        if some:
+            return merge_fields(path, old, new)
+    elif form == "l" and atom.list is not None and not atom.list.atomic:
+        some = (isinstance(old, list) and old) or (isinstance(new, list) and new)
+        if some:
+            return _merge_items(path, old, new)
+    return old if new is ABSENT else new
+
+
+def merge_fields(up: Above, old: Any, new: Any) -> Any:
+    """Merge two maps, field by field; ``ABSENT`` where no field is left."""
+    old = old if isinstance(old, dict) else {}
+    new = new if isinstance(new, dict) else {}
+    out = {}
+    for name in {**old, **new}:
+        item = merge(field(up, name), old.get(name, ABSENT), new.get(name, ABSENT))
+        if item is not ABSENT:
+            out[name] = item
+    return out or ABSENT
+
+
+def _merge_items(path: TypedPath, old: Any, new: Any) -> Any:
+    """Items in the order of ``visitListItems``: those applied in their order, others where they were between."""
+    old = old if isinstance(old, list) else []
+    new = new if isinstance(new, list) else []
+    left = [item_path(path, item) for item in old]
+    right = [item_path(path, item) for item in new]
+    in_left: dict[TypedPath, Any] = {}
+    for place, item in zip(left, old, strict=True):
+        in_left[place] = None if place in in_left else item  # duplicates are not merged with
+    in_right = dict(zip(right, new, strict=True))
+    shared = iter([place for place in right if place in in_left])
+    wanted = next(shared, None)
+    merged: set[TypedPath] = set()
+    out: list[Any] = []
+
+    def take(place: TypedPath, was: Any, item: Any) -> None:
+        made = merge(place, was, item)
+        if made is not ABSENT:
+            out.append(made)
+
+    i = j = 0
+    while i < len(left) or j < len(right):
+        if i < len(left) and j < len(right):
+            place = left[i]
+            if place is right[j]:
+                merged.add(place)
+                take(place, in_left[place], in_right[place])
+                i += 1
+                j += 1
+                wanted = next(shared, None)
+                continue
+            if place in in_right and wanted is not None and wanted is not place:
+                i += 1
+                continue
+        if i < len(left):
+            place = left[i]
+            if place not in in_right:
+                take(place, old[i], ABSENT)
+                i += 1
+                continue
+            if place in merged:
+                i += 1
+        if j < len(right):
+            place = right[j]
+            merged.add(place)
+            take(place, in_left.get(place, ABSENT), in_right[place])
+            j += 1
+            if wanted is place:
+                wanted = next(shared, None)
+    return out or ABSENT
+
+
+def removed_fields(up: Above, value: Any, paths: int) -> Any:
+    """A map without the fields in ``paths``; null where none is left."""
+    if not isinstance(value, dict) or not value:
+        return None
+    out = {}
+    for name, item in value.items():
+        place = field(up, name)
+        if place.bit & paths:
+            continue
+        out[name] = removed(place, item, paths) if place.subtree & paths else item
+    return out or None
+
+
+def removed(path: TypedPath, value: Any, paths: int) -> Any:
+    """``value`` without the items in ``paths`` (``RemoveItems``), some of which are below ``path``."""
+    form = path.atom.forms_of(value)[0]
+    if form == "s":
+        return value
+    if form == "m":
+        assert path.atom.map is not None
+        return None if path.atom.map.atomic else removed_fields(path, value, paths)
+    assert path.atom.list is not None
+    if not isinstance(value, list) or not value or path.atom.list.atomic:
+        return None
+    out = []
+    for item in value:
+        place = item_path(path, item)
+        if place.bit & paths:
+            continue
+        out.append(removed(place, item, paths) if place.subtree & paths else item)
+    return out or None
+
+
+def type_errors(path: Above, value: Any, *, duplicates: bool) -> list[tuple[str, str]]:
+    """What keeps a value from being typed, each as path below ``path`` and message (``typed/validate.go``).
+
+    ``duplicates`` says whether an associative list may have a key twice, which applied configurations may not.
+    """
+    atom = path.atom
+    form = atom.forms_of(value)[0]
+    if value is None:
+        return []
+    if form == "m":
+        if not isinstance(value, dict):
+            return [("", f"expected map, got &{{{golang.printed(value)}}}")]
+        return list(_field_errors(path, value, duplicates))
+    if form == "s":
+        return _scalar_errors(atom.scalar, value)
+    if not isinstance(value, list):
+        return [("", f"expected list, got &{{{golang.printed(value)}}}")]
+    return list(_item_errors(path, value, duplicates))
+
+
+def _field_errors(path: Above, value: dict[str, Any], duplicates: bool) -> Iterator[tuple[str, str]]:
+    kind = path.atom.map
+    assert kind is not None
+    for name, item in value.items():
+        if name not in kind.fields and kind.element is None:
+            yield f".{name}", "field not declared in schema"
+            return
+        place = field(path, name)
+        for where, message in type_errors(place, item, duplicates=duplicates):
+            yield f".{name}{where}", message
+
+
+def _item_errors(path: Above, value: list[Any], duplicates: bool) -> Iterator[tuple[str, str]]:
+    kind = path.atom.list
+    assert kind is not None
+    if kind.atomic:
+        element = Root(Paths(), kind.element)
+        for number, item in enumerate(value):
+            for where, message in type_errors(element, item, duplicates=duplicates):
+                yield f"[{number}]{where}", message
+        return
+    seen = set()
+    for number, item in enumerate(value):
+        try:
+            place = item_path(path, item)
+        except OddItemError as error:
+            yield "", f"element {number}: {error}"
+            return
+        if place in seen and not duplicates:
+            yield "", f"duplicate entries for key {place.text}"
+        seen.add(place)
+        for where, message in type_errors(place, item, duplicates=duplicates):
+            yield f"{place.text}{where}", message
+
+
+def _scalar_errors(scalar: str, value: Any) -> list[tuple[str, str]]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if scalar == "numeric":
+        return [] if is_number else [("", f"expected numeric (int or float), got {golang.type_name(value)}")]
+    if scalar == "string":
+        if isinstance(value, str):
+            return []
+        return [("", f"expected string, got &value.valueUnstructured{{Value:{golang.syntax(value)}}}")]
+    if scalar == "boolean":
+        return [] if isinstance(value, bool) else [("", f"expected boolean, got &{{{golang.printed(value)}}}")]
+    if isinstance(value, str | bool) or is_number:
+        return []
+    return [("", f"expected any scalar, got &{{{golang.printed(value)}}}")]
+
+
+def message_of(errors: list[tuple[str, str]]) -> str:
+    """The errors as the server joins them."""
+    texts = [f"{where}: {message}" if where else message for where, message in errors]
+    return texts[0] if len(texts) == 1 else "\n  ".join(["errors:", *texts])
+
+
+def mask_of(up: Above, fields: dict[str, Any]) -> int:
+    """The paths of a ``fieldsV1`` tree. Raises ``ValueError`` where it is none."""
+    import json
+
+    mask = 0
+    for element, below in fields.items():
+        if element == ".":
+            continue
+        if element.startswith("f:"):
+            place = field(up, element[2:])
+        elif element.startswith("k:"):
+            place = key_path(up, json.loads(element[2:]))
+        elif element.startswith("v:"):
+            place = value_path(up, json.loads(element[2:]))
+        else:
+            raise ValueError(element)
+        if not isinstance(below, dict):
+            raise ValueError(element)
+        if not below or "." in below:
+            mask |= place.bit
+        mask |= mask_of(place, below)
+    return mask
