@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from sim.cluster.kinds import Kind
     from sim.cluster.objects import Object
-    from sim.validation.conformance import Report, Sequence, Step
+    from sim.validation.conformance import Report, Step
+    from sim.validation.sequences import Sequence
 
 _NAME = "example"
 
@@ -49,7 +50,8 @@ def conformance(
 
     Exit status 1 if any step disagrees, 2 if a file cannot be used.
     """
-    from sim.validation.conformance import RecordingError, Report, read
+    from sim.validation.conformance import Report
+    from sim.validation.sequences import RecordingError, read
 
     report = Report()
     try:
@@ -96,7 +98,8 @@ def explain_write(
       - {op: apply, manager: argocd, body: {spec: {secretName: web}}}
     """
     from sim.report.text import console
-    from sim.validation.conformance import Replay, Sequence
+    from sim.validation.conformance import Replay
+    from sim.validation.sequences import Sequence
 
     try:
         steps = list(_read_writes(file))
@@ -117,7 +120,7 @@ def _refuse(error: Exception) -> None:
 
 
 def _find(sequences: Iterator[Sequence], wanted: str) -> Sequence:
-    from sim.validation.conformance import RecordingError
+    from sim.validation.sequences import RecordingError
 
     names = []
     for sequence in sequences:
@@ -136,7 +139,7 @@ def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
     """
     from sim.scenario.reading.document import parse
     from sim.scenario.reading.loader import read_text
-    from sim.validation.conformance import RecordingError, fault
+    from sim.validation.sequences import RecordingError, fault
 
     text, file = read_text(path)
     tree = parse(text, file)
@@ -157,7 +160,8 @@ def _print_report(report: Report) -> None:
     from rich.table import Table
 
     from sim.report.text import console
-    from sim.validation.conformance import ASPECTS, OPERATIONS
+    from sim.validation.conformance import ASPECTS
+    from sim.validation.sequences import OPERATIONS
 
     paper = console(soft_wrap=True)
     steps, passed = report.steps.total(), report.steps_passed.total()

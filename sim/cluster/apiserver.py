@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from sim.cluster import messages
+from sim.cluster.answering import handle
 from sim.cluster.apply import apply
 from sim.cluster.changes import Values, added, compared, immutable, settle, unfit, untyped
-from sim.cluster.described import DescribedKind, handle
+from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write

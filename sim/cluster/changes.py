@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.cluster.causes import Cause
 from sim.cluster.kinds import MAPS, Kind
 from sim.cluster.objects import Object, Write
 from sim.cluster.schema import ABSENT, IrregularError
-from sim.cluster.validation import Cause, cleaned, invalid, typed_errors
+from sim.cluster.validation import cleaned, invalid, typed_errors
 
 Values = dict[str, Any]
 """New values of parts of an object, by the slot of ``Object`` that holds them.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.cluster.golang import shown
 from sim.cluster.objectmeta import UndecodableError, decoded
 from sim.cluster.structural import ABSENT, Schema
 
@@ -99,9 +100,8 @@ def defaulted(value: Any, schema: Schema | None) -> Any:
             if name in schema.properties:
                 out[name] = defaulted(item, schema.properties[name])
             elif isinstance(schema.additional, Schema):
-                if _needs_default(item, schema.additional):
-                    item = _default_of(schema.additional)
-                out[name] = defaulted(item, schema.additional)
+                given = _default_of(schema.additional) if _needs_default(item, schema.additional) else item
+                out[name] = defaulted(given, schema.additional)
         return out
     if isinstance(value, list):
         items = schema.items
@@ -122,19 +122,18 @@ def coerced(value: Any, schema: Schema | None, unknown: list[str], path: str = "
         out = {}
         for name, item in value.items():
             here = f"{path}.{name}" if path else name
-            if schema.embedded and name in _META:
-                if name != "metadata":
-                    if not isinstance(item, str):
-                        if lenient:
-                            continue
-                        raise UndecodableError(f"{here}: Invalid value: {_shown(item)}: must be a string")
-                else:
-                    try:
-                        item, more = decoded(item, lenient=lenient)
-                    except UndecodableError as error:
-                        raise UndecodableError(f"{here}: Invalid value: {_shown(item)}: {error}") from None
-                    unknown += [f"{here}.{field}" for field in more]
-            out[name] = coerced(item, schema.below(name), unknown, here, lenient=lenient)
+            given = item
+            if schema.embedded and name == "metadata":
+                try:
+                    given, more = decoded(item, lenient=lenient)
+                except UndecodableError as error:
+                    raise UndecodableError(f"{here}: Invalid value: {shown(item)}: {error}") from None
+                unknown += [f"{here}.{field}" for field in more]
+            elif schema.embedded and name in _META and not isinstance(item, str):
+                if lenient:
+                    continue
+                raise UndecodableError(f"{here}: Invalid value: {shown(item)}: must be a string")
+            out[name] = coerced(given, schema.below(name), unknown, here, lenient=lenient)
         return out
     if isinstance(value, list):
         return [
@@ -142,9 +141,3 @@ def coerced(value: Any, schema: Schema | None, unknown: list[str], path: str = "
             for number, item in enumerate(value)
         ]
     return value
-
-
-def _shown(value: Any) -> str:
-    from sim.cluster.golang import shown
-
-    return shown(value)

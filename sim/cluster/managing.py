@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sim.cluster import typed
+from sim.cluster import atoms, typed
 from sim.cluster.fields import Paths
 from sim.cluster.golang import same
 from sim.cluster.objects import ManagerEntry
@@ -38,22 +38,22 @@ class Manager:
     """Tracks who owns what in objects of one kind."""
 
     def __init__(self, paths: Paths, schema: Schema, api_version: str, *, status: bool) -> None:
-        atom = typed.atom_of(schema)
+        atom = atoms.atom_of(schema)
         assert atom.map is not None
-        atom.map.fields |= {"apiVersion": typed.STRING, "kind": typed.STRING, "metadata": typed.METADATA}
-        if atom.map.element is typed.DEDUCED and not schema.preserve_unknown and schema.additional is None:
+        atom.map.fields |= {"apiVersion": atoms.STRING, "kind": atoms.STRING, "metadata": atoms.METADATA}
+        if atom.map.element is atoms.DEDUCED and not schema.preserve_unknown and schema.additional is None:
             atom.map.element = None
-        self.root = typed.Root(paths, atom)
+        self.root = atoms.Root(paths, atom)
         self._paths = paths
         self._api_version = api_version
         self._status = status
-        metadata = typed.field(self.root, "metadata")
-        places = [typed.field(self.root, "apiVersion"), typed.field(self.root, "kind"), metadata]
-        places += [typed.field(metadata, name) for name in _STRIPPED]
+        metadata = atoms.field(self.root, "metadata")
+        places = [atoms.field(self.root, "apiVersion"), atoms.field(self.root, "kind"), metadata]
+        places += [atoms.field(metadata, name) for name in _STRIPPED]
         self._stripped = 0
         for place in places:
             self._stripped |= place.bit
-        self._spec, self._status_path = typed.field(self.root, "spec"), typed.field(self.root, "status")
+        self._spec, self._status_path = atoms.field(self.root, "spec"), atoms.field(self.root, "status")
 
     def _ignored(self, subresource: str) -> int:
         """Paths that a write to this endpoint does not store, and does not count as its own."""

@@ -143,7 +143,7 @@ def _json(value: Any) -> str:
         return "bool"
     if isinstance(value, int | float):
         return "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
 # Validation
@@ -205,7 +205,8 @@ def qualified_name_faults(value: str) -> Iterator[str]:
     parts = value.split("/")
     name = parts[-1]
     pattern = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-    words = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+    words = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
+    words += " character"
     if len(parts) > 2:
         message = _regex_message(f"a qualified name {words}", pattern, "MyName", "my.name", "123-abc")
         yield f"{message} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"

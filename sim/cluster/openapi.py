@@ -94,7 +94,7 @@ class Validator:
     def _check(self, schema: Schema, value: Any, old: _Old | None, path: str) -> _Result:
         result = _Result()
         if value is None:
-            self._check_type(schema, value, path, result)
+            result.passed += self._check_type(schema, value, path, result)
             self._check_enum(schema, value, path, result)
         else:
             if schema.types or schema.format:
@@ -155,9 +155,7 @@ class Validator:
 
     def _check_alternatives(self, schema: Schema, value: Any, path: str, result: _Result) -> None:
         if schema.any_of:
-            self._merge_any(
-                schema, [self._check(part, value, None, path) for part in schema.any_of], path, result
-            )
+            self._merge_any(schema, [self._check(part, value, None, path) for part in schema.any_of], path, result)
         if schema.one_of:
             tried = [self._check(part, value, None, path) for part in schema.one_of]
             self._merge_one(tried, path, result)
@@ -208,14 +206,14 @@ class Validator:
             self._fault(result, "FieldValueInvalid", path, quoted(value), message)
 
     def _check_number(self, schema: Schema, value: int | float, path: str, result: _Result) -> None:
-        for limit, exclusive, words, beyond in (
-            (schema.maximum, schema.exclusive_maximum, "less than", value.__gt__),
-            (schema.minimum, schema.exclusive_minimum, "greater than", value.__lt__),
+        for limit, exclusive, words, sign in (
+            (schema.maximum, schema.exclusive_maximum, "less than", 1),
+            (schema.minimum, schema.exclusive_minimum, "greater than", -1),
         ):
             if limit is None:
                 continue
             bound = int(limit) if isinstance(value, int) else float(limit)
-            if beyond(bound) is True or (exclusive and value == bound):
+            if (value - bound) * sign > 0 or (exclusive and value == bound):
                 message = f"{path} in body should be {words} {'' if exclusive else 'or equal to '}{_plain(bound)}"
                 self._fault(result, "FieldValueInvalid", path, shown(value), message)
         if schema.multiple_of is not None:
@@ -300,7 +298,7 @@ def _json_type(value: Any) -> tuple[str, str]:
         return "integer", "int64"
     if isinstance(value, float):
         return "number", "float64"
-    return {str: "string", list: "array", dict: "object"}[type(value)], ""
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object", ""
 
 
 def _is_one(value: Any, allowed: Any) -> bool:

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -64,7 +65,7 @@ def _find(text: str, pattern: str) -> str:
 
 
 def _is_sorted(items: list[Any]) -> bool:
-    return all(one <= other for one, other in zip(items, items[1:], strict=False))
+    return all(one <= other for one, other in pairwise(items))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -87,7 +88,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "replace": _replace,
     "split": _split,
     "substring": _substring,
-    "sum": lambda items: sum(items),
+    "sum": sum,
     "trim": lambda text: text.strip(),
     "upperAscii": lambda text: text.upper(),
 }
@@ -228,7 +229,7 @@ def in_cel(value: Any, schema: Schema | None, *, root: bool = False) -> Any:
 
 
 def _in_order_of(old: Any, new: Any, schema: Schema | None) -> Any:
-    """``old`` with the items of its sets and keyed lists in the order of ``new``: in CEL their order is no difference."""
+    """``old`` with the items of its sets and keyed lists in the order of ``new``: in CEL that is no difference."""
     if schema is None:
         return old
     if isinstance(old, dict) and isinstance(new, dict):
@@ -279,7 +280,9 @@ class _Ratchet:
         return self if self._here is None else _Ratchet(pair, self._here)
 
     def field(self, name: str, schema: Schema) -> _Ratchet:
-        new, old = self._here or (None, None)
+        if self._here is None:
+            return self
+        new, old = self._here
         known = isinstance(new, dict) and isinstance(old, dict) and name in new and name in old
         return self.below((new[name], old[name]) if known and schema.below(name) is not None else None)
 

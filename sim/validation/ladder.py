@@ -48,7 +48,8 @@ def _closed_forms() -> Rung:
 
 
 def _recorded_answers(folder: Path = CONFORMANCE) -> Rung:
-    from sim.validation.conformance import Replay, read
+    from sim.validation.conformance import Replay
+    from sim.validation.sequences import read
 
     files = sorted(file for file in folder.glob("*.jsonl*")) if folder.is_dir() else []
     answers = sequences = equal = 0

@@ -8,21 +8,18 @@ from typing import Any
 
 import pytest
 
-from sim.validation.conformance import (
-    ASPECTS,
-    RecordingError,
-    Replay,
-    Report,
-    Sequence,
-    differences,
-    fault,
-    owned_paths,
-    read,
-)
+from sim.validation.conformance import ASPECTS, Replay, Report, differences, owned_paths
+from sim.validation.sequences import RecordingError, Sequence, fault, read
 from tests.cli.command import requeue
 
 DATA = Path(__file__).parent.parent / "data" / "conformance"
-RECORDINGS = {"targeted": (25, 115), "random": (350, 3123), "edges": (150, 2733)}
+RECORDINGS = {
+    "targeted": (25, 115),
+    "random": (350, 3123),
+    "edges": (150, 2733),
+    "custom/targeted": (87, 723),
+    "custom/random": (244, 2548),
+}
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -137,7 +134,9 @@ EXPECT = {"code": 201, "written": True, "object": None}
             "found subresource: 'scale'; allowed are '' and 'status'",
         ),
         ({**STEP, "change": {}}, "change", "found change in a step with op: create; only update has it"),
-        ({"op": "update", "body": {}}, "body", "found body in a step with op: update"),
+        ({"op": "update", "body": {}, "change": {}}, "body", "found body beside read_at or change"),
+        ({"op": "json-patch", "body": 1}, "body", "found body: 1; allowed is a map or a list"),
+        ({"op": "delete", "uid": 7}, "uid", "found uid: 7; allowed is latest or the number of an earlier"),
         (
             {"op": "update", "read_at": 1},
             "read_at",
