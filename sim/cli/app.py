@@ -41,6 +41,7 @@ COMMANDS = {
     "sweep": Command("sim.cli.sweep", "sweep", "Run every combination of settings, and rank them."),
     "tune": Command("sim.cli.tune", "tune", "Search a better retry budget, and say how sure that is."),
     "budget": Command("sim.cli.budget", "budget", "Say how many tries a write takes, and how many are enough."),
+    "init": Command("sim.cli.init", "init", "Draft a scenario from a cluster's objects and logs, or from nothing."),
     "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
     "schema": Command("sim.cli.scenarios", "schema", "Print the JSON Schema of scenario files, for editors."),
     "log": Command("sim.cli.log", "log", "Say what a real cluster's log tells about conflicts."),

@@ -1,0 +1,1 @@
+"""Scenarios drafted from what a cluster says of itself: ``requeue init``."""
