@@ -1,12 +1,14 @@
 """From recordings to a profile: every parameter that they show, and for each where it comes from.
 
-What can't be estimated stays at its documented default, and the provenance says so. Conflicts are never
+What can't be estimated, or only with doubt, stays as it is in the profile that one starts from, and the
+provenance says so. Conflicts are never
 looked at: a profile that was fitted to them could not be used to predict them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.calibration import hops
@@ -17,6 +19,7 @@ from sim.calibration.estimate import (
     ServiceEstimates,
     commit_share,
     computing,
+    doubt,
     gathered,
     key_time,
     lognormal,
@@ -29,7 +32,6 @@ from sim.calibration.estimate import (
     watch_lag,
 )
 from sim.calibration.fit import Lognormal, ShiftedGamma
-from sim.calibration.replay import contention, stretch
 from sim.calibration.trace import Trace
 from sim.guarded import Unusable
 from sim.logs.audit import CERTIFICATES, EVENTS
@@ -40,7 +42,8 @@ from sim.units import MS, US
 if TYPE_CHECKING:
     from sim.scenario.model import Part
 
-DEFAULT = "default"
+DOCUMENTED = "documented"
+"""The base profile that holds the documented figures."""
 ASSUMED_CORES = 2
 """Where nothing tells how many cores the machine had: as the shared recordings' machine."""
 
@@ -52,22 +55,41 @@ class Calibration(NamedTuple):
     measured: dict[str, Measured]
     observed: dict[str, Any]  # what the recordings show beside the parameters, as plain data
     ignored: Counter[str]
-    rejected: dict[str, str]  # by path: what was found and can't be, so that the default stays
+    rejected: dict[str, str]  # by path: what was found and can't be, or is in doubt, so that the base's value stays
+    base: str  # the name of the profile that it started from
+    server_speed: float  # how many times as long as the base's its server takes
+
+    def kept(self, path: str) -> str:
+        """Say where the value of a parameter comes from that was not measured."""
+        if path == "controllers.rsa4096_factor" and "controllers.rsa2048" in self.measured:
+            return f"the time of an RSA-4096 key as in {self.base}, in keys of rsa2048 as measured"
+        scaled = path.startswith(_TIMES) and self.server_speed != 1
+        return f"as in {self.base}" + (f", times {self.server_speed:.2f} as the measured ones" if scaled else "")
 
 
 class CalibrationError(Unusable):
     """The recordings show nothing that a profile needs."""
 
 
-def calibrate(traces: list[Trace], cores: int | None, ignored: Counter[str] | None = None) -> Calibration:
+def calibrate(
+    traces: list[Trace],
+    cores: int | None,
+    ignored: Counter[str] | None = None,
+    base: Profile | None = None,
+    base_name: str = DOCUMENTED,
+) -> Calibration:
     """Return the profile that these recordings show, taken on a machine with ``cores`` cores.
 
-    None for as many as the controllers' metrics tell of, or else two, which the profile then says.
+    None for as many as the controllers' metrics tell of, or else two, which the profile then says. What the
+    recordings do not show, or show too badly (``doubt``), stays as it is in ``base`` (default: the documented
+    figures); service times of its server are scaled by how much faster or slower the measured ones are.
     Raises ``CalibrationError`` where not one parameter can be estimated.
     """
     cores, told_by = _cores(traces, cores)
-    service = service_times(traces)
+    base = base or Profile()
+    service = service_times(traces, base.server.cold_factor)
     rejected: dict[str, str] = {}
+    _profile = partial(profile_on, base)
     measured: dict[str, Measured | None] = {f"server.times.{name}": value for name, value in service.times.items()}
     measured["server.cold_factor"] = service.cold
     measured["server.commit_share"] = commit_share(traces)
@@ -82,29 +104,18 @@ def calibrate(traces: list[Trace], cores: int | None, ignored: Counter[str] | No
         "audit log, a creation's answer to the client's next one, the fastest tenth",
     )
     profile = _profile(measured, rejected)
-    stretched = stretch(traces, profile, cores)
-    if stretched is not None:
-        measured["server.cpu_share"] = Measured(
-            stretched.value,
-            "audit log, arrivals served again on shared cores, against the times of requests that overlapped",
-            stretched.samples,
-            stretched.interval,
-            None,
-        )
-        contended = contention(traces, _profile(measured, rejected), cores)
-        if contended is not None:
-            measured["server.contended_cores"] = Measured(
-                contended.value,
-                "audit log, the same while keys are generated on all cores, given cpu_share",
-                contended.samples,
-                contended.interval,
-                None,
-            )
-    profile = _profile(measured, rejected)
     found = {path: value for path, value in measured.items() if value is not None}
     if not found:
         raise CalibrationError(_nothing(traces, ignored or Counter()))
-    return Calibration(profile, found, _observed(traces, service, cores, told_by), ignored or Counter(), rejected)
+    return Calibration(
+        profile,
+        found,
+        _observed(traces, service, cores, told_by),
+        ignored or Counter(),
+        rejected,
+        base_name,
+        _server_speed(base, measured),
+    )
 
 
 def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:
@@ -245,54 +256,79 @@ def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
     return watch_lag(traces, profile.server.commit_share, working, costs.parse_cpu)
 
 
-def _profile(measured: dict[str, Measured | None], rejected: dict[str, str]) -> Profile:
-    """The default profile with what was measured in its place.
+def profile_on(base: Profile, measured: dict[str, Measured | None], rejected: dict[str, str]) -> Profile:
+    """The base profile with what was measured in its place.
 
     What no profile can have, as damaged logs may show, moves from ``measured`` to ``rejected``.
     """
     from pydantic import ValidationError
 
+    for path, found in measured.items():
+        if found is None or path in _FROM_REPETITIONS:
+            continue
+        doubtful = doubt(found)
+        if doubtful is not None:
+            rejected[path] = f"found {plain_value(path, found.value)}, but {doubtful}"
+            measured[path] = None
     while True:
         try:
-            return _validated(measured)
+            return _validated(base, measured)
         except ValidationError as error:
             for fault in error.errors():
                 at = ".".join(map(str, fault["loc"]))
-                path = next((path for path in measured if f"{at}.".startswith(f"{path}.")), None)
-                found = measured.get(path) if path is not None else None
-                if path is None or found is None:
+                wrong = next((path for path in measured if f"{at}.".startswith(f"{path}.")), None)
+                found = measured.get(wrong) if wrong is not None else None
+                if wrong is None or found is None:
                     raise
-                rejected[path] = f"found {plain_value(path, found.value)}, but: {fault['msg']}"
-                measured[path] = None
+                rejected[wrong] = f"found {plain_value(wrong, found.value)}, but: {fault['msg']}"
+                measured[wrong] = None
 
 
-def _validated(measured: dict[str, Measured | None]) -> Profile:
-    tree: dict[str, Any] = {}
+def _server_speed(base: Profile, measured: dict[str, Measured | None]) -> float:
+    """How many times as long as in the base the measured server takes: the median of its classes."""
+    from statistics import median
+
+    ratios = [
+        mean_of(found.value) / getattr(base.server.times, path.removeprefix(_TIMES)).p50
+        for path, found in measured.items()
+        if path.startswith(_TIMES) and found is not None and not isinstance(found.value, float)
+    ]
+    return median(ratios) if ratios else 1.0
+
+
+def _validated(base: Profile, measured: dict[str, Measured | None]) -> Profile:
+    tree = base.model_dump()
+    speed = _server_speed(base, measured)
+    for times in tree["server"]["times"].values():
+        times.update({quantile: _whole(speed * time) for quantile, time in times.items()})
     for path, found in measured.items():
         if found is None:
             continue
         *parents, name = path.split(".")
         node = tree
         for parent in parents:
-            node = node.setdefault(parent, {})
+            node = node[parent]
         node[name] = plain_value(path, found.value)
-    if "rsa2048" in tree.get("controllers", {}) and "rsa4096_factor" not in tree["controllers"]:
-        tree["controllers"]["rsa4096_factor"] = _kept_factor(measured["controllers.rsa2048"])
+    if measured.get("controllers.rsa2048") and not measured.get("controllers.rsa4096_factor"):
+        tree["controllers"]["rsa4096_factor"] = _kept_factor(base, measured["controllers.rsa2048"])
     return Profile.model_validate(tree)
 
 
-def _kept_factor(small: Measured | None) -> float:
-    """The documented *time* of an RSA-4096 key, in RSA-2048 keys of this machine.
+def _kept_factor(base: Profile, small: Measured | None) -> float:
+    """The base's *time* of an RSA-4096 key, in RSA-2048 keys of this machine.
 
-    The documented factor goes with the documented time of the small key, not with one measured elsewhere.
+    The base's factor goes with its own time of the small key, not with one measured elsewhere.
     """
-    documented = Profile.model_validate({}).controllers
+    documented = base.controllers
     mean = documented.rsa2048.shift + documented.rsa2048.shape * documented.rsa2048.scale
     assert small is not None
     assert isinstance(small.value, ShiftedGamma)
     return round(documented.rsa4096_factor * mean / small.value.mean, 1)
 
 
+_TIMES = "server.times."
+_FROM_REPETITIONS = {"speed_spread"}
+"""Its samples are recordings, and its interval, by chi-square, is wide with any number that people record."""
 _WITHOUT_UNIT = {
     "server.commit_share",
     "server.cpu_share",

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 
 ENOUGH = 10
 """Fewer samples than this give no estimate."""
+SURE = 30
+"""Fewer samples than this give an estimate too rough to take the place of a value measured elsewhere."""
+FOR_A_SLOPE = 500
+"""Reactions from which the share before the commit is told: single cases of 30 to 300 put it anywhere between .25
+and 1, all recordings of one machine at .77, all of another at .81."""
+FAR = 0.2
+"""A distribution further than this from its samples (Kolmogorov and Smirnov) is not theirs."""
+WIDE = 0.5
+"""An interval that reaches further than this share of the value to either side leaves it open."""
+COLD_UNSURE = 0.1
+"""What being cold costs is left open by an interval that reaches further (logarithm of the factor)."""
+UNSURE = 0.07
+"""Likewise of a share: from case to case it is found further apart than its interval says."""
 COLD_AFTER = 20 * MS
 """A request that arrives so long after the last one's answer is a cold one."""
 FASTEST = 0.1
@@ -45,6 +58,26 @@ class Measured(NamedTuple):
     interval: Interval | None  # 95%, of the median of a lognormal, the mean of a gamma, the number else
     ks: float | None  # distance of the samples to the fitted distribution
     times: tuple[float, ...] = ()  # the samples, for a plot
+    share: bool = False  # of a whole, such as a service time
+
+
+def doubt(found: Measured) -> str | None:
+    """Say why an estimate must not take the place of another value; None where it may."""
+    if found.samples < SURE:
+        return f"{found.samples} samples, and fewer than {SURE} tell little"
+    if found.ks is not None and found.ks > FAR:
+        return f"its distribution fits badly (distance {found.ks:.2f}), so something else was measured too"
+    if found.share and found.interval is not None:
+        if found.interval[1] - found.interval[0] > 2 * UNSURE:
+            return "its interval leaves a share open"
+        if found.value in {0.0, 1.0}:
+            return "a share of nothing or of all says that something else was measured too"
+    if found.interval is not None:
+        value = found.value if isinstance(found.value, float) else mean_of(found.value)
+        low, high = found.interval
+        if high - low > 2 * WIDE * abs(value):
+            return "its interval is wider than the value"
+    return None
 
 
 def _median(times: Iterable[float]) -> float:
@@ -54,11 +87,11 @@ def _median(times: Iterable[float]) -> float:
 
 
 def lognormal(times: Iterable[float], source: str) -> Measured | None:
-    """Fit a lognormal to these times; None with too few."""
+    """Fit a lognormal to these times; None with too few, and where half of them are too short to be seen."""
     import numpy as np
 
     samples = np.array(list(times), dtype=float)
-    if len(samples) < ENOUGH:
+    if len(samples) < ENOUGH or np.median(samples) <= 0:
         return None
     fitted = fit_lognormal(samples)
     return Measured(
@@ -95,11 +128,13 @@ class ServiceEstimates(NamedTuple):
     speeds: dict[str, float]  # by recording: its times, as a multiple of the average recording's
 
 
-def service_times(traces: list[Trace]) -> ServiceEstimates:
+def service_times(traces: list[Trace], cold_factor: float) -> ServiceEstimates:
     """Estimate from the requests that were alone in the server: keys being generated don't slow those.
 
     Log times are the sum of an effect of the class, of the recording and of being cold: a machine is not
-    equally fast at all times, and a class that was seen cold only can still be told what it takes warm.
+    equally fast at all times, and a class that was seen cold only can still be told what it takes warm. Where the
+    recordings leave open what being cold costs, as behind a token bucket that lets every request come cold, it
+    is taken to cost ``cold_factor``.
     """
     import numpy as np
 
@@ -121,6 +156,9 @@ def service_times(traces: list[Trace]) -> ServiceEstimates:
     recordings = np.array([row[1] for row in rows])
     cold = np.array([row[2] for row in rows], dtype=float)
     effects, cold_effect, spread = _effects(logs, classes, recordings, cold, len(traces))
+    if spread is None or 1.96 * spread > COLD_UNSURE:
+        cold_effect, spread = log(cold_factor), None
+        effects, *_ = _effects(logs - cold * cold_effect, classes, recordings, 0 * cold, len(traces))
     warm = np.exp(logs - effects[recordings] - cold * cold_effect)
     times = {}
     for number, name in enumerate(names):
@@ -217,12 +255,12 @@ def commit_share(traces: list[Trace]) -> Measured | None:
             y = np.array([reaction.reaction_ns for reaction in found], dtype=float)
             xs += list(x - np.median(x))
             ys += list(y - np.median(y))
-    if len(xs) < 3 * ENOUGH:
+    if len(xs) < FOR_A_SLOPE:
         return None
     slope, _, low, high = theilslopes(ys[:3000], xs[:3000])
     interval = (float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1)))
     source = "audit and controller log, a watcher's reaction against the write's service time"
-    return Measured(float(np.clip(slope, 0, 1)), source, len(xs), interval, None)
+    return Measured(float(np.clip(slope, 0, 1)), source, len(xs), interval, None, share=True)
 
 
 def watch_lag(traces: list[Trace], share: float, working_ns: float, parse_ns: float) -> Measured | None:

@@ -55,11 +55,13 @@ def reactions(trace: Trace) -> list[Reaction]:
 
     After a Certificate's creation trigger and readiness show one, after a request's the approver and the
     issuers, after the target Secret's first apply readiness. Each is a sample: the first of several is lucky.
+    Only writes that nothing disturbed count: in a burst of creations or behind a full token bucket the woken
+    controller waits for a worker, a core or a token, and that would be taken for the watch's lag.
     """
     found = []
     seen = _requests_seen(trace)
-    for event in trace.events:
-        if not event.succeeded or not trace.calm(event.received_ns):
+    for event, undisturbed in zip(trace.events, trace.undisturbed, strict=True):
+        if not event.succeeded or not undisturbed or not trace.calm(event.received_ns):
             continue
         start = event.received_ns
         signs: list[int] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sim.calibration.calibrate import DEFAULT, Calibration, parameters, plain_value
+from sim.calibration.calibrate import Calibration, parameters, plain_value
 from sim.calibration.estimate import Measured
 from sim.units import format_duration
 
@@ -36,18 +36,16 @@ def to_yaml(calibration: Calibration, made_by: Sequence[str] = ()) -> str:
 
 
 def provenance(calibration: Calibration) -> dict[str, Any]:
-    """Return for each parameter its source, samples, interval and fit, or that it is the default."""
+    """Return for each parameter its source, samples, interval and fit, or whose value it keeps."""
     entries: dict[str, Any] = {}
     for path in parameters(calibration.profile):
         found = calibration.measured.get(path)
         if found is not None:
             entries[path] = _entry(path, found)
-        elif path == "controllers.rsa4096_factor" and "controllers.rsa2048" in calibration.measured:
-            entries[path] = f"{DEFAULT}: the documented time of an RSA-4096 key, in keys of rsa2048 as measured"
         elif path in calibration.rejected:
-            entries[path] = f"{DEFAULT}: {calibration.rejected[path]}"
+            entries[path] = f"{calibration.kept(path)}: {calibration.rejected[path]}"
         else:
-            entries[path] = DEFAULT
+            entries[path] = calibration.kept(path)
     return {**entries, "observed": calibration.observed}
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sim.calibration.calibrate import Calibration
 
 
+SHIPPED = "recorded-2-cores"
+
+
 def calibrate(
     recordings: Annotated[
         list[Path],
@@ -37,10 +40,18 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
+    base: Annotated[
+        str,
+        typer.Option(
+            metavar="PROFILE",
+            help="What the recordings do not show stays as it is there: a profile by name or file; "
+            "documented for the documented figures.",
+        ),
+    ] = SHIPPED,
     as_json: Annotated[bool, typer.Option("--json", help="Print profile and provenance as JSON.")] = False,
 ) -> None:
     """Measure how long things take from recordings of a real cluster, as a profile for simulations."""
-    from sim.calibration.calibrate import CalibrationError
+    from sim.calibration.calibrate import DOCUMENTED, CalibrationError
     from sim.calibration.calibrate import calibrate as measure
     from sim.calibration.profile_yaml import provenance, to_yaml
     from sim.calibration.trace import read_trace
@@ -48,6 +59,9 @@ def calibrate(
     from sim.logs.sources import SourceError, find_recordings
     from sim.recording.folders import MANIFEST, GivenFolder, ResultsError, refuse_foreign, write_file
     from sim.recording.results import write_json
+    from sim.scenario.errors import ScenarioError
+    from sim.scenario.profile import Profile
+    from sim.scenario.reading.profile_file import profile_of_name
 
     ignored: Counter[str] = Counter()
     try:
@@ -58,7 +72,8 @@ def calibrate(
         found = find_recordings(recordings)
         with reading_bar([path for one in found for path in (*one.audit, *one.logs)]) as progress:
             traces = [read_trace(one, ignored, progress) for one in found]
-        calibration = measure(traces, cores, ignored)
+        start = Profile() if base == DOCUMENTED else profile_of_name(base)
+        calibration = measure(traces, cores, ignored, start, base)
         if output is not None:
             write_file(output, to_yaml(calibration, _made_by(recordings, output, cores)))
         if plots is not None:
@@ -68,7 +83,7 @@ def calibrate(
                 write_plots(calibration.measured, folder.path)
                 write_json(folder.path / MANIFEST, {"kind": "plots"})
                 folder.publish()
-    except (SourceError, CalibrationError, ResultsError, OSError) as error:
+    except (SourceError, CalibrationError, ResultsError, ScenarioError, OSError) as error:
         complain(why(error) if isinstance(error, OSError) else str(error), "Error")
         raise typer.Exit(2) from None
     if as_json:
@@ -92,13 +107,13 @@ def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[st
 
 
 def _report(calibration: Calibration, terminal: bool) -> str:
-    from sim.calibration.calibrate import DEFAULT, parameters
+    from sim.calibration.calibrate import parameters
     from sim.calibration.profile_yaml import provenance
     from sim.report.text import keep_names, render, table
 
     grounds = provenance(calibration)
     values = calibration.profile.model_dump(mode="json")
-    made = table("", "parameter", "value", "95% interval", "samples", "KS", terminal=terminal)
+    made = table("", "parameter", "value", "95% interval", "samples", "KS", "else", terminal=terminal)
     paths = parameters(calibration.profile)
     keep_names(made, paths)
     for path in paths:
@@ -110,14 +125,14 @@ def _report(calibration: Calibration, terminal: bool) -> str:
         if isinstance(entry, dict):
             ends = entry.get("interval", ())
             interval = f"[{', '.join(map(str, ends))}]" if ends else ""
-            made.add_row(path, shown_as, interval, str(entry["samples"]), str(entry.get("ks", "")))
+            made.add_row(path, shown_as, interval, str(entry["samples"]), str(entry.get("ks", "")), "")
         else:
-            made.add_row(path, shown_as, DEFAULT, "", "")
+            made.add_row(path, shown_as, "", "", "", calibration.kept(path))
     observed = calibration.observed
     lines = [
         f"{len(calibration.measured)} of {len(paths)} parameters measured from {observed['requests']:,} requests and "
         f"{observed['log_lines']:,} log lines of {_count(len(observed['recordings']), 'recording')}; the others stay "
-        "at their documented defaults."
+        f"as in the base profile, {calibration.base}."
     ]
     lines.append(f"Cores of the machine: {observed['cores']} ({observed['cores_known_by']}).")
     others = observed.get("writes_of_others", {})
@@ -125,7 +140,9 @@ def _report(calibration: Calibration, terminal: bool) -> str:
         named = ", ".join(f"{name} {count}" for name, count in others.items())
         lines.append(f"Other writers than cert-manager, counted as load alone: {named}.")
     lines.append("Values are p50 / p90 of a lognormal, shift / shape / scale of a shifted gamma, or a number.")
-    notes = [f"note: {path}: {why}; the default stays" for path, why in calibration.rejected.items()]
+    notes = [
+        f"note: {path}: {why}; its value stays as in {calibration.base}" for path, why in calibration.rejected.items()
+    ]
     notes += [f"note: {name}: {note}" for name, said in observed.get("notes", {}).items() for note in said]
     notes += [f"not used: {what}: {count}" for what, count in calibration.ignored.most_common()]
     return render([*lines, "", made, *notes], terminal)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from sim.calibration import clocks
-from sim.calibration.calibrate import calibrate
-from sim.calibration.profile_yaml import provenance
+from sim.calibration.calibrate import calibrate, profile_on
+from sim.calibration.estimate import Measured
 from sim.calibration.trace import Trace, read_trace
 from sim.logs.sources import find_recordings
+from sim.scenario.profile import Profile
 from sim.units import HOUR, MS, SECOND
 from tests.logs.made import DATA
 
@@ -93,21 +93,15 @@ def test_a_profile_says_what_was_set_right_and_measures_the_same(steady):
     other = Trace("other", aligned.events, aligned.lines, steady.asked, notes=aligned.notes)
     found, expected = (calibrate([trace], cores=2) for trace in (other, steady))
     assert found.observed["notes"] == {"other": list(aligned.notes)}
-    for path in ("watch.lag", "controllers.reconcile_cpu"):
+    for path in ("watch.lag", "controllers.parse_cpu"):
         assert found.measured[path].samples == pytest.approx(expected.measured[path].samples, rel=0.05)
     assert found.profile.watch.lag.p50 == pytest.approx(expected.profile.watch.lag.p50, abs=MS // 10)
 
 
-def test_what_no_profile_can_have_is_rejected_by_name(tmp_path: Path):
-    # Requests that met others as fast as those that met none: computing would take no time at all.
-    trace = recorded("burst-50-update/r2")
-    many = [
-        copy
-        for event in trace.events
-        for copy in (event, event._replace(actor="somebody", ours=False, recorded_ns=0), event)
-    ]
-    found = calibrate([Trace("many", many, [], trace.asked)], cores=2)
-    assert "server.cpu_share" in found.rejected
-    assert found.profile.server.cpu_share == 0.7
-    assert provenance(found)["server.cpu_share"].startswith("default: found 0.0, but: Input should be greater than 0")
-    assert found.observed["writes_of_others"]["somebody"] == len(trace.events)
+def test_what_no_profile_can_have_is_rejected_by_name():
+    # A cold server that is faster than a warm one.
+    broken: dict[str, Measured | None] = {"server.cold_factor": Measured(0.5, "by hand", 100, None, None)}
+    rejected: dict[str, str] = {}
+    profile = profile_on(Profile(), broken, rejected)
+    assert profile.server.cold_factor == 1
+    assert rejected == {"server.cold_factor": "found 0.5, but: Input should be greater than or equal to 1"}

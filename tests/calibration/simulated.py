@@ -1,0 +1,49 @@
+"""A simulated run as calibration sees a recorded one: the server's times, the client's log, the names of Events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sim.calibration.trace import Trace
+from sim.experiment.replicate import replicate
+from sim.logs.audit import AuditEvent
+from sim.logs.controller_log import parse_controller_log
+from sim.recording import klog
+from sim.recording.columns import REQUESTS
+from sim.scenario.model import Scenario
+from sim.scenario.profile import Profile
+
+YEAR = 2026
+
+
+def simulated(scenario: Scenario, profile: Profile, index: int = 0) -> Trace:
+    """One replication on a machine of this profile, as a trace; its network has no latency."""
+    found = replicate(scenario, index, profile)
+    rows = (dict(zip(REQUESTS, row, strict=True)) for row in found.requests)
+    events = [_event(row, found.epoch_ns) for row in rows if row["verb"] != "get"]
+    lines = (f"{line}\n".encode() for line in klog.lines(found.logs, scenario.log.verbosity, found.epoch_ns))
+    parsed = list(parse_controller_log(lines, Counter(), YEAR))
+    return Trace(f"{scenario.name}/r{index + 1}", events, parsed)
+
+
+def _event(row: dict[str, Any], epoch: int) -> AuditEvent:
+    recorded = int(row["object"].rsplit(".", 1)[1], 16) + epoch if row["resource"] == "events" else 0
+    return AuditEvent(
+        received_ns=row["received_ns"] + epoch,
+        answered_ns=row["answered_ns"] + epoch,
+        actor=row["actor"],
+        ours=row["actor"].startswith("cert"),
+        verb=row["verb"],
+        resource=row["resource"],
+        subresource=row["subresource"],
+        namespace="default",
+        name=row["object"],
+        code=row["code"],
+        reason=row["reason"],
+        base_version=row["read_version"] if row["conditional"] else 0,
+        written_version=row["written_version"],
+        recorded_ns=recorded,
+        sent=None,
+        answer=None,
+    )

@@ -1,0 +1,95 @@
+"""Known values are recovered from simulated recordings of every kind of load, or the base's value stays and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sim import load
+from sim.calibration.calibrate import Calibration, calibrate
+from sim.scenario.profile import Profile
+from sim.scenario.reading.profile_file import load_profile
+from tests.calibration.simulated import simulated
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+LOADS = (
+    "burst-50-update",  # behind the token bucket
+    "steady-60-update",
+    "burst-100-fastclient-update",  # busy cores
+    "gitops-patch-50-update",  # another writer beside a burst
+    "workers20-50-update",
+    "1.21-burst-50-update",
+)
+
+
+def base() -> Profile:
+    return load_profile(SCENARIOS / "profiles" / "recorded-2-cores.yaml")
+
+
+def machine() -> Profile:
+    """A machine unlike the base's: a lag three times as long, and a server that takes half as long again."""
+    tree = base().model_dump()
+    tree["watch"]["lag"] = {"p50": 3_000_000, "p90": 6_000_000}
+    for times in tree["server"]["times"].values():
+        times.update({quantile: time * 3 // 2 for quantile, time in times.items()})
+    tree["speed_spread"] = 0
+    return Profile.model_validate(tree)
+
+
+@pytest.fixture(scope="module")
+def calibrated() -> dict[str, Calibration]:
+    truth = machine()
+    found = {}
+    for name in LOADS:
+        scenario = load(SCENARIOS / "recorded" / f"{name}.yaml")
+        found[name] = calibrate([simulated(scenario, truth, index) for index in range(3)], 2, base=base())
+    return found
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_the_watch_s_lag_is_the_machine_s_or_stays_the_base_s(calibrated, name):
+    found = calibrated[name]
+    lag = found.profile.watch.lag
+    if "watch.lag" in found.measured:
+        assert lag.p50 == pytest.approx(machine().watch.lag.p50, rel=0.4)
+        assert lag.p90 == pytest.approx(machine().watch.lag.p90, rel=0.4)
+    else:
+        assert lag == base().watch.lag
+
+
+def test_most_loads_show_the_lag(calibrated):
+    assert sum("watch.lag" in found.measured for found in calibrated.values()) >= 3
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_service_times_are_the_machine_s(calibrated, name):
+    found, truth = calibrated[name], machine()
+    times = {path: value for path, value in found.measured.items() if path.startswith("server.times.")}
+    assert times
+    for path in times:
+        kind = path.rsplit(".", 1)[1]
+        assert getattr(found.profile.server.times, kind).p50 == pytest.approx(
+            getattr(truth.server.times, kind).p50, rel=0.2
+        ), path
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_times_that_were_not_seen_are_scaled_with_those_that_were(calibrated, name):
+    found, truth = calibrated[name], machine()
+    assert "server.times.get" not in found.measured
+    assert found.profile.server.times.get.p50 == pytest.approx(truth.server.times.get.p50, rel=0.2)
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_shares_are_the_machine_s_or_stay_the_base_s(calibrated, name):
+    found, truth = calibrated[name].profile.server, machine().server
+    assert found.commit_share == pytest.approx(truth.commit_share, abs=0.1)
+    assert found.cpu_share == pytest.approx(truth.cpu_share, abs=0.15)
+    assert found.contended_cores == pytest.approx(truth.contended_cores, abs=0.2)
+
+
+def test_what_was_found_and_doubted_is_told(calibrated):
+    doubted = [why for found in calibrated.values() for why in found.rejected.values()]
+    assert any("samples" in why for why in doubted)
+    assert all(why.startswith("found ") for why in doubted)
