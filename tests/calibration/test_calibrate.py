@@ -382,7 +382,10 @@ def test_the_cores_are_those_given_or_those_that_the_metrics_tell_of(recorded, t
     assert (recorded.observed["cores"], recorded.observed["cores_known_by"]) == (2, "given")
     metrics = tmp_path / "metrics.prom"
     metrics.write_text("go_sched_gomaxprocs_threads 6\n")
-    write(tmp_path / "audit.log", [line(event("certificates-readiness", at=n * 10**8, took=3 * MS + n * 50 * US)) for n in range(40)])
+    write(
+        tmp_path / "audit.log",
+        [line(event("certificates-readiness", at=n * 10**8, took=3 * MS + n * 50 * US)) for n in range(40)],
+    )
     (told,) = read(tmp_path)
     assert told.cores == 6
     assert calibrate([told], None).observed["cores_known_by"] == "metrics, go_sched_gomaxprocs_threads"
