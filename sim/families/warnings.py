@@ -10,6 +10,8 @@ from sim.scenario.model import ControllerOptions, Scenario
 from sim.scenario.retry import SHAPES, Retry
 from sim.units import MS, format_duration
 
+_NO_STATUS = frozenset({"request_manager", "revision_manager", "approver", "issuer"})
+"""Controllers that write no Certificate's status."""
 CONDITIONAL = frozenset({"update", "merge-patch"})
 _WATCH_LAG = round(0.8 * MS)
 """Median lag of a controllers' cache (sim/scenario/profile.py); a measured profile may say otherwise."""
@@ -29,8 +31,13 @@ def warnings_of(scenario: Scenario, but: Container[str] = ()) -> list[str]:
             if (group.strategy or scenario.strategy) in CONDITIONAL:
                 found += _stale(retry, where, _lag(group))
         return list(dict.fromkeys(found))
+    if scenario.issuer.type == "external" and not scenario.issuer.reports_pending:
+        found.append(
+            "issuer: an external issuer writes each CertificateRequest once, after its approval, so that its writes "
+            "conflict with nobody's here; with reports_pending it writes while the approver does"
+        )
     for name, options in scenario.controllers:
-        if not isinstance(options, ControllerOptions) or name in {"request_manager", "revision_manager"}:
+        if not isinstance(options, ControllerOptions) or name in _NO_STATUS:
             continue
         if (options.strategy or scenario.strategy) in CONDITIONAL:
             where = f"controllers.{name}.retry" if options.retry else "retry"

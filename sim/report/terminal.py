@@ -145,6 +145,11 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     row("successful status writes", interval(summary["status_writes"]["total"]), beside.status_writes())
     row("reconciles", interval(summary["reconciles"]["total"]))
     row("  ghosts", interval(summary["ghost_reconciles"]["total"]))
+    contended = conflicts_on_requests(summary)
+    if contended:
+        row("conflicts on CertificateRequests", write(sum(contended.values())))
+        for actor, count in contended.items():
+            row(f"  by {actor}", write(count))
     row("retries", interval(summary.get("retries")))
     if summary["gave_up"]["mean"]:
         row("  gave up", interval(summary["gave_up"]))
@@ -160,6 +165,16 @@ def _figures(summary: Summary, terminal: bool) -> Table:
         if group["mean"]:
             row(label, interval(group))
     return made
+
+
+def conflicts_on_requests(summary: Summary) -> dict[str, float]:
+    """Refused writes of CertificateRequests by writer, as means; an issuer and the approver write the same object."""
+    found: dict[str, float] = {}
+    for kind, mean in summary["requests"]["by_kind"].items():
+        actor, verb, resource, code = kind.split(" ")
+        if resource.startswith("certificaterequests") and code == "409" and verb in {"update", "patch"} and mean:
+            found[actor] = found.get(actor, 0) + mean
+    return found
 
 
 def _expectation(outcome: Mapping[str, Any]) -> Text:

@@ -29,6 +29,23 @@ class ControllerOptions(Part):
     )
 
 
+class OwnClient(Part):
+    """The token bucket of a process of its own."""
+
+    qps: float = Field(default=20, gt=0, le=1e6, description="requests a second. Default: controller-runtime's")
+    burst: int = Field(default=30, ge=1, le=1_000_000, description="tokens saved. Default: controller-runtime's")
+
+
+class RequestControllerOptions(ControllerOptions):
+    """Options of who approves or signs CertificateRequests; its retry is by default min(5 s * 2^failures, 5 min)."""
+
+    client: OwnClient | None = Field(
+        default=None,
+        description="it runs in a process of its own with this token bucket, as approver-policy does. Default: none, "
+        "cert-manager's own share its process and client, and an external issuer has no limit",
+    )
+
+
 class Controllers(Part):
     """cert-manager's controllers."""
 
@@ -44,6 +61,8 @@ class Controllers(Part):
     request_manager: ControllerOptions = ControllerOptions()
     issuing: ControllerOptions = ControllerOptions()
     revision_manager: ControllerOptions = ControllerOptions()
+    approver: RequestControllerOptions = RequestControllerOptions()
+    issuer: RequestControllerOptions = RequestControllerOptions()
     restarts: list[Duration] = Field(
         default=[],
         description="the process is killed at these times and started again at once; the next kill comes after it has "

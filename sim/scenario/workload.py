@@ -273,6 +273,11 @@ class Issuer(Part):
         default=None,
         description="external only: signatures per second, first come first served. Default: no limit",
     )
+    reports_pending: bool = Field(
+        default=False,
+        description="external only: true: it writes Ready=False, Pending as soon as it sees a request, at the time at "
+        "which the approver writes the same object. Default: it writes once, after approval, and conflicts with nobody",
+    )
 
     @model_validator(mode="after")
     def _external_only(self) -> Issuer:
@@ -283,6 +288,7 @@ class Issuer(Part):
             for key, value, default in (
                 ("latency", self.latency, _EXTERNAL_LATENCY),
                 ("rate_limit", self.rate_limit, None),
+                ("reports_pending", self.reports_pending, False),
             )
             if value != default
         ]

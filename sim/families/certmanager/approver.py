@@ -17,6 +17,7 @@ class Approver(RequestController):
     """Sets Approved=True."""
 
     name = "certificaterequests-approver"
+    label = "approver"
 
     def reconcile(self, request: Object) -> Reconcile | None:
         """Sync of approver/sync.go."""

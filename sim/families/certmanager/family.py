@@ -16,11 +16,13 @@ from sim.cluster.server import ServiceClass
 from sim.families.certmanager import existing
 from sim.families.certmanager.endings import LastPass, Remains
 from sim.families.certmanager.kinds import brought
-from sim.families.certmanager.manager import CertManager
+from sim.families.certmanager.manager import PARTS, CertManager
 from sim.families.certmanager.outside import ExternalIssuer, certificates, other_writer
 from sim.families.certmanager.releases import release_of
 from sim.families.certmanager.service import service_class
 from sim.families.family import Family, Subject
+from sim.scenario.machinery import OwnClient
+from sim.scenario.model import Scenario
 
 
 def ready(certificate: Object) -> bool:
@@ -55,6 +57,14 @@ SUBJECT = Subject(
 )
 
 
+def _apart(scenario: Scenario) -> dict[str, OwnClient]:
+    """The parts of cert-manager that run in a process of their own, with its client."""
+    clients = {"approver": scenario.controllers.approver.client, "issuer": scenario.controllers.issuer.client}
+    if scenario.issuer.type == "external":
+        del clients["issuer"]  # it is that issuer's
+    return {part: client for part, client in clients.items() if client is not None}
+
+
 class CertManagerPopulation:
     """cert-manager's process, those who ask for Certificates and write them, and an issuer, in one replication."""
 
@@ -67,7 +77,10 @@ class CertManagerPopulation:
         existing.put(surroundings)
         self._managers: list[CertManager] = []  # one for each start of the process
         self._down = False
+        self._apart = _apart(scenario)
         self._start_process()
+        for part in self._apart:
+            self._start_apart(part)
         self._issuers = [ExternalIssuer(surroundings)] if scenario.issuer.type == "external" else []
         self._creator = certificates(surroundings)
         self.created: list[Callable[[], None]] = self._creator.finished
@@ -87,12 +100,23 @@ class CertManagerPopulation:
         client = scenario.client
         throttled = self.release.throttled if client.throttle is None else client.throttle
         throttle = OneBucket(client.qps, client.burst) if throttled else None
-        manager = CertManager(Process(self._surroundings, throttle, followed=SUBJECT.kind), self.release)
+        parts = [part for part in PARTS if part not in self._apart]
+        manager = CertManager(Process(self._surroundings, throttle, followed=SUBJECT.kind), self.release, parts)
+        manager.start()
+        self._main = manager
+        self._managers.append(manager)
+
+    def _start_apart(self, part: str) -> None:
+        """Start a process of its own for the approver or the built-in issuers, with luck of its own."""
+        client = self._apart[part]
+        streams = self._sim.streams.of(f"process/{part}")
+        process = Process(self._surroundings, OneBucket(client.qps, client.burst), streams=streams)
+        manager = CertManager(process, self.release, [part])
         manager.start()
         self._managers.append(manager)
 
     def _kill(self) -> None:
-        self._managers[-1].stop()
+        self._main.stop()
         self._down = True
         self._sim.call_in(self._surroundings.scenario.controllers.restart_takes, self._start_process)
 

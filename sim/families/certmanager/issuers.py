@@ -28,6 +28,8 @@ EXTERNAL_GROUP = "example.org"
 class BuiltInIssuer(RequestController):
     """One of acme, ca, selfsigned, vault and venafi; only the scenario's own type signs."""
 
+    label = "issuer"
+
     def __init__(self, manager: CertManager, type_: str) -> None:
         self.type = type_
         self.name = f"certificaterequests-issuer-{type_}"

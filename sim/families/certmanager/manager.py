@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sim.client.conditions import Status, condition
 from sim.client.effects import Failure
@@ -33,14 +33,16 @@ CERTIFICATE_CONTROLLERS: tuple[type[CertManagerController], ...] = (
     Issuing,
     RevisionManager,
     Metrics,
-    Approver,
 )
+PARTS = ("certificates", "approver", "issuer")
+"""The controllers of Certificates, the approver and the built-in issuers: all in one process unless asked otherwise."""
 
 
 class CertManager(Manager):
     """One run of cert-manager's controller binary."""
 
-    def __init__(self, process: Process, release: Release) -> None:
+    def __init__(self, process: Process, release: Release, parts: Sequence[str] = PARTS) -> None:
+        """``parts`` are those of its controllers that run in this process."""
         super().__init__(process)
         self.release = release
         scenario = process.scenario
@@ -60,8 +62,12 @@ class CertManager(Manager):
         self.certificates.add_bystander()  # ingress-shim
         for _ in range(3):  # issuers, clusterissuers and the selfsigned issuer
             self.secrets.add_bystander()
-        self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
-        self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
+        if "certificates" in parts:
+            self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
+        if "approver" in parts:
+            self.controllers.append(Approver(self))
+        if "issuer" in parts:
+            self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
 
     def _index_certificate(self, obj: Object, deleted: bool) -> None:
         assert obj.spec is not None

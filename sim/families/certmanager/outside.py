@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from sim.client import writes
 from sim.client.cache import Cache
-from sim.client.conditions import is_true, ready_reason, with_condition
+from sim.client.conditions import Status, is_true, ready_reason, with_condition
 from sim.client.effects import Send
 from sim.client.outside import OutsideClient
+from sim.client.policy import Shared, policy_of
+from sim.client.ratelimiter import RateLimiter
 from sim.client.surroundings import Surroundings
+from sim.client.throttle import TokenBucket
 from sim.cluster.messages import Response
+from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
 from sim.families.certmanager.issuers import EXTERNAL_GROUP, failed_status, sign
 from sim.families.certmanager.pki import SigningRequest
 from sim.families.certmanager.request_manager import CERTIFICATE_NAME
 from sim.families.creator import Creator
 from sim.families.otherwriter import Change, OtherWriter
-from sim.scenario.model import Scenario, Writer
+from sim.scenario.model import Retry, Scenario, Writer
 from sim.units import SECOND
 
 
@@ -86,6 +92,9 @@ class ExternalIssuer(OutsideClient):
     """An issuer with a controller of its own: signs each approved request after a while.
 
     It takes requests first come first served where it has a rate limit, and fails a share of them.
+    ``controllers.issuer`` gives it workers, each of which is held from a request's turn to the answer to its write, a token bucket for those
+    writes, and waits after a refused one; without, it takes any number at once, sends at once, and waits a second.
+    With ``issuer.reports_pending`` it says so of each request as soon as it sees it, approved or not.
     """
 
     actor = "external-issuer"
@@ -97,6 +106,14 @@ class ExternalIssuer(OutsideClient):
         self._lifetime = scenario.certificate.duration
         self._latency = simulation.streams.latency(self.actor, "latency", self._issuer.latency)
         self._luck = simulation.streams.uniform(self.actor, "failures")
+        options = scenario.controllers.issuer
+        self._workers = options.workers or 1 << 30
+        self._turns: deque[str] = deque()
+        client = options.client
+        self._bucket = TokenBucket(client.qps, client.burst) if client is not None else None
+        retry = options.retry or Retry(base=SECOND, max=SECOND)
+        self._limiter = RateLimiter(policy_of(retry, simulation.streams.uniform(self.actor, "retries"), Shared()))
+        self._seen: set[str] = set()
         self._free_at = 0
         self._taken: set[str] = set()
         self.unfinished: set[str] = set()
@@ -111,23 +128,40 @@ class ExternalIssuer(OutsideClient):
             self._cache.remove(request.name)
             return
         self._cache.put(request)
+        if self._issuer.reports_pending and request.uid not in self._seen:
+            self._seen.add(request.uid)
+            self._report_pending(request)
         if request.uid in self._taken or not is_true(request.status, "Approved"):
             return
         if ready_reason(request.status) in {"Failed", "Issued"}:
             return
         self._taken.add(request.uid)
         self.unfinished.add(request.name)
-        wait = 0
-        if self._issuer.rate_limit is not None:
-            self._free_at = max(self._free_at, self.now) + round(SECOND / self._issuer.rate_limit)
-            wait = self._free_at - self.now
-        self.sim.call_in(wait + self._latency(), self._finish, request.name)
+        self._turns.append(request.name)
+        self._next()
+
+    def _report_pending(self, request: Object) -> None:
+        """Ready=False with reason Pending; where that is refused the next event shows somebody else's newer state."""
+        if ready_reason(request.status):
+            return
+        now = self.sim.unix_seconds
+        self._write(request, with_condition(request.status, "Ready", "False", "Pending", "waiting", now), bool)
+
+    def _next(self) -> None:
+        """Let free workers take what waits for its turn."""
+        while self._turns and self._workers:
+            self._workers -= 1
+            wait = 0
+            if self._issuer.rate_limit is not None:
+                self._free_at = max(self._free_at, self.now) + round(SECOND / self._issuer.rate_limit)
+                wait = self._free_at - self.now
+            self.sim.call_in(wait + self._latency(), self._finish, self._turns.popleft())
 
     def _finish(self, name: str) -> None:
         """Write the outcome from the cached copy; a refused write is tried again with a fresh one."""
         request = self._cache.get(name)
         if request is None:
-            self.unfinished.discard(name)
+            self._done(name)
             return
         assert request.spec is not None
         csr: SigningRequest = request.spec["request"]
@@ -138,12 +172,28 @@ class ExternalIssuer(OutsideClient):
             signed = sign(csr, f"external-{name}", now, self._lifetime)
             status = {**(request.status or {}), "certificate": signed, "ca": "external"}
             status = with_condition(status, "Ready", "True", "Issued", "signed", now)
+        self._write(request, status, lambda answer: self._answered(name, answer))
+
+    def _write(self, request: Object, status: Status, answered: Callable[[Response], object]) -> None:
+        """Send the status as soon as there is a token, made from the copy that was read before the wait."""
         write = writes.replace("update", request, {"status": status}, manager=self.actor, subresource="status")
         send = Send(write, request.annotations.get(CERTIFICATE_NAME, ""), request)
-        self.submit(send, lambda answer: self._again(name, answer))
-
-    def _again(self, name: str, answer: Response) -> None:
-        if answer.code == 409:
-            self.sim.call_in(SECOND, self._finish, name)
+        wait = (self._bucket.reserve(self.now) or 0) if self._bucket is not None else 0
+        if wait:
+            self.sim.call_in(wait, self.submit, send, answered, self.now)
         else:
-            self.unfinished.discard(name)
+            self.submit(send, answered)
+
+    def _answered(self, name: str, answer: Response) -> None:
+        if answer.code == 409:
+            wait = self._limiter.when(name, self.now)
+            if wait >= 0:
+                self.sim.call_in(wait, self._finish, name)
+                return
+        self._done(name)
+
+    def _done(self, name: str) -> None:
+        self._limiter.forget(name)
+        self.unfinished.discard(name)
+        self._workers += 1
+        self._next()
