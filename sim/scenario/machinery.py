@@ -32,7 +32,7 @@ class ControllerOptions(Part):
 class OwnClient(Part):
     """The token bucket of a process of its own."""
 
-    qps: float = Field(default=20, gt=0, le=1e6, description="requests a second. Default: controller-runtime's")
+    qps: float = Field(default=20, ge=1e-7, le=1e6, description="requests a second. Default: controller-runtime's")
     burst: int = Field(default=30, ge=1, le=1_000_000, description="tokens saved. Default: controller-runtime's")
 
 

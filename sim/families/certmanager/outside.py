@@ -92,9 +92,9 @@ class ExternalIssuer(OutsideClient):
     """An issuer with a controller of its own: signs each approved request after a while.
 
     It takes requests first come first served where it has a rate limit, and fails a share of them.
-    ``controllers.issuer`` gives it workers, each of which is held from a request's turn to the answer to its write, a token bucket for those
-    writes, and waits after a refused one; without, it takes any number at once, sends at once, and waits a second.
-    With ``issuer.reports_pending`` it says so of each request as soon as it sees it, approved or not.
+    ``controllers.issuer`` gives it workers, each of which is held from a request's turn until that is answered for
+    good, a token bucket for its writes, and waits after refused ones; without, it takes any number at once, sends at
+    once, and waits a second. With ``issuer.reports_pending`` it says so of each request as soon as it sees it.
     """
 
     actor = "external-issuer"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from sim.experiment.replicate import remains
 from sim.families.warnings import warnings_of
 from sim.report.terminal import conflicts_on_requests
 from sim.units import MS, SECOND
@@ -44,7 +45,7 @@ def test_built_in_issuers_can_have_a_process_of_their_own():
     assert len(rows) >= 12
     assert any(row["sent_ns"] > row["asked_ns"] for row in rows)
     assert all(row["sent_ns"] == row["asked_ns"] for row in run.requests(actor=APPROVER))
-    assert run.cluster.remains().faults() == []
+    assert remains(run.cluster).faults() == []
 
 
 @pytest.mark.parametrize(
