@@ -1,7 +1,7 @@
 """Why each conflict happened: who lost, whose write made the copy stale, over what, and what it wasted.
 
 A conflict is a write to a Certificate that the server refused because its resourceVersion was not the current
-one (``sim.analysis.metrics.is_conflict``). The *winner* is the writer of the first version after the copy that the
+one (``sim.recording.conflict``). The *winner* is the writer of the first version after the copy that the
 loser's write was built from: the write that made that copy stale. A copy's age and its parts are
 ``sim.analysis.ages``; other 409s, and what was overwritten without any, ``sim.analysis.unseen``.
 
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.analysis.ages import PARTS, ages
 from sim.analysis.metrics import WRITING_CONTROLLERS
+from sim.analysis.waste import wasted_by_request
+from sim.recording.conflict import CODE, RESOURCES, conflicting
 from sim.recording.dictionary import COLUMNS
 from sim.recording.fields import field_names
 
@@ -46,9 +48,9 @@ def attribution(frames: Frames) -> pd.DataFrame:
     import pandas as pd
 
     requests = frames.requests
-    about = requests[requests["resource"] == "certificates"]
+    about = requests[requests["resource"].isin(RESOURCES)]
     lost = refused(requests)
-    lost = lost[lost["reason"] == "Conflict"].reset_index(drop=True)
+    lost = lost[conflicting(lost)].reset_index(drop=True)
     rows = lost.rename(columns={"actor": "controller"})
     rows = rows.join(_winners(rows, about, requests["actor"].dtype))
     wanted = rows[["replication", "request"]].merge(frames.refusals, on=["replication", "request"], how="left")
@@ -64,11 +66,11 @@ def attribution(frames: Frames) -> pd.DataFrame:
 
 
 def refused(requests: pd.DataFrame) -> pd.DataFrame:
-    """Return the requests about Certificates that were answered 409.
+    """Return the requests about Certificates (of plain clients: what they write) that were answered 409.
 
     ``conflict`` numbers those of each Certificate from 1, in each replication.
     """
-    rows = requests[(requests["resource"] == "certificates") & (requests["code"] == 409)]
+    rows = requests[requests["resource"].isin(RESOURCES) & (requests["code"] == CODE)]
     return rows.assign(conflict=rows.groupby(["replication", "object"], observed=True).cumcount() + 1)
 
 
@@ -150,7 +152,6 @@ def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
             "retried_at": following["started_at"],
             "retried_by": following["cause"],
             "recovered_at": done,
-            "cpu": passes["cpu"],
         }
     )
     found = rows[["replication", "reconcile", "certificate", "decided_at"]].merge(
@@ -169,9 +170,26 @@ def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
     found["retried_by"] = pd.Categorical(found["retried_by"], sorted({*causes, "nothing"}))
     found["ready_delay"] = delay
     found["wasted_requests"] = 1 + _repeated(found, frames.requests)
-    found["wasted_cpu"] = found["cpu"].fillna(pd.Timedelta(0)) + rows["server_cpu"].to_numpy()
-    found = found.drop(columns=["replication", "reconcile", "certificate", "decided_at", "cpu"])
+    found["wasted_cpu"] = _wasted(rows, frames.reconciles).to_numpy()
+    found = found.drop(columns=["replication", "reconcile", "certificate", "decided_at"])
     return found.set_axis(rows.index).astype({"wasted_requests": np.int64})
+
+
+def _wasted(rows: pd.DataFrame, passes: pd.DataFrame) -> pd.Series[Any]:
+    """Return the core time that each conflict wasted: the rule of ``sim.analysis.waste``."""
+    import pandas as pd
+
+    def keys(frame: pd.DataFrame, name: str) -> list[tuple[int, int]]:
+        return list(zip(frame["replication"].tolist(), frame[name].tolist(), strict=True))
+
+    def nanoseconds(column: pd.Series[Any]) -> list[int]:
+        return [int(value) for value in column.astype("int64").tolist()]
+
+    lost = keys(rows, "request")
+    spent = zip(keys(passes, "reconcile"), passes["outcome"].tolist(), nanoseconds(passes["cpu"]), strict=True)
+    server = zip(lost, nanoseconds(rows["server_cpu"]), strict=True)
+    found = wasted_by_request(list(zip(lost, keys(rows, "reconcile"), strict=True)), spent, server)
+    return pd.Series([found[key] for key in lost], index=rows.index, dtype="int64").astype("timedelta64[ns]")
 
 
 def _repeated(found: pd.DataFrame, requests: pd.DataFrame) -> pd.Series[Any]:

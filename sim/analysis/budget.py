@@ -20,9 +20,11 @@ from typing import Any
 from sim.analysis import figures
 from sim.analysis.distributions import beta_quantile
 from sim.analysis.intervals import LEVEL, Estimate
-from sim.analysis.summary import Measured, totals
+from sim.analysis.measured import Measured, totals
+from sim.scenario.metrics import metrics_of
 
-FIGURES = ("amplification", "conflicts.rate", "conflicts.per_certificate", "ghost_reconciles", "wasted_cpu")
+METRICS = ("amplification", "conflicts.rate", "conflicts.per_certificate", "ghost_reconciles", "wasted_cpu")
+"""What is told beside the tries; of them what the scenario's family has."""
 
 ASSUMES = (
     "giving up one write changes nothing for the others",
@@ -85,8 +87,8 @@ class Budget:
         }
 
 
-def budget(replications: Sequence[Measured]) -> Budget:
-    """Return the budget of replications that ran without a limit, with the figures of ``sim.analysis.waste``."""
+def budget(replications: Sequence[Measured], family: str) -> Budget:
+    """Return the budget of replications of a ``family`` that ran without a limit."""
     counted: Counter[int] = Counter()
     for each in replications:
         for key, value in each.metrics.items():
@@ -104,7 +106,7 @@ def budget(replications: Sequence[Measured]) -> Budget:
         histogram,
         int(sum(totals(replications, "tries_unfinished"))),
         allowed,
-        figures.estimates(replications, FIGURES),
+        figures.estimates(replications, [name for name in METRICS if name in metrics_of(family)]),
     )
 
 

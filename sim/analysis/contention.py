@@ -9,7 +9,7 @@ time                        ms; loop once: from the start to the last answer, wh
 work                        writes sent
 overwritten                 blind writes that replaced the same field unseen, written by another client meanwhile
 commits, throughput         jobs that committed; those per second
-job_p50, _p95, _p99         ms from the start of a job to its commit
+job_time_p50, ...           ms from the start of a job to its commit
 tries_per_job               of the jobs that ended
 timeouts                    tries whose answer was not waited for
 stale_again                 conditional writes that repeated a version which had just been refused
@@ -21,13 +21,16 @@ Figures but ``time`` of a loop once count from the end of the warm-up on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.intervals import mean_interval, quantile
-from sim.analysis.metrics import Metrics, overwritten
-from sim.analysis.summary import CONTENTION_FIGURES, Measured, conflicts_of, estimate, parts, rate, series
+from sim.analysis.intervals import mean_and_error
+from sim.analysis.measured import Measured, parts, series
+from sim.analysis.metrics import overwritten, quantiles
+from sim.analysis.summary import conflicts_of, estimate
+from sim.analysis.waste import SECOND, Metrics
+from sim.families.plain.tries import WRITER
+from sim.recording.conflict import CODE
 from sim.recording.contended import RESOURCE, Contended
 from sim.recording.replication import Replication
 
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from sim.scenario.model import Scenario
 
 MS = 1e-6
+WITH_ERROR = ("time", "work", "commits", "throughput", "tries_per_job", "timeouts", "stale_again", "starved")
+"""The figures that a summary gives with the standard error of their mean."""
 
 
 def measure(replication: Replication, scenario: Scenario) -> Metrics:
@@ -54,7 +59,7 @@ def measure(replication: Replication, scenario: Scenario) -> Metrics:
     counted = decided >= from_
     sent = run.column("sent") >= from_
     reads = run.column("read_decided") >= from_
-    stale = counted & conditional & (code == 409)
+    stale = counted & conditional & (code == CODE)  # their 409s without a resourceVersion are FieldConflicts
     tried = counted & conditional
     ended = run.job("ended") >= from_
     committed = ended & (run.job("committed") == 1)
@@ -67,7 +72,7 @@ def measure(replication: Replication, scenario: Scenario) -> Metrics:
         "requests": own + int(reads.sum()) + int((run.background[:, -2] >= from_).sum()),
         "requests_by_controllers": own,
         "events": 0,
-        "field_conflicts": int((counted & ~conditional & (code == 409)).sum()),
+        "field_conflicts": int((counted & ~conditional & (code == CODE)).sum()),
         "overwritten": _overwritten(replication, from_),
         "gave_up": int(ended.sum() - committed.sum()),
         "retries": int((sent & (run.column("number") > 1)).sum()),
@@ -87,12 +92,14 @@ def measure(replication: Replication, scenario: Scenario) -> Metrics:
         metrics["time"] = replication.ended_ns * MS if replication.settled else None
     else:
         metrics["time"] = float(took.mean()) if len(took) else None
-    sorted_times = took.tolist()
-    for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        metrics[f"job_{name}"] = quantile(sorted_times, q)
+    metrics |= quantiles("job_time", took.tolist())
     for name, which in (("conflicts", stale), ("attempts", tried), ("refused", stale)):
         metrics[name] = metrics[f"{name}_by_controllers"] = int(which.sum())
         metrics.update(_by_group(run, name, group[which]))
+    metrics.update(_written(run, from_))
+    metrics["accepted"] = int(tried.sum() - stale.sum())
+    metrics["requests_peak"] = _peak(run, counted, reads, from_)
+    metrics.update(_tries(run, ended, committed))
     metrics.update(_by_group(run, "commits", run.group_of[run.job("client")[committed]]))
     metrics.update(_codes(run, tries, counted, reads, group))
     metrics["reconciles"] = int((run.column("how") == 0)[run.column("began") >= from_].sum())
@@ -113,6 +120,39 @@ def _by_group(run: Contended, name: str, groups: np.ndarray) -> Metrics:
 
     counts = np.bincount(groups, minlength=len(run.names))
     return {f"{name}.{label}": int(counts[n]) for n, label in enumerate(run.names)}
+
+
+def _written(run: Contended, from_: int) -> Metrics:
+    """The writes of those who write beside the clients."""
+    import numpy as np
+
+    writer, decided = run.background[:, WRITER.index("writer")], run.background[:, WRITER.index("decided")]
+    others = [number for number, group in enumerate(run.groups) if group < 0]
+    counts = np.bincount(writer[decided >= from_], minlength=len(run.groups))
+    return {"written": int(counts.sum()), **{f"written.{run.labels[number]}": int(counts[number]) for number in others}}
+
+
+def _peak(run: Contended, writes: np.ndarray, reads: np.ndarray, from_: int) -> int:
+    """Requests that the server received in the busiest second."""
+    import numpy as np
+
+    others = run.background[:, -2]
+    received = [run.column("received")[writes], run.column("read_received")[reads], others[others >= from_]]
+    seconds = np.concatenate(received) // SECOND
+    return int(np.unique(seconds, return_counts=True)[1].max(initial=0))
+
+
+def _tries(run: Contended, ended: np.ndarray, committed: np.ndarray) -> Metrics:
+    """The jobs that committed by how many tries they took, and the others: what a budget is made from."""
+    import numpy as np
+
+    begun = np.stack([run.column("client"), run.column("job")], axis=1)
+    counts = zip(*np.unique(run.job("tries")[committed], return_counts=True), strict=True)
+    return {
+        **{f"tries.{number}": int(many) for number, many in counts},
+        "tries_gave_up": int(ended.sum() - committed.sum()),
+        "tries_unfinished": len(np.unique(begun, axis=0)) - len(run.jobs),
+    }
 
 
 def _codes(run: Contended, tries: np.ndarray, writes: np.ndarray, reads: np.ndarray, group: np.ndarray) -> Metrics:
@@ -165,12 +205,7 @@ def violations(run: Contended) -> list[str]:
 
 def with_error(replications: Sequence[Measured], key: str) -> dict[str, float | None]:
     """Return ``{mean, se, low, high}``: se is the mean's standard error over the replications."""
-    known = [value for value in series(replications, key) if value is not None]
-    found = mean_interval(known)
-    error = None
-    if len(known) > 1 and found.mean is not None:
-        variance = math.fsum((value - found.mean) ** 2 for value in known) / (len(known) - 1)
-        error = math.sqrt(variance / len(known))
+    found, error = mean_and_error(series(replications, key))
     return {"mean": found.mean, "se": error, "low": found.low, "high": found.high}
 
 
@@ -179,18 +214,16 @@ def summarise(scenario: Scenario, replications: Sequence[Measured], summary: dic
     contention = scenario.contention
     assert contention is not None
     groups = [group.name for group in contention.groups]
-    everyone = rate(replications)
     how = {group.name: None if group.loop == "open" else scenario.clients_of(group) for group in contention.groups}
     return {
         **summary,
         "contention": {"loop": contention.loop, "clients": how, "objects": contention.objects},
         "clients": sum(count or 0 for count in how.values()) or None,
-        **{name: with_error(replications, name) for name in CONTENTION_FIGURES},
-        "job_time": {name: with_error(replications, f"job_{name}") for name in ("p50", "p95", "p99")},
+        **{name: with_error(replications, name) for name in WITH_ERROR},
+        "job_time": {name: with_error(replications, f"job_time_{name}") for name in ("p50", "p95", "p99")},
         "commits_by_group": {name: estimate(replications, f"commits.{name}").as_dict() for name in groups},
         "conflicts": {
             **summary["conflicts"],
-            "rate": None if everyone.mean is None else everyone.as_dict(),
             "by_controller": {name: conflicts_of(replications, name) for name in groups},
         },
         "groups": parts(replications, "commits"),

@@ -16,7 +16,7 @@ from sim.recording.columns import OBJECTS
 from sim.units import SECOND
 
 if TYPE_CHECKING:
-    from sim.analysis.summary import Measured
+    from sim.analysis.measured import Measured
     from sim.recording.replication import Replication
     from sim.scenario.model import Scenario
 

@@ -1,137 +1,136 @@
-"""The figures that a sweep ranks by, a search minimises and a precision is asked of, by name.
+"""From the figures of replications to the numbers of ``sim.scenario.metrics``, with intervals, differences, ranks.
 
-A name with an underscore is one of ``expect:`` and means the same as there; a name with a dot is where
-``requeue run --json`` has the figure. Every figure is one number per replication; times to Ready are the quantile
-of each replication, because that is what can be paired.
+Every command, every report and Python come here, so a name has one number whoever asks. A metric is named by any of
+its spellings, or handed in as a ``Metric``. Differences are replication by replication on the same random numbers,
+but for the unpaired ones. Each interval stands for itself, at 95%: with many variants and many metrics one in twenty
+of the true nulls looks decided, so a claim should rest on the metric chosen beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
-from sim.analysis.intervals import Estimate, mean_interval, paired_difference, ratio_difference, ratio_interval
-from sim.analysis.summary import Measured, per_certificate, series, totals
-from sim.scenario.names import did_you_mean
-
-
-class Figure(NamedTuple):
-    """A figure: words for tables, and how its number comes from the figures of ``sim.analysis.metrics``.
-
-    ``over`` is the denominator of a share or a quotient; ``kind`` says how the number is written: a count, a
-    share or seconds. ``higher`` marks the few that are better when higher.
-    """
-
-    label: str
-    key: str
-    over: str = ""
-    kind: str = "count"
-    higher: bool = False
-
-
-_READY = {
-    f"time_to_ready{dot}p{q}": Figure(f"time to Ready, p{q}", f"time_to_ready_p{q}", kind="seconds")
-    for q in (50, 95, 99)
-    for dot in "._"
-}
-FIGURES: Mapping[str, Figure] = {
-    **_READY,
-    "conflicts.total": Figure("conflicts", "conflicts"),
-    "conflicts.per_certificate": Figure("conflicts per Certificate", "conflicts", "certificates"),
-    "conflicts.rate": Figure("conflict rate", "refused", "attempts", "share"),
-    "conflicts_total": Figure("conflicts", "conflicts_by_controllers"),
-    "conflicts_per_certificate": Figure("conflicts per Certificate", "conflicts_by_controllers", "certificates"),
-    "conflict_rate": Figure("conflict rate", "refused_by_controllers", "attempts_by_controllers", "share"),
-    "requests.total": Figure("requests", "requests"),
-    "requests.peak": Figure("requests in the busiest second", "requests_peak"),
-    "requests_total": Figure("requests", "requests_by_controllers"),
-    "status_writes": Figure("status writes", "status_writes"),
-    "reconciles": Figure("reconciles", "reconciles"),
-    "ghost_reconciles": Figure("ghost reconciles", "ghost_reconciles"),
-    "wasted_cpu": Figure("wasted core time", "wasted_cpu", kind="seconds"),
-    "amplification": Figure("tries per accepted write", "attempts", "accepted"),
-    "log_lines": Figure("log lines", "log_lines"),
-    "overwritten": Figure("overwritten unseen", "overwritten"),
-    "hidden_retries": Figure("retries inside the server", "hidden_retries"),
-    "gave_up": Figure("gave up", "gave_up"),
-    "stranded": Figure("stranded Certificates", "stranded"),
-    "ready_share": Figure("share of Certificates Ready", "ready", "certificates", "share", higher=True),
-}
-"""Every name that can be asked for."""
-
-SHOWN = (
-    "time_to_ready.p50",
-    "time_to_ready.p95",
-    "time_to_ready.p99",
-    "conflicts.per_certificate",
-    "conflicts.rate",
-    "requests.total",
-    "requests.peak",
-    "ghost_reconciles",
-    "wasted_cpu",
-    "amplification",
-    "log_lines",
-    "gave_up",
-    "stranded",
+from sim.analysis.intervals import (
+    Estimate,
+    amount_interval,
+    paired_difference,
+    quantile_interval,
+    ratio_difference,
+    ratio_interval,
+    unpaired_difference,
+    unpaired_ratio_difference,
+    verdict,
 )
-"""The figures that reports list, in their order."""
+from sim.analysis.measured import Measured, series, totals
+from sim.analysis.metrics import QUANTILES
+from sim.scenario.metrics import METRICS, Metric, find
 
 
-def check(name: str) -> str:
-    """Return ``name``; raises ``ValueError`` with the nearest names where there is no such figure."""
-    if name not in FIGURES:
-        known = ", ".join(FIGURES)
-        raise ValueError(f"unknown metric {name[:60]!r}{did_you_mean(name, FIGURES)}; allowed: {known}")
-    return name
+class ByName(dict[str, Estimate]):
+    """Estimates by the name of their metric; an older spelling finds them too."""
+
+    def __missing__(self, name: str) -> Estimate:
+        try:
+            current = find(name).name
+        except ValueError:
+            raise KeyError(name) from None
+        if current == name:
+            raise KeyError(name)
+        return self[current]
 
 
-def values(name: str, replications: Sequence[Measured]) -> list[float | None]:
-    """Return the figure of every replication; ``None`` where it is undefined."""
-    figure = FIGURES[name]
-    if not figure.over:
-        return series(replications, figure.key)
-    if figure.over == "certificates":
-        return per_certificate(replications, figure.key)
-    tops, bottoms = _parts(figure, replications)
+def values(metric: str | Metric, replications: Sequence[Measured]) -> list[float | None]:
+    """Return the metric of every replication; ``None`` where it is undefined.
+
+    Raises ``ValueError`` for a metric that is of all replications together: none has one of its own.
+    """
+    about = _metric(metric)
+    if not about.comparable:
+        raise ValueError(f"{about.name} is of all replications together; no single one has it")
+    if not about.over:
+        return series(replications, about.figure)
+    tops, bottoms = totals(replications, about.figure), totals(replications, about.over)
     return [top / bottom if bottom else None for top, bottom in zip(tops, bottoms, strict=True)]
 
 
-def estimate(name: str, replications: Sequence[Measured]) -> Estimate:
-    """Return the mean of the figure with its 95% interval; a ratio of sums where it is a quotient."""
-    figure = FIGURES[name]
-    if _quotient(figure):
-        return ratio_interval(*_parts(figure, replications))
-    return mean_interval(values(name, replications))
+def estimate(metric: str | Metric, replications: Sequence[Measured]) -> Estimate:
+    """Return the metric over all replications, aggregated as the table says, with its 95% interval."""
+    about = _metric(metric)
+    match about.aggregate:
+        case "pooled":
+            return quantile_interval([each.times_to_ready for each in replications], QUANTILES[about.figure])
+        case "ratio of sums":
+            return ratio_interval(totals(replications, about.figure), totals(replications, about.over))
+        case _:
+            return amount_interval(values(about, replications), 1.0 if about.unit == "share" else float("inf"))
 
 
-def difference(name: str, replications: Sequence[Measured], baseline: Sequence[Measured]) -> Estimate:
-    """Return the figure's paired difference from the baseline with its 95% interval.
+def difference(metric: str | Metric, replications: Sequence[Measured], baseline: Sequence[Measured]) -> Estimate:
+    """Return the paired difference from the baseline with its 95% interval.
 
     Replication i of both must have run on the same random numbers.
     """
-    figure = FIGURES[name]
-    if _quotient(figure):
-        return ratio_difference(*_parts(figure, replications), *_parts(figure, baseline))
-    return paired_difference(values(name, replications), values(name, baseline))
+    about = _metric(metric)
+    if about.aggregate == "ratio of sums":
+        return ratio_difference(*_sums(about, replications), *_sums(about, baseline))
+    return paired_difference(values(about, replications), values(about, baseline))
 
 
-def estimates(replications: Sequence[Measured], names: Sequence[str]) -> dict[str, Estimate]:
-    """Return several figures with their intervals."""
-    return {name: estimate(name, replications) for name in names}
+def unpaired(metric: str | Metric, replications: Sequence[Measured], baseline: Sequence[Measured]) -> Estimate:
+    """Return the difference from a baseline that ran on other random numbers."""
+    about = _metric(metric)
+    if about.aggregate == "ratio of sums":
+        return unpaired_ratio_difference(*_sums(about, replications), *_sums(about, baseline))
+    return unpaired_difference(values(about, replications), values(about, baseline))
 
 
-def shown(*names: str) -> tuple[str, ...]:
-    """Return these figures, then those that reports list, each once."""
-    return tuple(dict.fromkeys((*names, *SHOWN)))
+def estimates(replications: Sequence[Measured], metrics: Iterable[str | Metric]) -> ByName:
+    """Return several metrics with their intervals, by name."""
+    return ByName({_metric(each).name: estimate(each, replications) for each in metrics})
 
 
-def _quotient(figure: Figure) -> bool:
-    return bool(figure.over) and figure.over != "certificates"
+def differences(
+    replications: Sequence[Measured], baseline: Sequence[Measured], metrics: Iterable[str | Metric]
+) -> ByName:
+    """Return the paired differences of several metrics, by name."""
+    return ByName({_metric(each).name: difference(each, replications, baseline) for each in metrics})
 
 
-def _parts(figure: Figure, replications: Sequence[Measured]) -> tuple[list[float], list[float]]:
-    tops = totals(replications, figure.key)
-    if figure.over != "accepted":
-        return tops, totals(replications, figure.over)
-    refused = totals(replications, "refused")
-    return tops, [attempts - lost for attempts, lost in zip(tops, refused, strict=True)]
+def listed(metrics: Mapping[str, Metric], *first: str) -> tuple[str, ...]:
+    """Return the names of ``metrics`` that tables list, after ``first``, each once."""
+    names = [find(name).name for name in first]
+    return tuple(dict.fromkeys((*names, *(name for name, about in metrics.items() if about.listed))))
+
+
+def decided(metric: str | Metric, found: Estimate) -> str:
+    """Return the verdict on a difference of a metric; where there is none, why: such as ``none attempted``."""
+    return verdict(found) if found.mean is not None else _metric(metric).undefined
+
+
+def compared(metric: str | Metric, found: Estimate) -> dict[str, float | str | None]:
+    """Return a difference of a metric as plain data, with its verdict."""
+    return {**found.as_dict(), "verdict": decided(metric, found)}
+
+
+def ranking(found: Mapping[str, Mapping[str, Estimate]], metric: str | Metric) -> list[str]:
+    """Return the variants from the best mean of the metric to the worst, those without one last."""
+    about = _metric(metric)
+
+    def place(variant: str) -> tuple[bool, float]:
+        mean = found[variant][about.name].mean
+        return mean is None, sign(about) * (mean or 0.0)
+
+    return sorted(found, key=place)
+
+
+def sign(metric: str | Metric) -> int:
+    """Return 1 for a metric that is better when lower, -1 for one that is better when higher."""
+    return -1 if _metric(metric).better == "higher" else 1
+
+
+def _metric(metric: str | Metric) -> Metric:
+    return metric if isinstance(metric, Metric) else METRICS.get(metric) or find(metric)
+
+
+def _sums(about: Metric, replications: Sequence[Measured]) -> tuple[list[float], list[float]]:
+    return totals(replications, about.figure), totals(replications, about.over)

@@ -4,7 +4,9 @@ Replications are independent and identically distributed (each has its own rando
 methods for terminating simulations apply: A. M. Law, *Simulation Modeling and Analysis*, 5th ed., sections
 4.5 (means), 9.4.1 (terminating runs) and 10.2.1 (paired differences under common random numbers); for ratios
 of sums the jackknife: Law, section 9.5.2, and Efron and Tibshirani, *An Introduction to the Bootstrap*,
-chapter 11.
+chapter 11. Counts and times cannot be below 0, so the intervals of their means are made on the logarithmic scale (the
+delta method: G. Casella and R. Berger, *Statistical Inference*, section 5.5.4), where they stay above 0 and cover a
+skewed mean more often than the plain one does; ``tests/analysis/test_coverage.py`` measures both.
 
 Three rules hold everywhere: the mean of nothing is ``None`` and not 0, one replication has no interval, and a
 NaN or an infinity is an error and never a result.
@@ -23,7 +25,7 @@ from sim.analysis.distributions import student_quantile
 LEVEL = 0.95
 """Confidence level of every interval."""
 
-Verdict = Literal["lower", "higher", "undecided"]
+Verdict = Literal["lower", "higher", "the same", "undecided"]
 
 
 class Estimate(NamedTuple):
@@ -50,15 +52,31 @@ def mean_interval(values: Iterable[float | None]) -> Estimate:
     interval. Equal values give an interval of no width. Raises ``ValueError`` on a NaN or an infinity.
     """
     known = _finite(value for value in values if value is not None)
-    n = len(known)
-    if n == 0:
-        return NOTHING
-    mean = math.fsum(known) / n
-    if n == 1:
-        return Estimate(mean, None, None, 1)
-    variance = math.fsum((value - mean) ** 2 for value in known) / (n - 1)
-    half = _student(n - 1) * math.sqrt(variance / n)
-    return Estimate(mean, mean - half, mean + half, n)
+    mean, half = _student_half(known)
+    if mean is None or half is None:
+        return Estimate(mean, None, None, len(known))
+    return Estimate(mean, mean - half, mean + half, len(known))
+
+
+def amount_interval(values: Iterable[float | None], most: float = math.inf) -> Estimate:
+    """Return the mean of counts, times or shares with an interval that does not go below 0.
+
+    Student's on the logarithmic scale: the mean times e to the power of plus and minus the relative half width. A
+    mean of 0 is one of zeros alone, known exactly. ``most`` is 1 for shares: more than that they cannot be. For the
+    rest as ``mean_interval``; raises ``ValueError`` on a value below 0, too.
+    """
+    known = _finite(value for value in values if value is not None)
+    if known and min(known) < 0:
+        raise ValueError(f"{min(known)} is neither a count nor a time")
+    mean, half = _student_half(known)
+    return _amount(mean, half, len(known), most)
+
+
+def mean_and_error(values: Iterable[float | None]) -> tuple[Estimate, float | None]:
+    """Return ``amount_interval``, and the standard error of the mean; ``None`` where one value says nothing of it."""
+    known = [value for value in values if value is not None]
+    mean, half = _student_half(_finite(known))
+    return amount_interval(known), None if mean is None or half is None else half / _student(len(known) - 1)
 
 
 def paired_difference(values: Sequence[float | None], baseline: Sequence[float | None]) -> Estimate:
@@ -78,12 +96,14 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -
     A mean of per-replication ratios would weigh a replication with few attempts as much as one with many, and
     is undefined where one has none. ``mean`` is ``None`` where all denominators are 0; the interval is, where
     only one replication has a denominator. Where no numerator exceeds its denominator the ratio is a share
-    and its interval is kept within 0 and 1.
+    and its interval is kept within 0 and 1; any other ratio of counts has one on the logarithmic scale, as
+    ``amount_interval``.
     """
     tops, bottoms = _finite(numerators), _finite(denominators)
     whole, parts = _leave_one_out(tops, bottoms)
-    share = all(top <= bottom for top, bottom in zip(tops, bottoms, strict=True))
-    return _jackknife(whole, parts, bounds=(0.0, 1.0) if share else (-math.inf, math.inf))
+    if all(top <= bottom for top, bottom in zip(tops, bottoms, strict=True)):
+        return _jackknife(whole, parts, bounds=(0.0, 1.0))
+    return _amount(*_jackknife_half(whole, parts), len(parts))
 
 
 def ratio_difference(
@@ -181,7 +201,12 @@ def quantile_interval(groups: Iterable[Sequence[float]], q: float) -> Estimate:
 
 
 def verdict(difference: Estimate) -> Verdict:
-    """Say which way a difference goes; ``undecided`` where its interval covers 0 or cannot be computed."""
+    """Say which way a difference goes: ``the same`` where every pair is equal, so that it is exactly 0.
+
+    ``undecided`` where its interval covers 0 or cannot be computed.
+    """
+    if difference.low == difference.high == 0:
+        return "the same"
     if difference.low is None or difference.high is None or difference.low <= 0 <= difference.high:
         return "undecided"
     return "lower" if difference.high < 0 else "higher"
@@ -234,6 +259,39 @@ def _leave_one_out(tops: list[float], bottoms: list[float]) -> tuple[float | Non
     return top / bottom, [None if b == 0 else a / b for a, b in rest]
 
 
+def _student_half(known: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return the mean and the half width of its Student t interval."""
+    n = len(known)
+    if n == 0:
+        return None, None
+    mean = math.fsum(known) / n
+    if n == 1:
+        return mean, None
+    variance = math.fsum((value - mean) ** 2 for value in known) / (n - 1)
+    return mean, _student(n - 1) * math.sqrt(variance / n)
+
+
+def _amount(mean: float | None, half: float | None, n: int, most: float = math.inf) -> Estimate:
+    """Return a mean of amounts with the interval that a half width becomes on the logarithmic scale."""
+    if mean is None or half is None:
+        return Estimate(mean, None, None, n)
+    if mean == 0:
+        return Estimate(mean, 0.0, 0.0, n)
+    factor = math.exp(half / mean)
+    return Estimate(mean, mean / factor, min(mean * factor, most), n)
+
+
+def _jackknife_half(whole: float | None, parts: list[float | None]) -> tuple[float | None, float | None]:
+    """Return a ratio and the half width of its jackknife interval."""
+    n = len(parts)
+    known = [part for part in parts if part is not None]
+    if whole is None or n < 2 or len(known) < n:
+        return whole, None
+    centre = math.fsum(known) / n
+    variance = (n - 1) / n * math.fsum((part - centre) ** 2 for part in known)
+    return whole, _student(n - 1) * math.sqrt(variance)
+
+
 def _jackknife(
     whole: float | None,
     parts: list[float | None],
@@ -241,12 +299,8 @@ def _jackknife(
 ) -> Estimate:
     if whole is None:
         return NOTHING
-    n = len(parts)
-    known = [part for part in parts if part is not None]
-    if n < 2 or len(known) < n:
-        return Estimate(whole, None, None, n)
-    centre = math.fsum(known) / n
-    variance = (n - 1) / n * math.fsum((part - centre) ** 2 for part in known)
-    half = _student(n - 1) * math.sqrt(variance)
+    _, half = _jackknife_half(whole, parts)
+    if half is None:
+        return Estimate(whole, None, None, len(parts))
     low, high = bounds
-    return Estimate(whole, max(whole - half, low), min(whole + half, high), n)
+    return Estimate(whole, max(whole - half, low), min(whole + half, high), len(parts))

@@ -1,17 +1,22 @@
-"""The figures of one replication, as a flat dictionary of numbers.
+"""What one replication of cert-manager counts, as a flat dictionary of numbers: what metrics are made from.
 
 They are computed where the replication ran, so that only these few numbers (and, where wanted, compact
 tables) travel between processes. A key such as ``conflicts`` is a total; ``conflicts.certificates-trigger``
-is the part of one writer. A value is ``None`` where the figure is undefined, never 0 in its place.
+is the part of one writer. A value is ``None`` where the figure is undefined, never 0 in its place. The numbers that
+people ask for are ``sim.scenario.metrics``.
 
 ==========================  ============================================================================
 certificates, ready         Certificates recorded; of them Ready at the end
 stranded                    not Ready, still Issuing, or with a next private key at the end
 unfinished, stuck           of them, see ``sim.analysis.endings``, by cause; ``settled_s`` likewise
-conflicts                   writes to a Certificate answered 409 with reason Conflict
+issued, renewed             issuances that were finished; of them those of a Certificate that had been before
+time_to_renewed_p50, ...    seconds from the write that begins a renewal to the one that counts its revision
+conflicts                   writes to a Certificate refused as stale (``sim.recording.conflict``)
 attempts                    writes to a Certificate that carried a resourceVersion: those that can be refused
 refused                     of the attempts, those that were: the numerator of the rate
+accepted                    of the attempts, the others
 ..._by_controllers          conflicts, attempts and refused of cert-manager's own controllers alone
+written                     writes to Certificates that succeeded, creations not counted
 field_conflicts             applies refused because another manager owns a field (FieldConflict)
 status_writes               successful writes to the status subresource of Certificates
 requests, requests.code.N   all requests; those answered N
@@ -22,12 +27,13 @@ events                      requests for events
 reconciles, gave_up         passes of all controllers; of them those that failed and dropped their key
 retries                     tries after a refusal or an error: passes that sent something, and tries in place
 budget_refusals             retries (and writes) that a retry budget did not allow
-ghost_reconciles            see ``ghosts``
+ghost_reconciles            see ``sim.analysis.waste.ghosts``
 hidden_retries              times the server read again and retried inside a request
 overwritten                 see ``overwritten``
 duplicate_secret_applies    applies of target Secrets beyond one per issuance
 duplicate_requests          CertificateRequests beyond one per issuance
-time_to_ready_p50, _p95     seconds from a Certificate's creation to its first Ready=True
+time_to_ready_p50, ...      seconds from a Certificate's creation to its first Ready=True
+wasted_cpu, tries...        see ``sim.analysis.waste``
 log_lines                   lines that the process writes at the scenario's verbosity
 logged.V.K                  lines of kind K (``LINES``) that it writes from verbosity V on, written or not
 violations                  broken invariants
@@ -41,12 +47,13 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sim.analysis.endings import counted
 from sim.analysis.intervals import quantile
+from sim.analysis.waste import DROPPED, Metrics, Row, ghosts, positions, waste
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
-from sim.recording.frames import CONTENDED
+from sim.recording.conflict import RESOURCES, is_conflict
+from sim.recording.fields import FIELDS
 from sim.recording.replication import Replication
 from sim.scenario.workload import OWN_PREFIXES
 
@@ -67,13 +74,11 @@ LINES = {
 }
 """The kinds of lines that the controllers log, and what to grep for: in none of the others."""
 
-DROPPED = frozenset({"gave-up", "over-budget"})
-"""Outcomes of a reconcile after which its key is not tried again."""
-
-Metrics = dict[str, float | None]
-Row = tuple[Any, ...]
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 SECONDS = 1e-9
+_ISSUING = 1 << FIELDS.index("status.conditions[Issuing]")
+_REVISION = 1 << FIELDS.index("status.revision")
 
 
 def measure(replication: Replication, verbosity: int) -> Metrics:
@@ -82,9 +87,9 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     metrics.update(_requests(replication.requests))
     metrics.update(_reconciles(replication.reconciles))
     metrics.update(_certificates(replication.objects))
-    times = times_to_ready(replication.objects)
-    for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        metrics[f"time_to_ready_{name}"] = quantile(times, q)
+    metrics.update(quantiles("time_to_ready", times_to_ready(replication.objects)))
+    metrics.update(_renewals(replication.requests))
+    metrics.update(waste(replication))
     metrics.update(counted(replication))
     metrics["log_lines"] = len(visible(replication.logs, verbosity))
     metrics.update(logged(replication.logs))
@@ -94,9 +99,9 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     return metrics
 
 
-def is_conflict(resource: str, code: int, reason: str) -> bool:
-    """Say whether an answer is what the project calls a conflict: 409 Conflict on a Certificate."""
-    return resource == "certificates" and code == 409 and reason == "Conflict"
+def quantiles(name: str, times: Sequence[float]) -> Metrics:
+    """Return ``NAME_p50``, ``_p95`` and ``_p99`` of observed times."""
+    return {f"{name}_{q}": quantile(times, share) for q, share in QUANTILES.items()}
 
 
 def times_to_ready(objects: Iterable[Row]) -> array[float]:
@@ -116,38 +121,12 @@ def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:
 
 def logged(logs: Iterable[Row]) -> Metrics:
     """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
-    verbosity, message = _positions(LOGS, "verbosity", "message")
+    verbosity, message = positions(LOGS, "verbosity", "message")
     found: Counter[tuple[int, str]] = Counter()
     for row in logs:
         kind = next((kind for kind, words in LINES.items() if words in row[message]), "other")
         found[row[verbosity], kind] += 1
     return {f"logged.{level}.{kind}": count for (level, kind), count in sorted(found.items())}
-
-
-def ghosts(reconciles: Iterable[Row]) -> Counter[str]:
-    """Count by controller the reconciles that a backoff started after a conflict and that found nothing to
-    do.
-
-    Nothing cancels a waiting re-add, so the retry that the winner's watch event started has normally done the
-    work before. The conflict is the last failure of that key in that controller.
-    """
-    controller, key, cause, started, requests, outcome = _positions(
-        RECONCILES, "controller", "key", "cause", "started_ns", "requests", "outcome"
-    )
-    last_failure: dict[tuple[str, str], str] = {}
-    found: Counter[str] = Counter()
-    for row in sorted(reconciles, key=lambda row: int(row[started])):
-        item = (row[controller], row[key])
-        if row[outcome] in {"conflict", "error", *DROPPED}:
-            last_failure[item] = row[outcome]
-        elif (
-            row[outcome] == "ok"
-            and row[cause] == "backoff"
-            and row[requests] == 0
-            and last_failure.get(item) == "conflict"
-        ):
-            found[row[controller]] += 1
-    return found
 
 
 def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
@@ -157,7 +136,7 @@ def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
     read, where one of the writes in between came from another writer and touched one of the same fields. It
     may have written the same value again: what counts is that nobody checked.
     """
-    resource, name, actor, conditional, read, base, written, fields, decided = _positions(
+    resource, name, actor, conditional, read, base, written, fields, decided = positions(
         REQUESTS,
         "resource",
         "object",
@@ -171,7 +150,7 @@ def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
     )
     history: dict[str, list[Row]] = defaultdict(list)
     for row in requests:
-        if row[resource] in CONTENDED and row[written] > 0:
+        if row[resource] in RESOURCES and row[written] > 0:
             history[row[name]].append(row)
     found: Counter[str] = Counter()
     for rows in history.values():
@@ -190,7 +169,7 @@ def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
 
 
 def _requests(rows: Sequence[Row]) -> Metrics:
-    actor, verb, resource, subresource, code, reason, conditional, retries = _positions(
+    actor, verb, resource, subresource, code, reason, conditional, retries = positions(
         REQUESTS,
         "actor",
         "verb",
@@ -214,6 +193,7 @@ def _requests(rows: Sequence[Row]) -> Metrics:
         for row in rows
     )
     conflicts, attempts, refused, writes = (_at_zero() for _ in range(4))
+    written: Counter[str] = Counter()
     by_code: Counter[str] = Counter()
     by_kind: Counter[str] = Counter()
     field_conflicts: Counter[str] = Counter()
@@ -231,6 +211,8 @@ def _requests(rows: Sequence[Row]) -> Metrics:
         if could:
             attempts[who] += count
             refused[who] += count * conflict
+        if 200 <= answer < 300 and what not in {"get", "create"}:
+            written[who] += count
         if why == "FieldConflict":
             field_conflicts[who] += count
         if part == "status" and 200 <= answer < 300 and what != "get":
@@ -246,6 +228,7 @@ def _requests(rows: Sequence[Row]) -> Metrics:
         ("attempts", attempts),
         ("refused", refused),
         ("status_writes", writes),
+        ("written", written),
         ("field_conflicts", field_conflicts),
         ("overwritten", overwritten(rows)),
     ):
@@ -253,13 +236,14 @@ def _requests(rows: Sequence[Row]) -> Metrics:
     for name, counter in (("conflicts", conflicts), ("attempts", attempts), ("refused", refused)):
         own_part = sum(count for who, count in counter.items() if who.startswith(OWN_PREFIXES))
         metrics[f"{name}_by_controllers"] = own_part
+    metrics["accepted"] = sum(attempts.values()) - sum(refused.values())
     metrics.update({f"requests.code.{answer}": count for answer, count in sorted(by_code.items())})
     metrics.update({f"requests.kind.{kind}": count for kind, count in sorted(by_kind.items())})
     return metrics
 
 
 def _reconciles(rows: Sequence[Row]) -> Metrics:
-    controller, outcome, requests, failures, retries, refusals = _positions(
+    controller, outcome, requests, failures, retries, refusals = positions(
         RECONCILES, "controller", "outcome", "requests", "failures", "retries", "refusals"
     )
     metrics: Metrics = {
@@ -272,8 +256,37 @@ def _reconciles(rows: Sequence[Row]) -> Metrics:
     return metrics
 
 
+def _renewals(rows: Iterable[Row]) -> Metrics:
+    """Count issuances, and time those after the first of a Certificate.
+
+    A renewal begins with the first write of Issuing after an issuance was finished (by trigger), and ends with the
+    write that counts its revision (by issuing).
+    """
+    name, actor, resource, written, decided, fields = positions(
+        REQUESTS, "object", "actor", "resource", "written_version", "decided_ns", "fields"
+    )
+    begun: dict[str, int] = {}
+    issued: Counter[str] = Counter()
+    times: list[float] = []
+    for row in rows:
+        if row[resource] != "certificates" or row[written] <= 0:
+            continue
+        if row[fields] & _REVISION:
+            issued[row[name]] += 1
+            began = begun.pop(row[name], None)
+            if began is not None and issued[row[name]] > 1:
+                times.append((row[decided] - began) * SECONDS)
+        elif row[fields] & _ISSUING and row[actor] == "certificates-trigger":
+            begun.setdefault(row[name], row[decided])
+    return {
+        "issued": sum(issued.values()),
+        "renewed": sum(count - 1 for count in issued.values()),
+        **quantiles("time_to_renewed", times),
+    }
+
+
 def _certificates(rows: Sequence[Row]) -> Metrics:
-    ready, issuing, next_key, revision, applies, created, size = _positions(
+    ready, issuing, next_key, revision, applies, created, size = positions(
         OBJECTS,
         "ready",
         "issuing",
@@ -297,10 +310,6 @@ def _certificates(rows: Sequence[Row]) -> Metrics:
         "duplicate_requests": sum(beyond(row, created) for row in rows),
         "managed_fields_bytes": sum(row[size] for row in rows) / len(rows) if rows else None,
     }
-
-
-def _positions(columns: Sequence[str], *names: str) -> list[int]:
-    return [columns.index(name) for name in names]
 
 
 def _at_zero() -> Counter[str]:

@@ -1,87 +1,39 @@
 """From the figures of many replications to means with intervals: the object that ``--json`` prints.
 
-Every figure is per replication. A group ``{mean, low, high}`` is a mean with its 95% interval over the
-replications (``sim.analysis.intervals``); with one replication ``low`` and ``high`` are null. Times are in
-seconds. ``time_to_ready`` is of the Certificates that became Ready, all replications together; an end of its
-interval is null where it lies beyond all that was observed.
+``metrics`` has every metric of ``sim.scenario.metrics`` that the scenario's family has, by name. The rest says more of
+some of them, by writer and kind. Every figure is per replication. A group ``{mean, low, high}`` is a mean with its 95%
+interval over the replications (``sim.analysis.intervals``); with one replication ``low`` and ``high`` are null. Times
+are in seconds. ``time_to_ready`` is the mean of the replications' quantiles, as everywhere;
+``time_to_ready_pooled`` that of all their Certificates together, and an end of its interval is null where it lies
+beyond all that was observed.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.intervals import Estimate, mean_interval, quantile_interval, ratio_interval
-from sim.analysis.metrics import WRITING_CONTROLLERS, Metrics
+from sim.analysis import figures
+from sim.analysis.intervals import NOTHING, Estimate, amount_interval, ratio_interval
+from sim.analysis.measured import Measured, digest, parts, series, totals
+from sim.analysis.metrics import QUANTILES, WRITING_CONTROLLERS
+from sim.scenario.metrics import metrics_of
 
 if TYPE_CHECKING:
-    from array import array
-
     from sim.scenario.model import Scenario
-
-CONTENTION_FIGURES = ("time", "work", "commits", "throughput", "tries_per_job", "timeouts", "stale_again", "starved")
-"""What a contention has besides, see ``sim.analysis.contention``."""
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one replication came to: its figures and, per Certificate that became Ready, how long it took."""
-
-    index: int
-    seed: int
-    digest: str
-    metrics: Metrics
-    times_to_ready: array[float]
-    violations: tuple[str, ...] = field(default=())
-
-
-def series(replications: Sequence[Measured], key: str) -> list[float | None]:
-    """Return the figure ``key`` of every replication; a part that a replication does not list is 0 in it."""
-    default = 0 if "." in key else None
-    return [each.metrics.get(key, default) for each in replications]
-
-
-def totals(replications: Sequence[Measured], key: str) -> list[float]:
-    """Return the counts ``key`` of every replication."""
-    return [value or 0 for value in series(replications, key)]
-
-
-def parts(replications: Sequence[Measured], name: str) -> list[str]:
-    """Return the parts of the figure ``name`` that any replication has: the N of ``requests.code.N``."""
-    prefix = f"{name}."
-    return sorted({key[len(prefix) :] for each in replications for key in each.metrics if key.startswith(prefix)})
 
 
 def estimate(replications: Sequence[Measured], key: str) -> Estimate:
     """Return the mean of the figure ``key`` with its interval."""
-    return mean_interval(series(replications, key))
-
-
-def per_certificate(replications: Sequence[Measured], key: str) -> list[float | None]:
-    """Return the figure ``key`` by the number of Certificates, of every replication."""
-    pairs = zip(totals(replications, key), totals(replications, "certificates"), strict=True)
-    return [value / count if count else None for value, count in pairs]
-
-
-def rate(replications: Sequence[Measured], suffix: str = "") -> Estimate:
-    """Return refused over attempted conditional writes; ``suffix`` is ``.NAME`` for those of one writer."""
-    return ratio_interval(totals(replications, f"refused{suffix}"), totals(replications, f"attempts{suffix}"))
-
-
-def digest(replications: Sequence[Measured]) -> str:
-    """Return one hash over the digests of all replications, in their order."""
-    return hashlib.sha256("\n".join(each.digest for each in replications).encode()).hexdigest()
+    return amount_interval(series(replications, key))
 
 
 def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str, Any]:
     """Return the summary of a run as plain data, ready for JSON: no NaN and no infinity in it."""
     first = replications[0].metrics
-    times = {
-        name: quantile_interval([each.times_to_ready for each in replications], q) for name, q in QUANTILES.items()
-    }
+    found = figures.estimates(replications, metrics_of(scenario.family))
+    times = {q: found.get(f"time_to_ready.{q}", NOTHING) for q in QUANTILES}
+    pooled = {q: found.get(f"time_to_ready_pooled.{q}", NOTHING) for q in QUANTILES}
     events = ratio_interval(totals(replications, "events"), totals(replications, "requests"))
     return {
         "scenario": scenario.name,
@@ -90,6 +42,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
         "seed": scenario.seed,
         "digest": digest(replications),
         "certificates": int(first["certificates"] or 0),
+        "metrics": {name: each.as_dict() for name, each in found.items()},
         "ready": estimate(replications, "ready").as_dict(),
         "stranded": estimate(replications, "stranded").as_dict(),
         "settled": int(sum(totals(replications, "settled"))),
@@ -104,6 +57,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
         "conflicts": conflicts(replications, [writer.name for writer in scenario.writers]),
         "field_conflicts": estimate(replications, "field_conflicts").as_dict(),
         "overwritten": _by_part(replications, "overwritten"),
+        "written": _by_part(replications, "written", [writer.name for writer in scenario.writers]),
         "status_writes": _by_part(replications, "status_writes"),
         "reconciles": _by_part(replications, "reconciles"),
         "ghost_reconciles": _by_part(replications, "ghost_reconciles"),
@@ -116,8 +70,9 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
             "requests": estimate(replications, "duplicate_requests").as_dict(),
         },
         "managed_fields_bytes": _mean(replications, "managed_fields_bytes"),
-        "time_to_ready": {name: found.mean for name, found in times.items()},
-        "time_to_ready_intervals": {name: found.as_dict() for name, found in times.items()},
+        "time_to_ready": {q: each.mean for q, each in times.items()},
+        "time_to_ready_intervals": {q: each.as_dict() for q, each in times.items()},
+        "time_to_ready_pooled": {q: each.as_dict() for q, each in pooled.items()},
         "violations": [
             {"replication": each.index + 1, "violation": violation}
             for each in replications
@@ -137,16 +92,17 @@ def conflicts(replications: Sequence[Measured], others: Sequence[str] = ()) -> d
         *parts(replications, "attempts"),
         *parts(replications, "conflicts"),
     ]
-    everyone = rate(replications)
+    everyone = figures.estimate("conflicts.rate", replications)
+    each_one = figures.estimate("conflicts.per_certificate", replications)
     return {
-        "total": estimate(replications, "conflicts").as_dict(),
-        "per_certificate": mean_interval(per_certificate(replications, "conflicts")).as_dict(),
+        "total": figures.estimate("conflicts.total", replications).as_dict(),
+        "per_certificate": each_one.as_dict(),
         "rate": None if everyone.mean is None else everyone.as_dict(),
         "attempted": _mean(replications, "attempts"),
         "by_controller": {name: _refusals(replications, f".{name}") for name in dict.fromkeys(writers)},
         "by_cert_manager": {
             **_refusals(replications, "_by_controllers"),
-            "per_certificate": mean_interval(per_certificate(replications, "conflicts_by_controllers")).mean,
+            "per_certificate": figures.estimate("conflicts.by_controllers.per_certificate", replications).mean,
         },
     }
 
@@ -158,7 +114,7 @@ def conflicts_of(replications: Sequence[Measured], writer: str) -> dict[str, flo
 
 def _refusals(replications: Sequence[Measured], suffix: str) -> dict[str, float | None]:
     """Return the conflicts of some writers, with their rate beside them."""
-    share = rate(replications, suffix)
+    share = ratio_interval(totals(replications, f"refused{suffix}"), totals(replications, f"attempts{suffix}"))
     return {
         **estimate(replications, f"conflicts{suffix}").as_dict(),
         "rate": share.mean,
@@ -169,31 +125,8 @@ def _refusals(replications: Sequence[Measured], suffix: str) -> dict[str, float 
 
 
 def expected_values(summary: dict[str, Any]) -> dict[str, float | None]:
-    """Return the value of every metric of ``sim.scenario.expectations``, from a summary.
-
-    Those count what cert-manager's controllers did, as recordings do, and not other writers' part.
-    """
-    own = summary["conflicts"]["by_cert_manager"]
-    ready, count = summary["ready"]["mean"], summary["certificates"]
-    contended = {name: summary[name]["mean"] for name in CONTENTION_FIGURES if name in summary}
-    if contended.get("time") is not None:
-        contended["time"] *= 1e-3
-    return {
-        **contended,
-        "conflicts_total": own["mean"],
-        "conflicts_per_certificate": own["per_certificate"],
-        "conflict_rate": own["rate"],
-        "ready_share": ready / count if count and ready is not None else None,
-        **{f"time_to_ready_{name}": summary["time_to_ready"][name] for name in QUANTILES},
-        "requests_total": summary["requests"]["by_controllers"],
-        "status_writes": summary["status_writes"]["total"]["mean"],
-        "ghost_reconciles": summary["ghost_reconciles"]["total"]["mean"],
-        "log_lines": summary["log_lines"],
-        "stranded": summary["stranded"]["mean"],
-        "gave_up": summary["gave_up"]["mean"],
-        "retries": summary["retries"]["mean"],
-        "budget_refusals": summary["budget_refusals"]["mean"],
-    }
+    """Return the value of every metric that a scenario's ``expect`` may name, from a summary."""
+    return {name: group["mean"] for name, group in summary["metrics"].items()}
 
 
 def _mean(replications: Sequence[Measured], key: str) -> float | None:
@@ -204,10 +137,11 @@ def _means_by_part(replications: Sequence[Measured], name: str) -> dict[str, flo
     return {part: _mean(replications, f"{name}.{part}") for part in parts(replications, name)}
 
 
-def _by_part(replications: Sequence[Measured], name: str) -> dict[str, Any]:
+def _by_part(replications: Sequence[Measured], name: str, always: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "total": estimate(replications, name).as_dict(),
         "by_controller": {
-            part: estimate(replications, f"{name}.{part}").as_dict() for part in parts(replications, name)
+            part: estimate(replications, f"{name}.{part}").as_dict()
+            for part in dict.fromkeys((*always, *parts(replications, name)))
         },
     }

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.analysis.figures import FIGURES
 from sim.report.numbers import interval, write
+from sim.scenario.metrics import find
 
 SCENARIOS = ("recorded/burst-50-update", "recorded/steady-60-update")
 FACTORS: Mapping[str, str] = {
@@ -45,13 +45,13 @@ def sweep_table(document: Mapping[str, Any], key: str) -> list[str]:
 
     ``document`` is ``Sweep.as_dict``. A difference that is not decided is in italics.
     """
-    lines = _head([key, *(FIGURES[name].label for name in COLUMNS)])
+    lines = _head([key, *(find(name).label for name in COLUMNS)])
     cells = {cell["settings"][key]: cell for cell in document["cells"]}
     for value in document["vary"][key]:
         cell = cells[value]
         row = [f"**{value}**" if cell["current"] else value]
         for name in COLUMNS:
-            kind = FIGURES[name].kind
+            kind = find(name).unit
             if cell["current"]:
                 row.append(f"**{interval(cell['metrics'][name], kind)}**")
             else:

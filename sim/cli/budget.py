@@ -53,8 +53,10 @@ def budget(
         from shlex import join
 
         from sim.analysis.budget import budget as read_off
-        from sim.analysis.summary import digest, estimate
+        from sim.analysis.figures import estimates
+        from sim.analysis.measured import digest
         from sim.experiment.unlimited import FRESH, limited, unlimited
+        from sim.scenario.metrics import metrics_of
 
         warn(loaded)
         many = loaded.replications
@@ -75,7 +77,7 @@ def budget(
             most=limits(max_time, max_memory),
         ) as at:
             measured = at.evaluator.replications(free, range(many))
-            found = read_off(measured)
+            found = read_off(measured, loaded.family)
             document: dict[str, Any] = {
                 "scenario": loaded.name,
                 "seed": loaded.seed,
@@ -88,7 +90,8 @@ def budget(
             }
             if check and found.enough is not None:
                 again = at.evaluator.replications(limited(loaded, found.enough - 1), range(FRESH, FRESH + many))
-                checked = {name: estimate(again, name).as_dict() for name in ("gave_up", "stranded")}
+                lost = [name for name in ("gave_up", "stranded") if name in metrics_of(loaded.family)]
+                checked = {name: each.as_dict() for name, each in estimates(again, lost).items()}
                 document["check"] = {"replications": many, "first": FRESH + 1, **checked}
             folder = _publish(at, document, loaded, origin(words, scenario))
     if as_json:

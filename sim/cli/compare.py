@@ -40,7 +40,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What ranks the variants, lowest first; default conflicts_per_certificate, time for plain clients.",
+            help="What ranks the variants, best first; default conflicts.per_certificate, time for plain clients.",
         ),
     ] = None,
     settings: Setting = None,
@@ -66,28 +66,26 @@ def compare(
     Examples:
       requeue compare tutorial --vary strategy=update,apply
       requeue compare tutorial --vary strategy=update,apply --vary client.qps=20,50
-      requeue compare tutorial --vary controllers.workers=5,1,20 --metric time_to_ready_p95
+      requeue compare tutorial --vary controllers.workers=5,1,20 --metric time_to_ready.p95
       requeue compare tutorial --vary 'retry={base: 1s, max: 30s},{base: 20s, max: 2m}'
       requeue compare tutorial --vary retry.base=100ms..10s/log/5
       requeue compare tutorial --vary strategy=update,apply --replications 30 --json
 
-    \b
-    Metrics: conflicts_per_certificate, rate, conflicts, requests, status_writes, time_to_ready_p50,
-    time_to_ready_p95, log_lines, ghost_reconciles, reconciles, overwritten, stranded, gave_up, retries,
-    budget_refusals, time, work, tries_per_job, timeouts, commits.
+    Metrics are those of docs/figures.md, such as conflicts.rate, requests.total, wasted_cpu or overwritten; an unknown
+    name lists all.
     """
     with bad_input():
         loaded = load_scenario(scenario, settings or [], seed, replications)
 
-        from sim.experiment.compare import check_metric, default_metric, execute, variants
+        from sim.experiment.compare import execute, variants
         from sim.experiment.executor import choose
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import progress_bar
+        from sim.scenario.metrics import FAMILIES, comparable
 
         chosen = chosen_values(vary)
-        metric = metric or default_metric(loaded)
         try:
-            check_metric(metric)
+            metric = comparable(metric or FAMILIES[loaded.family].ranked, loaded.family)
             compared = variants(loaded, chosen)
         except ValueError as error:
             raise BadInput(str(error)) from None

@@ -75,8 +75,12 @@ def run(
     replications: Replications = None,
     precision: PrecisionText = None,
     metric: Annotated[
-        str, typer.Option(metavar="NAME", help="What --precision is asked of.")
-    ] = "conflicts.per_certificate",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What --precision is asked of; default conflicts.per_certificate, time for plain clients.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The folder to fill; default a new one under results/."),
@@ -119,7 +123,7 @@ def run(
     at two looks in a row; --replications is then the most that are run, 2000 by default.
 
     Exit status 1 where an expectation of the scenario is not met, such as
-    expect: {conflicts_per_certificate: "< 2"}; 2 on bad input.
+    expect: {conflicts.per_certificate: "< 2"}; 2 on bad input.
     """
     with bad_input():
         loaded = load_scenario(scenario, settings or [], seed, replications)
@@ -129,7 +133,9 @@ def run(
             check_writable("--openmetrics", openmetrics)
             require("pandas", "pyarrow")
 
-        until = until_precise(precision, metric, replications)
+        from sim.scenario.metrics import FAMILIES
+
+        until = until_precise(precision, metric or FAMILIES[loaded.family].ranked, replications, loaded.family)
 
         from sim.experiment.executor import Lasting, choose
         from sim.experiment.run import execute
@@ -193,12 +199,12 @@ def limits(max_time: str | None, max_memory: str | None) -> Limits:
     return Limits.of(time, memory)
 
 
-def until_precise(text: str | None, metric: str, most: int | None) -> UntilPrecise | None:
+def until_precise(text: str | None, metric: str, most: int | None, family: str) -> UntilPrecise | None:
     """Return what ``--precision`` asks for, if it does."""
-    from sim.analysis.figures import check
+    from sim.scenario.metrics import comparable
 
     try:
-        check(metric)
+        metric = comparable(metric, family)
         if text is None:
             return None
         from sim.analysis.sequential import LEAST, Precision, parse

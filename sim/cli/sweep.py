@@ -46,8 +46,12 @@ def sweep(
         ),
     ],
     metric: Annotated[
-        str, typer.Option(metavar="NAME", help="What ranks the cells, the best first.")
-    ] = "conflicts.per_certificate",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What ranks the cells, best first; default conflicts.per_certificate, time for plain clients.",
+        ),
+    ] = None,
     settings: Setting = None,
     seed: Seed = None,
     replications: Replications = None,
@@ -96,17 +100,17 @@ def sweep(
 
         from shlex import join
 
-        from sim.analysis.figures import check
         from sim.analysis.sequential import parse
         from sim.experiment import rules
         from sim.experiment.sweep import grid, run
+        from sim.scenario.metrics import FAMILIES, comparable
 
         chosen = chosen_values(vary)
         try:
-            check(metric)
+            metric = comparable(metric or FAMILIES[loaded.family].ranked, loaded.family)
             if select and precision is not None:
                 raise ValueError("--select and --precision each decide the number of replications; choose one")
-            until = until_precise(precision, metric, replications)
+            until = until_precise(precision, metric, replications, loaded.family)
             share = parse(zone)
             swept = grid(loaded, chosen)
         except ValueError as error:

@@ -69,9 +69,8 @@ def tune(
       requeue tune tutorial --space retry.base=10ms..5s/log --space controllers.workers=1..20
       requeue tune tutorial --space strategy=update,apply --space client.qps=20..100 --json
 
-    Metrics are those of expect: in a scenario, and the dotted names of requeue run --json: time_to_ready.p99,
-    conflicts.total, conflicts.per_certificate, conflicts.rate, requests.total, requests.peak, ghost_reconciles,
-    wasted_cpu, amplification, gave_up, log_lines, stranded. An unknown name lists all.
+    Metrics are those of docs/figures.md, such as time_to_ready.p99, conflicts.rate, requests.peak, wasted_cpu or
+    amplification; an unknown name lists all. Plain clients have others: time and work, with gave_up == 0.
 
     The folder holds tune.json, recommended.yaml, trials.csv and .parquet, tune.png, the scenario and the journal.
     """
@@ -80,7 +79,6 @@ def tune(
 
         from shlex import join
 
-        from sim.analysis.figures import check
         from sim.experiment import goals
         from sim.experiment.recommend import expected
         from sim.experiment.recommend import tune as search
@@ -88,10 +86,8 @@ def tune(
         from sim.experiment.tune import Question
 
         try:
-            objectives = [check(each) for each in objective or goals.OBJECTIVES]
-            if len(set(objectives)) < len(objectives):
-                raise ValueError("an objective is given twice")
-            constraints = [goals.constraint(each) for each in constraint or goals.CONSTRAINTS]
+            objectives = goals.objectives(objective or (), loaded.family)
+            constraints = goals.constraints(constraint or (), loaded.family)
             dims = dimensions(space or [], loaded)
             _check_keys(loaded, dims)
         except ValueError as error:

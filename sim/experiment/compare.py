@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.intervals import Estimate, verdict
-from sim.analysis.paired import DEFAULT_METRIC, METRICS, differences, estimates, ranking
+from sim.analysis import figures
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
@@ -24,11 +23,12 @@ from sim.experiment.run import Collected, Progress, resized, rows_of
 from sim.extras import require
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
+from sim.scenario.metrics import FAMILIES, comparable, find, metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.analysis.summary import Measured
+    from sim.analysis.measured import Measured
     from sim.scenario.model import Scenario
 
 MOST_VARIANTS = 100
@@ -59,16 +59,19 @@ class Comparison:
         folder: Path | None = None,
     ) -> None:
         self.vary = {key: list(values) for key, values in vary.items()}
-        self.metric = metric
+        self.metric = metric = find(metric).name
         self.results = dict(found)
         self.folder = folder
         self.baseline = next(iter(self.results))
-        base = self.results[self.baseline].measured
-        self.estimates = {name: estimates(each.measured) for name, each in self.results.items()}
+        base = self.results[self.baseline]
+        self.metrics = figures.listed(metrics_of(base.scenario.family), metric)
+        self.estimates = {name: figures.estimates(each.measured, self.metrics) for name, each in self.results.items()}
         self.differences = {
-            name: _differences(each.measured, base) for name, each in self.results.items() if name != self.baseline
+            name: _differences(each.measured, base.measured, self.metrics)
+            for name, each in self.results.items()
+            if name != self.baseline
         }
-        self.ranked = ranking(self.estimates, metric)
+        self.ranked = figures.ranking(self.estimates, metric)
 
     @property
     def same_luck(self) -> bool:
@@ -128,7 +131,7 @@ class Comparison:
                 if name != self.baseline:
                     difference = self.differences[name][metric]
                     row |= {f"difference_{key}": value for key, value in difference.as_dict().items()}
-                    row["verdict"] = verdict(difference)
+                    row["verdict"] = figures.decided(metric, difference)
                 rows.append(row)
         return pd.DataFrame(rows)
 
@@ -182,7 +185,7 @@ class Comparison:
         summary = self.results[name].summary
         against = None
         if name != self.baseline:
-            against = {metric: _compared(value) for metric, value in self.differences[name].items()}
+            against = {metric: figures.compared(metric, value) for metric, value in self.differences[name].items()}
         return {
             "rank": rank,
             "variant": name,
@@ -228,11 +231,11 @@ def compare(
     chosen = {key: [written(value) for value in values] for key, values in vary.items()}
     found = variants(resized(scenario, seed, replications), chosen)
     folder = results.GivenFolder(Path(out)) if out is not None else None
-    metric = metric or default_metric(scenario)
+    metric = comparable(metric or FAMILIES[scenario.family].ranked, scenario.family)
     return execute(found, chosen, metric=metric, folder=folder, executor=choose(jobs), progress=progress)
 
 
-def side_by_side(found: Mapping[str, Result], *, metric: str = DEFAULT_METRIC) -> Comparison:
+def side_by_side(found: Mapping[str, Result], *, metric: str | None = None) -> Comparison:
     """Compare results that there are already, the first of which is the baseline.
 
     Replication i of each is set against replication i of the baseline, as many as both have. On the same seed
@@ -240,17 +243,17 @@ def side_by_side(found: Mapping[str, Result], *, metric: str = DEFAULT_METRIC) -
     intervals are valid too, and wider. Raises ``ValueError`` where there are fewer than two results or the
     metric is unknown.
     """
-    check_metric(metric)
     if len(found) < 2:
         raise ValueError("a comparison needs two results or more")
-    return Comparison({}, metric, found)
+    family = next(iter(found.values())).scenario.family
+    return Comparison({}, comparable(metric or FAMILIES[family].ranked, family), found)
 
 
 def execute(
     compared: Sequence[Variant],
     vary: Mapping[str, Sequence[str]],
     *,
-    metric: str = DEFAULT_METRIC,
+    metric: str,
     folder: results.Folder | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
@@ -262,7 +265,6 @@ def execute(
     Beyond ``limits`` the comparison has the replications that are done; ``LimitReached`` is raised where a variant
     has none.
     """
-    check_metric(metric)
     # The first replication of all, then the second: what is stopped early is a smaller comparison.
     most = max(each.scenario.replications for each in compared)
     order = [(each, index) for index in range(most) for each in compared if index < each.scenario.replications]
@@ -364,17 +366,6 @@ def parse_vary(text: str) -> tuple[str, list[str]]:
     return key, [each for value in values for each in (expanded(key, value) if is_range(value) else [value])]
 
 
-def default_metric(scenario: Scenario) -> str:
-    """Return what ranks variants of a scenario where nothing is said."""
-    return DEFAULT_METRIC if scenario.contention is None else "time"
-
-
-def check_metric(metric: str) -> None:
-    """Raise ``ValueError`` where ``metric`` is none of a comparison's."""
-    if metric not in METRICS:
-        raise ValueError(f"{metric!r} is no metric of a comparison; choose one of {', '.join(METRICS)}")
-
-
 def written(value: object) -> str:
     """Return a Python value as ``--set`` takes it: YAML on one line."""
     import yaml
@@ -397,8 +388,11 @@ def open_comparison(folder: str | Path) -> Comparison:
     if len(places) < 2 or not all(isinstance(place, str) and place == Path(place).name for place in places.values()):
         raise results.ResultsError(f"{file}: folders does not name a folder for each variant: it is damaged")
     found = {name: open_results(path / place) for name, place in places.items()}
-    if saved["metric"] not in METRICS:
-        raise results.ResultsError(f"{file}: metric is none of a comparison's: another version wrote it; run it again")
+    try:
+        comparable(str(saved["metric"]))
+    except ValueError:
+        message = f"{file}: metric is none of a comparison's: another version wrote it; run it again"
+        raise results.ResultsError(message) from None
     return Comparison(saved["vary"], saved["metric"], found, path)
 
 
@@ -423,10 +417,6 @@ def split(text: str, whole: str) -> list[str]:
     return parts
 
 
-def _differences(measured: Sequence[Measured], base: Sequence[Measured]) -> dict[str, Estimate]:
+def _differences(measured: Sequence[Measured], base: Sequence[Measured], metrics: Sequence[str]) -> figures.ByName:
     many = min(len(measured), len(base))
-    return differences(measured[:many], base[:many])
-
-
-def _compared(difference: Estimate) -> dict[str, Any]:
-    return {**difference.as_dict(), "verdict": verdict(difference)}
+    return figures.differences(measured[:many], base[:many], metrics)

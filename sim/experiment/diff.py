@@ -15,11 +15,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sim.analysis import figures
 from sim.analysis.intervals import Estimate, verdict
-from sim.analysis.paired import differences, estimates, unpaired_differences
 from sim.analysis.plain import rows
 from sim.experiment.result import Result, open_results
 from sim.recording.fields import field_names
+from sim.scenario.metrics import metrics_of
 
 CONTEXT = 3
 """Events told on each side of a divergence."""
@@ -84,7 +85,7 @@ class Difference:
     @property
     def beyond_noise(self) -> list[str]:
         """The metrics whose 95% interval of the difference does not cover 0."""
-        return [name for name, each in self.differences.items() if verdict(each) != "undecided"]
+        return [name for name, each in self.differences.items() if verdict(each) in {"lower", "higher"}]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object that ``requeue diff --json`` prints; differences are B minus A."""
@@ -101,7 +102,7 @@ class Difference:
                     "a": self.a[name].as_dict(),
                     "b": self.b[name].as_dict(),
                     "difference": each.as_dict(),
-                    "verdict": verdict(each),
+                    "verdict": figures.decided(name, each),
                 }
                 for name, each in self.differences.items()
             },
@@ -128,10 +129,14 @@ def diff(a: str | Path | Result, b: str | Path | Result, replication: int | None
     divergence = None
     if chosen is not None:
         divergence = _divergence(one.only(chosen), other.only(chosen), chosen)
-    found: dict[str, Estimate] = {}
+    metrics = figures.listed(metrics_of(one.scenario.family))
+    found = figures.ByName()
     if differing or only:
         left, right = one.measured, other.measured
-        found = differences(right[:shared], left[:shared]) if paired else unpaired_differences(right, left)
+        if paired:
+            found = figures.differences(right[:shared], left[:shared], metrics)
+        else:
+            found = figures.ByName({name: figures.unpaired(name, right, left) for name in metrics})
     return Difference(
         names=(names[0], names[1]),
         results=(one, other),
@@ -140,8 +145,8 @@ def diff(a: str | Path | Result, b: str | Path | Result, replication: int | None
         only=only,
         paired=paired,
         divergence=divergence,
-        a=estimates(one.measured),
-        b=estimates(other.measured),
+        a=figures.estimates(one.measured, metrics),
+        b=figures.estimates(other.measured, metrics),
         differences=found,
     )
 

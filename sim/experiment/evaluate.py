@@ -17,7 +17,7 @@ from sim.experiment.limits import Guard, Limits
 if TYPE_CHECKING:
     from array import array
 
-    from sim.analysis.summary import Measured
+    from sim.analysis.measured import Measured
     from sim.experiment.spread import Spread
     from sim.scenario.model import Scenario
 
@@ -36,10 +36,10 @@ class Piece:
 
 
 def measured(piece: Piece) -> Measured:
-    """Run a piece; with the figures on what was wasted."""
+    """Run a piece, and keep what a journal keeps of it."""
     from array import array
 
-    done = perform(Job(piece.scenario, piece.index, waste=True, limits=piece.limits)).measured
+    done = perform(Job(piece.scenario, piece.index, limits=piece.limits)).measured
     nothing: array[float] = array("d")
     return replace(done, metrics=kept(done.metrics), times_to_ready=nothing)
 

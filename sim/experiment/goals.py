@@ -7,28 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sim.analysis import figures
-from sim.analysis.summary import Measured
-from sim.scenario.expectations import Condition, holds
-from sim.units import SECOND, parse_duration
+from sim.analysis.measured import Measured
+from sim.scenario.expectations import Condition, holds, parse_condition
+from sim.scenario.metrics import CERT_MANAGER, PLAIN, comparable
 
-OBJECTIVES = ("time_to_ready.p99", "requests.total")
-CONSTRAINTS = ("gave_up == 0", "stranded == 0")
-"""What a search is after where nothing is asked for."""
+OBJECTIVES = {CERT_MANAGER: ("time_to_ready.p99", "requests.total"), PLAIN: ("time", "work")}
+CONSTRAINTS = {CERT_MANAGER: ("gave_up == 0", "stranded == 0"), PLAIN: ("gave_up == 0",)}
+"""What a search is after where nothing is asked for, by family."""
 
 _CONSTRAINT = re.compile(r"\s*([A-Za-z][\w.]*)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A condition on the mean of a figure; ``text`` is how it was written."""
+    """A condition on a metric over all replications; ``text`` is how it is written."""
 
     text: str
-    figure: str
+    metric: str
     condition: Condition
 
     def violation(self, replications: Sequence[Measured]) -> float:
         """Return by how much the condition is missed: 0 or less where it holds."""
-        mean = figures.estimate(self.figure, replications).mean
+        mean = figures.estimate(self.metric, replications).mean
         if mean is None:
             return float("inf")  # nothing observed is no evidence
         if holds(mean, self.condition):
@@ -36,28 +36,28 @@ class Constraint:
         return abs(mean - self.condition.number) or 1e-12
 
 
-def constraint(text: str) -> Constraint:
-    """Return the constraint of ``figure operator number``; a duration where the figure is a time.
+def constraint(text: str, family: str | None = None) -> Constraint:
+    """Return the constraint of ``metric operator number``; a duration where the metric is a time.
 
-    Raises ``ValueError`` where it cannot be read or the figure is unknown.
+    Raises ``ValueError`` where it cannot be read, the metric is unknown or the ``family`` has none such.
     """
     match = _CONSTRAINT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no constraint; write a metric, an operator and a number, such as 'gave_up == 0'")
     name, operator, written = match.groups()
-    figures.check(name)
-    try:
-        number = float(written)
-    except ValueError:
-        if figures.FIGURES[name].kind != "seconds":
-            raise ValueError(f"{text!r} compares with no number: {name} is no time") from None
-        try:
-            number = parse_duration(written) / SECOND
-        except ValueError as error:
-            raise ValueError(f"{text!r}: {error}") from None
-    return Constraint(" ".join(match.groups()), name, Condition(operator, number))
+    name = comparable(name, family)
+    condition = parse_condition(f"{operator} {written}", name)
+    return Constraint(f"{name} {operator} {written}", name, condition)
 
 
-def sign(objective: str) -> int:
-    """Return 1 for a figure that is better when lower, -1 for one that is better when higher."""
-    return -1 if figures.FIGURES[objective].higher else 1
+def objectives(wanted: Sequence[str], family: str) -> list[str]:
+    """Return the metrics of a search in one spelling; raises ``ValueError`` for unknown ones, and one given twice."""
+    found = [comparable(each, family) for each in wanted or OBJECTIVES[family]]
+    if len(set(found)) < len(found):
+        raise ValueError("an objective is given twice")
+    return found
+
+
+def constraints(wanted: Sequence[str], family: str) -> list[Constraint]:
+    """Return the constraints of a search."""
+    return [constraint(each, family) for each in wanted or CONSTRAINTS[family]]

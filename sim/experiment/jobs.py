@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.contention import measure as measure_contention
+from sim.analysis.measured import Measured
 from sim.analysis.metrics import measure, times_to_ready
-from sim.analysis.summary import Measured
 from sim.recording import frames, klog
 from sim.recording.results import can_keep_tables
 
@@ -25,16 +25,14 @@ if TYPE_CHECKING:
 class Job:
     """One replication to run: what travels to a worker.
 
-    ``rows`` (as tables, where those can be made) and ``log`` say what else is wanted back; ``waste`` asks for the
-    figures of ``sim.analysis.waste``.
-    ``operators`` run beside cert-manager (``sim.families.operators.operator``). Beyond ``limits`` it is stopped.
+    ``rows`` (as tables, where those can be made) and ``log`` say what else is wanted back; ``operators`` run beside
+    cert-manager (``sim.families.operators.operator``). Beyond ``limits`` it is stopped.
     """
 
     scenario: Scenario
     index: int
     rows: bool = False
     log: bool = False
-    waste: bool = False
     operators: tuple[type[Operator], ...] = ()
     limits: Limits | None = None
 
@@ -61,11 +59,6 @@ def perform(job: Job) -> Done:
         metrics = measure_contention(replication, job.scenario)
     else:
         metrics = measure(replication, verbosity)
-    if job.waste:
-        from sim.analysis.waste import waste
-        from sim.scenario.reading.profile_file import profile_of
-
-        metrics |= waste(replication, profile_of(job.scenario))
     measured = Measured(
         index=replication.index,
         seed=replication.seed,

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sim.analysis.summary import Measured
+from sim.analysis.measured import Measured
 from sim.guarded import Unusable, load_json
 from sim.scenario.model import Scenario
 

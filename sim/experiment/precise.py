@@ -7,15 +7,16 @@ from typing import Any
 
 from sim.analysis import figures
 from sim.analysis.intervals import NOTHING, Estimate
+from sim.analysis.measured import Measured
 from sim.analysis.sequential import Precision, achieved
-from sim.analysis.summary import Measured
+from sim.scenario.metrics import comparable
 
 
 class UntilPrecise:
     """Stops once the mean of a figure is known to ``precision``."""
 
     def __init__(self, metric: str, precision: Precision) -> None:
-        self.metric = figures.check(metric)
+        self.metric = comparable(metric)
         self.precision = precision
         self.estimate: Estimate = NOTHING
 

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
 from sim.analysis.endings import ending
+from sim.analysis.figures import sign
 from sim.analysis.intervals import verdict
-from sim.analysis.summary import digest
-from sim.experiment.goals import sign
+from sim.analysis.measured import digest
 from sim.experiment.screening import Effect, Worth, pieces, screen, verdicts
 from sim.experiment.space import same
-from sim.experiment.sweep import compared
 from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search, settings_of, tried_with
 from sim.experiment.unlimited import FRESH
+from sim.scenario.metrics import metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.analysis.summary import Measured
+    from sim.analysis.measured import Measured
     from sim.experiment.evaluate import Evaluator
     from sim.scenario.model import Scenario
 
@@ -124,13 +124,13 @@ class Tuned:
     def _improvement(self) -> dict[str, Any]:
         current, recommended = self.fresh
         found = {}
-        for name in figures.shown(*self.question.objectives):
+        for name in figures.listed(metrics_of(self.question.scenario.family), *self.question.objectives):
             difference = figures.difference(name, recommended, current)
             better = {"lower": sign(name) > 0, "higher": sign(name) < 0}.get(verdict(difference))
             found[name] = {
                 "current": figures.estimate(name, current).as_dict(),
                 "recommended": figures.estimate(name, recommended).as_dict(),
-                "difference": compared(difference) | {"better": better},
+                "difference": figures.compared(name, difference) | {"better": better},
             }
         return found
 

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.summary import Measured
+from sim.analysis.measured import Measured
 from sim.experiment.summaries import complete_summary
 from sim.extras import require
 from sim.recording import frames, results
@@ -234,7 +234,8 @@ def _read_measured(path: Path) -> list[Measured]:
             seed=row.pop("seed"),
             digest=row.pop("digest"),
             violations=tuple(row.pop("violated")),
-            metrics={key: value for key, value in row.items() if value is not None},
+            # Of the parts (requests.code.409) a replication lists those that it has.
+            metrics={key: value for key, value in row.items() if value is not None or "." not in key},
             times_to_ready=times.get(number, array("d")),
         )
         for number, row in enumerate(rows, start=1)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis import figures
 from sim.analysis.selection import FIRST, Selection
 from sim.analysis.sequential import Precision, achieved
-from sim.experiment.goals import sign
 from sim.experiment.sweep import Cell, Grid, Sweep, extended
+from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sim.analysis.summary import Measured
+    from sim.analysis.measured import Measured
     from sim.experiment.evaluate import Evaluator
 
 ZONE = 0.05
@@ -37,9 +37,7 @@ def select(swept: Grid, evaluator: Evaluator, metric: str, zone: float, most: in
     measured = extended(swept.all, {}, size, evaluator)
     base = figures.estimate(metric, measured[swept.baseline.name]).mean
     if not base:
-        raise UndefinedError(
-            f"{figures.FIGURES[metric].label} is {base or 0:.3g} as it stands: a share of it is no zone"
-        )
+        raise UndefinedError(f"{find(metric).label} is {base or 0:.3g} as it stands: a share of it is no zone")
     selection = Selection(list(cells), zone * abs(base))
     selection.look(_values(metric, measured, selection.left))
     while selection.best is None and size < most:
@@ -56,14 +54,13 @@ def _values(metric: str, measured: Mapping[str, Sequence[Measured]], names: Sequ
     for name in names:
         values = [value for value in figures.values(metric, measured[name]) if value is not None]
         if len(values) < len(measured[name]):
-            raise UndefinedError(f"{figures.FIGURES[metric].label} is undefined in some replications of {name}")
-        found[name] = [sign(metric) * value for value in values]
+            raise UndefinedError(f"{find(metric).label} is undefined in some replications of {name}")
+        found[name] = [figures.sign(metric) * value for value in values]
     return found
 
 
 def _said(selection: Selection, metric: str, zone: float, size: int) -> dict[str, Any]:
-    figure = figures.FIGURES[metric]
-    unit = " s" if figure.kind == "seconds" else ""
+    unit = {"seconds": " s", "milliseconds": " ms"}.get(find(metric).unit, "")
     amount = f"{selection.zone:.3g}{unit}, {100 * zone:.3g}% of the current mean"
     if selection.best is not None:
         sentence = (

@@ -12,7 +12,7 @@ from sys import intern
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.analysis.summary import Measured
+from sim.analysis.measured import Measured
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
@@ -103,14 +103,12 @@ def execute(
         with Collected(scenario, folder.path if folder else None) as collected:
             for size in until.sizes() if until is not None else (scenario.replications,):
                 have = len(collected.measured)
-                waste = until is not None
                 jobs = [
                     Job(
                         scenario,
                         index,
                         rows=True,
                         log=log and index == 0,
-                        waste=waste,
                         operators=operators,
                         limits=limits,
                     )

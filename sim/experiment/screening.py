@@ -19,7 +19,7 @@ from sim.experiment.space import Dimension, changed
 if TYPE_CHECKING:
     import numpy as np
 
-    from sim.analysis.summary import Measured
+    from sim.analysis.measured import Measured
     from sim.experiment.evaluate import Evaluator
     from sim.scenario.model import Scenario
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sim.analysis import budget as budgets
-from sim.analysis import figures
 from sim.experiment import goals
 from sim.experiment.compare import written
 from sim.experiment.evaluate import Evaluator, Progress
@@ -26,6 +25,7 @@ from sim.experiment.sweep import Sweep, grid, run
 from sim.experiment.tune import Question
 from sim.experiment.unlimited import unlimited
 from sim.extras import require
+from sim.scenario.metrics import FAMILIES, comparable
 from sim.scenario.model import Scenario
 
 
@@ -33,7 +33,7 @@ def sweep(
     scenario: Scenario,
     vary: Mapping[str, Iterable[object]],
     *,
-    metric: str = "conflicts.per_certificate",
+    metric: str | None = None,
     seed: int | None = None,
     replications: int | None = None,
     executor: str | None = None,
@@ -42,16 +42,17 @@ def sweep(
 ) -> Sweep:
     """Run every combination of ``vary``, such as ``{"client.qps": [20, 50], "retry.base": ["10ms..5s/log/6"]}``.
 
-    Raises ``ValueError`` for an unknown metric or executor and for what cannot be varied, ``ScenarioError`` for a
-    value that is never valid.
+    ``metric`` is what ranks the cells: one of ``sim.scenario.metrics``, by default conflicts per Certificate, or the
+    time of plain clients. Raises ``ValueError`` for an unknown metric or executor and for what cannot be varied,
+    ``ScenarioError`` for a value that is never valid.
     """
     texts = {key: [written(value) for value in values] for key, values in vary.items()}
     chosen = {
         key: [each for text in found for each in (expanded(key, text) if is_range(text) else [text])]
         for key, found in texts.items()
     }
-    figures.check(metric)
     asked = resized(scenario, seed, replications)
+    metric = comparable(metric or FAMILIES[asked.family].ranked, asked.family)
     swept = grid(asked, chosen)
     with _evaluator(len(swept.all) * asked.replications, executor, journal, progress) as evaluator:
         return run(swept, evaluator, metric, asked.replications)
@@ -61,8 +62,8 @@ def tune(
     scenario: Scenario,
     *,
     trials: int = 30,
-    objectives: Sequence[str] = goals.OBJECTIVES,
-    constraints: Sequence[str] = goals.CONSTRAINTS,
+    objectives: Sequence[str] = (),
+    constraints: Sequence[str] = (),
     space: Sequence[str] = (),
     replications: int = 12,
     fresh: int = 30,
@@ -71,14 +72,15 @@ def tune(
     journal: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
-    """Search a better configuration; ``space`` as ``--space`` has it, such as ``["client.qps=10..100/log"]``.
+    """Search a better configuration, for the ``objectives`` and ``constraints`` of ``sim.experiment.goals`` or others.
 
-    Raises ``ValueError`` for what cannot be read and for unknown metrics.
+    ``space`` is written as ``--space`` has it, such as ``["client.qps=10..100/log"]``. Raises ``ValueError`` for what
+    cannot be read and for unknown metrics.
     """
     require("optuna", "SALib", "scipy", "pandas")
     asked = resized(scenario, seed, None)
-    wanted = [figures.check(each) for each in objectives]
-    conditions = [goals.constraint(each) for each in constraints]
+    wanted = goals.objectives(objectives, asked.family)
+    conditions = goals.constraints(constraints, asked.family)
     question = Question(asked, dimensions(space, asked), wanted, conditions, trials, replications)
     with _evaluator(expected(question, fresh), executor, journal, progress) as evaluator:
         return answer(question, evaluator, fresh)
@@ -96,7 +98,7 @@ def budget(
     """Say how many tries a write takes when none is given up, and how many are enough."""
     asked = resized(scenario, seed, replications)
     with _evaluator(asked.replications, executor, journal, progress) as evaluator:
-        return budgets.budget(evaluator.replications(unlimited(asked), range(asked.replications)))
+        return budgets.budget(evaluator.replications(unlimited(asked), range(asked.replications)), asked.family)
 
 
 @contextmanager

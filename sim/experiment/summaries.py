@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.contention import summarise as summarise_contention
 from sim.analysis.endings import ending
-from sim.analysis.summary import Measured, expected_values, summarise
+from sim.analysis.measured import Measured
+from sim.analysis.summary import expected_values, summarise
 
 if TYPE_CHECKING:
     from sim.scenario.model import Scenario

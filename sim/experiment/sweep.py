@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
 from sim.analysis.endings import ending
-from sim.analysis.intervals import Estimate, mean_interval, verdict
-from sim.analysis.summary import Measured, digest
+from sim.analysis.intervals import Estimate, amount_interval
+from sim.analysis.measured import Measured, digest
+from sim.scenario.metrics import metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,19 +133,10 @@ class Sweep:
         self.stopped = dict(stopped or {})
         self.metric = metric
         self.measured = dict(measured)
-        self.metrics = figures.shown(metric)
+        self.metrics = figures.listed(metrics_of(swept.baseline.scenario.family), metric)
         self.estimates = {name: figures.estimates(each, self.metrics) for name, each in self.measured.items()}
-        self.ranked = self._ranked()
+        self.ranked = figures.ranking(self.estimates, metric)
         self.best = self.ranked[0]
-
-    def _ranked(self) -> list[str]:
-        sign = -1 if figures.FIGURES[self.metric].higher else 1
-
-        def place(name: str) -> tuple[bool, float]:
-            mean = self.estimates[name][self.metric].mean
-            return mean is None, sign * (mean or 0.0)
-
-        return sorted(self.measured, key=place)
 
     @property
     def ok(self) -> bool:
@@ -210,9 +202,10 @@ class Sweep:
     def _cell(self, rank: int, cell: Cell) -> dict[str, Any]:
         name, base = cell.name, self.grid.baseline.name
         found = self.measured[name]
+        behind = None if name == self.best else figures.compared(self.metric, self.difference(name, self.best))
         against = None
         if name != base:
-            against = {metric: compared(self.difference(name, base, metric)) for metric in self.metrics}
+            against = {metric: figures.compared(metric, self.difference(name, base, metric)) for metric in self.metrics}
         return {
             "rank": rank,
             "cell": name,
@@ -224,7 +217,7 @@ class Sweep:
             "ending": ending(cell.scenario, found),
             "metrics": {metric: each.as_dict() for metric, each in self.estimates[name].items()},
             "difference": against,
-            "difference_from_best": None if name == self.best else compared(self.difference(name, self.best)),
+            "difference_from_best": behind,
         }
 
 
@@ -249,11 +242,6 @@ def extended(
     return found
 
 
-def compared(difference: Estimate) -> dict[str, Any]:
-    """Return a difference as plain data, with its verdict."""
-    return {**difference.as_dict(), "verdict": verdict(difference)}
-
-
 def _over(series: Sequence[Sequence[float | None]]) -> Estimate:
     many = min(map(len, series), default=0)
     means: list[float | None] = []
@@ -261,4 +249,4 @@ def _over(series: Sequence[Sequence[float | None]]) -> Estimate:
         known = [each[index] for each in series]
         numbers = [value for value in known if value is not None]
         means.append(sum(numbers) / len(numbers) if len(numbers) == len(known) else None)
-    return mean_interval(means)
+    return amount_interval(means)

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from sim.analysis import figures
-from sim.experiment.goals import Constraint, sign
+from sim.analysis.figures import sign
+from sim.experiment.goals import Constraint
 from sim.experiment.space import Dimension, changed, current
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-    from sim.analysis.summary import Measured
+    from sim.analysis.measured import Measured
     from sim.experiment.evaluate import Evaluator
     from sim.scenario.model import Scenario
 

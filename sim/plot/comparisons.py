@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sim.analysis.intervals import verdict
-from sim.analysis.paired import METRICS
 from sim.plot.style import axes, colour, nothing
+from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,14 +21,14 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
     """Draw each variant's difference from the baseline in percent of the baseline's mean, with its 95% interval.
 
     A filled mark is a decided difference, an empty one is undecided: its interval covers 0. A metric whose mean
-    is 0 in the baseline has no percentage and is left out. ``metrics`` are names of ``sim.analysis.paired.METRICS``.
+    is 0 in the baseline has no percentage and is left out. ``metrics`` are names of ``sim.scenario.metrics``.
     """
     ax = axes(ax)
     base = comparison.estimates[comparison.baseline]
     others = [name for name in comparison.results if name != comparison.baseline]
     shown = [
         name
-        for name in metrics or METRICS
+        for name in ([find(each).name for each in metrics] if metrics else comparison.metrics)
         if base[name].mean and any(comparison.differences[each][name].mean is not None for each in others)
     ]
     height = 0.7 / max(len(others), 1)
@@ -41,7 +41,7 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
             at = row + (place - (len(others) - 1) / 2) * height
             if found.low is not None and found.high is not None:
                 ax.hlines(at, 100 * found.low / mean, 100 * found.high / mean, colors=colour(place), linewidth=2)
-            decided = verdict(found) != "undecided"
+            decided = verdict(found) in {"lower", "higher"}
             ax.scatter(
                 [100 * found.mean / mean],
                 [at],
@@ -56,9 +56,9 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
     if not shown:
         nothing(ax, "nothing to compare: all means of the baseline are 0")
     ax.axvline(0, color=colour(6), linewidth=0.8)
-    ax.set_yticks(range(len(shown)), [METRICS[name].label for name in shown])
+    ax.set_yticks(range(len(shown)), [find(name).label for name in shown])
     ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.set_xlabel(f"difference from {comparison.baseline}, percent of its mean")
+    ax.set_xlabel("difference, percent of the mean")
     ax.set_title(f"Against {comparison.baseline}", wrap=True)
     if len(others) > 1:
         ax.legend()

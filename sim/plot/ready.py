@@ -27,7 +27,7 @@ def time_to_ready(results: Results, ax: Axes | None = None, *, quantiles: bool =
         ax.step([0.0, *times], [0.0, *shares], where="post", label=name, color=colour(place), linestyle=dashes(place))
         longest = max(longest, times[-1] if times else 0.0)
         if quantiles and times:
-            _quantiles(ax, each.summary["time_to_ready_intervals"], len(times) / count, times[-1], colour(place))
+            _quantiles(ax, each.summary["time_to_ready_pooled"], len(times) / count, times[-1], colour(place))
     if not longest:
         nothing(ax, "nothing became Ready")
     ax.set_xlim(0, longest * 1.02 or 1)
@@ -38,7 +38,7 @@ def time_to_ready(results: Results, ax: Axes | None = None, *, quantiles: bool =
 
 
 def _quantiles(ax: Axes, groups: dict[str, dict[str, float | None]], share: float, last: float, hue: str) -> None:
-    from sim.analysis.summary import QUANTILES
+    from sim.analysis.metrics import QUANTILES
 
     for name, q in QUANTILES.items():
         group = groups.get(name)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
 from sim.recording.columns import DELIVERIES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
+from sim.recording.conflict import RESOURCES, conflicting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +70,6 @@ CONFLICTS = (
 """The columns of the frame of conflicts."""
 DURATIONS = {"cpu_ns": "cpu", "crypto_ns": "crypto", "server_cpu_ns": "server_cpu"}
 """Columns in nanoseconds that are no times of the clock, and what they are called in a frame."""
-CONTENDED = ("certificates", "configmaps")
-"""The resources whose conflicts are told: Certificates, and what plain clients write."""
 BOOLEANS = frozenset({"conditional", "ready", "issuing", "next_key"})
 
 
@@ -203,10 +202,10 @@ def conflicts(requests: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    certificates = requests["resource"].isin(CONTENDED)
-    lost = requests[certificates & (requests["code"] == 409) & (requests["reason"] == "Conflict")]
+    lost = requests[conflicting(requests)]
+    about = requests["resource"].isin(RESOURCES)
     winners = requests.loc[
-        certificates & (requests["written_version"] > 0), ["replication", "written_version", "actor"]
+        about & (requests["written_version"] > 0), ["replication", "written_version", "actor"]
     ].rename(columns={"written_version": "base_version", "actor": "winner"})
     rows = lost.merge(winners, on=["replication", "base_version"], how="left")
     rows = rows.rename(columns={"actor": "controller"})

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.figures import FIGURES
+from sim.analysis.budget import METRICS
 from sim.report.numbers import interval, write
 from sim.report.text import bold, footer, render, table
+from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,10 +54,12 @@ def verdict(document: Document) -> list[str]:
         lines.append(f"The scenario's own retry.limit: {now} would give up {lost} of writes.")
     check = document.get("check")
     if check:
-        lines.append(
-            f"Checked with that limit on {check['replications']} fresh replications: gave up "
-            f"{interval(check['gave_up'])}, stranded {interval(check['stranded'])} a replication."
+        lost = ", ".join(
+            f"{words} {interval(check[name])}"
+            for name, words in (("gave_up", "gave up"), ("stranded", "stranded"))
+            if name in check
         )
+        lines.append(f"Checked with that limit on {check['replications']} fresh replications: {lost} a replication.")
     return lines
 
 
@@ -78,9 +81,10 @@ def _tries(document: Document, terminal: bool) -> Table:
 
 def _figures(document: Document, terminal: bool) -> Table:
     made = table("What conflicts cost, per replication", "", "", terminal=terminal)
-    for name in ("amplification", "conflicts.rate", "conflicts.per_certificate", "ghost_reconciles", "wasted_cpu"):
-        about = FIGURES[name]
-        made.add_row(about.label, interval(document[name], about.kind))
+    for name in METRICS:
+        if name in document:
+            about = find(name)
+            made.add_row(about.label, interval(document[name], about.unit))
     if document["unfinished"]:
         made.add_row("writes still being tried at the end, all replications", str(document["unfinished"]))
     return made

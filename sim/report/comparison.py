@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.endings import undone
+from sim.analysis.figures import decided
 from sim.analysis.intervals import Estimate, verdict
-from sim.analysis.paired import METRICS, Metric
 from sim.report.numbers import NONE, interval, write
 from sim.report.text import bold, footer, render, table
+from sim.scenario.metrics import CERT_MANAGER, METRICS, PLAIN, Metric
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
     from sim.experiment.compare import Comparison
 
-IN_WORDS = ("conflicts_per_certificate", "rate", "time_to_ready_p50")
-"""What every sentence speaks of, beside the metric that ranks."""
+IN_WORDS = {
+    CERT_MANAGER: ("conflicts.per_certificate", "conflicts.rate", "time_to_ready.p50"),
+    PLAIN: ("time", "work", "conflicts.rate"),
+}
+"""What every sentence speaks of, beside the metric that ranks, by family."""
 
-IN_WORDS_OF_CLIENTS = ("time", "work", "rate")
-"""The same for plain clients, which have no Certificates."""
+TAILS = {"time_to_ready.p50": "time_to_ready.p95"}
+"""The quantile that is spoken of too where it does not go the way of the median."""
 
-QUIET = frozenset({"gave_up", "budget_refusals", "timeouts"})
-"""Shown only where there is any."""
-
-SHORT = {"rate": "rate", "time_to_ready_p50": "time to Ready"}
+SHORT = {"conflicts.rate": "rate", "time_to_ready.p50": "median time to Ready"}
 
 
 def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -> str:
@@ -59,56 +60,62 @@ def _sentence(comparison: Comparison, name: str) -> str:
     same = comparison.without_effect.get(name)
     if same is not None:
         return f"{name} against {comparison.baseline}: {same}."
-    differences = comparison.differences[name]
-    ranked = METRICS[comparison.metric]
-    difference = differences[comparison.metric]
-    amount = _amount(difference, ranked)
-    match verdict(difference):
-        case "lower":
-            opening = f"{name} has {ranked.fewer} than {comparison.baseline}: {amount}"
-        case "higher":
-            opening = f"{name} has {ranked.more} than {comparison.baseline}: {amount}"
-        case _:
-            opening = f"{name} against {comparison.baseline}: {ranked.label} undecided ({amount})"
-    clauses = [opening]
-    plain = comparison.results[name].scenario.contention is not None
-    for other in IN_WORDS_OF_CLIENTS if plain else IN_WORDS:
+    clauses = [_opening(comparison, name)]
+    for other in IN_WORDS[comparison.results[name].scenario.family]:
         if other != comparison.metric:
             clauses.append(_clause(comparison, name, other))
     clauses += _caveats(comparison, name)
     return "; ".join(clauses) + "."
 
 
-def _clause(comparison: Comparison, name: str, metric: str) -> str:
-    about, difference = METRICS[metric], comparison.differences[name][metric]
-    if metric == "rate":
-        # A rate against none attempted has no difference, and none attempted is no rate of 0.
-        rates = [comparison.estimates[each]["rate"].mean for each in (name, comparison.baseline)]
-        if None in rates:
-            mine, theirs = ("none attempted" if rate is None else write(rate, "share") for rate in rates)
-            return f"rate {mine} (against {theirs})"
-    match verdict(difference):
+def _opening(comparison: Comparison, name: str) -> str:
+    ranked, difference = METRICS[comparison.metric], comparison.differences[name][comparison.metric]
+    amount, found = _amount(difference, ranked), decided(ranked, difference)
+    match found:
         case "lower":
-            return f"{about.fewer}: {_amount(difference, about)}"
+            return f"{name} has {ranked.fewer} than {comparison.baseline}: {amount}"
         case "higher":
-            return f"{about.more}: {_amount(difference, about)}"
+            return f"{name} has {ranked.more} than {comparison.baseline}: {amount}"
+        case "undecided":
+            return f"{name} against {comparison.baseline}: {ranked.label} undecided ({amount})"
         case _:
-            return f"{SHORT.get(metric, about.label)} undecided"
+            return f"{name} against {comparison.baseline}: {ranked.label} {found}"
+
+
+def _clause(comparison: Comparison, name: str, metric: str) -> str:
+    about, differences = METRICS[metric], comparison.differences[name]
+    difference, label = differences[metric], SHORT.get(metric, METRICS[metric].label)
+    if difference.mean is None:
+        # A rate against none attempted has no difference, and none attempted is no rate of 0.
+        both = [comparison.estimates[each][metric].mean for each in (name, comparison.baseline)]
+        mine, theirs = (about.undefined if mean is None else write(mean, about.unit) for mean in both)
+        return f"{label} {mine}" if mine == theirs else f"{label} {mine} (against {theirs})"
+    found = verdict(difference)
+    said = {"lower": about.fewer, "higher": about.more}.get(found)
+    clause = f"{said}: {_amount(difference, about)}" if said else f"{label} {found}"
+    tail = METRICS.get(TAILS.get(metric, ""))
+    if tail is None:
+        return clause
+    far = differences[tail.name]
+    other = {"lower": tail.fewer, "higher": tail.more}.get(verdict(far))
+    if other is None or verdict(far) == found:
+        return clause
+    return f"{clause}, but {other}: {_amount(far, tail)}"
 
 
 def _caveats(comparison: Comparison, name: str) -> list[str]:
     """What a low figure may hide: a strategy that is never refused may lose writes, or leave work undone."""
     found = comparison.estimates[name]
     caveats = []
-    if found["overwritten"].mean:
+    if "overwritten" in found and found["overwritten"].mean:
         caveats.append(f"but {write(found['overwritten'].mean)} writes a replication overwrote unseen")
-    if found["stranded"].mean:
+    if "stranded" in found and found["stranded"].mean:
         caveats.append(f"and {write(found['stranded'].mean)} Certificates were not finished at the end")
     return caveats
 
 
 def _amount(difference: Estimate, about: Metric) -> str:
-    text = interval(difference.as_dict(), about.kind, signed=True)
+    text = interval(difference.as_dict(), about.unit, signed=True)
     return "no figures" if text == NONE else f"{text} {about.per}".strip()
 
 
@@ -119,31 +126,30 @@ def _ranked(comparison: Comparison, terminal: bool) -> Table:
         *(f"{place}. {name}" for place, name in enumerate(comparison.ranked, start=1)),
         terminal=terminal,
     )
-    for metric, about in _shown(comparison):
-        groups = [comparison.estimates[name][metric].as_dict() for name in comparison.ranked]
-        made.add_row(about.label, *(interval(group, about.kind) for group in groups))
+    for about in shown(comparison):
+        groups = [comparison.estimates[name][about.name].as_dict() for name in comparison.ranked]
+        made.add_row(about.label, *(interval(group, about.unit) for group in groups))
     return made
 
 
-def _shown(comparison: Comparison) -> list[tuple[str, Metric]]:
-    """The metrics that any variant has a figure of, and that say something."""
-    plain = comparison.results[comparison.baseline].scenario.contention is not None
+def shown(comparison: Comparison) -> list[Metric]:
+    """Return the metrics that any variant has a figure of, and that say something."""
+    found = comparison.estimates.values()
     return [
-        (metric, about)
-        for metric, about in METRICS.items()
-        if any(found[metric].mean is not None for found in comparison.estimates.values())
-        and not (plain and metric == "conflicts_per_certificate")
-        and not (metric in QUIET and not any(found[metric].mean for found in comparison.estimates.values()))
+        about
+        for about in (METRICS[name] for name in comparison.metrics)
+        if any(each[about.name].mean is not None for each in found)
+        and (about.name == comparison.metric or not about.quiet or any(each[about.name].mean for each in found))
     ]
 
 
 def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
     made = table(f"{name} against {comparison.baseline}", "", "difference", "verdict", terminal=terminal)
     same = name in comparison.without_effect
-    for metric, about in _shown(comparison):
-        difference = comparison.differences[name][metric]
-        said = "no effect here" if same else verdict(difference)
-        made.add_row(about.label, interval(difference.as_dict(), about.kind, signed=True), said)
+    for about in shown(comparison):
+        difference = comparison.differences[name][about.name]
+        said = "no effect here" if same else decided(about, difference)
+        made.add_row(about.label, interval(difference.as_dict(), about.unit, signed=True), said)
     return made
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.intervals import verdict
-from sim.analysis.paired import METRICS
+from sim.analysis.figures import decided
 from sim.report.numbers import interval
 from sim.report.text import bold, render, table
+from sim.scenario.metrics import METRICS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -125,9 +125,9 @@ def _table(found: Difference, names: list[str], terminal: bool) -> Table:
         about, difference = METRICS[name], found.differences[name]
         made.add_row(
             about.label,
-            interval(found.a[name].as_dict(), about.kind),
-            interval(found.b[name].as_dict(), about.kind),
-            interval(difference.as_dict(), about.kind, signed=True),
-            verdict(difference),
+            interval(found.a[name].as_dict(), about.unit),
+            interval(found.b[name].as_dict(), about.unit),
+            interval(difference.as_dict(), about.unit, signed=True),
+            decided(about, difference),
         )
     return made

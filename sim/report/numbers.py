@@ -10,16 +10,18 @@ NONE = "-"
 Group = Mapping[str, float | None]
 """A mean with its interval, as in a summary: ``mean``, ``low`` and ``high``."""
 
-UNITS = {"count": "", "share": "%", "seconds": " s", "milliseconds": " ms"}
+UNITS = {"count": "", "ratio": "", "share": "%", "points": " points", "seconds": " s", "milliseconds": " ms"}
 
 
 def write(value: float | None, kind: str = "count", signed: bool = False) -> str:
-    """Write a number of a kind: a ``count`` (or a mean of counts), a ``share`` in percent, ``seconds`` or
+    """Write a number of a kind: a ``count`` or ``ratio`` (or a mean of those), a ``share`` in percent, ``seconds`` or
     ``milliseconds``.
 
-    ``signed`` writes a plus before what is more than 0, for differences; those of shares are in points.
+    ``signed`` writes a plus before what is more than 0, for differences. Those of shares are ``points``: from 10% to
+    15% is 5 points more, and not 5%.
     """
-    return NONE if value is None else _digits(value, kind, signed) + UNITS[kind]
+    unit = "points" if signed and kind == "share" else kind
+    return NONE if value is None else _digits(value, kind, signed) + UNITS[unit]
 
 
 def interval(group: Group | None, kind: str = "count", signed: bool = False) -> str:
@@ -39,14 +41,14 @@ def brackets(group: Group, kind: str = "count", signed: bool = False) -> str:
 
 
 def _digits(value: float, kind: str, signed: bool) -> str:
-    if kind == "share":
+    if kind in {"share", "points"}:
         value = 100 * value
     size = abs(value)
     if kind == "seconds":
         digits = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 1 else 3
     elif kind == "milliseconds":
         digits = 0 if size >= 1000 else 1 if size >= 10 else 2
-    elif kind == "share":
+    elif kind in {"share", "points"}:
         digits = 0 if size >= 10 or value == 0 else 1 if size >= 0.1 else 2
     else:
         digits = 0 if value == round(value) or size >= 1000 else 1 if size >= 100 else 2

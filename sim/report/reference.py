@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from sim.families.certmanager.releases import RELEASES
-from sim.scenario.expectations import METRICS, OPERATORS
+from sim.scenario.expectations import OPERATORS
+from sim.scenario.metrics import METRICS
 from sim.scenario.model import Scenario
 from sim.scenario.shapes import Shape, shape_of
 
@@ -134,10 +135,11 @@ def _expectations() -> Iterator[str]:
     yield "## Metrics for `expect`\n"
     operators = ", ".join(f"`{operator}`" for operator in OPERATORS)
     yield f"A condition is one of {operators} and a number; for times in seconds also a duration: `< 30s`."
-    yield "Values are means over the replications; a metric without a value does not meet its condition.\n"
+    yield "A metric without a value does not meet its condition. How each is made from the replications, and which"
+    yield "older spellings are accepted: [figures](figures.md).\n"
     yield "| metric | unit | what it is |\n|---|---|---|"
     for name, metric in METRICS.items():
-        yield f"| `{name}` | {metric.unit} | {metric.description} |"
+        yield f"| `{name}` | {metric.unit} | {metric.definition} |"
     yield ""
 
 

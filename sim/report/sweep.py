@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
-from sim.analysis.figures import FIGURES
 from sim.analysis.intervals import Estimate
 from sim.report.numbers import interval, write
 from sim.report.picture import bars, heat_map
 from sim.report.text import bold, footer, is_wide, render, short_keys, table
+from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,17 +56,17 @@ def sweep_report(document: Document, *, folder: Path | None, command: str, termi
 def verdict(document: Document) -> list[str]:
     """Return the best cell against the current configuration in a sentence, and how many share the first place."""
     metric = document["metric"]
-    figure = FIGURES[metric]
+    figure = find(metric)
     cells = {cell["cell"]: cell for cell in document["cells"]}
     best = cells[document["best"]]
-    value = interval(best["metrics"][metric], figure.kind)
-    which = "highest" if figure.higher else "lowest"
+    value = interval(best["metrics"][metric], figure.unit)
+    which = "highest" if figure.better == "higher" else "lowest"
     lines = []
     if best["difference"] is None:
         lines.append(f"No cell is better than the current configuration: {figure.label} {value}.")
     else:
         against = best["difference"][metric]
-        amount = interval(against, figure.kind, signed=True)
+        amount = interval(against, figure.unit, signed=True)
         lines.append(
             f"{best['cell']} has the {which} {figure.label}: {value}; against the current configuration {amount}, "
             f"{against['verdict']}."
@@ -95,12 +95,12 @@ def verdict(document: Document) -> list[str]:
 def pictures(document: Document) -> list[str]:
     """Return what each setting does as bars; for two settings also a map of all combinations."""
     metric = document["metric"]
-    figure = FIGURES[metric]
+    figure = find(metric)
     lines = [f"What each setting does to {figure.label} (mean over the other settings)"]
     for key, found in document["main_effects"].items():
         lines += ["", f"  {key}"]
         groups = {value: Estimate(group["mean"], group["low"], group["high"], 0) for value, group in found.items()}
-        lines += [f"  {line}" for line in bars(groups, figure.kind)]
+        lines += [f"  {line}" for line in bars(groups, figure.unit)]
     if len(document["vary"]) == 2:
         (row, rows), (column, columns) = document["vary"].items()
         means = {
@@ -108,13 +108,13 @@ def pictures(document: Document) -> list[str]:
             for cell in document["cells"]
         }
         lines += ["", f"{figure.label}: {row} down, {column} across", ""]
-        lines += heat_map(rows, columns, means, figure.kind)
+        lines += heat_map(rows, columns, means, figure.unit)
     return lines
 
 
 def _ranked(document: Document, terminal: bool) -> Table:
     metric = document["metric"]
-    figure = FIGURES[metric]
+    figure = find(metric)
     wide = is_wide(terminal)
     keys = short_keys(document["vary"])
     heads = [*keys.values(), "mean", "against current", *(["against the best"] if wide else [])]
@@ -124,9 +124,9 @@ def _ranked(document: Document, terminal: bool) -> Table:
         cells = [
             f"{cell['rank']}." + (" *" if cell["current"] else ""),
             *(cell["settings"][key] for key in keys),
-            interval(cell["metrics"][metric], figure.kind),
-            _against(against and against[metric], figure.kind, "current"),
-            _against(behind, figure.kind, "best"),
+            interval(cell["metrics"][metric], figure.unit),
+            _against(against and against[metric], figure.unit, "current"),
+            _against(behind, figure.unit, "best"),
         ]
         made.add_row(*cells[: len(heads) + 1])
     for column in made.columns:
@@ -146,12 +146,12 @@ def figure(document: Document) -> Figure:
     from matplotlib.figure import Figure
 
     metric = document["metric"]
-    about = FIGURES[metric]
+    about = find(metric)
     keys = list(document["main_effects"])
     many = len(keys) + (len(keys) == 2)
     made = Figure(figsize=(4.2 * many, 3.6), layout="constrained")
     axes = made.subplots(1, many, squeeze=False)[0]
-    unit = ", seconds" if about.kind == "seconds" else ""
+    unit = ", seconds" if about.unit == "seconds" else ""
     for ax, key in zip(axes, keys, strict=False):
         found = document["main_effects"][key]
         _errors(ax, found)
@@ -180,7 +180,7 @@ def _errors(ax: Axes, found: Mapping[str, Mapping[str, float | None]]) -> None:
 
 def _map(made: Figure, ax: Axes, document: Document) -> None:
     metric = document["metric"]
-    about = FIGURES[metric]
+    about = find(metric)
     (row, rows), (column, columns) = document["vary"].items()
     means = {
         (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"] for cell in document["cells"]
@@ -192,7 +192,7 @@ def _map(made: Figure, ax: Axes, document: Document) -> None:
     )
     for y, line in enumerate(numbers):
         for x, number in enumerate(line):
-            ax.text(x, y, write(number, about.kind), ha="center", va="center", color="white", fontsize=8,
+            ax.text(x, y, write(number, about.unit), ha="center", va="center", color="white", fontsize=8,
                     bbox={"facecolor": "black", "alpha": 0.35, "linewidth": 0, "pad": 1.5})  # fmt: skip
     ax.set_xticks(range(len(columns)), list(columns), rotation=45 if len(columns) > 4 else 0)
     ax.set_yticks(range(len(rows)), list(rows))

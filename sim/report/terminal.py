@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.figures import FIGURES
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.text import bold, footer, led, losses, render, table
+from sim.scenario.metrics import find
+from sim.scenario.workload import OWN_PREFIXES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,7 +32,7 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())]
     # An earlier version's results say nothing of their end.
     ended = [summary["ending"]["said"]] if "ending" in summary else []
-    parts += [bold(verdict(summary)), *ended, _conditions(summary), ""]
+    parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)]), ""]
     if summary.get("contention"):
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
@@ -48,8 +49,8 @@ def _notes(summary: Summary) -> list[RenderableType]:
     lines: list[RenderableType] = []
     precision = summary.get("precision")
     if precision:
-        about = FIGURES[precision["metric"]]
-        found, asked = interval(precision, about.kind), write(precision["asked"], "share")
+        about = find(precision["metric"])
+        found, asked = interval(precision, about.unit), write(precision["asked"], "share")
         many = summary["replications"]
         if precision["reached"]:
             lines.append(f"{about.label} known to {asked} after {many} replications: {found}")
@@ -106,6 +107,21 @@ def _conditions(summary: Summary) -> str:
     return f"{summary['scenario']}: {summary['strategy']}, {how}, seed {summary['seed']}"
 
 
+def course(summary: Summary) -> str:
+    """Return how much was issued and renewed, and how often each other writer wrote; ``""`` of plain clients alone."""
+    found, said = summary.get("metrics", {}), []  # an earlier version's results have none
+    if "issued" in found:
+        renewed = interval(found["renewed"]) if found["renewed"]["mean"] else "none"
+        said.append(f"{interval(found['issued'])} issuances, of them {renewed} renewals")
+    said += [
+        f"{name} wrote {interval(group)} times"
+        for name, group in summary.get("written", {"by_controller": {}})["by_controller"].items()
+        if not name.startswith(OWN_PREFIXES)
+    ]
+    many = " (means per replication)" if summary["replications"] > 1 else ""
+    return f"{'; '.join(said)}{many}." if said else ""
+
+
 def _conflicts(summary: Summary, terminal: bool) -> Table:
     beside = Recorded(summary["recorded"])
     heads = ("conflicts", "rate", "attempted", *beside.heads)
@@ -138,6 +154,10 @@ def _figures(summary: Summary, terminal: bool) -> Table:
         row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")
     if summary.get("ending", {}).get("never_ready"):
         row("  left out, never Ready", write(summary["ending"]["never_ready"]))
+    for name in ("time_to_renewed.p50", "time_to_renewed.p95", "time_to_renewed.p99", "conflicts.per_issuance"):
+        if summary.get("metrics") and summary["metrics"]["renewed"]["mean"]:
+            about = find(name)
+            row(about.label, interval(summary["metrics"][name], about.unit))
     requests = summary["requests"]
     row("requests", write(requests["total"]))
     row("  by cert-manager", write(requests["by_controllers"]), beside.requests())

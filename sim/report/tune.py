@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
-from sim.analysis.figures import FIGURES
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
 from sim.report.text import bold, footer, is_wide, render, short_keys, table
+from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,10 +58,10 @@ def verdict(document: Document) -> list[str]:
     decided = False
     for name in document["objectives"]:
         found = document["improvement"][name]
-        about = FIGURES[name]
+        about = find(name)
         difference = found["difference"]
-        amount = interval(difference, about.kind, signed=True)
-        old, new = (write(found[which]["mean"], about.kind) for which in ("current", "recommended"))
+        amount = interval(difference, about.unit, signed=True)
+        old, new = (write(found[which]["mean"], about.unit) for which in ("current", "recommended"))
         said = {True: "better", False: "worse", None: "undecided"}[difference["better"]]
         decided = decided or difference["better"] is True
         lines.append(f"{about.label}: {old} -> {new}, a difference of {amount}: {said}.")
@@ -132,8 +132,8 @@ def _points(document: Document) -> list[tuple[float, float, str]]:
 
 
 def _axis(name: str) -> str:
-    about = FIGURES[name]
-    return about.label + (", seconds" if about.kind == "seconds" else "")
+    about = find(name)
+    return about.label + (", seconds" if about.unit == "seconds" else "")
 
 
 def _improvement(document: Document, terminal: bool) -> Table:
@@ -141,22 +141,22 @@ def _improvement(document: Document, terminal: bool) -> Table:
     for column in made.columns[1:]:
         column.no_wrap = True
     for name, found in document["improvement"].items():
-        about = FIGURES[name]
+        about = find(name)
         difference = found["difference"]
         said = {True: "better", False: "worse", None: "undecided"}[difference["better"]]
         objective = " *" if name in document["objectives"] else ""
         made.add_row(
             about.label + objective,
-            write(found["current"]["mean"], about.kind),
-            write(found["recommended"]["mean"], about.kind),
-            interval(difference, about.kind, signed=True),
+            write(found["current"]["mean"], about.unit),
+            write(found["recommended"]["mean"], about.unit),
+            interval(difference, about.unit, signed=True),
             said,
         )
     return made
 
 
 def _trials(document: Document, terminal: bool) -> Table:
-    labels = [FIGURES[name].label for name in document["objectives"]]
+    labels = [find(name).label for name in document["objectives"]]
     keys = short_keys(document["space"])
     wide = is_wide(terminal)
     made = table("Trials, the front first", "trial", *keys.values(), *labels, "", terminal=terminal)
@@ -169,7 +169,7 @@ def _trials(document: Document, terminal: bool) -> Table:
         for name in document["objectives"]:
             group = trial["values"][name]
             said = interval if wide else _mean
-            cells.append(said(group, FIGURES[name].kind) if group else NONE)
+            cells.append(said(group, find(name).unit) if group else NONE)
         state = f"current, {state}" if trial["current"] and state else "current" if trial["current"] else state
         made.add_row(str(trial["trial"]), *(trial["settings"][key] for key in keys), *cells, state)
     hidden = len(shown) - SHOWN_TRIALS
@@ -188,13 +188,14 @@ def _order(trial: Mapping[str, Any]) -> tuple[bool, bool, int]:
 
 
 def _sensitivity(document: Document, name: str, found: Mapping[str, Any], terminal: bool) -> Table:
-    about = FIGURES[name]
+    about = find(name)
+    unit = "points" if about.unit == "share" else about.unit
     heads = ("mean effect across its range", "of it by chance", "")
     made = table(f"Sensitivity of {about.label} (Morris, mu*)", "", *heads, terminal=terminal)
     made.columns[-1].no_wrap = True
     for key, effect in sorted(found.items(), key=lambda item: -item[1]["mu_star"]):
         group = {"mean": effect["mu_star"], "low": effect["low"], "high": effect["high"]}
-        made.add_row(key, interval(group, about.kind), write(effect["noise"], about.kind), effect["worth"])
+        made.add_row(key, interval(group, unit), write(effect["noise"], unit), effect["worth"])
     if not found:
         made.add_row("too few points with a figure", NONE, NONE, "undecided")
     return made

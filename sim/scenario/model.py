@@ -13,15 +13,9 @@ from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
-from sim.scenario.expectations import (
-    CONDITION_PATTERN,
-    METRICS,
-    OF_CERTIFICATES,
-    OF_CONTENTION,
-    parse_condition,
-    unknown_metric,
-)
+from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
 from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Server
+from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, PLAIN, find, metrics_of, missing
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
 from sim.scenario.workload import (
@@ -157,9 +151,9 @@ class Scenario(Part):
     until: Until = Until()
     expect: dict[str, str] = Field(
         default={},
-        description='metric: condition, such as conflicts_per_certificate: "< 2". Default: none',
+        description='metric: condition, such as conflicts.per_certificate: "< 2". Default: none',
         json_schema_extra={
-            "propertyNames": {"enum": list(METRICS)},
+            "propertyNames": {"enum": [*METRICS, *ALIASES]},
             "additionalProperties": {"type": "string", "pattern": CONDITION_PATTERN},
         },
     )
@@ -185,6 +179,11 @@ class Scenario(Part):
         description="contention only: how many clients, in each group that does not say. Default: 10",
     )
 
+    @property
+    def family(self) -> str:
+        """The family of controllers that works here: one of ``sim.scenario.metrics.FAMILIES``."""
+        return CERT_MANAGER if self.contention is None else PLAIN
+
     @field_validator("name")
     @classmethod
     def _name_inone_line(cls, name: str) -> str:
@@ -208,8 +207,10 @@ class Scenario(Part):
     def _conditions_parse(cls, expect: dict[str, str]) -> dict[str, str]:
         wrong = []
         for metric, condition in expect.items():
-            if metric not in METRICS:
-                wrong.append(Fault(unknown_metric(metric), ((metric,),), at_key=True))
+            try:
+                find(metric)
+            except ValueError as error:
+                wrong.append(Fault(str(error), ((metric,),), at_key=True))
                 continue
             try:
                 parse_condition(condition, metric)
@@ -225,12 +226,11 @@ class Scenario(Part):
         if self.contention is None and self.clients is not None:
             message = "clients are those of contention, which is missing; for Certificates write workload.certificates"
             wrong.append(Fault(message, (("clients",),), at_key=True))
-        missing = OF_CONTENTION if self.contention is None else OF_CERTIFICATES
-        what = "contention" if self.contention is None else "cert-manager's controllers"
+        mine = metrics_of(self.family)
         wrong += [
-            Fault(f"{metric} is a figure of {what}, and there is none here", (("expect", metric),), at_key=True)
+            Fault(missing(find(metric), self.family), (("expect", metric),), at_key=True)
             for metric in self.expect
-            if metric in missing
+            if find(metric).name not in mine
         ]
         if wrong:
             raise Impossible(*wrong)

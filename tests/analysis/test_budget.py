@@ -2,18 +2,15 @@ from __future__ import annotations
 
 from array import array
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.analysis.budget import budget, none_lost, share
-from sim.analysis.summary import Measured
-from sim.analysis.waste import mean, tries, wasted_cpu
-from sim.recording.columns import RECONCILES, REQUESTS
-from sim.scenario.profile import Profile
-from sim.scenario.values import Latency
-from sim.units import MS
+from sim.analysis.measured import Measured
+from sim.analysis.waste import tries, wasted_by_request, wasted_cpu
+from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
+from sim.scenario.metrics import CERT_MANAGER
 
 
 def request(reconcile: int, code: int = 200, **other) -> tuple[object, ...]:
@@ -53,20 +50,21 @@ def test_writers_without_a_workqueue():
     assert tries([request(1, conditional=False), request(2, resource="secrets")], []) == {"tries_unfinished": 0}
 
 
-def test_core_time_for_nothing():
-    profile = Profile()
-    assert wasted_cpu([request(1)], [reconcile(1, "ok")], profile) == 0
-    costs, times = profile.controllers, profile.server.times
-    one = costs.request_cpu + costs.response_cpu + profile.server.cpu_share * mean(times.certificate_refused)
-    passes = [reconcile(1, "conflict"), reconcile(2, "ok", cause="backoff")]  # and the ghost that follows
-    assert wasted_cpu([request(1, 409)], passes, profile) == pytest.approx((one + 2 * mean(costs.reconcile_cpu)) / 1e9)
+def refusal(number: int, cpu: int) -> tuple[object, ...]:
+    return tuple({"request": number, "server_cpu_ns": cpu}.get(column, 0) for column in REFUSALS)
 
 
-def test_the_mean_of_a_lognormal_time():
-    rng = np.random.default_rng(1)
-    sigma = np.log(2) / 1.2815515655446004
-    drawn = 5 * np.exp(sigma * rng.standard_normal(400_000))
-    assert mean(Latency(p50=5 * MS, p90=10 * MS)) / MS == pytest.approx(drawn.mean(), rel=0.005)
+def test_core_time_for_nothing_is_what_was_recorded():
+    assert wasted_cpu([request(1)], [reconcile(1, "ok", cpu_ns=5)], []) == 0
+    passes = [reconcile(1, "conflict", cpu_ns=700), reconcile(2, "ok", cause="backoff", cpu_ns=30)]  # and its ghost
+    assert wasted_cpu([request(1, 409, request=8)], passes, [refusal(8, 5), refusal(9, 1000)]) == pytest.approx(735e-9)
+
+
+def test_a_refused_pass_is_wasted_once_and_one_that_got_through_is_not():
+    conflicts = [("a", 1), ("b", 1), ("c", 2), ("outside", -1)]
+    passes = [(1, "gave-up", 100), (2, "ok", 1000), (3, "conflict", 50)]
+    server = [("a", 1), ("c", 2), ("outside", 3)]
+    assert wasted_by_request(conflicts, passes, server) == {"a": 51, "b": 50, "c": 2, "outside": 3}
 
 
 def some(*histograms: dict[int, int]) -> list[Measured]:
@@ -77,7 +75,7 @@ def some(*histograms: dict[int, int]) -> list[Measured]:
 
 
 def test_the_share_given_up_is_read_off():
-    found = budget(some({1: 70, 2: 20}, {1: 5, 4: 5}))
+    found = budget(some({1: 70, 2: 20}, {1: 5, 4: 5}), CERT_MANAGER)
     assert found.writes == 100
     assert [(each.tries, each.lost) for each in found.allowed] == [(1, 25), (2, 5), (3, 5), (4, 0)]
     assert found.enough == 4
@@ -86,7 +84,7 @@ def test_the_share_given_up_is_read_off():
     assert document["budget"]["writes_lost_at_most"] == pytest.approx(1 - 0.05 ** (1 / 100))
     assert document["budget"]["runs_with_a_loss_at_most"] == pytest.approx(1 - 0.05**0.5)
     assert document["amplification"] is None  # zero attempts have no rate
-    nothing = budget(some({}, {}))
+    nothing = budget(some({}, {}), CERT_MANAGER)
     assert nothing.enough is None
     assert nothing.as_dict()["budget"] is None
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
+from sim.analysis.measured import Measured
 from sim.analysis.metrics import WRITING_CONTROLLERS, measure, times_to_ready
-from sim.analysis.summary import Measured, expected_values, summarise
-from sim.scenario.expectations import METRICS, OF_CONTENTION
+from sim.analysis.summary import expected_values, summarise
+from sim.scenario.metrics import CERT_MANAGER, metrics_of
 from sim.scenario.model import Scenario
 from tests.recorded_rows import MS, certificate, conflict, replication, request
 
@@ -46,7 +48,7 @@ def test_counts_are_means_per_replication_with_intervals():
     assert summary["requests"]["by_code"] == {"200": 2.5, "409": 1.5}
     total = summary["conflicts"]["total"]
     assert total["mean"] == 1.5
-    assert total["low"] == pytest.approx(1.5 - 12.7062047 / 2)
+    assert total["low"] == pytest.approx(1.5 * math.exp(-12.7062047 / 2 / 1.5))
     assert summary["conflicts"]["per_certificate"]["mean"] == 0.75
 
 
@@ -74,7 +76,7 @@ def test_other_writers_are_listed_where_the_scenario_has_them_or_they_wrote():
     assert sum(each["mean"] for each in found["by_controller"].values()) == found["total"]["mean"] == 1
 
 
-def test_expectations_are_of_cert_managers_own_part():
+def test_all_writers_count_and_cert_managers_own_part_has_a_name_of_its_own():
     requests = [
         conflict(),
         request(),
@@ -84,10 +86,16 @@ def test_expectations_are_of_cert_managers_own_part():
     ]
     summary = summarise(SCENARIO, [measured(objects=[certificate()], requests=requests)])
     values = expected_values(summary)
-    assert summary["conflicts"]["total"]["mean"] == 2
-    assert (values["conflicts_total"], values["conflicts_per_certificate"]) == (1, 1)
-    assert values["conflict_rate"] == pytest.approx(1 / 3)
-    assert (summary["requests"]["total"], values["requests_total"]) == (5, 3)
+    assert (values["conflicts.total"], values["conflicts.per_certificate"]) == (2, 2)
+    own = "conflicts.by_controllers"
+    assert (values[f"{own}.total"], values[f"{own}.per_certificate"]) == (1, 1)
+    assert (values["conflicts.rate"], values[f"{own}.rate"]) == (pytest.approx(2 / 5), pytest.approx(1 / 3))
+    assert (values["requests.total"], values["requests.by_controllers"]) == (5, 3)
+    assert summary["conflicts"]["by_cert_manager"]["mean"] == 1
+    assert {name: group["mean"] for name, group in summary["written"]["by_controller"].items()} == {
+        "certificates-trigger": 2,
+        "lab": 1,
+    }
 
 
 def test_one_replication_has_no_intervals():
@@ -98,9 +106,11 @@ def test_one_replication_has_no_intervals():
         assert group["high"] is None
 
 
-def test_times_to_ready_are_pooled_over_replications():
-    summary = summarise(SCENARIO, two())
-    assert summary["time_to_ready"]["p50"] == pytest.approx(3)  # of 2, 4, 2, 4
+def test_times_to_ready_are_means_of_the_replications_and_pooled_ones_have_a_name_of_their_own():
+    three = [*two(), measured(2, objects=[certificate(ready_ns=9000 * MS)])]
+    summary = summarise(SCENARIO, three)
+    assert summary["time_to_ready"]["p50"] == pytest.approx(5)  # of 3, 3, 9
+    assert summary["time_to_ready_pooled"]["p50"]["mean"] == pytest.approx(4)  # of 2, 4, 2, 4, 9
     assert summary["time_to_ready_intervals"]["p50"]["mean"] == summary["time_to_ready"]["p50"]
 
 
@@ -131,7 +141,8 @@ def test_violations_say_in_which_replication():
 
 def test_every_metric_that_a_scenario_may_expect_has_a_value():
     values = expected_values(summarise(SCENARIO, two()))
-    assert set(values) == set(METRICS) - OF_CONTENTION
-    assert all(value is not None for value in values.values())
-    assert values["conflicts_per_certificate"] == 0.75
-    assert values["conflict_rate"] == pytest.approx(3 / 7)
+    assert set(values) == set(metrics_of(CERT_MANAGER))
+    none = {name for name, value in values.items() if value is None}
+    assert none == {"conflicts.per_issuance", *(f"time_to_renewed.{q}" for q in ("p50", "p95", "p99"))}
+    assert values["conflicts.per_certificate"] == 0.75
+    assert values["conflicts.rate"] == pytest.approx(3 / 7)

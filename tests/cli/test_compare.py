@@ -28,7 +28,7 @@ def test_json_is_one_object_ranked(project: Path):
     assert [each["rank"] for each in found["variants"]] == [1, 2]
     assert found["baseline"] == "update"
     apply = next(each for each in found["variants"] if each["variant"] == "apply")
-    assert apply["difference"]["rate"]["verdict"] == "undecided"
+    assert apply["difference"]["conflicts.rate"]["verdict"] == "none attempted"
     assert (project / "out" / "comparison.json").is_file()
     assert (project / "out" / "update" / "requests.parquet").is_file()
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from sim.analysis.paired import METRICS
 from sim.cli.app import COMMANDS, app
-from sim.cli.compare import compare
+from sim.scenario.metrics import METRICS
 from tests.cli.command import requeue
 
 HEAVY = {"rich", "pydantic", "numpy", "pandas", "pyarrow", "scipy", "matplotlib", "yaml", "simpy", "joblib"}
@@ -53,9 +52,13 @@ def test_each_command_has_examples(tmp_path: Path, name: str):
     assert "Examples:" in done.stdout
 
 
-def test_help_of_compare_lists_every_metric():
-    listed = (compare.__doc__ or "").partition("Metrics:")[2]
-    assert {word.strip(" .\n") for word in listed.split(",")} == set(METRICS)
+@pytest.mark.parametrize("name", ["compare", "sweep", "tune", "run"])
+def test_an_unknown_metric_lists_them_all(tmp_path: Path, name: str):
+    asked = ["--vary", "client.qps=20,50"] if name in {"compare", "sweep"} else []
+    option = "--objective" if name == "tune" else "--metric"
+    done = requeue(name, "tutorial", *asked, option, "happiness", at=tmp_path)
+    assert done.returncode == 2
+    assert set(done.stderr.partition("allowed: ")[2].strip().split(", ")) == set(METRICS)
 
 
 def test_every_command_exists_and_says_what_the_list_says():

@@ -68,7 +68,7 @@ def test_a_long_run_says_where_it_settled(project: Path):
     [
         (("run", "--precision", "5"), "no precision"),
         (("run", "--precision", "5%", "--replications", "10"), "at least 20"),
-        (("run", "--precision", "5%", "--metric", "conflict_rat"), "did you mean conflict_rate"),
+        (("run", "--precision", "5%", "--metric", "conflict_rat"), "did you mean conflicts.rate"),
         (("sweep", "--vary", "client.qps=1,2", "--select", "--precision", "5%"), "choose one"),
         (("sweep", "--vary", "client.qps=1,2", "--select", "--zone", "0"), "no precision"),
         (("sweep", "--vary", "client.qps=20,30", "--select", "--metric", "gave_up"), "no zone"),

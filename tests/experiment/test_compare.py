@@ -65,7 +65,7 @@ def test_what_is_no_comparison_is_refused(made_up: Scenario):
         variants(made_up, {"seed": [str(number) for number in range(101)]})
     with pytest.raises(ScenarioError, match="stratgy"):
         variants(made_up, {"stratgy": ["update", "apply"]})
-    with pytest.raises(ValueError, match="no metric"):
+    with pytest.raises(ValueError, match="unknown metric"):
         sim.compare(made_up, BOTH, metric="happiness")
 
 
@@ -94,8 +94,9 @@ def test_the_plain_data_says_it_all(made_up: Scenario):
     assert (data["baseline"], data["replications"], data["seed"]) == ("update", 6, 1)
     first, second = data["variants"]
     assert (first["variant"], first["rank"]) == ("apply", 1)
-    assert first["difference"]["conflicts_per_certificate"]["verdict"] == "lower"
-    assert first["difference"]["rate"] == {"mean": None, "low": None, "high": None, "verdict": "undecided"}
+    assert first["difference"]["conflicts.per_certificate"]["verdict"] == "lower"
+    nothing = {"mean": None, "low": None, "high": None, "verdict": "none attempted"}
+    assert first["difference"]["conflicts.rate"] == nothing
     assert second["difference"] is None
     assert second["conflicts"]["rate"]["mean"] > 0
     assert second["conflicts"]["by_controller"]["certificates-trigger"]["rate"] > 0
@@ -104,7 +105,8 @@ def test_the_plain_data_says_it_all(made_up: Scenario):
 def test_one_replication_decides_nothing(made_up: Scenario):
     comparison = sim.compare(made_up, BOTH, replications=1)
     verdicts = {each["verdict"] for each in comparison.as_dict()["variants"][0]["difference"].values()}
-    assert verdicts == {"undecided"}
+    assert "undecided" in verdicts
+    assert not verdicts & {"lower", "higher", "the same"}
 
 
 def test_a_folder_holds_a_run_per_variant_and_reads_back(made_up: Scenario, tmp_path: Path):
@@ -133,8 +135,8 @@ def test_variants_that_differ_only_in_punctuation_keep_folders_of_their_own(made
 def test_a_frame_has_a_row_per_variant_and_metric(made_up: Scenario):
     comparison = sim.compare(made_up, BOTH)
     frame = comparison.frame.set_index(["variant", "metric"])
-    assert frame.loc[("apply", "conflicts"), "verdict"] == "lower"
-    assert frame.loc[("update", "conflicts"), "mean"] > 0
+    assert frame.loc[("apply", "conflicts.total"), "verdict"] == "lower"
+    assert frame.loc[("update", "conflicts.total"), "mean"] > 0
 
 
 def test_a_variant_is_the_run_with_that_setting():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import sim
-from sim.analysis.summary import Measured
+from sim.analysis.measured import Measured
 from sim.experiment.evaluate import Evaluator
 from sim.experiment.journal import Journal, JournalError, computing, key_of
 from sim.experiment.spread import InProcess

@@ -34,8 +34,9 @@ def test_one_replication_has_its_rows_and_figures_only(small: Path):
         for name in ("requests", "reconciles", "certificates", "refusals", "deliveries", "attribution", "replications"):
             wanted = getattr(whole, name)
             wanted = wanted[wanted["replication"] == number].reset_index(drop=True)
-            wanted = wanted.dropna(axis="columns", how="all") if name == "replications" else wanted
             found = getattr(part, name)
+            if name == "replications":  # a column that says nothing of this one may be left out
+                wanted, found = (frame.dropna(axis="columns", how="all") for frame in (wanted, found))
             assert len(found) == len(wanted)
             pd.testing.assert_frame_equal(found, wanted, check_categorical=False, check_dtype=False)
         assert part.summary["replications"] == 1

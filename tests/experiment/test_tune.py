@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sim.analysis.summary import Measured
+from sim.analysis.measured import Measured
 from sim.experiment.goals import constraint
 from sim.experiment.recommend import FRESH, expected, fragment, tune
 from sim.experiment.screening import screen, verdicts
@@ -184,7 +184,7 @@ def test_the_fragment_stands_for_the_whole_sections(text: str):
         ("gave_up = 0", "no constraint"),
         ("gave_upp == 0", "did you mean gave_up"),
         ("gave_up == 3s", "is no time"),
-        ("time_to_ready.p99 < soon", "not a duration"),
+        ("time_to_ready.p99 < soon", "a number of seconds or a duration"),
     ],
 )
 def test_constraints_that_cannot_be_read(text: str, says: str):

@@ -28,7 +28,7 @@ def test_numbers_have_as_many_digits_as_they_deserve(value, kind: str, text: str
 
 def test_differences_have_signs():
     assert write(2, signed=True) == "+2"
-    assert write(-0.021, "share", signed=True) == "-2.1%"
+    assert write(-0.021, "share", signed=True) == "-2.1 points"
     assert write(0, signed=True) == "0"
 
 

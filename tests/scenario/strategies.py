@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from sim.scenario.expectations import METRICS, OF_CONTENTION, OPERATORS
+from sim.scenario.expectations import OPERATORS
+from sim.scenario.metrics import CERT_MANAGER, metrics_of
 from sim.scenario.model import (
     CertificateSpec,
     Client,
@@ -155,7 +156,7 @@ def writers(draw: DrawFn) -> Writer:
 @st.composite
 def expectations(draw: DrawFn) -> dict[str, str]:
     operators, numbers = st.sampled_from(OPERATORS), st.sampled_from(["0", "1", "0.5", ".25", "1e-3"])
-    chosen = draw(st.lists(st.sampled_from(sorted(set(METRICS) - OF_CONTENTION)), unique=True, max_size=4))
+    chosen = draw(st.lists(st.sampled_from(sorted(metrics_of(CERT_MANAGER))), unique=True, max_size=4))
     return {metric: f"{draw(operators)} {draw(numbers)}" for metric in chosen}
 
 

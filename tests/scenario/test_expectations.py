@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.scenario.expectations import METRICS, OPERATORS, Condition, check, parse_condition
+from sim.scenario.expectations import OPERATORS, Condition, check, parse_condition
+from sim.scenario.metrics import ALIASES, METRICS
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,8 @@ from sim.scenario.expectations import METRICS, OPERATORS, Condition, check, pars
         ("< 250ms", "time_to_ready_p99", ("<", 0.25)),
         ("< 30", "time_to_ready_p99", ("<", 30.0)),
         ("> -1", "stranded", (">", -1.0)),
+        ("< 2s", "time", ("<", 2000.0)),
+        ("< 30s", "time_to_ready.p95", ("<", 30.0)),
     ],
 )
 def test_a_condition_is_an_operator_and_a_number(text, metric, condition):
@@ -30,8 +33,10 @@ def test_a_condition_is_an_operator_and_a_number(text, metric, condition):
 @pytest.mark.parametrize(
     ("text", "metric", "said"),
     [
-        ("< 2", "conflicts", "unknown metric; did you mean conflicts_total?; allowed: conflicts_total, conflicts_per"),
-        ("< 2", "p95", "did you mean time_to_ready_p95?"),
+        ("< 2", "conflict_rat", "unknown metric 'conflict_rat'; did you mean conflicts.rate?; allowed: conflicts."),
+        ("< 2", "p95", "did you mean time_to_ready.p95?"),
+        ("< 2", "throughputs", "did you mean throughput?"),
+        ("< 2", "time", "'< 2' does not say of what; time is a time: write it such as \"< 250ms\""),
         ("2", "gave_up", "'2' is not a condition; write an operator (<, <=, >, >=, ==, !=) and a number, such as"),
         ("= 2", "gave_up", "'= 2' is not a condition"),
         ("=> 2", "gave_up", "is not a condition"),
@@ -73,14 +78,14 @@ def test_what_is_no_condition_is_refused(text, metric, said):
     ],
 )
 def test_conditions_compare(condition, value, met):
-    (result,) = check({"conflicts_per_certificate": condition}, {"conflicts_per_certificate": value})
+    (result,) = check({"conflicts_per_certificate": condition}, {"conflicts.per_certificate": value})
     assert (result.met, result.value) == (met, value)
     assert (result.reason == "") is met
 
 
 def test_results_come_in_the_order_of_the_expectations_and_say_why_not():
     expectations = {"time_to_ready_p95": "< 30s", "ready_share": "== 1", "stranded": "== 0", "gave_up": "< 1"}
-    values = {"time_to_ready_p95": 31.5, "ready_share": 1.0, "stranded": None}
+    values = {"time_to_ready.p95": 31.5, "ready_share": 1.0, "stranded": None}
     results = check(expectations, values)
     assert [(r.metric, r.condition, r.value, r.met) for r in results] == [
         ("time_to_ready_p95", "< 30s", 31.5, False),
@@ -93,15 +98,27 @@ def test_results_come_in_the_order_of_the_expectations_and_say_why_not():
 
 
 def test_a_value_that_is_no_number_is_no_evidence():
-    (result,) = check({"conflict_rate": "!= 0.5"}, {"conflict_rate": math.nan})
+    (result,) = check({"conflict_rate": "!= 0.5"}, {"conflicts.rate": math.nan})
     assert not result.met
     assert result.value is None
 
 
 @given(st.sampled_from(sorted(METRICS)), st.floats(0, 1), st.floats(0, 1))
 def test_of_less_equal_and_more_exactly_one_holds(metric, value, limit):
-    met = {op: check({metric: f"{op} {limit!r}"}, {metric: value})[0].met for op in OPERATORS}
+    scaled = {"milliseconds": f"{round(limit * 1e6)}ns"}.get(METRICS[metric].unit, repr(limit))
+    value, limit = (round(each, 6) for each in (value, limit)) if "ns" in scaled else (value, limit)
+    met = {op: check({metric: f"{op} {scaled}"}, {metric: value})[0].met for op in OPERATORS}
     assert met["<"] + met["=="] + met[">"] == 1
     assert met["<="] == (met["<"] or met["=="])
     assert met[">="] == (met[">"] or met["=="])
     assert met["!="] != met["=="]
+
+
+def test_an_alias_is_no_other_metrics_name_and_every_unit_is_known():
+    assert not set(ALIASES) & set(METRICS)
+    assert len(ALIASES) == sum(len(metric.aliases) for metric in METRICS.values())
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.unit in {"count", "ratio", "share", "seconds", "milliseconds"}
+        assert metric.definition
+        assert metric.over or metric.aggregate != "ratio of sums"

@@ -180,7 +180,7 @@ def test_a_schedule_says_how_many_certificates():
          "2:18: writers.0.name: 'certificates-issuing' is a name of cert-manager's own controllers; choose another"),
         # Expectations.
         ("name: x\nexpect: {conflict_total: '== 0'}",
-         "2:10: expect.conflict_total: unknown metric; did you mean conflicts_total?; allowed: conflicts_total, "),
+         "2:10: expect.conflict_total: unknown metric 'conflict_total'; did you mean conflicts.total?; allowed: conflicts.per"),
         ("name: x\nexpect: {ready_share: 1}",
          '2:23: expect.ready_share: found 1; write a condition in quotes, such as "== 1"'),
         ("name: x\nexpect: {ready_share: '= 1'}",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.report.reference import reference
-from sim.scenario.expectations import METRICS
+from sim.scenario.metrics import ALIASES, METRICS
 from sim.scenario.model import Scenario
 from sim.scenario.reading.schema import json_schema
 from sim.scenario.shapes import parts_of
@@ -40,7 +40,7 @@ def test_every_scenario_that_the_model_accepts_fits(scenario):
         {"name": "x", "workload": {"certificates": -1}},
         {"name": "x", "workload": {"arrival": {"rate": "5/d"}}},
         {"name": "x", "workload": {"arrival": "soon"}},
-        {"name": "x", "expect": {"conflicts": "< 2"}},
+        {"name": "x", "expect": {"happiness": "< 2"}},
         {"name": "x", "expect": {"conflicts_total": "2"}},
         {"name": "x", "writers": [{"start": "later"}]},
     ],
@@ -73,7 +73,7 @@ def test_defaults_are_written_as_a_user_would():
     assert retry["base"]["default"] == "1s"
     assert "Default 1s: cert-manager's" in retry["base"]["description"]
     assert schema["$defs"]["Client"]["properties"]["read_after_wait"]["description"].count("Default false:") == 1
-    assert schema["properties"]["expect"]["propertyNames"]["enum"] == list(METRICS)
+    assert schema["properties"]["expect"]["propertyNames"]["enum"] == [*METRICS, *ALIASES]
 
 
 def test_the_reference_is_up_to_date():

@@ -9,7 +9,7 @@ import pytest
 import sim
 from sim.analysis import figures
 from sim.analysis.intervals import Estimate
-from sim.analysis.summary import Measured
+from sim.analysis.measured import Measured
 from sim.experiment.evaluate import Evaluator
 from sim.experiment.space import changed
 from sim.experiment.spread import Adaptive

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from sim.analysis.intervals import verdict as decided
-from sim.analysis.paired import METRICS
+from sim.analysis.figures import decided
 from sim.report.numbers import interval, write
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def result_cell(result: Result) -> str:
 
 def comparison_cell(comparison: Comparison) -> str:
     """Return a comparison as a part of a page."""
-    from sim.report.comparison import sentences
+    from sim.report.comparison import sentences, shown
 
     parts = [_words(each, True) for each in sentences(comparison)]
     first = comparison.results[comparison.baseline].summary
@@ -73,11 +72,11 @@ def comparison_cell(comparison: Comparison) -> str:
     )
     others = [name for name in comparison.ranked if name != comparison.baseline]
     rows = []
-    for metric, about in METRICS.items():
-        row = [about.label, interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.kind)]
+    for about in shown(comparison):
+        row = [about.label, interval(comparison.estimates[comparison.baseline][about.name].as_dict(), about.unit)]
         for name in others:
-            difference = comparison.differences[name][metric]
-            row.append(f"{interval(difference.as_dict(), about.kind, signed=True)}  {decided(difference)}")
+            difference = comparison.differences[name][about.name]
+            row.append(f"{interval(difference.as_dict(), about.unit, signed=True)}  {decided(about, difference)}")
         rows.append(row)
     heads = ("", comparison.baseline, *(f"{name} against {comparison.baseline}" for name in others))
     parts.append(_table(heads, rows))

@@ -6,6 +6,7 @@ from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING
 
+from sim.recording.conflict import is_conflict
 from sim.recording.frames import began
 from sim.report.html.findings import Named, about_run
 from sim.report.html.parts import Section, Table, picture
@@ -34,10 +35,10 @@ def ready(named: Named) -> Section:
         never = each.summary.get("ending", {}).get("never_ready")
         rows.append((name, *quantiles, write(longest, "seconds"), share, write(never)))
     heads = ("", "p50", "p95", "p99", "longest", "Ready at the end", "left out: never Ready")
-    section.tables.append(Table("Quantiles of the time to Ready, with 95% intervals", heads, rows))
+    section.tables.append(Table("Quantiles of the time to Ready, per replication", heads, rows))
     words = (
         "The share of Certificates that were Ready so many seconds after their creation, all replications together; "
-        "dots and bars are p50, p95 and p99 with their intervals."
+        "dots and bars are p50, p95 and p99 of all of them with their intervals."
     )
     section.pictures.append(picture("ready", partial(plot.time_to_ready, dict(named)), words, height=3.4))
     return section
@@ -124,7 +125,7 @@ def _story(result: Result, certificate: str, replication: int) -> list[tuple[str
     story: list[tuple[str, ...]] = []
     for row in own.to_dict("records"):
         where = f"{row['resource']}/{row['subresource']}" if row["subresource"] else row["resource"]
-        if row["code"] == 409 and row["reason"] == "Conflict":
+        if is_conflict(row["resource"], row["code"], row["reason"]):
             answer = "refused, 409"
         elif row["code"] >= 400:
             answer = f"{row['code']} {row['reason']}".strip()

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sim.analysis.intervals import mean_interval, verdict
-from sim.analysis.paired import METRICS
+from sim.analysis.figures import decided
+from sim.analysis.intervals import amount_interval
 from sim.plot.style import short
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
+from sim.scenario.metrics import PLAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,7 @@ def _of_certificates(result: Result) -> dict[str, str]:
 def differences(comparison: Comparison) -> Section:
     """Each variant against the baseline."""
     from sim import plot
+    from sim.report.comparison import shown
 
     section = Section("comparison", "Comparison")
     section.words.append(
@@ -124,21 +126,21 @@ def differences(comparison: Comparison) -> Section:
     words = (
         f"Differences from {comparison.baseline} in percent of its mean, with 95% intervals. Filled marks are decided."
     )
-    height = 1.4 + 0.24 * len(METRICS) * max(1.0, 0.6 * len(others))
+    height = 1.4 + 0.24 * len(comparison.metrics) * max(1.0, 0.6 * len(others))
     draw = partial(plot.differences, comparison)
     section.pictures.append(picture("differences", draw, words, height=height, grid="x"))
     same = comparison.without_effect
     for name in others:
         rows = []
-        for metric, about in METRICS.items():
-            found = comparison.differences[name][metric]
+        for about in shown(comparison):
+            metric, found = about.name, comparison.differences[name][about.name]
             rows.append(
                 (
                     about.label,
-                    interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.kind),
-                    interval(comparison.estimates[name][metric].as_dict(), about.kind),
-                    interval(found.as_dict(), about.kind, signed=True),
-                    "no effect here" if name in same else verdict(found),
+                    interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.unit),
+                    interval(comparison.estimates[name][metric].as_dict(), about.unit),
+                    interval(found.as_dict(), about.unit, signed=True),
+                    "no effect here" if name in same else decided(about, found),
                 )
             )
         heads = ("", comparison.baseline, name, "difference", "verdict")
@@ -230,28 +232,32 @@ def losers(named: Named) -> Section:
         draw = partial(plot.blame, {name: each})
         section.pictures.append(picture(f"blame-{number}", draw, words, table, height=3.6, grid="none"))
         caption = "what conflicts cost, per replication"
-        section.tables.append(_waste(rows, len(each.measured), about + caption if about else caption.capitalize()))
+        title = about + caption if about else caption.capitalize()
+        section.tables.append(_waste(rows, len(each.measured), each.scenario.family, title))
     return section
 
 
-def _waste(rows: pd.DataFrame, replications: int, caption: str) -> Table:
-    lines = []
+def _waste(rows: pd.DataFrame, replications: int, family: str, caption: str) -> Table:
+    plain = family == PLAIN  # their core time is not recorded, and what they wait for is their commit
+    delayed = "delay of the commit, mean" if plain else "delay of Ready, mean"
+    columns: dict[str, list[str]] = {}
     for name, own in [*rows.groupby("controller", observed=True), ("all", rows)]:
-        delay = own["ready_delay"].dropna()
+        delay = own["ready_delay"].dropna().dt.total_seconds()
         by = own["retried_by"].value_counts(normalize=True)
-        lines.append(
-            (
-                str(name),
-                write(len(own) / replications),
-                write(float(own["true_conflict"].mean()), "share"),
-                write(float(own["wasted_requests"].sum()) / replications),
-                write(float(own["wasted_cpu"].dt.total_seconds().sum()) / replications, "seconds"),
-                write(float(delay.dt.total_seconds().mean()), "seconds") if len(delay) else NONE,
-                ", ".join(f"{cause} {_share(share)}" for cause, share in by.items() if share > 0),
-            )
-        )
-    heads = ("loser", "conflicts", "true ones", "requests wasted", "CPU wasted", "delay of Ready, mean", "retried by")
-    return Table(caption, heads, lines)
+        late = write(float(delay.mean()), "seconds") if len(delay) else NONE
+        cpu = float(own["wasted_cpu"].dt.total_seconds().sum()) / replications
+        cells = {
+            "loser": str(name),
+            "conflicts": write(len(own) / replications),
+            "true ones": write(float(own["true_conflict"].mean()), "share"),
+            "requests wasted": write(float(own["wasted_requests"].sum()) / replications),
+            **({} if plain else {"CPU wasted": write(cpu, "seconds")}),
+            delayed: late,
+            "retried by": ", ".join(f"{cause} {_share(share)}" for cause, share in by.items() if share > 0),
+        }
+        for head, cell in cells.items():
+            columns.setdefault(head, []).append(cell)
+    return Table(caption, tuple(columns), list(zip(*columns.values(), strict=True)))
 
 
 def staleness(named: Named) -> Section:
@@ -340,4 +346,4 @@ def _value(value: float | None) -> str:
 def hourly(counts: list[float], hours: list[float]) -> str:
     """Return a count per hour with its interval over replications."""
     rates = [count / hour if hour else None for count, hour in zip(counts, hours, strict=True)]
-    return interval(mean_interval(rates).as_dict())
+    return interval(amount_interval(rates).as_dict())

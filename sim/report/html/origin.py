@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.measured import parts, totals
 from sim.analysis.metrics import LINES
-from sim.analysis.summary import parts, totals
 from sim.report.html.findings import Named, about_run, hourly
 from sim.report.html.parts import Section, Table
 from sim.report.numbers import NONE, write

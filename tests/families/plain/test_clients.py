@@ -192,7 +192,7 @@ def test_locks_leave_no_conflicts_and_one_job_at_a_time():
     _, figures = play(clients=5, contention={"control": "pessimistic", "think": {"mean": "10ms"}, "warm_up": "1s"})
     assert figures["conflicts"] == 0
     assert figures["throughput"] == pytest.approx(100, rel=0.01)
-    assert figures["job_p99"] == pytest.approx(50)
+    assert figures["job_time_p99"] == pytest.approx(50)
 
 
 def test_finite_resources_turn_the_ranking_round():

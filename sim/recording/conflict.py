@@ -1,0 +1,29 @@
+"""What the project calls a conflict, said once: a write to what the figures are about, refused as stale.
+
+The API server answers 409 for several reasons. Only one of them is a conflict here: the resourceVersion that the
+write carried is not the current one (optimistic locking). An apply that meets another manager's fields is recorded
+with the reason ``FieldConflict``, a creation of what there is with ``AlreadyExists``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESOURCES = ("certificates", "configmaps")
+"""What figures are about: Certificates, and what plain clients write."""
+CODE, REASON = 409, "Conflict"
+
+
+def is_conflict(resource: str, code: int, reason: str) -> bool:
+    """Say whether a recorded answer is a conflict."""
+    return resource in RESOURCES and code == CODE and reason == REASON
+
+
+def conflicting(requests: pd.DataFrame) -> pd.Series[Any]:
+    """Return which rows of a frame of requests are conflicts: the rule of ``is_conflict``."""
+    about = requests["resource"].isin(RESOURCES)
+    found: pd.Series[Any] = about & (requests["code"] == CODE) & (requests["reason"] == REASON)
+    return found
