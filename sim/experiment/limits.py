@@ -35,8 +35,8 @@ DEFAULT_SHARE = 0.5
 """Of the memory that is free at the start, what a command may take: tables are made of rows beside them."""
 
 _LOOK = 0.25  # seconds between two looks
-_SURE = 5.0  # seconds of a replication after which its pace says how long at_least takes
 _LONG = 20.0  # seconds after which a replication without an end in sight is told from a slow one
+_PACE = 5.0  # seconds over which its pace is taken: it may have skipped years in which nothing happened
 _HOPELESS = {"at_least": 2.0, "at_most": 5.0}  # so many times the time allowed: the pace may still change
 _WORTH_SAYING = 20.0  # seconds of work that are announced
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(?:i?B)?")
@@ -87,26 +87,30 @@ class Limits:
     def _watch(self, sim: Simulation, scenario: Scenario, index: int, over: threading.Event) -> None:
         began = time.monotonic()
         said = False
+        since = (0.0, 0)  # when the pace was last taken, in seconds and in simulated nanoseconds
         while not over.wait(_LOOK):
             took = time.monotonic() - began
-            why = self.passed() or self._hopeless(sim.now, took, scenario)
+            why = self.passed()
+            if why is None and took > _LONG and took - since[0] > _PACE:
+                why = self._hopeless((sim.now - since[1]) / (took - since[0]), scenario)
+            if took - since[0] > 2 * _PACE:
+                since = (took, sim.now)
             if why is not None:
                 sim.abort(LimitReached(f"replication {index + 1} stopped after {_simulated(sim.now)}: {why}"))
                 return
             if index == 0 and took > _LONG and not said:
                 said = True
-                longest = scenario.until.at_most / max(sim.now, 1) * took
                 sys.stderr.write(
                     f"requeue: the first replication is under way for {_spoken(took)}: {_simulated(sim.now)}, "
-                    f"{in_bytes(memory_of(self.home))} of memory; until.at_most would be reached after "
-                    f"{_spoken(longest)}\n"
+                    f"{in_bytes(memory_of(self.home))} of memory\n"
                 )
 
-    def _hopeless(self, now: int, took: float, scenario: Scenario) -> str | None:
+    def _hopeless(self, pace: float, scenario: Scenario) -> str | None:
+        """Return why so many simulated nanoseconds a second will not do, in words."""
         until = scenario.until
-        for key, end, after in (("at_least", until.at_least, _SURE), ("at_most", until.at_most, _LONG)):
-            needed = end / max(now, 1) * took
-            if took > after and needed > _HOPELESS[key] * self.seconds:
+        for key, end in (("at_least", until.at_least), ("at_most", until.at_most)):
+            needed = end / max(pace, 1.0)
+            if needed > _HOPELESS[key] * self.seconds:
                 return (
                     f"at this pace until.{key} ({format_duration(end)}) takes {_spoken(needed)}, and "
                     f"{_spoken(self.seconds)} are allowed (--max-time)"

@@ -57,7 +57,7 @@ def test_an_endless_replication_stops_in_time(scenario: str):
 
 
 def test_a_pace_that_will_not_do_is_told_early(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(limits, "_SURE", 0.5)
+    monkeypatch.setattr(limits, "_PACE", 0.5)
     monkeypatch.setattr(limits, "_LONG", 0.5)
     for scenario, key in (
         ("a hundred years of a writer", "at_least"),

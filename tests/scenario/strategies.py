@@ -181,7 +181,7 @@ scenarios: SearchStrategy[Scenario] = st.builds(
     retry=retries(),
     client=st.builds(
         Client,
-        qps=st.floats(0, 1e6, exclude_min=True),
+        qps=st.floats(1e-7, 1e6),
         burst=st.integers(1, 1000),
         throttle=st.none() | st.booleans(),
         read_after_wait=st.booleans(),
