@@ -11,7 +11,6 @@ from functools import wraps
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
-import click
 import typer
 from typer.core import TyperCommand, TyperGroup
 
@@ -67,6 +66,8 @@ NEEDS = {
 }
 """Packages of ``sim.extras.EXTRAS`` without which a command can do nothing; it says so before its work."""
 
+UsageError: Any = typer.BadParameter.__base__
+"""What is wrong with a command line: of Typer's own click in its newer releases, of click in older ones."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -95,9 +96,9 @@ class LazyGroup(TyperGroup):
         with bad_input():
             try:
                 return super().invoke(ctx)
-            except click.UsageError as error:
+            except UsageError as error:
                 # What was typed is shown, and never obeyed.
-                raise click.UsageError(printable(error.format_message()), error.ctx) from None
+                raise UsageError(printable(error.format_message()), error.ctx) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing them."""

@@ -78,6 +78,14 @@ def test_a_typo_gets_a_suggestion(tmp_path: Path):
     assert "Did you mean 'compare'" in done.stderr
 
 
+@pytest.mark.parametrize("words", [["run\x1b[31m"], ["run", "--no\x1b[31m"], ["run", "tutorial", "a\x1b[31m"]])
+def test_what_was_typed_is_shown_and_not_obeyed(tmp_path: Path, words: list[str]):
+    done = requeue(*words, at=tmp_path)
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+    assert "\\x1b[31m" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["compare", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(tmp_path: Path, words: list[str]):
     code = (

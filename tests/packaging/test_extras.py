@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -66,6 +67,30 @@ def test_each_package_is_in_the_extra_that_brings_it():
     assert "plot" in names("statistics")
     assert set(BRINGS["plot"]) < names("plot")
     assert set(BRINGS["trace"]) < names("trace")
+
+
+def test_what_is_imported_is_declared():
+    """Nothing is imported that is there by chance: because another package, or only a developer, brings it."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    called = {"PyYAML": "yaml", "common-expression-language": "cel", "Jinja2": "jinja2", "dask": "distributed"}
+    given = [*project["dependencies"], *(each for extra in names_of_all() for each in OPTIONAL[extra])]
+    declared = {re.split(r"[\[>=]", each)[0] for each in given}
+    allowed = {called.get(each, each) for each in declared} | {"sim", "markupsafe"} | set(sys.stdlib_module_names)
+    found = {}
+    for file in sorted((PROJECT / "sim").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported = [node.module or ""]
+            else:
+                continue
+            found |= {name.split(".")[0]: str(file.relative_to(PROJECT)) for name in imported}
+    assert {name: file for name, file in found.items() if name not in allowed} == {}
+
+
+def names_of_all() -> set[str]:
+    return {"tables", "plot", "statistics", "tune", "trace", "dask"}
 
 
 def test_what_is_missing_is_named_with_what_to_install(monkeypatch):
