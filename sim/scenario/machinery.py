@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Part, Strategy, check_order
 from sim.units import MS, format_duration
+
+
+def _not_endless(rate: float) -> float:
+    """Return a rate of tokens whose waits can be told: one in 116 days at least."""
+    if rate < 1e-7:
+        raise ValueError(f"found {rate:g}; write a number of at least 1e-7, one in 116 days")
+    return rate
 
 
 class ControllerOptions(Part):
@@ -32,7 +39,9 @@ class ControllerOptions(Part):
 class OwnClient(Part):
     """The token bucket of a process of its own."""
 
-    qps: float = Field(default=20, ge=1e-7, le=1e6, description="requests a second. Default: controller-runtime's")
+    qps: Annotated[float, AfterValidator(_not_endless)] = Field(
+        default=20, gt=0, le=1e6, description="requests a second. Default: controller-runtime's"
+    )
     burst: int = Field(default=30, ge=1, le=1_000_000, description="tokens saved. Default: controller-runtime's")
 
 
@@ -100,7 +109,9 @@ class Controllers(Part):
 class Client(Part):
     """The token bucket that all of cert-manager's clients share."""
 
-    qps: float = Field(default=20, ge=1e-7, le=1e6, description="--kube-api-qps. Default: cert-manager's")
+    qps: Annotated[float, AfterValidator(_not_endless)] = Field(
+        default=20, gt=0, le=1e6, description="--kube-api-qps. Default: cert-manager's"
+    )
     burst: int = Field(default=50, ge=1, le=1_000_000, description="--kube-api-burst. Default: cert-manager's")
     throttle: bool | None = Field(
         default=None,

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
+import sim
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.model import (
     CertificateSpec,
@@ -121,3 +122,9 @@ def test_shapes_say_what_a_place_holds():
 def test_an_impossible_combination_reads_as_one_sentence_a_fault():
     error = Impossible(Fault("a is wrong", (("a",),)), Fault("b is wrong", (("b",),)))
     assert str(error) == "a is wrong; b is wrong"
+
+
+@pytest.mark.parametrize("qps", ["1.0e-305", "0.00000001"])
+def test_a_bucket_that_fills_in_no_time_that_can_be_told_is_refused(qps):
+    with pytest.raises(sim.ScenarioError, match=r"write a number of at least 1e-7, one in 116 days"):
+        sim.load(f"name: x\nclient: {{qps: {qps}}}")
