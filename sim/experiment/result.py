@@ -8,10 +8,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.figures import ByName, estimates
 from sim.analysis.measured import Measured
 from sim.experiment.summaries import complete_summary
 from sim.extras import require
 from sim.recording import frames, results
+from sim.scenario.metrics import metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +69,11 @@ class Result:
     def ending(self) -> str:
         """How it ended, in words: who settled when, what the others still wait for, who is stuck for good and why."""
         return str(self.summary["ending"]["said"])
+
+    @cached_property
+    def metrics(self) -> ByName:
+        """Every metric of ``sim.scenario.metrics`` that there is here, by name, with its interval."""
+        return estimates(self.measured, metrics_of(self.scenario.family))
 
     @property
     def ok(self) -> bool:

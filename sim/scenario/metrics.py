@@ -25,8 +25,8 @@ denominators, where a replication with few should not weigh as much as one with 
 replications' observations together, which cannot be paired and so cannot be compared."""
 
 AGGREGATES: Mapping[Aggregate, str] = {
-    "mean": "mean of the replications'",
-    "ratio of sums": "sum over all replications by sum",
+    "mean": "mean of each one's",
+    "ratio of sums": "sum by sum",
     "pooled": "of all replications together",
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from sim.analysis.intervals import Estimate, mean_interval, paired_difference, ratio_interval
+from sim.analysis.intervals import Estimate, amount_interval, mean_interval, paired_difference, ratio_interval
 from sim.analysis.sequential import GROWTH, LEAST, Precision, achieved, parse
 from sim.analysis.steady import batch_means, mser5, steady
 
@@ -36,6 +36,44 @@ def in_range(share: float) -> bool:
 @pytest.mark.parametrize("many", [5, 20, 100])
 def test_means(many: int):
     assert in_range(coverage(lambda rng: mean_interval(rng.normal(3, 2, many).tolist()), 3))
+
+
+@pytest.mark.parametrize("many", [5, 20])
+@pytest.mark.parametrize(
+    ("draw", "truth"),
+    [
+        (lambda rng, n: rng.poisson(1, n), 1),
+        (lambda rng, n: rng.poisson(5, n), 5),
+        (lambda rng, n: rng.exponential(1, n), 1),
+        (lambda rng, n: rng.geometric(0.2, n) - 1, 4),
+        (lambda rng, n: rng.normal(100, 20, n), 100),
+    ],
+)
+def test_means_of_counts_and_times(draw: Callable, truth: float, many: int):
+    """Above 0 in every sample, and as often right as Student's interval or more often, which goes below 0 here."""
+
+    def sample(rng: np.random.Generator) -> list[float]:
+        return [float(value) for value in draw(rng, many)]
+
+    found = coverage(lambda rng: amount_interval(sample(rng)), truth)
+    plain = coverage(lambda rng: mean_interval(sample(rng)), truth)
+    assert 0.91 <= found <= 0.985
+    assert found >= plain - 0.01
+    assert all(amount_interval(sample(np.random.default_rng([2, number]))).low >= 0 for number in range(REPETITIONS))
+
+
+def test_an_amount_below_0_is_none_and_a_share_ends_at_1():
+    assert amount_interval([0, 0, 0])[:3] == (0, 0, 0)
+    assert amount_interval([0.5, 1], most=1).high == 1
+    assert amount_interval([3]) == (3, None, None, 1)
+    with pytest.raises(ValueError, match="neither a count nor a time"):
+        amount_interval([1, -1])
+
+
+def test_ratios_that_are_no_shares_stay_above_0():
+    found = ratio_interval([0, 30, 2], [1, 2, 1])
+    assert found.mean == 8
+    assert 0 < found.low < 8 < found.high
 
 
 def test_paired_differences_under_shared_luck():
