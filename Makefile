@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs pictures tuning man wheel image bench bench-contention validate notebook clean
+.PHONY: help install run test quick lint types docs pictures tuning man wheel image bench bench-logs bench-contention validate notebook clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -59,6 +59,9 @@ image: ## build a container image; EXTRAS=[all] for everything
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.bench.issuance
+
+bench-logs: $(STAMP) ## how fast requeue log reads 500 MB of audit log, beside jq and grep -c
+	$(BIN)/python -m sim.bench.logs
 
 bench-contention: $(STAMP) ## cost of plain clients beside a loop written for one model alone
 	$(BIN)/python -m sim.bench.contention

@@ -99,11 +99,11 @@ class AuditEvent(NamedTuple):
         return self.base_version > 0
 
 
-class _User(Struct):
+class _User(Struct, gc=False):
     username: str = ""
 
 
-class _About(Struct):
+class _About(Struct, gc=False):
     resource: str = ""
     namespace: str = ""
     name: str = ""
@@ -112,17 +112,15 @@ class _About(Struct):
     version: str = msgspec.field(default="", name="resourceVersion")
 
 
-class _Status(Struct):
+class _Status(Struct, gc=False):
     code: int = 0
     reason: str = ""
     message: str = ""
 
 
-class _Event(Struct):
+class _Event(Struct, gc=False):
     """The fields of an audit event that are read; all others are skipped over."""
 
-    kind: str = ""
-    api_version: str = msgspec.field(default="", name="apiVersion")
     identity: str = msgspec.field(default="", name="auditID")
     stage: str = ""
     uri: str = msgspec.field(default="", name="requestURI")
@@ -137,12 +135,12 @@ class _Event(Struct):
     answer: Raw = msgspec.field(default_factory=Raw, name="responseObject")
 
 
-class _Meta(Struct):
+class _Meta(Struct, gc=False):
     name: str = ""
     version: str = msgspec.field(default="", name="resourceVersion")
 
 
-class _Named(Struct):
+class _Named(Struct, gc=False):
     metadata: _Meta | None = None
     kind: str = ""
     api_version: str = msgspec.field(default="", name="apiVersion")
@@ -271,7 +269,6 @@ def _taken(document: dict[str, Any]) -> _Event:
     about, status, user = document.get("objectRef"), document.get("responseStatus"), document.get("user")
     code = status.get("code") if isinstance(status, dict) else None
     return _Event(
-        kind="Event",
         identity=_text(document, "auditID"),
         stage=_text(document, "stage"),
         uri=_text(document, "requestURI"),
@@ -339,13 +336,13 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
         verb = "apply"
     sent = answer = None
     if resource == CERTIFICATES and about.api_group == "cert-manager.io":
-        sent = view_of(item.sent)
         answer = view_of(item.answer) if good else None
+        sent = None if bodies and answer is not None else view_of(item.sent)  # who has the body needs no second view
     recorded = 0
     if resource == EVENTS and (match := _EVENT_NAME.fullmatch(name)):
         # client-go names an Event after its object and the nanosecond (tools/record/event.go, makeEvent).
         name, recorded = match[1], int(match[2], 16)
-    manager = _MANAGER.search(item.uri)
+    manager = _MANAGER.search(item.uri) if "fieldManager=" in item.uri else None
     # Kept by the hundred thousand, and few of them differ.
     return AuditEvent(
         received, answered, intern(actor), ours, intern(verb), intern(resource), intern(about.subresource),

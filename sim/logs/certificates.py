@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw
-
-_decode = msgspec.json.Decoder().decode
+from msgspec import Raw, Struct
 
 
 class CertificateView(NamedTuple):
@@ -21,27 +19,73 @@ class CertificateView(NamedTuple):
     key: str | None  # spec.privateKey, such as RSA-2048; None where the body has no spec
 
 
+class _Condition(Struct, gc=False):
+    type: str = ""
+    status: str = ""
+
+
+class _Status(Struct, gc=False):
+    conditions: list[_Condition] | None = None
+    next_key: str | None = msgspec.field(default=None, name="nextPrivateKeySecretName")
+    failed: str | None = msgspec.field(default=None, name="lastFailureTime")
+
+
+class _Key(Struct, gc=False):
+    algorithm: str = ""
+    size: int = 0
+
+
+class _Spec(Struct, gc=False):
+    secret: str = msgspec.field(default="", name="secretName")
+    key: _Key | None = msgspec.field(default=None, name="privateKey")
+
+
+class _Certificate(Struct, gc=False):
+    kind: str = ""
+    status: _Status | None = None
+    spec: _Spec | None = None
+
+
+_decode = msgspec.json.Decoder(_Certificate).decode
+
+
 def view_of(raw: Raw) -> CertificateView | None:
-    """Return what is read of a body; None where it is no Certificate's."""
+    """Return what is read of a body; None where it is no Certificate's.
+
+    A part of a wrong type is taken for absent.
+    """
+    if not raw:
+        return None
     try:
-        body = _decode(raw) if raw else None
+        body = _decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
+        body = _piecemeal(raw)
+    if body.kind != "Certificate":
         return None
-    if not isinstance(body, dict) or body.get("kind") != "Certificate":
-        return None
-    status = body.get("status")
-    status = status if isinstance(status, dict) else {}
-    conditions = status.get("conditions")
-    found: dict[str, str] = {}
-    for condition in conditions if isinstance(conditions, list) else ():
-        if isinstance(condition, dict):
-            found[_text(condition, "type")] = _text(condition, "status")
+    status = body.status or _Status()
+    found = {condition.type: condition.status for condition in status.conditions or ()}
     return _shared(
         CertificateView(
-            found.get("Issuing"), found.get("Ready"), bool(status.get("nextPrivateKeySecretName")),
-            bool(status.get("lastFailureTime")), _key(body.get("spec")),
+            found.get("Issuing"), found.get("Ready"), bool(status.next_key), bool(status.failed), _key(body.spec)
         )
-    )  # fmt: skip
+    )
+
+
+def _piecemeal(raw: Raw) -> _Certificate:
+    """A body of which something has a wrong type, without that."""
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _Certificate()
+    made = _Certificate()
+    if isinstance(document, dict) and isinstance(document.get("kind"), str):
+        made.kind = document["kind"]
+        for name, kind in (("status", _Status), ("spec", _Spec)):
+            try:
+                setattr(made, name, msgspec.convert(document.get(name), kind))
+            except msgspec.ValidationError:
+                continue
+    return made
 
 
 @lru_cache(maxsize=1024)
@@ -50,18 +94,10 @@ def _shared(view: CertificateView) -> CertificateView:
     return view
 
 
-def _key(spec: object) -> str | None:
-    if not isinstance(spec, dict) or not spec.get("secretName"):
+def _key(spec: _Spec | None) -> str | None:
+    if spec is None or not spec.secret:
         return None
-    key = spec.get("privateKey")
-    key = key if isinstance(key, dict) else {}
-    algorithm = _text(key, "algorithm") or "RSA"
-    size = key.get("size")
-    if not isinstance(size, int) or size <= 0:
-        size = {"RSA": 2048, "ECDSA": 256}.get(algorithm, 0)
+    key = spec.key or _Key()
+    algorithm = key.algorithm or "RSA"
+    size = key.size if key.size > 0 else {"RSA": 2048, "ECDSA": 256}.get(algorithm, 0)
     return f"{algorithm}-{size}" if size else algorithm
-
-
-def _text(mapping: Any, key: str) -> str:
-    value = mapping.get(key)
-    return value if isinstance(value, str) else ""

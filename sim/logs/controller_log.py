@@ -53,6 +53,7 @@ _URL = re.compile(
 _THROTTLED = re.compile(r"Waited for ([0-9.a-zµ]+?)(?: due to ([^,]*?))?,|Throttling request took ([0-9.a-zµ]+),")
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 _GO_UNITS = {"h": HOUR, "m": MINUTE, "s": SECOND, "ms": MS, "us": US, "µs": US, "ns": 1}
+_NAMED_PARTS = re.compile(r'"(name|namespace)": ?"([^"]*)"')
 _CONTROLLER = re.compile(r'^"?cert-manager/(?:controller/)?([A-Za-z0-9-]+)(?=[/:\s"])')
 _TRANSITION = re.compile(
     r'(?:Setting lastTransitionTime for|Found status change for) (\w+) "([^"]{1,300})" condition "(\w+)"'
@@ -183,7 +184,7 @@ def said(entry: Entry) -> LogLine:
     if refused and _MODIFIED in text:
         resource = refused[1].split(".", 1)[0]
         named = controller or _from_source(entry)
-        return line(CONFLICT, resource, _about(key, values, refused[2]), by=named)
+        return line(CONFLICT, resource, _about(key, values, refused[2], text), by=named)
     if (
         _MODIFIED in text
         or "optimistic locking" in text
@@ -279,6 +280,8 @@ def _controller(entry: Entry, values: dict[str, Any]) -> tuple[str, bool]:
     logger = entry.logger or (values.get("logger") if isinstance(values.get("logger"), str) else "") or ""
     if named:
         return _known(named[1]), True
+    if "controller-runtime." in logger and ".controller." in logger:
+        return logger.rpartition(".controller.")[2], logger.startswith("cert-manager")
     for prefix in ("cert-manager.", "cert-manager/controller/", "cert-manager/"):
         if logger.startswith(prefix):
             return _known(re.split(r"[./]", logger[len(prefix) :], maxsplit=1)[0]), True
@@ -330,6 +333,9 @@ def _key(values: dict[str, Any]) -> str:
         value = values.get(name)
         if isinstance(value, dict) and isinstance(value.get("name"), str):
             return _joined(value.get("namespace") or value.get("Namespace"), value["name"])
+        if isinstance(value, str) and value.startswith("{"):
+            parts = dict(_NAMED_PARTS.findall(value))
+            return _joined(parts.get("namespace"), parts.get("name", ""))
         if isinstance(value, str) and value:
             return value.strip("/")[:600]
     for of, where in (("name", "namespace"), ("resource_name", "resource_namespace"), ("Name", "Namespace")):
@@ -340,8 +346,8 @@ def _key(values: dict[str, Any]) -> str:
         if isinstance(value, dict) and isinstance(value.get("name"), str) and set(value) <= {"name", "namespace"}:
             return _joined(value.get("namespace"), value["name"])
         if isinstance(value, str) and value.startswith('{"name"'):
-            parts = re.findall(r'"(name|namespace)":"([^"]*)"', value)
-            return _joined(dict(parts).get("namespace"), dict(parts).get("name", ""))
+            parts = dict(_NAMED_PARTS.findall(value))
+            return _joined(parts.get("namespace"), parts.get("name", ""))
         if (
             name[:1].islower()
             and isinstance(value, str)
@@ -356,11 +362,16 @@ def _joined(namespace: object, name: str) -> str:
     return f"{namespace}/{name}" if isinstance(namespace, str) and namespace else name
 
 
-def _about(key: str, values: dict[str, Any], refused: str) -> str:
+def _about(key: str, values: dict[str, Any], refused: str, text: str) -> str:
     """The refused object's key: its name, in the namespace that the line has."""
-    if key.rsplit("/", 1)[-1] == refused:
+    if key.rsplit("/", 1)[-1] == refused and "/" in key:
         return key
     namespace = key.rsplit("/", 1)[0] if "/" in key else values.get("namespace")
+    if not namespace:
+        named = re.search(rf"namespaces/([a-z0-9-]+)/[a-z]+/{re.escape(refused)}\b", text) or re.search(
+            rf"(?<![\w/.-])([a-z0-9][a-z0-9-]*)/{re.escape(refused)}(?![\w/.-])", text
+        )
+        namespace = named[1] if named else ""
     return _joined(namespace, refused)
 
 

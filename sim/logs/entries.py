@@ -39,7 +39,7 @@ _CALLER = re.compile(r"[\w./@-]+\.go:\d+")
 _CLASS = re.compile(r"\[?((?:[\w$]+\.)+[A-Z][\w$]*)\]?")
 _LOGFMT = re.compile(r"(?:^|\s)(?:time|ts|t)=\"?[\dT][^\s\"]*\"? .*?\b(?:msg|message)=", re.DOTALL)
 _PAIR = re.compile(
-    r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))=("(?:[^"\\]|\\.)*"|\{"(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|[^\s"]+)', re.DOTALL
+    r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))=("(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|[^\s"]+)', re.DOTALL
 )
 _TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "instant")
 _LEVEL_KEYS = ("level", "severity", "lvl", "loglevel", "levelname", "log.level")

@@ -57,30 +57,39 @@ class LostUpdates:
         self._bytes = 0
 
     def add(self, event: AuditEvent) -> None:
-        """Look at one write."""
-        if not event.succeeded or not event.name or event.resource in _UNFOLLOWED:
+        """Look at one write that has the answer's body."""
+        resource, body = event.resource, event.answer_json
+        if not event.name or resource in _UNFOLLOWED or not body or len(body) > _LARGEST:
             return
-        thing = (event.resource, event.key)
+        thing = (resource, event.key)
         if event.verb == "delete":
             self._forget(thing)
             return
-        if not event.answer_json or len(event.answer_json) > _LARGEST:
+        unchecked = event.base_version == 0 and event.verb != "create" and not _carries_version(event)
+        new = _Version(event.written_version, event.answered_ns, event.actor, body, unchecked, resource)
+        self._bytes += len(body)
+        history = self._objects.get(thing)
+        if history is None:
+            self._objects[thing] = [new]
+            while self._bytes > _MOST_BYTES and len(self._objects) > 1:
+                self._forget(next(iter(self._objects)))
             return
-        history = self._objects.pop(thing, [])
-        self.seen += bool(history)
-        unchecked = event.verb in {"patch", "apply", "update"} and not event.locked and not _carries_version(event)
-        new = _Version(
-            event.written_version, event.answered_ns, event.actor, event.answer_json, unchecked, event.resource
-        )
+        self._objects.move_to_end(thing)
+        self.seen += 1
         # Answers are not logged in the order of the versions: a few may come after a later one.
-        insort(history, new, key=lambda each: (each.version, each.answered_ns))
-        self._bytes += len(event.answer_json)
-        while len(history) > _HISTORY:
+        if (history[-1].version, history[-1].answered_ns) > (new.version, new.answered_ns):
+            insort(history, new, key=lambda each: (each.version, each.answered_ns))
+        else:
+            history.append(new)
+        if len(history) > _HISTORY:
             self._check(history, _SETTLED)
             self._bytes -= len(history.pop(0).body)
-        self._objects[thing] = history
         while self._bytes > _MOST_BYTES and len(self._objects) > 1:
             self._forget(next(iter(self._objects)))
+
+    def forget(self, resource: str, key: str) -> None:
+        """An object was deleted: what is made under its name later is another."""
+        self._forget((resource, key))
 
     def finish(self) -> None:
         """Look at the last versions of all objects; called when the log is over."""

@@ -229,7 +229,7 @@ class _OneLog:
             return None
         before = self._open
         entry = (
-            before._replace(message=found.text, values=None)
+            before._replace(message=f"{found.text} {before.message[:400]}", values=None)
             if before is not None
             else Entry(None, "I", "", "", found.text, None, BARE)
         )

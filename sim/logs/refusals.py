@@ -15,9 +15,8 @@ from sim.units import SECOND
 
 NOT_SEEN = "(not in this log)"
 """The winner where the log does not have its write."""
-_LAST_WRITES = 4
+_LAST_WRITES = 6
 _OBJECTS = 20_000
-_WRITTEN = 50_000
 
 
 class Writer(NamedTuple):
@@ -44,11 +43,8 @@ class FieldLoss(NamedTuple):
     resource: str
 
 
-class _Write(NamedTuple):
-    received_ns: int
-    answered_ns: int
-    actor: str
-    version: int
+_Write = tuple[int, int, str, int]
+"""When received and answered, by whom, and the version written. A plain tuple: there is one for every write."""
 
 
 class _Refused(NamedTuple):
@@ -76,19 +72,18 @@ class Refusals:
         self.times = {True: array("q"), False: array("q")}  # of refusals: of cert-manager's on Certificates, of others
         self.waits = {True: array("d"), False: array("d")}  # seconds from a refusal to the write that resolved it
         self.pending: dict[tuple[Writer, str], list[int]] = {}  # refusals not resolved so far
-        self._written: OrderedDict[tuple[Writer, str], int] = OrderedDict()
         self._recent: OrderedDict[_Object, list[_Write]] = OrderedDict()
         self._undecided: dict[_Object, list[_Refused]] = {}
 
     def add(self, event: AuditEvent) -> None:
         """Count one write."""
         who = Writer(event.actor, event.ours, event.resource)
-        if event.succeeded:
+        if 200 <= event.code < 300:
             self.writes[who] += 1
             if event.name:
-                self._succeeded(event, who)
+                self._succeeded(event, who, event.key)
         elif event.stale:
-            self._refused(event, who)
+            self._refused(event, who, event.key)
         elif event.reason == "FieldConflict":
             owner = event.message.partition('conflict with "')[2].partition('"')[0] or "(not named)"
             loss = FieldLoss(event.actor, owner, event.resource)
@@ -97,64 +92,62 @@ class Refusals:
         elif event.code == 409:
             self.existing[who] += 1
 
-    def _refused(self, event: AuditEvent, who: Writer) -> None:
+    def _refused(self, event: AuditEvent, who: Writer, key: str) -> None:
         self.refused[who] += 1
-        self.objects[who, event.key] += 1
+        self.objects[who, key] += 1
         self.times[concerns_certificates(who)].append(event.answered_ns)
         if not event.name:  # nobody can tell what became of it
             self.nameless += 1
             return
-        thing = (event.resource, event.key)
+        thing = (event.resource, key)
         self._undecided.setdefault(thing, []).append(_Refused(event.answered_ns, event.actor, event.base_version))
-        which = (who, event.key)
-        written = self._written.get(which, -1)
+        mine = (answered for _, answered, actor, _ in self._recent.get(thing, ()) if actor == event.actor)
+        written = max(mine, default=-1)
         if written >= event.answered_ns:  # the log is out of order: the later write was seen first
             self.waits[concerns_certificates(who)].append((written - event.answered_ns) / SECOND)
         else:
-            self.pending.setdefault(which, []).append(event.answered_ns)
+            self.pending.setdefault((who, key), []).append(event.answered_ns)
 
-    def _succeeded(self, event: AuditEvent, who: Writer) -> None:
-        which = (who, event.key)
-        self._written[which] = max(self._written.pop(which, -1), event.answered_ns)
-        if len(self._written) > _WRITTEN:
-            self._written.popitem(last=False)
-        waiting = self.pending.get(which)
-        if waiting:
+    def _succeeded(self, event: AuditEvent, who: Writer, key: str) -> None:
+        if self.pending and (waiting := self.pending.get((who, key))):
             left = [time for time in waiting if time > event.answered_ns]
             over = [time for time in waiting if time <= event.answered_ns]
             self.waits[concerns_certificates(who)].extend((event.answered_ns - time) / SECOND for time in over)
             if over:
                 self.tries[len(over)] += 1
             if left:
-                self.pending[which] = left
+                self.pending[who, key] = left
             else:
-                del self.pending[which]
-        self._won(event)
-
-    def _won(self, event: AuditEvent) -> None:
-        thing = (event.resource, event.key)
+                del self.pending[who, key]
+        thing = (event.resource, key)
         undecided = self._undecided.get(thing)
-        if undecided and any(refused.answered_ns < event.received_ns for refused in undecided):
-            later = [refused for refused in undecided if refused.answered_ns >= event.received_ns]
+        if undecided:
             for refused in undecided:
                 if refused.answered_ns < event.received_ns:
                     self._decide(thing, refused)
+            later = [refused for refused in undecided if refused.answered_ns >= event.received_ns]
             if later:
                 self._undecided[thing] = later
             else:
                 del self._undecided[thing]
-        recent = self._recent.pop(thing, [])
-        recent.append(_Write(event.received_ns, event.answered_ns, event.actor, event.written_version))
-        self._recent[thing] = recent[-_LAST_WRITES:]
-        if len(self._recent) > _OBJECTS:
-            self._recent.popitem(last=False)
+        recent = self._recent.get(thing)
+        write = (event.received_ns, event.answered_ns, event.actor, event.written_version)
+        if recent is None:
+            self._recent[thing] = [write]
+            if len(self._recent) > _OBJECTS:
+                self._recent.popitem(last=False)
+            return
+        recent.append(write)
+        if len(recent) > _LAST_WRITES:
+            del recent[0]
+        self._recent.move_to_end(thing)
 
     def _decide(self, thing: _Object, refused: _Refused) -> None:
         """Find the write that a refused one had not seen: the last before it, and newer than its copy."""
-        before = [write for write in self._recent.get(thing, ()) if write.received_ns <= refused.answered_ns]
+        before = [write for write in self._recent.get(thing, ()) if write[0] <= refused.answered_ns]
         if refused.base:
-            before = [write for write in before if not write.version or write.version > refused.base]
-        winner = max(before, key=lambda write: (write.version, write.answered_ns)).actor if before else NOT_SEEN
+            before = [write for write in before if not write[3] or write[3] > refused.base]
+        winner = max(before, key=lambda write: (write[3], write[1]))[2] if before else NOT_SEEN
         self.losses[Loss(refused.actor, winner, thing[0])] += 1
 
     def finish(self) -> None:

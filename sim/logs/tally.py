@@ -100,29 +100,35 @@ class ConflictTally:
 
     def _event(self, event: AuditEvent) -> None:
         self._events += 1
-        self._span.add(event.received_ns, event.answered_ns)
-        self._ours += event.ours
-        self._untimed |= not event.timed
+        span = self._span
+        span.start = min(span.start, event.received_ns)
+        span.end = max(span.end, event.answered_ns)
+        if event.ours:
+            self._ours += 1
+        if not event.timed:
+            self._untimed = True
         self._refusals.add(event)
-        self._lost.add(event)
+        if event.answer_json:
+            self._lost.add(event)
         if event.resource == CERTIFICATES:
-            self._status(event)
-            if event.ours and event.stale and event.name:
+            if 200 <= event.code < 300:
+                self._status(event)
+            elif event.ours and event.stale and event.name:
                 self._first[event.name] = min(self._first.get(event.name, _LARGEST), event.answered_ns)
 
     def _status(self, event: AuditEvent) -> None:
-        if not event.succeeded:
-            return
         if event.verb == "delete":
             self._certificates.pop(event.key, None)
+            self._lost.forget(event.resource, event.key)
             return
         # An update sends the whole status, so the request's body will do; an apply or patch sends a part.
         view = event.answer or (event.sent if event.verb == "update" and event.subresource else None)
         if view is None or not event.name:
             return
-        known = self._certificates.get(event.key)
+        key = event.key
+        known = self._certificates.get(key)
         if known is None:
-            self._certificates[event.key] = _Certificate(view, event.answered_ns)
+            self._certificates[key] = _Certificate(view, event.answered_ns)
         elif event.answered_ns >= known.changed_ns:
             known.view, known.changed_ns = view, event.answered_ns
 

@@ -63,10 +63,30 @@ def parse_rfc3339(text: object) -> int | None:
     """Return nanoseconds since 1970 for ``2026-11-23T18:42:15.061774Z`` and the like; None for no time."""
     if not isinstance(text, str) or not 20 <= len(text) <= 64 or text[10] not in "Tt ":
         return None
+    second = _second(text[:19])
+    if second is None:
+        return None
+    if len(text) == 27 and text[19] == "." and text[26] == "Z" and (digits := text[20:26]).isdecimal():
+        return second + int(digits) * 1000  # the API server's own form
+    return _with_rest(second, text[19:])
+
+
+def _second(text: str, known: dict[str, int] = {}) -> int | None:  # noqa: B006 -- many lines are of one second
+    time = known.get(text)
+    if time is None:
+        try:
+            of_day = (int(text[11:13]) * 60 + int(text[14:16])) * MINUTE + int(text[17:19]) * SECOND
+            time = _day(text[:10]) + of_day
+        except (ValueError, IndexError):
+            return None
+        if len(known) > 4000:
+            known.clear()
+        known[text] = time
+    return time
+
+
+def _with_rest(second: int, rest: str) -> int | None:
     try:
-        days = _day(text[:10])
-        of_day = (int(text[11:13]) * 60 + int(text[14:16])) * MINUTE + int(text[17:19]) * SECOND
-        rest = text[19:]
         fraction = 0
         if rest[0] == ".":
             digits = 1
@@ -74,7 +94,7 @@ def parse_rfc3339(text: object) -> int | None:
                 digits += 1
             fraction = int(rest[1:digits][:9].ljust(9, "0"))
             rest = rest[digits:]
-        return days + of_day + fraction - _offset(rest)
+        return second + fraction - _offset(rest)
     except (ValueError, IndexError):
         return None
 

@@ -106,7 +106,7 @@ class Unwrapper:
             for row in inner:
                 yield from self._any(row, context.inside(name), depth + 1)
             return
-        if isinstance(document.get("msg"), str) and not _is_line(document["msg"]):
+        if _is_entry(document):
             entry = structured(document, context.time)
             if entry is not None:
                 yield EntryFound(entry._replace(pod=context.pod), context.inside(entry.form))
@@ -300,6 +300,14 @@ def _decoded(text: str) -> Any:
         return decode(text.rstrip(", \t").encode("utf-8", "replace"))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _is_entry(document: dict[str, Any]) -> bool:
+    """Whether a document is a line of a log itself, and not a collector's with such a line inside."""
+    message = document.get("msg")
+    if message is None and any(name in document for name in ("level", "log.level", "severity", "logger", "loggerName")):
+        message = document.get("message")
+    return isinstance(message, str) and not _is_line(message)
 
 
 def _is_line(text: str) -> bool:
