@@ -7,8 +7,8 @@ import yaml
 
 from sim.scenario.model import Scenario
 from sim.scenario.reading.loader import load
+from sim.scenario.reading.recorded import load_recorded
 from sim.scenario.reading.schema import json_schema
-from sim.validation.recorded import load_recorded
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 FILES = sorted(path for path in FOLDER.rglob("*.yaml") if path.parent.name != "profiles")

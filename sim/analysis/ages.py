@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.analysis.attribution import Frames
+    from sim.analysis.frames import Frames
 
 PARTS = ("watch_lag", "workqueue", "own_work", "token", "in_flight")
 """The parts of an age, in the order in which a pass goes through them."""

@@ -11,9 +11,10 @@ means is written in ``sim.recording.dictionary``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sim.analysis.ages import PARTS, ages
+from sim.analysis.frames import Frames
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.analysis.waste import wasted_by_request
 from sim.recording.conflict import CODE, RESOURCES, conflicting
@@ -31,16 +32,6 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 """Stands for a winner that was not recorded."""
-
-
-class Frames(NamedTuple):
-    """The frames of a result that an attribution is made from."""
-
-    requests: pd.DataFrame
-    reconciles: pd.DataFrame
-    certificates: pd.DataFrame
-    refusals: pd.DataFrame
-    deliveries: pd.DataFrame
 
 
 def attribution(frames: Frames) -> pd.DataFrame:

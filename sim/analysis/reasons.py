@@ -14,10 +14,10 @@ from sim.analysis.plain import records
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.experiment.result import Result
+    from sim.analysis.frames import Analysed
 
 
-def reasons(result: Result, *, rows: bool = False) -> dict[str, Any]:
+def reasons(result: Analysed, *, rows: bool = False) -> dict[str, Any]:
     """Return why the conflicts of ``result`` happened, and what happened without any.
 
     With ``rows`` every conflict is listed as well (``sim.recording.dictionary``, times ``*_s`` in seconds).

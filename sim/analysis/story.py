@@ -16,7 +16,7 @@ from sim.recording.fields import field_names
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.experiment.result import Result
+    from sim.analysis.frames import Analysed
 
 KINDS = ("cached", "wrote", "unchanged", "refused", "failed", "other", "read", "asked", "fails", "done")
 """What can happen, as sorted within one instant:
@@ -69,13 +69,13 @@ class Story:
     why: str = ""
 
 
-def counts(result: Result) -> dict[str, int]:
+def counts(result: Analysed) -> dict[str, int]:
     """Return how many 409s each Certificate of one replication has, most first; those without are left out."""
     found = refused(result.requests)["object"].astype("object").value_counts()
     return {str(name): int(found[name]) for name in sorted(found.index, key=lambda name: (-found[name], name))}
 
 
-def story(result: Result, certificate: str) -> Story:
+def story(result: Analysed, certificate: str) -> Story:
     """Return the story of a Certificate in the one replication of ``result``."""
     import pandas as pd
 

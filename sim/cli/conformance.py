@@ -138,7 +138,7 @@ def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
     Read as scenarios are: no tag makes anything, aliases count at their full size, times stay text as in Kubernetes.
     """
     from sim.scenario.reading.document import parse
-    from sim.scenario.reading.loader import read_text
+    from sim.scenario.reading.parts import read_text
     from sim.validation.sequences import RecordingError, fault
 
     text, file = read_text(path)

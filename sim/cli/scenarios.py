@@ -21,7 +21,8 @@ def scenarios(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the scenarios that come with the project."""
-    from sim.scenario.reading.catalogue import GROUPS, entries
+    from sim.scenario.reading.catalogue import GROUPS
+    from sim.scenario.reading.listing import entries
 
     found = entries()
     if as_json:

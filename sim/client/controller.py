@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from sim.client import writes
 from sim.client.cache import Cache
 from sim.client.conditions import Status
 from sim.client.effects import Failure, Reconcile, Send
 from sim.client.events import EventRecorder
-from sim.client.manager import Manager
+from sim.client.policy import Shared
+from sim.client.process import Process
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.scenario.model import Retry, Strategy
+
+
+class Host(Protocol):
+    """The run of a binary that a controller belongs to (``sim.client.manager``)."""
+
+    process: Process
+    shared: Shared
+
+    def event_recorder(self, component: str) -> EventRecorder:
+        """The event recorder of one of its controllers."""
 
 
 class Controller:
@@ -31,7 +43,7 @@ class Controller:
 
     def __init__(
         self,
-        manager: Manager,
+        manager: Host,
         cache: Cache,
         *,
         workers: int,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
+from sim.client.controller import Controller
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer
 from sim.client.policy import Shared
 from sim.client.process import Process
 from sim.cluster.watch import Watch
-
-if TYPE_CHECKING:
-    from sim.client.controller import Controller
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Characters of generated names (apimachinery's util/rand)."""
@@ -49,7 +46,8 @@ class Manager:
         Each sends one event after the other. controller-runtime has one for the whole manager (pkg/internal/recorder).
         """
         if not self.event_sender:
-            return self.process.parts.events(self.process, component)
+            own: EventRecorder = self.process.parts.events(self.process, component)
+            return own
         if self._recorder is None:
             self._recorder = self.process.parts.events(self.process, self.event_sender)
         return self._recorder

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.contention import measure as measure_contention
 from sim.analysis.measured import Measured
 from sim.analysis.metrics import measure, times_to_ready
-from sim.recording import frames, klog
+from sim.recording import klog
 from sim.recording.results import can_keep_tables
+from sim.recording.tables import tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +70,6 @@ def perform(job: Job) -> Done:
     )
     return Done(
         measured,
-        frames.tables(replication) if job.rows and can_keep_tables() else None,
+        tables(replication) if job.rows and can_keep_tables() else None,
         list(klog.lines(replication.logs, verbosity, replication.epoch_ns)) if job.log else None,
     )

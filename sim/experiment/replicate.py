@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 from sim.analysis.contention import violations as accepted_unseen
-from sim.client.parts import STANDARD, Parts
+from sim.client.parts import Parts
+from sim.client.standard import STANDARD
 from sim.cluster.objects import Object
 from sim.cluster.render import managed_fields_bytes
 from sim.experiment.invariants import violations

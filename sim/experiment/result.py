@@ -134,7 +134,8 @@ class Result:
     @cached_property
     def attribution(self) -> pd.DataFrame:
         """One row per conflict: who lost, to whom, over what, how old the copy was and why, what it wasted."""
-        from sim.analysis.attribution import Frames, attribution
+        from sim.analysis.attribution import attribution
+        from sim.analysis.frames import Frames
 
         return attribution(Frames(self.requests, self.reconciles, self.certificates, self.refusals, self.deliveries))
 
@@ -189,7 +190,7 @@ def open_results(folder: str | Path) -> Result:
     """
     from sim.scenario.errors import ScenarioError
     from sim.scenario.model import Scenario
-    from sim.scenario.reading.loader import load_part
+    from sim.scenario.reading.parts import load_part
 
     path = Path(folder)
     manifest = results.read_json(path, results.MANIFEST)

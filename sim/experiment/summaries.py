@@ -33,7 +33,7 @@ def complete_summary(scenario: Scenario, measured: list[Measured]) -> dict[str, 
         summary["steady"] = settled
     summary["recorded"] = None
     if scenario.recording:
-        from sim.validation.recorded import load_recorded
+        from sim.scenario.reading.recorded import load_recorded
 
         summary["recorded"] = load_recorded(scenario.recording)
     return summary

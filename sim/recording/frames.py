@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from sim.recording.replication import Replication
 
 TABLES = {
     "requests": REQUESTS,
@@ -84,22 +83,6 @@ def schema(name: str) -> pa.Schema:
         else:
             fields.append(pa.field(column, pa.bool_() if column in BOOLEANS else pa.int64()))
     return pa.schema(fields)
-
-
-def tables(replication: Replication) -> dict[str, pa.Table]:
-    """Return the rows of one replication as tables, a tenth the size of the rows themselves."""
-    number = replication.index + 1
-    if replication.contended is not None:
-        from sim.recording.contended import tables as contended_tables
-
-        return contended_tables(replication.contended, number)
-    return {
-        "requests": table("requests", replication.requests, number),
-        "reconciles": table("reconciles", replication.reconciles, number),
-        "certificates": table("certificates", replication.objects, number),
-        "refusals": table("refusals", replication.refusals, number),
-        "deliveries": table("deliveries", replication.deliveries, number),
-    }
 
 
 def table(name: str, rows: Sequence[tuple[Any, ...]], replication: int) -> pa.Table:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sim.client.parts import STANDARD, Parts
+from sim.client.parts import Parts
+from sim.client.standard import STANDARD
 from sim.experiment.executor import Executor
 from sim.scenario.profile import Profile
 from sim.validation import without

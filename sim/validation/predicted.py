@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.client.parts import STANDARD, Parts
+from sim.client.parts import Parts
+from sim.client.standard import STANDARD
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.recording.fields import FIELDS
 from sim.recording.replication import Replication

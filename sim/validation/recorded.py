@@ -11,12 +11,8 @@ import json
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatch
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-FILE = "recorded/recorded.json"
-"""Where the figures are, below a scenarios/ folder."""
 
 FIGURES = (
     "conflicts",
@@ -61,27 +57,6 @@ _ASKED = {
     "other_writers",
     "observed_for_at_least_s",
 }
-
-
-def load_recorded(name: str) -> dict[str, Any] | None:
-    """Return the recorded figures of a case, or None where there is no such case.
-
-    ``{"asked": {...}, "certificates": n, "repetitions": [...]}``; each repetition has its name under
-    ``repetition`` (r1, r2, ...), ``certificates`` and the ``FIGURES``. ``requests`` counts by
-    "actor verb resource code"; times are in seconds. Counts are from the first creation to the end.
-    """
-    return _shipped().get(name)
-
-
-@lru_cache(maxsize=1)
-def _shipped() -> dict[str, dict[str, Any]]:
-    from sim.scenario.reading.catalogue import scenario_folders
-
-    for folder in scenario_folders():
-        if (folder / FILE).is_file():
-            cases: dict[str, dict[str, Any]] = json.loads((folder / FILE).read_text("utf-8"))
-            return cases
-    return {}
 
 
 def collect(folder: Path) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sim.client.parts import STANDARD, Parts
+from sim.client.parts import Parts
+from sim.client.standard import STANDARD
 from sim.experiment.executor import Executor
 from sim.scenario.profile import Profile
 from sim.validation.cases import Case, Run

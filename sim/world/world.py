@@ -7,7 +7,8 @@ from typing import Protocol
 
 from sim.client.listener import ProcessListener
 from sim.client.manager import Manager
-from sim.client.parts import STANDARD, Parts
+from sim.client.parts import Parts
+from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import registry

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sim.client.outside import OutsideClient
-from sim.client.parts import STANDARD
 from sim.client.process import Process
+from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
 from sim.client.throttle import OneBucket
 from sim.cluster.apiserver import ApiServer

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
-from sim.recording.frames import CONFLICTS, certificates, conflicts, frame, joined, schema, table, tables
+from sim.recording.frames import CONFLICTS, certificates, conflicts, frame, joined, schema, table
+from sim.recording.tables import tables
 from tests.recorded_rows import MS, certificate, conflict, reconcile, replication, request
 
 

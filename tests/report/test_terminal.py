@@ -62,7 +62,7 @@ def test_recorded_figures_stand_beside_the_simulated(made_up: Scenario, monkeypa
             "time_to_ready_s": {"p50": 31.013, "p95": 45.6, "max": 46.2},
         }
 
-    monkeypatch.setattr("sim.validation.recorded.load_recorded", lambda _: {"repetitions": [run(90), run(117)]})
+    monkeypatch.setattr("sim.scenario.reading.recorded.load_recorded", lambda _: {"repetitions": [run(90), run(117)]})
     text = report(sim.run(made_up.model_copy(update={"recording": "burst-50-update"})))
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
     assert re.search(r"103\.5\s+90, 117$", lines["certificates-trigger"])
@@ -81,7 +81,7 @@ def test_other_writers_are_not_set_against_a_recording(made_up: Scenario, monkey
         "requests_by_controllers": 9,
         "time_to_ready_s": {},
     }
-    monkeypatch.setattr("sim.validation.recorded.load_recorded", lambda _: {"repetitions": [figures]})
+    monkeypatch.setattr("sim.scenario.reading.recorded.load_recorded", lambda _: {"repetitions": [figures]})
     scenario = made_up.model_copy(update={"recording": "gitops"})
     requests = [conflict(), request(), conflict(actor="gitops", subresource="")]
     text = report(simulated(monkeypatch, scenario, requests=requests, objects=[certificate()]))

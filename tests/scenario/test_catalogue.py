@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from sim.cli.scenarios import scenarios, schema
 from sim.scenario.errors import ScenarioError
-from sim.scenario.reading.catalogue import Entry, entries, names, resolve_scenario, scenario_folders
+from sim.scenario.reading.catalogue import names, resolve_scenario, scenario_folders
+from sim.scenario.reading.listing import ListedScenario, entries
 from sim.scenario.reading.loader import load
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -83,7 +84,7 @@ def test_the_list_is_grouped_and_a_bad_file_does_not_hide_the_others(elsewhere):
     groups = list(dict.fromkeys(entry.group for entry in found))
     assert groups == ["tutorial", "claims", "contention", "recorded", "own"]
     good = next(entry for entry in found if entry.name == "own/good")
-    assert good == Entry("own/good", "own", "first line", 50, "apply", "scenarios/own/good.yaml")
+    assert good == ListedScenario("own/good", "own", "first line", 50, "apply", "scenarios/own/good.yaml")
     bad = next(entry for entry in found if entry.name == "own/bad")
     assert "did you mean strategy?" in bad.error
     assert {entry.name for entry in found} == set(names())
@@ -115,6 +116,7 @@ def test_requeue_scenarios_prints_json(app, elsewhere):
 
 def test_requeue_scenarios_without_a_folder_says_so(app, tmp_path, monkeypatch):
     monkeypatch.setattr("sim.scenario.reading.catalogue.scenario_folders", list)
+    monkeypatch.setattr("sim.scenario.reading.listing.scenario_folders", list)
     assert "no scenarios folder" in CliRunner().invoke(app, ["scenarios"]).output
 
 

@@ -14,7 +14,8 @@ from yaml import safe_dump
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Part, RateArrival, Retry, Scenario, ScheduleArrival
 from sim.scenario.reading.document import MAX_BYTES
-from sim.scenario.reading.loader import load, load_part
+from sim.scenario.reading.loader import load
+from sim.scenario.reading.parts import load_part
 from sim.units import MS, SECOND
 from tests.scenario.strategies import scenarios
 

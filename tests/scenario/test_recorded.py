@@ -7,8 +7,9 @@ import pytest
 
 from sim.scenario.model import CertificateSpec, PrivateKey, RateArrival, Retry, Writer
 from sim.scenario.reading.loader import load
+from sim.scenario.reading.recorded import load_recorded
 from sim.units import HOUR, MINUTE, MS, SECOND
-from sim.validation.recorded import FIGURES, collect, load_recorded, main, scenario_of, scenario_text
+from sim.validation.recorded import FIGURES, collect, main, scenario_of, scenario_text
 
 RECORDED = Path(__file__).resolve().parents[2] / "scenarios" / "recorded"
 CASES = json.loads((RECORDED / "recorded.json").read_text("utf-8"))

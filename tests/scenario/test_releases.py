@@ -6,7 +6,7 @@ import pytest
 
 from sim.families.certmanager.releases import RELEASES, release_of
 from sim.scenario.model import Release as Preset
-from sim.validation.recorded import load_recorded
+from sim.scenario.reading.recorded import load_recorded
 
 ROWS = {
     "key_manager_live_get": (False, True),

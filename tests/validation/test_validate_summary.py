@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.client.parts import STANDARD
+from sim.client.standard import STANDARD
 from sim.experiment.executor import InProcess
 from sim.scenario.profile import Profile
 from sim.validation.ablation import ABLATIONS, ablate, changed

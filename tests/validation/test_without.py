@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sim.client.informer import Informer
-from sim.client.parts import STANDARD
+from sim.client.standard import STANDARD
 from sim.client.workqueue import Workqueue
 from sim.cluster.watch import WatchEvent
 from sim.experiment.replicate import replicate

@@ -30,7 +30,7 @@ class Approver(RequestController):
         return self._approve(request)
 
     def _approve(self, request: Object) -> Reconcile:
-        self.manager.log_transition(self, request, "Approved", "True")
+        self.log_transition(request, "Approved", "True")
         status = with_condition(request.status, "Approved", "True", "cert-manager.io", MESSAGE, self.now_s)
         response = yield self.request_status_write(request, status)
         if response.code >= 400:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from sim.client.cache import Cache
+from sim.client.conditions import condition
 from sim.client.controller import Controller
 from sim.client.effects import Failure
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
+from sim.families.certmanager.manager import CertManager
 from sim.families.certmanager.scheduler import ScheduledWorkQueue
+from sim.kernel.clock import rfc3339
 from sim.scenario.model import ControllerOptions, Retry
-
-if TYPE_CHECKING:
-    from sim.families.certmanager.manager import CertManager
 
 
 class CertManagerController(Controller):
@@ -83,6 +82,23 @@ class CertManagerController(Controller):
     def log(self, verbosity: int, key: str, line: str, message: str) -> None:
         """Log a line that is about ``key``."""
         self.process.listener.log(self.process.sim.now, verbosity, self.name, key, line, message)
+
+    def log_transition(self, obj: Object, type_: str, value: str) -> None:
+        """The lines that setting a condition logs (pkg/api/util/conditions.go)."""
+        existing = condition(obj.status, type_)
+        kind = obj.kind
+        if existing is None:
+            line = "conditions.go:203" if kind == "Certificate" else "conditions.go:263"
+            change = f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to '
+        elif value and existing["status"] != value:
+            line = "conditions.go:192"
+            change = (
+                f'Found status change for {kind} "{obj.name}" condition "{type_}": '
+                f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to '
+            )
+        else:
+            return
+        self.log(2, obj.name, line, change + rfc3339(self.now_s))
 
     def failed(self, key: str, result: Response | Failure) -> None:
         """cert-manager's line for a failed item: Info for a conflict, an error otherwise."""

@@ -20,7 +20,7 @@ from sim.cluster.objects import Object
 from sim.cluster.server import Server
 from sim.cluster.store import Store
 from sim.cluster.watch import Watch, WatchEvent
-from sim.families.certmanager.request_manager import CERTIFICATE_NAME, PRIVATE_KEY, REVISION
+from sim.families.certmanager.names import CERTIFICATE_NAME, PRIVATE_KEY, REVISION
 from sim.families.endings import WAITING, Ending
 from sim.kernel.simulation import Simulation
 

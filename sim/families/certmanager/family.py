@@ -14,9 +14,10 @@ from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
 from sim.cluster.server import ServiceClass
 from sim.families.certmanager import existing
+from sim.families.certmanager.binary import PARTS, binary
 from sim.families.certmanager.endings import LastPass, Remains
 from sim.families.certmanager.kinds import brought
-from sim.families.certmanager.manager import PARTS, CertManager
+from sim.families.certmanager.manager import CertManager
 from sim.families.certmanager.outside import ExternalIssuer, certificates, other_writer
 from sim.families.certmanager.releases import release_of
 from sim.families.certmanager.service import service_class
@@ -101,7 +102,7 @@ class CertManagerPopulation:
         throttled = self.release.throttled if client.throttle is None else client.throttle
         throttle = OneBucket(client.qps, client.burst) if throttled else None
         parts = [part for part in PARTS if part not in self._apart]
-        manager = CertManager(Process(self._surroundings, throttle, followed=SUBJECT.kind), self.release, parts)
+        manager = binary(Process(self._surroundings, throttle, followed=SUBJECT.kind), self.release, parts)
         manager.start()
         self._main = manager
         self._managers.append(manager)
@@ -111,7 +112,7 @@ class CertManagerPopulation:
         client = self._apart[part]
         streams = self._sim.streams.of(f"process/{part}")
         process = Process(self._surroundings, OneBucket(client.qps, client.burst), streams=streams)
-        manager = CertManager(process, self.release, [part])
+        manager = binary(process, self.release, [part])
         manager.start()
         self._managers.append(manager)
 

@@ -12,7 +12,7 @@ from sim.client.conditions import Status, is_true, ready_reason, with_condition
 from sim.client.effects import Compute, Reconcile
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
-from sim.families.certmanager.request_manager import PRIVATE_KEY
+from sim.families.certmanager.names import PRIVATE_KEY
 from sim.families.certmanager.requests import RequestController
 from sim.kernel.clock import rfc3339
 from sim.units import SECOND
@@ -79,7 +79,7 @@ class BuiltInIssuer(RequestController):
         authority = signed if self.type == "selfsigned" else "ca"
         status = {**(request.status or {}), "certificate": signed, "ca": authority}
         status = with_condition(status, "Ready", "True", "Issued", FETCHED, self.now_s)
-        self.manager.log_transition(self, request, "Ready", "True")
+        self.log_transition(request, "Ready", "True")
         self.event(request, "CertificateIssued", FETCHED)
         response = yield self.request_status_write(request, status)
         return response if response.code >= 400 else None

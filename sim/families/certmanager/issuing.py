@@ -101,7 +101,7 @@ class Issuing(CertManagerController):
             return applied
         now = self.now_s
         strategy = self.strategy
-        self.manager.log_transition(self, certificate, "Issuing", "False" if strategy == "apply" else "")
+        self.log_transition(certificate, "Issuing", "False" if strategy == "apply" else "")
 
         def change(read: Object) -> Status:
             status = dict(read.status or {})

@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from sim.client.conditions import Status, condition
+from sim.client.conditions import Status
 from sim.client.effects import Failure
 from sim.client.manager import Manager
 from sim.client.process import Process
 from sim.cluster.objects import Object
-from sim.families.certmanager.approver import Approver
-from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.costs import Costs
-from sim.families.certmanager.issuers import BuiltInIssuer
-from sim.families.certmanager.issuing import Issuing
-from sim.families.certmanager.key_manager import KeyManager
-from sim.families.certmanager.metrics import Metrics
+from sim.families.certmanager.names import REVISION
 from sim.families.certmanager.policies import Input
-from sim.families.certmanager.readiness import Readiness
 from sim.families.certmanager.releases import Release
-from sim.families.certmanager.request_manager import REVISION, RequestManager
-from sim.families.certmanager.revision_manager import RevisionManager
-from sim.families.certmanager.trigger import Trigger
-from sim.kernel.clock import rfc3339
-
-CERTIFICATE_CONTROLLERS: tuple[type[CertManagerController], ...] = (
-    Trigger,
-    Readiness,
-    KeyManager,
-    RequestManager,
-    Issuing,
-    RevisionManager,
-    Metrics,
-)
-PARTS = ("certificates", "approver", "issuer")
-"""The controllers of Certificates, the approver and the built-in issuers: all in one process unless asked otherwise."""
 
 
 class CertManager(Manager):
     """One run of cert-manager's controller binary."""
 
-    def __init__(self, process: Process, release: Release, parts: Sequence[str] = PARTS) -> None:
-        """``parts`` are those of its controllers that run in this process."""
+    def __init__(self, process: Process, release: Release) -> None:
         super().__init__(process)
         self.release = release
         scenario = process.scenario
@@ -62,12 +39,6 @@ class CertManager(Manager):
         self.certificates.add_bystander()  # ingress-shim
         for _ in range(3):  # issuers, clusterissuers and the selfsigned issuer
             self.secrets.add_bystander()
-        if "certificates" in parts:
-            self.controllers += [kind(self) for kind in CERTIFICATE_CONTROLLERS]
-        if "approver" in parts:
-            self.controllers.append(Approver(self))
-        if "issuer" in parts:
-            self.controllers += [BuiltInIssuer(self, type_) for type_ in release.issuers]
 
     def _index_certificate(self, obj: Object, deleted: bool) -> None:
         assert obj.spec is not None
@@ -116,23 +87,6 @@ class CertManager(Manager):
         changed.status = status
         if self.certificates.cache.get(certificate.name) is certificate:
             self.certificates.cache.put(changed)
-
-    def log_transition(self, controller: CertManagerController, obj: Object, type_: str, value: str) -> None:
-        """The lines that setting a condition logs (pkg/api/util/conditions.go)."""
-        existing = condition(obj.status, type_)
-        kind = obj.kind
-        if existing is None:
-            line = "conditions.go:203" if kind == "Certificate" else "conditions.go:263"
-            change = f'Setting lastTransitionTime for {kind} "{obj.name}" condition "{type_}" to '
-        elif value and existing["status"] != value:
-            line = "conditions.go:192"
-            change = (
-                f'Found status change for {kind} "{obj.name}" condition "{type_}": '
-                f'"{existing["status"]}" -> "{value}"; setting lastTransitionTime to '
-            )
-        else:
-            return
-        controller.log(2, obj.name, line, change + rfc3339(controller.now_s))
 
 
 def _of_revision(requests: list[Object], revision: int) -> list[Object]:

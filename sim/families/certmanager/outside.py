@@ -19,8 +19,8 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
 from sim.families.certmanager.issuers import EXTERNAL_GROUP, failed_status, sign
+from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.families.certmanager.pki import SigningRequest
-from sim.families.certmanager.request_manager import CERTIFICATE_NAME
 from sim.families.creator import Creator
 from sim.families.otherwriter import Change, OtherWriter
 from sim.scenario.model import Retry, Scenario, Writer

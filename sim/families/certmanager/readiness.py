@@ -53,7 +53,7 @@ class Readiness(CertManagerController):
             and _same_times(status, times)
         ):
             return None
-        self.manager.log_transition(self, certificate, "Ready", value)
+        self.log_transition(certificate, "Ready", value)
         now = self.now_s
 
         def change(read: Object) -> Status:

@@ -11,14 +11,12 @@ from sim.client.effects import Compute, Failure, Reconcile, Send, Sleep
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager import pki
 from sim.families.certmanager.base import CertManagerController
+from sim.families.certmanager.names import CERTIFICATE_NAME, PRIVATE_KEY, REVISION
 from sim.kernel.clock import unix_seconds
 from sim.units import MS, SECOND
 
 POLL = 100 * MS
 POLL_FOR = 5 * SECOND
-REVISION = "cert-manager.io/certificate-revision"
-PRIVATE_KEY = "cert-manager.io/private-key-secret-name"
-CERTIFICATE_NAME = "cert-manager.io/certificate-name"
 
 
 class RequestManager(CertManagerController):

@@ -11,7 +11,7 @@ from sim.client.conditions import Status
 from sim.client.effects import Send
 from sim.cluster.objects import Object
 from sim.families.certmanager.base import CertManagerController
-from sim.families.certmanager.request_manager import CERTIFICATE_NAME
+from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.scenario.model import Retry, Strategy
 from sim.units import MINUTE, SECOND
 

@@ -10,7 +10,7 @@ from sim.client.conditions import is_true
 from sim.client.effects import Reconcile, Send
 from sim.cluster.objects import Object
 from sim.families.certmanager.base import CertManagerController
-from sim.families.certmanager.request_manager import REVISION
+from sim.families.certmanager.names import REVISION
 
 
 class RevisionManager(CertManagerController):

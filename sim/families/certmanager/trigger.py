@@ -10,7 +10,7 @@ from sim.client.effects import Failure, Reconcile
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki, policies
 from sim.families.certmanager.base import CertManagerController
-from sim.families.certmanager.request_manager import CERTIFICATE_NAME
+from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.kernel.clock import unix_seconds
 from sim.units import HOUR, MINUTE, SECOND
 
@@ -77,7 +77,7 @@ class Trigger(CertManagerController):
             f'reason="{reason}" message="{message}"',
         )
         now = self.now_s
-        self.manager.log_transition(self, certificate, "Issuing", "True")
+        self.log_transition(certificate, "Issuing", "True")
 
         def change(read: Object) -> Status:
             return with_condition(read.status, "Issuing", "True", reason, message, now, read.generation)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sim.client.manager import Manager
-from sim.client.parts import STANDARD
 from sim.client.process import Process
+from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
 from sim.client.throttle import OneBucket
 from sim.families.operators.operator import Operator

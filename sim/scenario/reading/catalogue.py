@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.names import nearest
@@ -14,22 +13,6 @@ PROFILES = "profiles"
 """The folder in it whose files are measured profiles and not scenarios."""
 GROUPS = {"tutorial": "Tutorial", "claims": "Claims", "contention": "Contention", "recorded": "Recorded"}
 """Group to heading, in the order of the list; a group is the folder below scenarios/, or the file's name."""
-
-
-class Entry(NamedTuple):
-    """One listed scenario. ``name`` is relative to scenarios/, without suffix.
-
-    A contention of plain clients has 0 Certificates.
-    ``error`` says what is wrong with a file that cannot be used; what it would have said is then empty.
-    """
-
-    name: str
-    group: str
-    description: str
-    certificates: int
-    strategy: str
-    file: str
-    error: str = ""
 
 
 def scenario_folders() -> list[Path]:
@@ -74,18 +57,7 @@ def find_scenario(name: str) -> Path | None:
 
 def names() -> list[str]:
     """Return the names of all scenarios in the scenarios/ folders, without reading them."""
-    return list(dict.fromkeys(name for folder in scenario_folders() for name, _ in _files(folder)))
-
-
-def entries() -> list[Entry]:
-    """Return all scenarios in the scenarios/ folders, by group and name; of two with one name the first."""
-    found: dict[str, Entry] = {}
-    for folder in scenario_folders():
-        for name, path in _files(folder):
-            if name not in found:
-                found[name] = _entry(name, path)
-    order = {group: rank for rank, group in enumerate(GROUPS)}
-    return sorted(found.values(), key=lambda entry: (order.get(entry.group, len(order)), entry.group, entry.name))
+    return list(dict.fromkeys(name for folder in scenario_folders() for name, _ in files(folder)))
 
 
 def near_name(name: str) -> str | None:
@@ -96,23 +68,9 @@ def near_name(name: str) -> str | None:
     return known[near] if near else None
 
 
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+def files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the name and the file of every scenario below a folder."""
     for path in sorted(folder.rglob("*.yaml")):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if not name.startswith(f"{PROFILES}/"):
             yield name, path
-
-
-def _entry(name: str, path: Path) -> Entry:
-    from sim.scenario.reading.loader import load
-
-    group = name.split("/", 1)[0]
-    here = Path.cwd()
-    file = str(path.relative_to(here) if path.is_relative_to(here) else path)
-    try:
-        scenario = load(path)
-    except ScenarioError as error:
-        return Entry(name, group, "", 0, "", file, str(error.problems[0]))
-    first = scenario.description.strip().split("\n", 1)[0]
-    count = scenario.workload.total if scenario.contention is None else 0
-    return Entry(name, group, first, count, scenario.strategy, file)

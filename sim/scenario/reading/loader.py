@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
-from sim.guarded import read_bytes
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
-from sim.scenario.reading.document import MAX_BYTES, Node, parse
-from sim.scenario.reading.messages import problems
-from sim.scenario.reading.overrides import override
-from sim.scenario.values import WRITTEN
-
-TEXT = "<text>"
-"""What messages call a scenario that does not come from a file."""
-
-_LOOKS_LIKE_TEXT = re.compile(r"\s*$|\s*[{\[]|.*[\n\r]|.*:(?:\s|$)", re.DOTALL)
-_P = TypeVar("_P", bound=BaseModel)
+from sim.scenario.reading.catalogue import find_scenario, near_name, resolve_scenario
+from sim.scenario.reading.parts import LOOKS_LIKE_TEXT, document, load_part, read_text
+from sim.scenario.reading.profile_file import profile_of_name
 
 
 def load(path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> Scenario:
@@ -32,10 +20,7 @@ def load(path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> Sce
     none, a name as ``requeue scenarios`` lists them, such as ``"tutorial"``. Raises ``ScenarioError`` and nothing else.
     """
     overrides = list(overrides)
-    if isinstance(path_or_text, str) and not _LOOKS_LIKE_TEXT.match(path_or_text):
-        # The catalogue lists scenarios with this module.
-        from sim.scenario.reading.catalogue import find_scenario, near_name, resolve_scenario
-
+    if isinstance(path_or_text, str) and not LOOKS_LIKE_TEXT.match(path_or_text):
         # What is like no name was meant as a path, and is refused where it is read, in words about files.
         like_a_name = find_scenario(path_or_text) or near_name(path_or_text)
         path_or_text = resolve_scenario(path_or_text) if like_a_name else Path(path_or_text)
@@ -47,8 +32,6 @@ def load(path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> Sce
 
 def _check_profile(name: str, path_or_text: Path | str | bytes, overrides: list[str]) -> None:
     """Refuse a profile that is not there, where it is named."""
-    from sim.scenario.reading.profile_file import profile_of_name  # which reads profiles with this module
-
     try:
         profile_of_name(name)
     except ScenarioError as error:
@@ -59,66 +42,5 @@ def _check_profile(name: str, path_or_text: Path | str | bytes, overrides: list[
             place = (f"--set {setting}", 0, 0)
         else:
             text, file = read_text(path_or_text)
-            place = _document(text, file, Scenario).keys["profile"]
+            place = document(text, file, Scenario).keys["profile"]
         raise ScenarioError([Problem(*place, "profile", error.message)]) from None
-
-
-def load_part(model: type[_P], path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> _P:
-    """Return a file or text as any model made of ``Part``, such as a profile; as ``load`` in all else."""
-    text, file = read_text(path_or_text)
-    tree = _document(text, file, model)
-    for one in overrides:
-        tree = override(tree, one, model)
-    try:
-        return model.model_validate(tree.plain(), context={WRITTEN: True})
-    except ValidationError as error:
-        raise ScenarioError(problems(error, tree, model)) from None
-
-
-def _document(text: str, file: str, model: type[BaseModel]) -> Node:
-    tree = parse(text, file)
-    if tree is None or tree.value is None:
-        required = [f"{key}: ..." for key, field in model.model_fields.items() if field.is_required()]
-        needs = f"; it needs at least {', '.join(required)}" if required else ""
-        _refuse(file, 1, 1, f"the file is empty{needs}")
-    if not isinstance(tree.value, dict):
-        what = "a list" if isinstance(tree.value, list) else "a single value"
-        _refuse(*tree.place, f"the file must be a mapping of keys to values, and this is {what}")
-    return tree
-
-
-def read_text(source: Path | str | bytes) -> tuple[str, str]:
-    """Return the text of a file, or one that was given, and what to call it; raises ``ScenarioError``."""
-    if isinstance(source, str) and _LOOKS_LIKE_TEXT.match(source):
-        source = source.encode("utf-8", "surrogatepass")
-    if isinstance(source, bytes):
-        data, file = source, TEXT
-    else:
-        data, file = _read_file(Path(source)), str(source)
-    if len(data) > MAX_BYTES:
-        _refuse(file, 0, 0, f"the file is larger than {MAX_BYTES // 1024} KiB, so it is hardly what was meant")
-    try:
-        return data.decode("utf-8-sig"), file
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        _refuse(file, line, column, f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8")
-
-
-def _read_file(path: Path) -> bytes:
-    file = str(path)
-    try:
-        return read_bytes(path, MAX_BYTES)
-    except IsADirectoryError:
-        _refuse(file, 0, 0, "this is a directory; name a file in it")
-    except FileNotFoundError:
-        _refuse(file, 0, 0, "no such file; requeue scenarios lists the scenarios that come with the project")
-    except PermissionError:
-        _refuse(file, 0, 0, "the file cannot be read: permission denied")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the name has a character that no path can have"
-        _refuse(file, 0, 0, f"the file cannot be read: {str(reason).lower()}")
-
-
-def _refuse(file: str, line: int, column: int, message: str) -> NoReturn:
-    raise ScenarioError([Problem(file, line, column, "", message)])

@@ -13,7 +13,7 @@ from sim.scenario.model import Scenario
 from sim.scenario.names import nearest
 from sim.scenario.profile import Profile
 from sim.scenario.reading.catalogue import PROFILES, scenario_folders
-from sim.scenario.reading.loader import load_part
+from sim.scenario.reading.parts import load_part
 
 
 class _Document(Profile):

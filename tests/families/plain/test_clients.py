@@ -14,6 +14,7 @@ from sim.families.warnings import warnings_of
 from sim.recording import frames
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.replication import Replication
+from sim.recording.tables import tables
 from sim.scenario.model import Scenario
 from sim.units import MS, SECOND
 
@@ -86,15 +87,15 @@ def test_the_tables_fit_each_other():
     assert [row["outcome"] for row in tries].count("ok") == 6
     assert {row["cause"] for row in tries if row["failures"] == 0} == {"job"}
     assert {row["reconcile"] for row in rows} == {row["reconcile"] for row in tries}
-    tables = frames.tables(found)
+    kept = tables(found)
     for name, made in (("requests", rows), ("reconciles", tries)):
-        assert tables[name].drop_columns(["replication"]).to_pylist() == made
-        assert tables[name].schema == frames.schema(name)
+        assert kept[name].drop_columns(["replication"]).to_pylist() == made
+        assert kept[name].schema == frames.schema(name)
 
 
 def test_conflicts_name_the_winner():
     found, figures = play(clients=2, contention={"loop": "once", "message": DELAY}, retry={"backoff": "none"})
-    conflicts = frames.conflicts(frames.frame(frames.tables(found)["requests"]))
+    conflicts = frames.conflicts(frames.frame(tables(found)["requests"]))
     assert len(conflicts) == figures["conflicts"] == 1
     assert set(conflicts.iloc[0][["controller", "winner"]]) == {"client-0", "client-1"}
 
