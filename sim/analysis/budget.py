@@ -46,7 +46,7 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class EnoughTries:
     """What the writes of all replications took. ``tries`` is a histogram; ``allowed`` one entry for each limit."""
 
     replications: int
@@ -87,7 +87,7 @@ class Budget:
         }
 
 
-def budget(replications: Sequence[Measured], family: str) -> Budget:
+def budget(replications: Sequence[Measured], family: str) -> EnoughTries:
     """Return the budget of replications of a ``family`` that ran without a limit."""
     counted: Counter[int] = Counter()
     for each in replications:
@@ -101,7 +101,7 @@ def budget(replications: Sequence[Measured], family: str) -> Budget:
     for limit in range(1, max(histogram, default=0) + 1):
         lost = sum(number for count, number in histogram.items() if count > limit)
         allowed.append(Allowed(limit, lost, share(lost, writes)))
-    return Budget(
+    return EnoughTries(
         len(replications),
         histogram,
         int(sum(totals(replications, "tries_unfinished"))),

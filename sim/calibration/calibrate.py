@@ -15,7 +15,7 @@ from sim.calibration import hops
 from sim.calibration.estimate import (
     ENOUGH,
     FASTEST,
-    Measured,
+    MeasuredValue,
     ServiceEstimates,
     commit_share,
     computing,
@@ -52,7 +52,7 @@ class Calibration(NamedTuple):
     """A profile and its grounds. ``measured`` is by the parameter's path, such as ``server.times.event``."""
 
     profile: Profile
-    measured: dict[str, Measured]
+    measured: dict[str, MeasuredValue]
     observed: dict[str, Any]  # what the recordings show beside the parameters, as plain data
     ignored: Counter[str]
     rejected: dict[str, str]  # by path: what was found and can't be, or is in doubt, so that the base's value stays
@@ -90,7 +90,7 @@ def calibrate(
     service = service_times(traces, base.server.cold_factor)
     rejected: dict[str, str] = {}
     _profile = partial(profile_on, base)
-    measured: dict[str, Measured | None] = {f"server.times.{name}": value for name, value in service.times.items()}
+    measured: dict[str, MeasuredValue | None] = {f"server.times.{name}": value for name, value in service.times.items()}
     measured["server.cold_factor"] = service.cold
     measured["server.commit_share"] = commit_share(traces)
     measured["server.hidden_retry"] = lost_race(traces)
@@ -128,7 +128,7 @@ def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:
     return f"{said} (not used: {unused})" if unused else said
 
 
-def _client(traces: list[Trace]) -> dict[str, Measured | None]:
+def _client(traces: list[Trace]) -> dict[str, MeasuredValue | None]:
     """What the controllers' process takes: its own steps, hops between controllers, keys and signatures."""
     answered = [hops.answers(trace) for trace in traces]
     refused = [time for found in answered for time in found.refused]
@@ -182,7 +182,7 @@ def _client(traces: list[Trace]) -> dict[str, Measured | None]:
     return found
 
 
-def _steps(traces: list[Trace], refused: list[int], sends: list[int]) -> dict[str, Measured | None]:
+def _steps(traces: list[Trace], refused: list[int], sends: list[int]) -> dict[str, MeasuredValue | None]:
     """Core time of the client's steps: its pace while keys are generated, else its fastest steps."""
     busy = [hops.steps(trace, busy=True) for trace in traces]
     passes = [step for found in busy for step in found.passes]
@@ -223,7 +223,7 @@ def _steps(traces: list[Trace], refused: list[int], sends: list[int]) -> dict[st
     }
 
 
-def _less(measured: Measured, part: Measured) -> Measured:
+def _less(measured: MeasuredValue, part: MeasuredValue) -> MeasuredValue:
     """What is left of a time when the median of another is taken off."""
     assert isinstance(measured.value, float)
     assert isinstance(part.value, float)
@@ -237,7 +237,7 @@ def _with_key(traces: list[Trace], key: str) -> list[Trace]:
     return [trace for trace in traces if set(trace.keys or {"RSA-2048": 1}) == {key}]
 
 
-def _large_keys(traces: list[Trace], small: Measured | None, plain: list[int]) -> Measured | None:
+def _large_keys(traces: list[Trace], small: MeasuredValue | None, plain: list[int]) -> MeasuredValue | None:
     large = key_time(_with_key(traces, "RSA-4096"), plain)
     if small is None or large is None:
         return None
@@ -248,7 +248,7 @@ def _large_keys(traces: list[Trace], small: Measured | None, plain: list[int]) -
     return large._replace(value=large.value.mean / mean, interval=interval)
 
 
-def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
+def _lag(traces: list[Trace], profile: Profile) -> MeasuredValue | None:
     costs = profile.controllers
     delivery = profile.server.delivery
     working = profile.watch.decode_cpu + costs.reconcile_cpu.mean
@@ -256,7 +256,7 @@ def _lag(traces: list[Trace], profile: Profile) -> Measured | None:
     return watch_lag(traces, profile.server.commit_share, working, costs.parse_cpu)
 
 
-def profile_on(base: Profile, measured: dict[str, Measured | None], rejected: dict[str, str]) -> Profile:
+def profile_on(base: Profile, measured: dict[str, MeasuredValue | None], rejected: dict[str, str]) -> Profile:
     """The base profile with what was measured in its place.
 
     What no profile can have, as damaged logs may show, moves from ``measured`` to ``rejected``.
@@ -284,7 +284,7 @@ def profile_on(base: Profile, measured: dict[str, Measured | None], rejected: di
                 measured[wrong] = None
 
 
-def _server_speed(base: Profile, measured: dict[str, Measured | None]) -> float:
+def _server_speed(base: Profile, measured: dict[str, MeasuredValue | None]) -> float:
     """How many times as long as in the base the measured server takes: the median of its classes."""
     from statistics import median
 
@@ -296,7 +296,7 @@ def _server_speed(base: Profile, measured: dict[str, Measured | None]) -> float:
     return median(ratios) if ratios else 1.0
 
 
-def _validated(base: Profile, measured: dict[str, Measured | None]) -> Profile:
+def _validated(base: Profile, measured: dict[str, MeasuredValue | None]) -> Profile:
     tree = base.model_dump()
     speed = _server_speed(base, measured)
     for times in tree["server"]["times"].values():
@@ -314,7 +314,7 @@ def _validated(base: Profile, measured: dict[str, Measured | None]) -> Profile:
     return Profile.model_validate(tree)
 
 
-def _kept_factor(base: Profile, small: Measured | None) -> float:
+def _kept_factor(base: Profile, small: MeasuredValue | None) -> float:
     """The base's *time* of an RSA-4096 key, in RSA-2048 keys of this machine.
 
     The base's factor goes with its own time of the small key, not with one measured elsewhere.

@@ -49,7 +49,7 @@ FASTEST = 0.1
 """The quantile of a step's time that is taken for its computing: the rest of the time is spent waking up."""
 
 
-class Measured(NamedTuple):
+class MeasuredValue(NamedTuple):
     """One parameter. ``value`` is a number, or a fitted distribution, in nanoseconds or without unit."""
 
     value: float | Fitted
@@ -61,7 +61,7 @@ class Measured(NamedTuple):
     share: bool = False  # of a whole, such as a service time
 
 
-def doubt(found: Measured) -> str | None:
+def doubt(found: MeasuredValue) -> str | None:
     """Say why an estimate must not take the place of another value; None where it may."""
     if found.samples < SURE:
         return f"{found.samples} samples, and fewer than {SURE} tell little"
@@ -86,7 +86,7 @@ def _median(times: Iterable[float]) -> float:
     return float(np.median(list(times)))
 
 
-def lognormal(times: Iterable[float], source: str) -> Measured | None:
+def lognormal(times: Iterable[float], source: str) -> MeasuredValue | None:
     """Fit a lognormal to these times; None with too few, and where half of them are too short to be seen."""
     import numpy as np
 
@@ -94,7 +94,7 @@ def lognormal(times: Iterable[float], source: str) -> Measured | None:
     if len(samples) < ENOUGH or np.median(samples) <= 0:
         return None
     fitted = fit_lognormal(samples)
-    return Measured(
+    return MeasuredValue(
         fitted,
         source,
         len(samples),
@@ -104,7 +104,7 @@ def lognormal(times: Iterable[float], source: str) -> Measured | None:
     )
 
 
-def quantile_of(times: Iterable[float], q: float, source: str) -> Measured | None:
+def quantile_of(times: Iterable[float], q: float, source: str) -> MeasuredValue | None:
     """Return one quantile of these times; None with too few."""
     import numpy as np
 
@@ -112,7 +112,7 @@ def quantile_of(times: Iterable[float], q: float, source: str) -> Measured | Non
     if len(samples) < ENOUGH:
         return None
     low, high = bootstrap(samples, lambda some: float(np.quantile(some, q)))
-    return Measured(float(np.quantile(samples, q)), source, len(samples), (low, high), None)
+    return MeasuredValue(float(np.quantile(samples, q)), source, len(samples), (low, high), None)
 
 
 def gathered(traces: Iterable[Trace], of: Callable[[Trace], Iterable[int]]) -> list[int]:
@@ -123,8 +123,8 @@ def gathered(traces: Iterable[Trace], of: Callable[[Trace], Iterable[int]]) -> l
 class ServiceEstimates(NamedTuple):
     """Service times of the idle server by class, how much longer cold ones take, how recordings differ."""
 
-    times: dict[str, Measured]
-    cold: Measured | None
+    times: dict[str, MeasuredValue]
+    cold: MeasuredValue | None
     speeds: dict[str, float]  # by recording: its times, as a multiple of the average recording's
 
 
@@ -169,7 +169,7 @@ def service_times(traces: list[Trace], cold_factor: float) -> ServiceEstimates:
     if spread is not None:
         interval = (exp(cold_effect - 1.96 * spread), exp(cold_effect + 1.96 * spread))
         source = f"audit log, alone, {COLD_AFTER // MS} ms after the last answer or later, against sooner"
-        slower = Measured(exp(cold_effect), source, int(min(cold.sum(), (1 - cold).sum())), interval, None)
+        slower = MeasuredValue(exp(cold_effect), source, int(min(cold.sum(), (1 - cold).sum())), interval, None)
     speeds = {trace.name: exp(float(effect)) for trace, effect in zip(traces, effects, strict=True)}
     return ServiceEstimates(times, slower, speeds)
 
@@ -214,7 +214,7 @@ def _effects(
     return all_effects[many_classes:-1], float(max(all_effects[-1], 0.0)), spread
 
 
-def speed_spread(speeds: Mapping[str, float]) -> Measured | None:
+def speed_spread(speeds: Mapping[str, float]) -> MeasuredValue | None:
     """Estimate how much the machine's speed differs from run to run; None without repetitions of a case.
 
     ``speeds`` are the recordings' service times as multiples of the average recording's, by ``CASE/rN``. What
@@ -233,10 +233,10 @@ def speed_spread(speeds: Mapping[str, float]) -> Measured | None:
     total = sum((each - sum(logs) / len(logs)) ** 2 for logs in repeated for each in logs)
     low, high = (sqrt(total / float(chi2.ppf(q, degrees))) for q in (0.975, 0.025))
     source = "audit log, times_against_average of repetitions of one case"
-    return Measured(min(sqrt(total / degrees), 1.0), source, sum(map(len, repeated)), (low, high), None)
+    return MeasuredValue(min(sqrt(total / degrees), 1.0), source, sum(map(len, repeated)), (low, high), None)
 
 
-def commit_share(traces: list[Trace]) -> Measured | None:
+def commit_share(traces: list[Trace]) -> MeasuredValue | None:
     """Estimate when in its service time a write is decided.
 
     A watcher's reaction, counted from the write's arrival, comes a fixed time after the commit; so it grows
@@ -260,10 +260,10 @@ def commit_share(traces: list[Trace]) -> Measured | None:
     slope, _, low, high = theilslopes(ys[:3000], xs[:3000])
     interval = (float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1)))
     source = "audit and controller log, a watcher's reaction against the write's service time"
-    return Measured(float(np.clip(slope, 0, 1)), source, len(xs), interval, None, share=True)
+    return MeasuredValue(float(np.clip(slope, 0, 1)), source, len(xs), interval, None, share=True)
 
 
-def watch_lag(traces: list[Trace], share: float, working_ns: float, parse_ns: float) -> Measured | None:
+def watch_lag(traces: list[Trace], share: float, working_ns: float, parse_ns: float) -> MeasuredValue | None:
     """Estimate the time from the commit to the event's arrival at the client.
 
     ``working_ns`` is what passes from there to the first sign of life: delivery, decoding, the pass itself; after
@@ -278,7 +278,7 @@ def watch_lag(traces: list[Trace], share: float, working_ns: float, parse_ns: fl
     return lognormal(lags, "audit and controller log, from the commit to each woken controller's first sign")
 
 
-def message_time(there: list[float], back: list[float]) -> Measured | None:
+def message_time(there: list[float], back: list[float]) -> MeasuredValue | None:
     """Estimate a message's way from process to process, from the ways there and back in equal parts."""
     import numpy as np
 
@@ -290,10 +290,10 @@ def message_time(there: list[float], back: list[float]) -> Measured | None:
     interval = (sum(end[0] for end in ends) / 2, sum(end[1] for end in ends) / 2)
     fitted = Lognormal(p50, p90)
     source = "audit and controller log, idle: messages there and back (means), less the computing"
-    return Measured(fitted, source, len(there) + len(back), interval, None)
+    return MeasuredValue(fitted, source, len(there) + len(back), interval, None)
 
 
-def lost_race(traces: list[Trace]) -> Measured | None:
+def lost_race(traces: list[Trace]) -> MeasuredValue | None:
     """Estimate what reading again costs: a refusal that met the winner in the server, against the winner."""
     pairs = [
         (trace.events[loser].service_ns, trace.events[winner].service_ns)
@@ -305,18 +305,18 @@ def lost_race(traces: list[Trace]) -> Measured | None:
         return None
     value, interval = bootstrap_difference([loser for loser, _ in pairs], [winner for _, winner in pairs])
     source = "audit log, refusals that overlapped the winning write, against the winners (medians)"
-    return Measured(max(value, 0.0), source, len(pairs), interval, None)
+    return MeasuredValue(max(value, 0.0), source, len(pairs), interval, None)
 
 
-def computing(longer: list[int], plain: list[int], source: str) -> Measured | None:
+def computing(longer: list[int], plain: list[int], source: str) -> MeasuredValue | None:
     """Estimate what one step computes: its hop against a hop without computing (medians)."""
     if len(longer) < ENOUGH or len(plain) < ENOUGH:
         return None
     value, interval = bootstrap_difference(longer, plain)
-    return Measured(max(value, 0.0), source, len(longer), interval, None)
+    return MeasuredValue(max(value, 0.0), source, len(longer), interval, None)
 
 
-def key_time(traces: list[Trace], plain: list[int]) -> Measured | None:
+def key_time(traces: list[Trace], plain: list[int]) -> MeasuredValue | None:
     """Estimate the generation of a key: trigger's write to the new key, less a hop without computing."""
     import numpy as np
 
@@ -325,7 +325,7 @@ def key_time(traces: list[Trace], plain: list[int]) -> Measured | None:
         return None
     times = np.maximum(np.array(found, dtype=float) - _median(plain), US)
     fitted = fit_key_time(times)
-    return Measured(
+    return MeasuredValue(
         fitted,
         "audit log, trigger's write to the new key, one at a time",
         len(times),

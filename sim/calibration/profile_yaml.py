@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sim.calibration.calibrate import Calibration, parameters, plain_value
-from sim.calibration.estimate import Measured
+from sim.calibration.estimate import MeasuredValue
 from sim.units import format_duration
 
 _WIDTH = 110
@@ -49,7 +49,7 @@ def provenance(calibration: Calibration) -> dict[str, Any]:
     return {**entries, "observed": calibration.observed}
 
 
-def _entry(path: str, found: Measured) -> dict[str, Any]:
+def _entry(path: str, found: MeasuredValue) -> dict[str, Any]:
     entry: dict[str, Any] = {"source": found.source, "samples": found.samples}
     if found.interval is not None:
         entry["interval"] = [_written(plain_value(path, float(end))) for end in found.interval]

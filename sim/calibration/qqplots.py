@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sim.calibration.estimate import Measured
+from sim.calibration.estimate import MeasuredValue
 from sim.calibration.fit import Lognormal, ShiftedGamma
 from sim.units import MS
 
 
-def write_plots(measured: dict[str, Measured], folder: Path) -> list[Path]:
+def write_plots(measured: dict[str, MeasuredValue], folder: Path) -> list[Path]:
     """Write one PNG for each fitted distribution and return the files; the folder is made if missing."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg

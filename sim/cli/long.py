@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal
     from sim.experiment.limits import Limits
-    from sim.experiment.work import Place
+    from sim.experiment.work import Destination
     from sim.scenario.model import Scenario
 
 ExecutorName = Annotated[
@@ -34,7 +34,7 @@ class Work(NamedTuple):
 
     evaluator: Evaluator
     journal: Journal
-    place: Place
+    place: Destination
 
 
 @contextmanager

@@ -169,9 +169,9 @@ def _select(swept: Grid, evaluator: Evaluator, metric: str, zone: float, most: i
 
 
 def _publish(at: Work, found: Sweep, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
-    from sim.experiment.tables import cells_table, replications_table
+    from sim.experiment.tables import cells_table
     from sim.experiment.work import Files, publish
     from sim.report.sweep import figure
 
-    tables = {"cells": cells_table(document), "replications": replications_table(found)}
+    tables = {"cells": cells_table(document), "replications": found.replications}
     return publish(at.place, at.journal, Files("sweep", document, tables, figure(document)), loaded, made)

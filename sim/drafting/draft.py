@@ -15,7 +15,7 @@ from textwrap import wrap
 from typing import NamedTuple, TypeVar, get_args
 
 from sim.drafting.facts import Facts, FoundCertificate, FoundWriter, IssuerName, Process
-from sim.scenario.machinery import Client, Controllers, Cpu
+from sim.scenario.machinery import ClientOptions, Controllers, Cpu
 from sim.scenario.model import Release
 from sim.scenario.workload import OWN_PREFIXES, CertificateSpec
 from sim.units import DAY, HOUR, MINUTE, MS, SECOND, format_duration
@@ -329,7 +329,7 @@ def _type_of(issuer: IssuerName, facts: Facts) -> str:
 
 
 def _settings(text: _Text, process: Process | None) -> None:
-    client = Client()
+    client = ClientOptions()
     _option(text, process, "controllers", "workers", "concurrent-workers", Controllers().workers)
     text.known("client:")
     for key, option, default in (("qps", "kube-api-qps", client.qps), ("burst", "kube-api-burst", client.burst)):

@@ -78,7 +78,7 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-class InProcess:
+class SpreadHere:
     """One after the other, in this process."""
 
     def unordered(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[tuple[int, Outcome]]:
@@ -121,7 +121,7 @@ class Joblib:
                     get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
-class Adaptive:
+class AdaptiveSpread:
     """In this process, or on all cores where ``expected`` pieces like the first would take long."""
 
     def __init__(self, expected: int, worth_seconds: float = WORTH_SECONDS) -> None:
@@ -137,7 +137,7 @@ class Adaptive:
             yield 0, function(items[0])
             done = 1
             slow = (time.perf_counter() - began) * self.expected > self.worth_seconds
-            self._chosen = Joblib("loky") if slow and cores() > 1 else InProcess()
+            self._chosen = Joblib("loky") if slow and cores() > 1 else SpreadHere()
         if self._chosen is not None and done < len(items):
             for position, outcome in self._chosen.unordered(function, items[done:]):
                 yield position + done, outcome
@@ -152,9 +152,9 @@ def opened(name: str | None, expected: int, check: Callable[[], str] | None = No
     nobody answers, or the workers would compute something else.
     """
     if name is None:
-        yield Adaptive(expected)
+        yield AdaptiveSpread(expected)
     elif name == "in-process":
-        yield InProcess()
+        yield SpreadHere()
     elif name == "processes":
         yield Joblib("loky")
     elif name == "threads":

@@ -94,7 +94,7 @@ def budget(
     executor: str | None = None,
     journal: str | Path | None = None,
     progress: Progress | None = None,
-) -> budgets.Budget:
+) -> budgets.EnoughTries:
     """Say how many tries a write takes when none is given up, and how many are enough."""
     asked = resized(scenario, seed, replications)
     with _evaluator(asked.replications, executor, journal, progress) as evaluator:

@@ -177,6 +177,22 @@ class Sweep:
 
         return cells_table(self.as_dict())
 
+    @property
+    def replications(self) -> pd.DataFrame:
+        """One row per cell and replication: settings, seed, digest and every figure."""
+        import pandas as pd
+
+        rows = []
+        for cell in self.grid.all:
+            series = {metric: figures.values(metric, self.measured[cell.name]) for metric in self.metrics}
+            for place, each in enumerate(self.measured[cell.name]):
+                rows.append(
+                    {"cell": cell.name, **{key: cell.settings.get(key) for key in self.grid.vary}}
+                    | {"replication": each.index + 1, "seed": each.seed, "digest": each.digest}
+                    | {metric: values[place] for metric, values in series.items()}
+                )
+        return pd.DataFrame(rows)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the sweep as plain data: what ``requeue sweep --json`` prints and ``sweep.json`` holds."""
         base = self.grid.baseline.name

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis import figures
-
 if TYPE_CHECKING:
     import pandas as pd
-
-    from sim.experiment.sweep import Sweep
 
 
 def cells_table(document: Mapping[str, Any]) -> pd.DataFrame:
@@ -34,23 +30,6 @@ def cells_table(document: Mapping[str, Any]) -> pd.DataFrame:
                 f"{metric}_verdict": against.get("verdict"),
             }
         rows.append(row | {"digest": cell["digest"]})
-    return pd.DataFrame(rows)
-
-
-def replications_table(found: Sweep) -> pd.DataFrame:
-    """Return a row per cell and replication: settings, seed, digest and every figure."""
-    import pandas as pd
-
-    rows = []
-    for cell in found.grid.all:
-        replications = found.measured[cell.name]
-        series = {metric: figures.values(metric, replications) for metric in found.metrics}
-        for place, each in enumerate(replications):
-            rows.append(
-                {"cell": cell.name, **{key: cell.settings.get(key) for key in found.grid.vary}}
-                | {"replication": each.index + 1, "seed": each.seed, "digest": each.digest}
-                | {metric: values[place] for metric, values in series.items()}
-            )
     return pd.DataFrame(rows)
 
 

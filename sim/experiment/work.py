@@ -28,7 +28,7 @@ JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where one piece of work goes: its journal now, its folder later."""
 
     journal: Path
@@ -37,7 +37,7 @@ class Place:
     name: str
 
 
-def place(kind: str, scenario: Scenario, options: Mapping[str, Any], out: Path | None, beside: Path) -> Place:
+def place(kind: str, scenario: Scenario, options: Mapping[str, Any], out: Path | None, beside: Path) -> Destination:
     """Return where work on ``scenario`` goes; equal ``options`` find the same journal again.
 
     Raises ``ResultsError`` where ``out`` holds something else.
@@ -48,7 +48,7 @@ def place(kind: str, scenario: Scenario, options: Mapping[str, Any], out: Path |
         journal = out / f".partial-{kind}-{identity}.jsonl"  # what begins so does not make a folder foreign
     else:
         journal = beside / UNFINISHED / f"{results.safe_name(scenario.name)}-{kind}-{identity}.jsonl"
-    return Place(journal, out, beside, f"{scenario.name}-{kind}")
+    return Destination(journal, out, beside, f"{scenario.name}-{kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Files:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def publish(where: Place, journal: Journal, files: Files, scenario: Scenario, origin: Mapping[str, str]) -> Path:
+def publish(where: Destination, journal: Journal, files: Files, scenario: Scenario, origin: Mapping[str, str]) -> Path:
     """Write the folder as a whole, move the journal into it, and return its name."""
     folder: results.Folder = (
         results.GivenFolder(where.out)

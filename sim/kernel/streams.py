@@ -24,7 +24,7 @@ Z90 = 1.2815515655446004
 """The standard normal's 90th percentile."""
 
 
-class Latency(Protocol):
+class LognormalTimes(Protocol):
     """Lognormal times, by their median and 90th percentile in nanoseconds."""
 
     @property
@@ -36,7 +36,7 @@ class Latency(Protocol):
         """The 90th percentile."""
 
 
-class Gamma(Protocol):
+class GammaTimes(Protocol):
     """Times of ``shift`` and a gamma variable of ``shape`` and ``scale``, in nanoseconds."""
 
     @property
@@ -105,7 +105,7 @@ class Streams:
 
         return [chain.from_iterable(row(index)).__next__ for index in range(count)]
 
-    def latency(self, actor: str, purpose: str, latency: Latency) -> Callable[[], int]:
+    def latency(self, actor: str, purpose: str, latency: LognormalTimes) -> Callable[[], int]:
         """Lognormal times in nanoseconds with the given median and 90th percentile."""
         import numpy as np
 
@@ -113,7 +113,7 @@ class Streams:
         sigma = (log(max(latency.p90, 1)) - mu) / Z90
         return self.sampler(actor, purpose, lambda rng, n: np.exp(mu + sigma * rng.standard_normal(n)).astype(np.int64))
 
-    def gamma(self, actor: str, purpose: str, times: Gamma) -> Callable[[], int]:
+    def gamma(self, actor: str, purpose: str, times: GammaTimes) -> Callable[[], int]:
         """Shifted gamma times in nanoseconds."""
         import numpy as np
 

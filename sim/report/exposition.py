@@ -23,7 +23,7 @@ Sample = tuple[str, Labels, float]
 FORMATS = ("openmetrics", "prometheus")
 
 
-class Family(ABC):
+class MetricFamily(ABC):
     """One metric: its name as it is queried, its type, its help."""
 
     def __init__(self, name: str, kind: str, text: str) -> None:
@@ -36,7 +36,7 @@ class Family(ABC):
         """Yield, for each set of labels, the samples at each of ``times``; none where there are none yet."""
 
 
-class Counter(Family):
+class Counter(MetricFamily):
     """Counts events; ``resets`` are the times at which its process started again, from zero."""
 
     def __init__(self, name: str, text: str, resets: Sequence[int] = ()) -> None:
@@ -51,7 +51,7 @@ class Counter(Family):
         self._events.append((labels, np.sort(np.asarray(times, np.int64))))
 
     def series(self, times: Array) -> Iterator[list[list[Sample]]]:
-        """See ``Family``; a count appears with its first event."""
+        """See ``MetricFamily``; a count appears with its first event."""
         import numpy as np
 
         for labels, events in self._events:
@@ -60,7 +60,7 @@ class Counter(Family):
             yield [[("", labels, int(count))] if count else [] for count in counts]
 
 
-class Histogram(Family):
+class Histogram(MetricFamily):
     """The distribution of what was observed at events, in seconds."""
 
     def __init__(self, name: str, text: str, buckets: Sequence[float], resets: Sequence[int] = ()) -> None:
@@ -78,7 +78,7 @@ class Histogram(Family):
         self._observed.append((labels, at[order], ns[order]))
 
     def series(self, times: Array) -> Iterator[list[list[Sample]]]:
-        """See ``Family``."""
+        """See ``MetricFamily``."""
         import numpy as np
 
         for labels, at, ns in self._observed:
@@ -101,7 +101,7 @@ class Histogram(Family):
             yield points
 
 
-class Gauge(Family):
+class Gauge(MetricFamily):
     """Something that has a value at any time, or at the last only."""
 
     def __init__(self, name: str, text: str, kind: str = "gauge") -> None:
@@ -116,7 +116,7 @@ class Gauge(Family):
         self._levels.append((labels, np.asarray([at for at, _ in points], np.int64), [value for _, value in points]))
 
     def series(self, times: Array) -> Iterator[list[list[Sample]]]:
-        """See ``Family``."""
+        """See ``MetricFamily``."""
         import numpy as np
 
         for labels, at, values in self._levels:
@@ -132,7 +132,7 @@ def since(times: Array, resets: Sequence[int]) -> Array:
     return edges[np.searchsorted(edges, times, "right") - 1]
 
 
-def write(families: Iterable[Family], times: Array, form: str, epoch_ns: int | None = None) -> Iterator[str]:
+def write(families: Iterable[MetricFamily], times: Array, form: str, epoch_ns: int | None = None) -> Iterator[str]:
     """Yield the lines, without newlines, of all families at ``times``.
 
     With ``epoch_ns``, the Unix time of the replication's start, each sample carries its time; without it there may
@@ -150,7 +150,7 @@ def write(families: Iterable[Family], times: Array, form: str, epoch_ns: int | N
         yield "# EOF"
 
 
-def _head(family: Family, form: str) -> Iterator[str]:
+def _head(family: MetricFamily, form: str) -> Iterator[str]:
     name, kind, text = family.name, family.kind, family.text
     if form == "openmetrics":
         # A counter without _total, such as cert-manager's, can keep its name only as an unknown.
@@ -162,7 +162,7 @@ def _head(family: Family, form: str) -> Iterator[str]:
     yield f"# TYPE {name} {kind}"
 
 
-def _line(family: Family, suffix: str, labels: Labels, value: float, stamp: str, form: str) -> str:
+def _line(family: MetricFamily, suffix: str, labels: Labels, value: float, stamp: str, form: str) -> str:
     pairs = ",".join(f'{key}="{_label(each, form)}"' for key, each in labels.items())
     braces = f"{{{pairs}}}" if pairs else ""
     return f"{family.name}{suffix}{braces} {_number(value, form)}{stamp}"

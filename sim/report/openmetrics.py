@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.levels import in_flight, outside, steps
 from sim.analysis.plain import rows
 from sim.families.certmanager.issuers import EXTERNAL_GROUP
-from sim.report.exposition import Counter, Family, Gauge, Histogram, write
+from sim.report.exposition import Counter, Gauge, Histogram, MetricFamily, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def _end(result: Result) -> int:
     return round(ended * NANO)
 
 
-def families(result: Result, end: int) -> Iterator[Family]:
+def families(result: Result, end: int) -> Iterator[MetricFamily]:
     """Yield all metric families of one replication that ended at ``end`` nanoseconds."""
     requests = result.requests
     others = outside(result.scenario, requests)
@@ -111,7 +111,7 @@ def _resets(result: Result) -> list[int]:
     return [at + controllers.restart_takes for at in controllers.restarts]
 
 
-def _certificates(result: Result, end: int) -> Iterator[Family]:
+def _certificates(result: Result, end: int) -> Iterator[MetricFamily]:
     import pandas as pd
 
     from sim.families.certmanager.releases import release_of
@@ -164,7 +164,7 @@ def _certificates(result: Result, end: int) -> Iterator[Family]:
     yield errors
 
 
-def _queues(result: Result) -> Iterator[Family]:
+def _queues(result: Result) -> Iterator[MetricFamily]:
     resets = _resets(result)
     buckets = queue_buckets()
     adds = Counter("workqueue_adds_total", "Total number of adds handled by workqueue", resets)
@@ -193,7 +193,7 @@ def _queues(result: Result) -> Iterator[Family]:
     yield from (adds, depth, waits, work, retries)
 
 
-def _client(result: Result, requests: pd.DataFrame) -> Iterator[Family]:
+def _client(result: Result, requests: pd.DataFrame) -> Iterator[MetricFamily]:
     from sim.families.without_effect import throttled
 
     resets = _resets(result)
@@ -227,7 +227,7 @@ def _client(result: Result, requests: pd.DataFrame) -> Iterator[Family]:
     yield from (total, took, waited)
 
 
-def _server(result: Result, requests: pd.DataFrame) -> Iterator[Family]:
+def _server(result: Result, requests: pd.DataFrame) -> Iterator[MetricFamily]:
     import pandas as pd
 
     total = Counter(

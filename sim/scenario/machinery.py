@@ -106,7 +106,7 @@ class Controllers(Part):
         return self
 
 
-class Client(Part):
+class ClientOptions(Part):
     """The token bucket that all of cert-manager's clients share."""
 
     qps: Annotated[float, AfterValidator(_not_endless)] = Field(
@@ -124,7 +124,7 @@ class Client(Part):
     )
 
 
-class Server(Part):
+class ServerOptions(Part):
     """The API server and its etcd."""
 
     max_in_flight: int = Field(

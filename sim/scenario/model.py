@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
-from sim.scenario.machinery import Client, ControllerOptions, Controllers, Cpu, Log, Server
+from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, PLAIN, find, metrics_of, missing
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
@@ -31,7 +31,7 @@ from sim.units import SECOND, format_duration, quoted
 
 __all__ = [
     "CertificateSpec",
-    "Client",
+    "ClientOptions",
     "Clients",
     "Contention",
     "ControllerOptions",
@@ -49,7 +49,7 @@ __all__ = [
     "Retry",
     "Scenario",
     "ScheduleArrival",
-    "Server",
+    "ServerOptions",
     "Strategy",
     "Times",
     "Until",
@@ -143,8 +143,8 @@ class Scenario(Part):
     issuer: Issuer = Issuer()
     controllers: Controllers = Controllers()
     retry: Retry = Retry()
-    client: Client = Client()
-    server: Server = Server()
+    client: ClientOptions = ClientOptions()
+    server: ServerOptions = ServerOptions()
     cpu: Cpu = Cpu()
     writers: list[Writer] = Field(default=[], description="others who write the Certificates. Default: nobody")
     log: Log = Log()

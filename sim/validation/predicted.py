@@ -27,7 +27,7 @@ _VERBS = {"apply": "patch"}
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PredictedRun:
     """One replication to simulate: what travels to a worker."""
 
     scenario: Scenario
@@ -36,7 +36,7 @@ class Job:
     parts: Parts = STANDARD
 
 
-def predict(job: Job) -> Observation:
+def predict(job: PredictedRun) -> Observation:
     """Simulate one replication and return its figures."""
     from sim.experiment.replicate import replicate
 

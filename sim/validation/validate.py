@@ -13,7 +13,7 @@ from sim.scenario.profile import Profile
 from sim.validation.cases import Case, Run
 from sim.validation.figures import CONTROLLERS, PHASES, Figures, Observation
 from sim.validation.observed import observe_run
-from sim.validation.predicted import Job, predict
+from sim.validation.predicted import PredictedRun, predict
 from sim.validation.scores import (
     Prediction,
     interval_score,
@@ -135,7 +135,7 @@ def validate(
     Raises ``CaseError`` where a recording can't be used.
     """
     looks = [[Look(run) for run in case.runs] for case in cases]
-    jobs = [[Job(case.asked.scenario, index, profile) for index in range(replications)] for case in cases]
+    jobs = [[PredictedRun(case.asked.scenario, index, profile) for index in range(replications)] for case in cases]
     found = iter(perform_all([*_joined(looks), *_joined(jobs)], executor, progress))
     recorded = [[next(found) for _ in part] for part in looks]
     simulated = [[next(found) for _ in part] for part in jobs]
@@ -155,12 +155,14 @@ def simulate(
     progress: Progress | None = None,
 ) -> list[list[Observation]]:
     """Return the simulated runs of each case alone, with controllers built from ``parts``."""
-    jobs = [Job(case.asked.scenario, index, profile, parts) for case in cases for index in range(replications)]
+    jobs = [PredictedRun(case.asked.scenario, index, profile, parts) for case in cases for index in range(replications)]
     found = iter(perform_all(jobs, executor, progress))
     return [[next(found) for _ in range(replications)] for _ in cases]
 
 
-def perform_all(items: Sequence[Look | Job], executor: Executor, progress: Progress | None) -> list[Observation]:
+def perform_all(
+    items: Sequence[Look | PredictedRun], executor: Executor, progress: Progress | None
+) -> list[Observation]:
     """Return what comes of each item, in their order.
 
     The longest are begun first, so that no core is left with one when the others have nothing more to do.
@@ -174,12 +176,12 @@ def perform_all(items: Sequence[Look | Job], executor: Executor, progress: Progr
     return [found[place] for place in range(len(items))]
 
 
-def _work(item: Look | Job) -> int:
+def _work(item: Look | PredictedRun) -> int:
     """About how long an item takes, in Certificates; reading a recording is little."""
-    return item.scenario.workload.certificates if isinstance(item, Job) else 0
+    return item.scenario.workload.certificates if isinstance(item, PredictedRun) else 0
 
 
-def perform(item: Look | Job) -> Observation:
+def perform(item: Look | PredictedRun) -> Observation:
     """Read a recorded run, or simulate one; in the process that does it."""
     return observe_run(item.run) if isinstance(item, Look) else predict(item)
 

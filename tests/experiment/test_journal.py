@@ -10,7 +10,7 @@ import sim
 from sim.analysis.measured import Measured
 from sim.experiment.evaluate import Evaluator
 from sim.experiment.journal import Journal, JournalError, computing, key_of
-from sim.experiment.spread import InProcess
+from sim.experiment.spread import SpreadHere
 from sim.scenario.model import Scenario
 
 
@@ -67,13 +67,13 @@ def test_nothing_is_run_twice(made_up: Scenario, tmp_path: Path):
     other = made_up.model_copy(update={"seed": 9})
     path = tmp_path / "j.jsonl"
     with Journal(path) as journal:
-        evaluator = Evaluator(InProcess(), journal)
+        evaluator = Evaluator(SpreadHere(), journal)
         first = evaluator.evaluate([(made_up, 0), (made_up, 1), (made_up, 0)])
         assert evaluator.ran == 2
         assert first[0] == first[2]
     shown: list[tuple[int, int]] = []
     with Journal(path) as journal:
-        again = Evaluator(InProcess(), journal, expected=4, progress=lambda *at: shown.append(at))
+        again = Evaluator(SpreadHere(), journal, expected=4, progress=lambda *at: shown.append(at))
         both = again.evaluate([(made_up, index) for index in range(3)] + [(other, 0)])
         assert again.ran == 2
         assert both[:2] == first[:2]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sim.experiment.spread import Adaptive, InProcess, Joblib, SpreadError, opened
+from sim.experiment.spread import AdaptiveSpread, Joblib, SpreadError, SpreadHere, opened
 
 
 def square(number: int) -> int:
@@ -20,7 +20,7 @@ def picky(number: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "spread", [InProcess(), Joblib("loky", 2), Joblib("threading", 2), Adaptive(3), Adaptive(9, 0)]
+    "spread", [SpreadHere(), Joblib("loky", 2), Joblib("threading", 2), AdaptiveSpread(3), AdaptiveSpread(9, 0)]
 )
 def test_every_outcome_once_with_its_position(spread):
     items = [5, 4, 3, 2, 1, 0]
@@ -29,7 +29,7 @@ def test_every_outcome_once_with_its_position(spread):
     assert list(spread.unordered(square, [])) == []
 
 
-@pytest.mark.parametrize("spread", [InProcess(), Joblib("loky", 2), Joblib("threading", 2)])
+@pytest.mark.parametrize("spread", [SpreadHere(), Joblib("loky", 2), Joblib("threading", 2)])
 def test_a_failing_replication_is_raised(spread):
     with pytest.raises(LookupError, match="three"):
         list(spread.unordered(picky, list(range(6))))

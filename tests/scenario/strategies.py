@@ -9,7 +9,7 @@ from sim.scenario.expectations import OPERATORS
 from sim.scenario.metrics import CERT_MANAGER, metrics_of
 from sim.scenario.model import (
     CertificateSpec,
-    Client,
+    ClientOptions,
     ControllerOptions,
     Controllers,
     Cpu,
@@ -21,7 +21,7 @@ from sim.scenario.model import (
     Retry,
     Scenario,
     ScheduleArrival,
-    Server,
+    ServerOptions,
     Until,
     Workload,
     Writer,
@@ -180,13 +180,13 @@ scenarios: SearchStrategy[Scenario] = st.builds(
     controllers=controllers(),
     retry=retries(),
     client=st.builds(
-        Client,
+        ClientOptions,
         qps=st.floats(1e-7, 1e6),
         burst=st.integers(1, 1000),
         throttle=st.none() | st.booleans(),
         read_after_wait=st.booleans(),
     ),
-    server=st.builds(Server, max_in_flight=st.integers(1, 1000), network_one_way=durations),
+    server=st.builds(ServerOptions, max_in_flight=st.integers(1, 1000), network_one_way=durations),
     cpu=st.builds(Cpu, cores=st.none() | st.integers(1, 1024)),
     writers=st.lists(writers(), max_size=3, unique_by=lambda writer: writer.name),
     log=st.builds(Log, conflict_level=st.sampled_from(["info", "debug"]), verbosity=st.integers(0, 10)),

@@ -72,7 +72,7 @@ def test_defaults_are_written_as_a_user_would():
     retry = schema["$defs"]["Retry"]["properties"]
     assert retry["base"]["default"] == "1s"
     assert "Default 1s: cert-manager's" in retry["base"]["description"]
-    assert schema["$defs"]["Client"]["properties"]["read_after_wait"]["description"].count("Default false:") == 1
+    assert schema["$defs"]["ClientOptions"]["properties"]["read_after_wait"]["description"].count("Default false:") == 1
     assert schema["properties"]["expect"]["propertyNames"]["enum"] == [*METRICS, *ALIASES]
 
 

@@ -8,7 +8,7 @@ from sim.recording.fields import FIELDS
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.validation.figures import recorded_quantile
-from sim.validation.predicted import Job, observe, predict
+from sim.validation.predicted import PredictedRun, observe, predict
 from tests.recorded_rows import MS, certificate, conflict, reconcile, replication, request
 
 PLAIN = Scenario.model_validate({"name": "x"})
@@ -122,7 +122,7 @@ def test_violations_travel_along():
 
 def test_a_simulated_run_hangs_together():
     scenario = Scenario.model_validate({"name": "x", "workload": {"certificates": 4}})
-    found = predict(Job(scenario, 0, Profile()))
+    found = predict(PredictedRun(scenario, 0, Profile()))
     figures = found.figures
     assert len(found.times) == 4
     assert figures["unfinished"] == 0
@@ -130,5 +130,5 @@ def test_a_simulated_run_hangs_together():
     kinds = [value for key, value in figures.items() if key.startswith("requests.") and "lab" not in key]
     assert sum(kinds) == figures["requests"]
     assert figures["status_writes"] >= 5 * 4
-    assert predict(Job(scenario, 0, Profile())).figures == figures
-    assert predict(Job(scenario, 1, Profile())).figures != figures
+    assert predict(PredictedRun(scenario, 0, Profile())).figures == figures
+    assert predict(PredictedRun(scenario, 1, Profile())).figures != figures

@@ -37,7 +37,7 @@ class Try:
 
     __slots__ = ("client", "copy", "how", "paid", "row", "strategy", "timer")
 
-    def __init__(self, client: Client, how: int, strategy: Strategy, paid: int) -> None:
+    def __init__(self, client: PlainClient, how: int, strategy: Strategy, paid: int) -> None:
         self.client = client
         self.how = how
         self.strategy = strategy
@@ -67,7 +67,7 @@ class Try:
         return self.client.current is self
 
 
-class Client:
+class PlainClient:
     """One client. ``index`` counts within its group, ``number`` among all clients."""
 
     def __init__(self, group: ClientGroup, index: int, number: int) -> None:

@@ -37,7 +37,7 @@ def takes_short_way(group: ClientGroup) -> bool:
 
 
 class Direct:
-    """One client; see ``sim.families.plain.clients.Client``."""
+    """One client; see ``sim.families.plain.clients.PlainClient``."""
 
     __slots__ = (
         "_again",

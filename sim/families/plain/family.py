@@ -12,7 +12,7 @@ from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object, Write
 from sim.cluster.server import ServiceClass
 from sim.families.family import Family, Subject
-from sim.families.plain.clients import Client
+from sim.families.plain.clients import PlainClient
 from sim.families.plain.commons import Commons
 from sim.families.plain.direct import Direct, takes_short_way
 from sim.families.plain.draws import samplers
@@ -40,7 +40,7 @@ class PlainPopulation:
             if group.open:
                 self._open(group, number)
                 continue
-            kind = Direct if self._direct and takes_short_way(group) else Client
+            kind = Direct if self._direct and takes_short_way(group) else PlainClient
             starts = samplers(commons.sim.streams, settings.name, "start", group.size, settings.start)
             for place in range(group.size):
                 client = kind(group, place, commons.register(f"{settings.name}-{place}", number))
@@ -79,7 +79,7 @@ class PlainPopulation:
                 client = group.free.pop()
             else:
                 place = len(commons.labels) - group.first
-                client = Client(group, place, commons.register(f"{settings.name}-{place}", number))
+                client = PlainClient(group, place, commons.register(f"{settings.name}-{place}", number))
             client.start()
             commons.sim.after(between(), job, None)
 

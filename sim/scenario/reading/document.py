@@ -25,7 +25,7 @@ MAX_NODES = 100_000
 MAX_DEPTH = 32
 """The deepest nesting; a scenario needs six levels."""
 
-Value: TypeAlias = "bool | int | float | str | list[Node] | dict[str, Node] | None"
+Value: TypeAlias = "bool | int | float | str | list[YamlNode] | dict[str, YamlNode] | None"
 
 
 class Place(NamedTuple):
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class YamlNode:
     """A value and where it was written. Nodes are shared between aliases and never changed.
 
     ``written`` is a scalar as it stands in the file; ``keys`` has the places of a mapping's keys; ``size``
@@ -65,7 +65,7 @@ def dotted(path: Path) -> str:
     return ".".join(str(step) for step in path)[:200]
 
 
-def parse(text: str, file: str, *, fixed: Place | None = None, at: Path = ()) -> Node | None:
+def parse(text: str, file: str, *, fixed: Place | None = None, at: Path = ()) -> YamlNode | None:
     """Return the tree of the one document in ``text``, or None where there is none.
 
     ``fixed`` is the place of everything where the text does not come from a file, ``at`` the key path that it
@@ -81,21 +81,21 @@ class _Open:
 
     place: Place
     anchor: str | None
-    items: list[Node]
-    entries: dict[str, Node] | None = None
+    items: list[YamlNode]
+    entries: dict[str, YamlNode] | None = None
     keys: dict[str, Place] = field(default_factory=dict)
     key: str | None = None
 
-    def add(self, node: Node) -> None:
+    def add(self, node: YamlNode) -> None:
         if self.entries is None:
             self.items.append(node)
         elif self.key is not None:
             self.entries[self.key] = node
             self.key = None
 
-    def close(self) -> Node:
+    def close(self) -> YamlNode:
         below = self.items if self.entries is None else list(self.entries.values())
-        return Node(
+        return YamlNode(
             self.place,
             self.items if self.entries is None else self.entries,
             keys=self.keys,
@@ -113,11 +113,11 @@ class _Composer:
         self._fixed = fixed
         self._at = at
         self._stack: list[_Open] = []
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, YamlNode] = {}
         self._nodes = 0
 
-    def document(self) -> Node | None:
-        root: Node | None = None
+    def document(self) -> YamlNode | None:
+        root: YamlNode | None = None
         documents = 0
         for event in self._events():
             place = self._place(event.start_mark)
@@ -133,9 +133,9 @@ class _Composer:
             elif isinstance(event, yaml.ScalarEvent):
                 if self._wants_key():
                     self._key(str(event.value), place)
-                    self._remember(Node(place, str(event.value), str(event.value)), event.anchor)
+                    self._remember(YamlNode(place, str(event.value), str(event.value)), event.anchor)
                 else:
-                    node = Node(place, self._scalar(event, place), event.value)
+                    node = YamlNode(place, self._scalar(event, place), event.value)
                     self._count(place, node)
                     root = self._add(node, event.anchor) or root
             elif isinstance(event, yaml.AliasEvent):
@@ -180,7 +180,7 @@ class _Composer:
             self._refuse(place, _bad_tag(event.tag))
         if len(self._stack) >= MAX_DEPTH:
             self._refuse(place, f"nested more than {MAX_DEPTH} levels deep; no file needs more than a few")
-        entries: dict[str, Node] | None = {} if isinstance(event, yaml.MappingStartEvent) else None
+        entries: dict[str, YamlNode] | None = {} if isinstance(event, yaml.MappingStartEvent) else None
         self._count(place, None)
         self._stack.append(_Open(place, event.anchor, [], entries))
 
@@ -196,7 +196,7 @@ class _Composer:
         opened.key = key
         opened.keys[key] = place
 
-    def _add(self, node: Node, anchor: str | None) -> Node | None:
+    def _add(self, node: YamlNode, anchor: str | None) -> YamlNode | None:
         """Put a finished node where it belongs; return it if it is the document's root."""
         self._remember(node, anchor)
         if not self._stack:
@@ -204,11 +204,11 @@ class _Composer:
         self._stack[-1].add(node)
         return None
 
-    def _remember(self, node: Node, anchor: str | None) -> None:
+    def _remember(self, node: YamlNode, anchor: str | None) -> None:
         if anchor is not None:
             self._anchors[anchor] = node
 
-    def _alias(self, anchor: str | None, place: Place) -> Node | None:
+    def _alias(self, anchor: str | None, place: Place) -> YamlNode | None:
         if anchor and anchor in {opened.anchor for opened in self._stack}:
             self._refuse(place, f"the alias *{anchor} stands for something that contains it")
         node = self._anchors.get(anchor or "")
@@ -224,7 +224,7 @@ class _Composer:
             self._refuse(place, f"nested more than {MAX_DEPTH} levels deep; no file needs more than a few")
         return self._add(node, None)
 
-    def _count(self, place: Place, node: Node | None) -> None:
+    def _count(self, place: Place, node: YamlNode | None) -> None:
         self._nodes += node.size if node else 1
         if self._nodes > MAX_NODES:
             self._refuse(place, f"more than {MAX_NODES} keys and values, aliases written out")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from sim.scenario.errors import LISTED, Impossible, Path, Problem
 from sim.scenario.names import did_you_mean, nearest
-from sim.scenario.reading.document import Node, Place, dotted
+from sim.scenario.reading.document import Place, YamlNode, dotted
 from sim.scenario.shapes import Shape, shape_at, shape_of
 from sim.scenario.workload import TAGS
 from sim.units import quoted
@@ -26,7 +26,7 @@ _UNWORDED = {"missing": "missing", "extra_forbidden": "unknown key"}
 _ODD_NUMBER = re.compile(r"[-+]?(0[xob]?[0-9a-fA-F_]+|[0-9][0-9_:.]*|[0-9.]+[eE][-+]?[0-9]+)")
 
 
-def problems(error: ValidationError, tree: Node, model: type[BaseModel]) -> list[Problem]:
+def problems(error: ValidationError, tree: YamlNode, model: type[BaseModel]) -> list[Problem]:
     """Return what is wrong with the document ``tree`` that did not validate as ``model``, in its order."""
     errors = error.errors(include_url=False)
     # Beyond those that are shown, hints are left out: each is a search through all keys that there are.
@@ -35,11 +35,11 @@ def problems(error: ValidationError, tree: Node, model: type[BaseModel]) -> list
     return sorted(dict.fromkeys(found), key=lambda problem: (problem.file, problem.line, problem.column))
 
 
-def _rank(tree: Node, path: Path) -> tuple[str, int, int]:
+def _rank(tree: YamlNode, path: Path) -> tuple[str, int, int]:
     return _place(tree, path, at_key=True)
 
 
-def _problems(error: Mapping[str, Any], tree: Node, model: type[BaseModel], *, hints: bool) -> Iterator[Problem]:
+def _problems(error: Mapping[str, Any], tree: YamlNode, model: type[BaseModel], *, hints: bool) -> Iterator[Problem]:
     path = _without_tags(error["loc"])
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, Impossible):
@@ -65,7 +65,7 @@ def _problems(error: Mapping[str, Any], tree: Node, model: type[BaseModel], *, h
             yield _problem(tree, path, _wrong_value(node, shape, path, bound=bound))
 
 
-def _culprit(tree: Node, paths: list[Path]) -> Path:
+def _culprit(tree: YamlNode, paths: list[Path]) -> Path:
     """Return the first path that an override wrote, else the first that the file has, else the first."""
     written = [(path, node) for path in paths if (node := _node(tree, path)) is not None]
     overridden = [path for path, node in written if not node.place.line]
@@ -80,18 +80,18 @@ def _without_tags(loc: Path) -> Path:
     return tuple(path)
 
 
-def _problem(tree: Node, path: Path, message: str, *, at_key: bool = False) -> Problem:
+def _problem(tree: YamlNode, path: Path, message: str, *, at_key: bool = False) -> Problem:
     return Problem(*_place(tree, path, at_key=at_key), dotted(path), message)
 
 
-def _node(tree: Node, path: Path) -> Node | None:
-    node: Node | None = tree
+def _node(tree: YamlNode, path: Path) -> YamlNode | None:
+    node: YamlNode | None = tree
     for step in path:
         node = _below(node, step) if node else None
     return node
 
 
-def _below(node: Node, step: str | int) -> Node | None:
+def _below(node: YamlNode, step: str | int) -> YamlNode | None:
     if isinstance(node.value, dict) and isinstance(step, str):
         return node.value.get(step)
     if isinstance(node.value, list) and isinstance(step, int):
@@ -99,7 +99,7 @@ def _below(node: Node, step: str | int) -> Node | None:
     return None
 
 
-def _place(tree: Node, path: Path, *, at_key: bool) -> Place:
+def _place(tree: YamlNode, path: Path, *, at_key: bool) -> Place:
     """Return the place of the value at ``path`` or of its key; where it is missing, of what it belongs to."""
     node, place = tree, tree.place
     for step in path:
@@ -117,7 +117,7 @@ def _missing(path: Path, shape: Shape | None) -> str:
     return f"{path[-1]} is missing; write {shape.wanted() if shape else 'it'}"
 
 
-def _unknown_key(key: str, tree: Node, parent: Path, model: type[BaseModel]) -> str:
+def _unknown_key(key: str, tree: YamlNode, parent: Path, model: type[BaseModel]) -> str:
     shape = shape_at(model, parent)
     allowed = tuple(_keys(shape)) if shape else ()
     if key in allowed:  # a key of another alternative, such as rate beside schedule
@@ -160,7 +160,7 @@ def _paths(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def _wrong_value(node: Node | None, shape: Shape | None, path: Path, *, bound: bool) -> str:
+def _wrong_value(node: YamlNode | None, shape: Shape | None, path: Path, *, bound: bool) -> str:
     found = _found(node)
     if shape is None:
         return f"found {found}, which cannot stand here"
@@ -173,7 +173,7 @@ def _wrong_value(node: Node | None, shape: Shape | None, path: Path, *, bound: b
     return f"found {found}; write {wanted}{_hint(node, shape)}"
 
 
-def _found(node: Node | None) -> str:
+def _found(node: YamlNode | None) -> str:
     if node is None or node.value is None:
         return "nothing"
     if isinstance(node.value, dict):
@@ -183,7 +183,7 @@ def _found(node: Node | None) -> str:
     return quoted(node.value) if isinstance(node.value, str) else node.written[:40]
 
 
-def _hint(node: Node | None, shape: Shape) -> str:
+def _hint(node: YamlNode | None, shape: Shape) -> str:
     if node is None or node.value is None:
         return ", or remove the key to have the default"
     hint = ", or null" if shape.nullable else ""

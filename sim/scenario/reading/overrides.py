@@ -8,12 +8,12 @@ from typing import NoReturn
 from pydantic import BaseModel
 
 from sim.scenario.errors import Path, Problem, ScenarioError
-from sim.scenario.reading.document import MAX_DEPTH, Node, Place, dotted, parse
+from sim.scenario.reading.document import MAX_DEPTH, Place, YamlNode, dotted, parse
 from sim.scenario.shapes import shape_at
 from sim.units import quoted
 
 
-def override(tree: Node, text: str, model: type[BaseModel]) -> Node:
+def override(tree: YamlNode, text: str, model: type[BaseModel]) -> YamlNode:
     """Return the tree with ``key.path=value`` applied; the value is YAML, and lists are addressed by index.
 
     What is missing on the way is created; an index one past a list's end appends. Raises ``ScenarioError``
@@ -27,17 +27,17 @@ def override(tree: Node, text: str, model: type[BaseModel]) -> Node:
         _refuse(place, "", "an override has the form key.path=value, such as workload.certificates=100")
     if len(steps) > MAX_DEPTH:
         _refuse(place, "", f"a key path has at most {MAX_DEPTH} parts")
-    value = parse(written, place.file, fixed=place, at=tuple(steps)) or Node(place, None)
+    value = parse(written, place.file, fixed=place, at=tuple(steps)) or YamlNode(place, None)
     return _Override(place, value, model).put(tree, (), steps)
 
 
 class _Override:
-    def __init__(self, place: Place, value: Node, model: type[BaseModel]) -> None:
+    def __init__(self, place: Place, value: YamlNode, model: type[BaseModel]) -> None:
         self._place = place
         self._value = value
         self._model = model
 
-    def put(self, node: Node | None, done: Path, steps: list[str]) -> Node:
+    def put(self, node: YamlNode | None, done: Path, steps: list[str]) -> YamlNode:
         """Return ``node``, which is at ``done``, with the value at ``steps`` below it."""
         if not steps:
             return self._value
@@ -53,10 +53,12 @@ class _Override:
         below[step] = self.put(below.get(step), (*done, step), rest)
         # A scalar in the way gives way: workload.arrival.rate=5/s replaces arrival: at-once.
         return (
-            replace(node, value=below, keys=keys) if node is not None and known else Node(self._place, below, keys=keys)
+            replace(node, value=below, keys=keys)
+            if node is not None and known
+            else YamlNode(self._place, below, keys=keys)
         )
 
-    def _put_item(self, node: Node | None, done: Path, steps: list[str]) -> Node:
+    def _put_item(self, node: YamlNode | None, done: Path, steps: list[str]) -> YamlNode:
         step, *rest = steps
         items = list(node.value) if node is not None and isinstance(node.value, list) else []
         index = int(step) if step.isascii() and step.isdigit() and len(step) < 6 else -1
@@ -70,7 +72,7 @@ class _Override:
         return (
             replace(node, value=items)
             if node is not None and isinstance(node.value, list)
-            else Node(self._place, items)
+            else YamlNode(self._place, items)
         )
 
 

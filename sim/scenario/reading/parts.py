@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from sim.guarded import read_bytes
 from sim.scenario.errors import Problem, ScenarioError
-from sim.scenario.reading.document import MAX_BYTES, Node, parse
+from sim.scenario.reading.document import MAX_BYTES, YamlNode, parse
 from sim.scenario.reading.messages import problems
 from sim.scenario.reading.overrides import override
 from sim.scenario.values import WRITTEN
@@ -35,7 +35,7 @@ def load_part(model: type[_P], path_or_text: Path | str | bytes, overrides: Iter
         raise ScenarioError(problems(error, tree, model)) from None
 
 
-def document(text: str, file: str, model: type[BaseModel]) -> Node:
+def document(text: str, file: str, model: type[BaseModel]) -> YamlNode:
     """Return the keys and values of a text that is to be such a model, with their places."""
     tree = parse(text, file)
     if tree is None or tree.value is None:
