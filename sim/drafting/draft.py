@@ -28,7 +28,7 @@ LISTED = 12
 """So many Certificates that are not Ready are named in a comment."""
 WINDOW_RENEWALS = 50
 """The draft simulates until so many renewals were due, but for ``LONGEST`` at most: an answer in seconds."""
-LONGEST = 2 * DAY
+LONGEST = 7 * DAY
 _T = TypeVar("_T")
 
 _OBJECTS, _DEPLOYMENT, _LOG = "A", "B", "C"

@@ -83,7 +83,9 @@ class World:
 
     def _created(self) -> None:
         self._from = self.sim.now
-        self.sim.call_in(SECOND, self._list)
+        # Nothing ends before at_least: the looks until then are left out, and the others are when they were.
+        first = min(self.scenario.until.at_least, self.scenario.until.at_most)
+        self.sim.call_in(max(-(-first // SECOND), 1) * SECOND, self._list)
 
     def _list(self) -> None:
         until = self.scenario.until

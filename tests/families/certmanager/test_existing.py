@@ -12,6 +12,7 @@ from sim.experiment.replicate import Cluster, replicate
 from sim.scenario.errors import ScenarioError
 from sim.scenario.profile import Profile
 from sim.scenario.workload import Existing
+from sim.world.world import World
 
 SHORT = "\nuntil: {at_least: 1h, at_most: 2h}\nreplications: 1"
 
@@ -126,3 +127,12 @@ def test_every_view_of_a_run_copes_with_certificates_that_were_never_created(tmp
         assert done.returncode == 0, done.stderr
         assert "9,223" not in done.stdout
     assert "there, and Ready, from the start" in inside("explain", "ran", "--certificate", "c0000", at=tmp_path).stdout
+
+
+def test_days_in_which_nothing_happens_are_not_looked_at_second_by_second(monkeypatch):
+    looks = []
+    look = World._list
+    monkeypatch.setattr(World, "_list", lambda world: (looks.append(world.sim.now), look(world)))
+    found = replicate(of("{existing: {renewals: [40d]}}", "until.at_least=30d", "until.at_most=31d"), 0, Profile())
+    assert looks == [30 * 86400 * 10**9]
+    assert found.ended_ns == looks[0] + 6 * 10**9
