@@ -15,6 +15,7 @@ import pytest
 import sim
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from tests.cli.command import requeue
+from tests.cli.interrupted import started
 
 KEYS = {
     "scenario", "strategy", "replications", "seed", "digest", "certificates", "ready", "requests",
@@ -210,33 +211,26 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(project: Path):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupted_run_leaves_nothing_behind(project: Path, jobs: str, number: signal.Signals, status: int):
-    words = ["run", "small.yaml", "--replications", "5000", "--jobs", jobs]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sim.cli.main", *words],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 30
-    while not list(project.glob("results/.partial-*/requests.parquet")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.5)
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # a terminal's Ctrl-C reaches the whole group
-    else:
-        process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
-    assert process.returncode == status
-    assert output == ""
-    assert "Traceback" not in errors
-    assert list((project / "results").iterdir()) == []
-    assert _ends(process.pid)  # no worker is left
+    words = ["run", "small.yaml", "--replications", "50000", "--max-time", "1000h", "--jobs", jobs]
+    with started(words, project) as process:
+        deadline = time.monotonic() + 300
+        while not list(project.glob("results/.partial-*/requests.parquet")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.5)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # a terminal's Ctrl-C reaches the whole group
+        else:
+            process.send_signal(number)
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == status
+        assert output == ""
+        assert "Traceback" not in errors
+        assert list((project / "results").iterdir()) == []
+        assert _ends(process.pid)  # no worker is left
 
 
 def _ends(group: int) -> bool:
-    for _ in range(50):
+    for _ in range(300):
         try:
             os.killpg(group, 0)
         except ProcessLookupError:
