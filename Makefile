@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs pictures tuning man wheel image bench bench-logs bench-contention validate notebook clean
+.PHONY: help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate notebook clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,6 +56,9 @@ wheel: man ## build a wheel, with the man page, into dist
 
 image: ## build a container image; EXTRAS=[all] for everything
 	docker build -t requeue --build-arg EXTRAS='$(EXTRAS)' .
+
+mutants: $(STAMP) ## change single operators of a sample of the code, and see whether a test notices (ten minutes)
+	$(BIN)/python -m tests.mutants
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.bench.issuance

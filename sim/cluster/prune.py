@@ -20,6 +20,7 @@ def pruned(paths: Paths, node: Node, value: Any, last: int, managed: int) -> tup
     included. Where all of the part goes it is ``ABSENT``; a map or list that only loses its last item becomes
     ``None`` (null), as on the real server.
     """
+    # Lenient for speed alone: the value was checked when it was merged, so that nothing irregular gets here.
     owned, present = node.adopt(value, True)
     named = paths.with_named(owned)
     unowned = named & ~paths.with_named(managed)

@@ -233,7 +233,7 @@ class Struct(Node):
                     continue
                 if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
                     node.admit(item, False)
-                    if was == item:
+                    if was == item:  # of another type: only leaves that admit several, which no kind here has
                         continue
                 changed |= node.bit
             else:
