@@ -104,3 +104,11 @@ def test_a_quantile_of_all_replications_has_none_of_its_own():
     assert (pooled.mean, each.mean) == (1, 1.5)
     with pytest.raises(ValueError, match="all replications together"):
         figures.values("time_to_ready_pooled.p50", replications)
+
+
+def test_every_replication_has_its_own_number():
+    replications = runs([2, 4])
+    assert figures.values("conflicts.total", replications) == [2, 4]
+    assert figures.values("ready_share", replications) == [1, 1]
+    assert figures.values("conflicts.rate", replications) == [2 / 7, 4 / 9]
+    assert figures.values("conflicts.per_certificate", [measured(requests=[conflict()])]) == [None]

@@ -53,6 +53,19 @@ def test_equal_variants_end_too():
     assert same.best == "a"
 
 
+@pytest.mark.parametrize(("names", "h2"), [("ab", 6.0129), ("abc", 8.5133), ("abcdef", 12.4680)])
+def test_the_triangle_is_as_wide_as_published(names: str, h2: float):
+    """h^2 = 2 eta (n0 - 1), eta = ((2 alpha / (k - 1))^(-2 / (n0 - 1)) - 1) / 2 (Kim and Nelson 2001, c = 1)."""
+    spread = [2.0, -2.0] * (FIRST // 2)
+    variance = 4 * FIRST / (FIRST - 1)
+    width = (h2 * variance - FIRST) / (2 * FIRST)  # with a zone of 1
+    for behind, out in ((width - 0.002, False), (width + 0.002, True)):
+        selection = Selection(list(names), 1.0)
+        values = {name: [0.0] * FIRST for name in names} | {"b": [behind + each for each in spread]}
+        selection.look(values)
+        assert ("b" in selection.dropped) is out
+
+
 def test_what_cannot_be_selected():
     with pytest.raises(ValueError, match="more than 0"):
         Selection(["a", "b"], 0)

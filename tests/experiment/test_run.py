@@ -76,7 +76,7 @@ def test_the_folder_has_what_its_readme_says(made_up: Scenario, tmp_path: Path):
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["seed"] == 1
     assert manifest["replications"] == 6
-    expected = "requeue python packages scenario scenario_file seed replications digest command"
+    expected = "kind format files requeue python packages scenario scenario_file seed replications digest command"
     assert set(manifest) == set(expected.split())
     assert Scenario.model_validate(yaml.safe_load((out / "scenario.yaml").read_text())) == made_up
     assert sim.load(out / "scenario.yaml") == made_up

@@ -46,6 +46,8 @@ class Toy:
             "requests": 100 + qps + luck + 0.1 * own,
             "gave_up": 1 if qps > 80 else 0,
             "certificates": 10,
+            "ended_s": 60.0,
+            "settled": 1,
         }
         return Measured(index, 1, f"{index}", metrics, array("d"))
 

@@ -41,7 +41,13 @@ def test_a_comparison_has_a_colour_per_variant(made_up: Scenario):
 
 
 def test_one_replication_has_no_whiskers(made_up: Scenario):
-    sim.plot.conflicts_by_controller(sim.run(made_up, replications=1))
+    def reach(replications: int) -> list[float]:
+        ax = sim.plot.conflicts_by_controller(sim.run(made_up, replications=replications))
+        ((_, _, (whiskers,)),) = (each for each in ax.containers if hasattr(each, "has_xerr"))
+        return [float(segment[1][0] - segment[0][0]) for segment in whiskers.get_segments()]
+
+    assert max(reach(1)) == 0
+    assert max(reach(6)) > 0
 
 
 def test_the_curve_of_time_to_ready_ends_at_the_share_that_became_ready(made_up: Scenario):
@@ -61,8 +67,11 @@ def test_conflicts_over_time_add_up(made_up: Scenario):
 
 def test_no_conflicts_is_an_empty_picture(made_up: Scenario):
     never = made_up.model_copy(update={"strategy": "apply"})
-    sim.plot.conflicts_over_time(sim.run(never))
-    sim.plot.conflicts_by_controller(sim.run(never))
+    over_time = sim.plot.conflicts_over_time(sim.run(never))
+    assert [text.get_text() for text in over_time.texts] == ["no conflicts"]
+    assert not sim.plot.conflicts_over_time(sim.run(made_up)).texts
+    bars = sim.plot.conflicts_by_controller(sim.run(never)).patches
+    assert [bar.get_width() for bar in bars] == [0, 0, 0, 0]
 
 
 def test_it_draws_where_it_is_told(made_up: Scenario):

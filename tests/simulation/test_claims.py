@@ -101,6 +101,7 @@ def test_every_conflict_was_lost_to_somebody():
     recorded = burst(0)
     rows = requests(recorded)
     stored = {row["written_version"]: row for row in rows if row["written_version"]}
+    assert sum(row["reason"] == "Conflict" for row in rows) > 50
     for row in rows:
         if row["reason"] == "Conflict":
             winner = stored[row["base_version"]]
@@ -139,6 +140,7 @@ def test_a_ghost_reconcile_follows_a_refused_write():
 def test_ghosts_come_after_the_backoff_and_not_before():
     recorded = replication("steady-60-update")
     ends: dict[tuple[str, str], list[int]] = {}
+    assert sum(each["cause"] == "backoff" for each in reconciles(recorded)) > 30
     for each in sorted(reconciles(recorded), key=lambda each: each["ended_ns"]):
         key = (each["controller"], each["key"])
         if each["cause"] == "backoff":
