@@ -1,0 +1,183 @@
+"""CEL in scenarios: conditions over objects, and values built from them.
+
+Expressions are those of Kubernetes' own validation rules (Common Expression Language), by the library
+``common-expression-language``, which is imported where the first is compiled. A text with ``${...}`` is a template:
+where that is all of it the value keeps its type, else it is put into the text.
+
+What an expression reads is known from its source (``self.status.phase`` and the like), so that it is handed that much
+and no more, and its outcome is remembered for these values: most are asked the same again for the next object.
+"""
+
+from __future__ import annotations
+
+import marshal
+import re
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+_PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_CHAIN = re.compile(r"(?<![\w.'\"])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)(\s*\()?")
+_BOUND = re.compile(r"\.(?:exists|all|exists_one|map|filter)\(\s*(\w+)\s*,")
+_TEMPLATE = re.compile(r"\$\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
+_MISSING = (KeyError, IndexError)
+
+Scope = Mapping[str, Any]
+"""Values of the variables; a callable is asked for its value when it is needed."""
+
+
+class Expression:
+    """One expression, compiled when it is made. Raises ``ValueError`` with a position where it is none."""
+
+    def __init__(self, source: str, variables: Collection[str]) -> None:
+        import cel
+
+        self.source = source
+        try:
+            self._program = cel.compile(source)
+        except ValueError as error:
+            raise ValueError(_said(source, str(error))) from None
+        bound = set(_BOUND.findall(source))
+        for name in self._program.variables():
+            if name not in variables and name not in bound:
+                near = get_close_matches(name, variables, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(variables))}"
+                column = _column(source, name)
+                raise ValueError(f"column {column} of {source!r}: there is no variable {name}; {hint}")
+        self._remembered: dict[bytes, Any] = {}
+
+    @cached_property
+    def paths(self) -> dict[str, Any]:
+        """What it reads: a tree of field names below each variable; an empty tree stands for all of it."""
+        known = set(self._program.variables())
+        paths = set()
+        for match in _CHAIN.finditer(self.source):
+            root, rest, call = match.groups()
+            names = rest.split(".")[1:]
+            if root in known and (names or not call):
+                paths.add((root, *(names[:-1] if call else names)))  # the last one called is a method
+        tree: dict[str, Any] = {}
+        for path in sorted(paths, key=len):
+            if not any(path[:n] in paths for n in range(1, len(path))):
+                below = tree
+                for name in path:
+                    below = below.setdefault(name, {})
+        return tree
+
+    def value(self, scope: Scope) -> Any:
+        """Its value. Raises ``KeyError`` or ``IndexError`` where it reads what is not there, ``ValueError`` in all
+        other cases in which it has none.
+        """
+        given = {}
+        for root, below in self.paths.items():
+            if root in scope:
+                held = scope[root]
+                given[root] = _pruned(held() if callable(held) else held, below)
+        try:
+            key = marshal.dumps(given, 2)
+        except ValueError:
+            return self._execute(_plain(given))
+        try:
+            return self._remembered[key]
+        except KeyError:
+            pass
+        if len(self._remembered) > 1 << 14:
+            self._remembered.clear()
+        found = self._remembered[key] = self._execute(given)
+        return found
+
+    def _execute(self, given: dict[str, Any]) -> Any:
+        try:
+            return _sorted(self._program.execute(given))
+        except _MISSING:
+            raise
+        except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
+            raise ValueError(f"{self.source!r}: {error}") from None
+
+    def holds(self, scope: Scope) -> bool:
+        """Whether it is true; where it reads what is not there it is not."""
+        try:
+            return self.value(scope) is True
+        except _MISSING:
+            return False
+
+
+def template(text: Any, variables: Collection[str]) -> Callable[[Scope], Any]:
+    """Return what makes the value of a text, map or list in which texts may have ``${...}``.
+
+    Raises ``ValueError`` where an expression is none. A field that cannot be made, because something that it reads is
+    not there, is left out of its map.
+    """
+    if isinstance(text, dict):
+        parts = {key: template(value, variables) for key, value in text.items()}
+        return lambda scope: _made(parts, scope)
+    if isinstance(text, list):
+        items = [template(value, variables) for value in text]
+        return lambda scope: [item(scope) for item in items]
+    if not isinstance(text, str) or "${" not in text:
+        return lambda _: text
+    whole = _TEMPLATE.fullmatch(text)
+    if whole:
+        return Expression(whole[1].strip(), variables).value
+    pieces = _TEMPLATE.split(text)  # text and expressions in turn
+    made = [Expression(piece.strip(), variables) if n % 2 else piece for n, piece in enumerate(pieces)]
+    if len(made) == 1:
+        raise ValueError(f"{text!r} has a ${{ that is not closed")
+
+    def joined(scope: Scope) -> str:
+        return "".join(part if isinstance(part, str) else _text(part.value(scope)) for part in made)
+
+    return joined
+
+
+def _made(parts: Mapping[str, Callable[[Scope], Any]], scope: Scope) -> dict[str, Any]:
+    found = {}
+    for key, part in parts.items():
+        try:
+            found[key] = part(scope)
+        except _MISSING:
+            continue
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def _pruned(value: Any, tree: Mapping[str, Any]) -> Any:
+    if not tree or not isinstance(value, Mapping):
+        return value
+    return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
+
+
+def _sorted(value: Any) -> Any:
+    """The library gives maps in an order of chance."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=str)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    """What is no plain data, such as a simulated key, as its text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)
+
+
+def _said(source: str, message: str) -> str:
+    found = _PLACE.search(message)
+    if found is None:
+        return f"{source!r} is no CEL expression: {message.splitlines()[0]}"
+    return f"column {found[2]} of {source!r}: {found[3]}"
+
+
+def _column(source: str, name: str) -> int:
+    found = re.search(rf"(?<![\w.]){re.escape(name)}\b", source)
+    return found.start() + 1 if found else 1
