@@ -71,8 +71,8 @@ def set_fields(
     """The write that sets ``fields`` and means nothing else; a None takes a field away.
 
     ``read`` is the copy that an update sends back with the fields changed, and whose version makes a patch
-    conditional; who has read nothing names ``kind`` and ``name``. A field whose value is a map (labels, a part of the
-    spec) is merged into what was read; a list is sent whole.
+    conditional; who has read nothing names ``kind`` and ``name``. A map is merged into what was read; a list is sent
+    whole.
     """
     if read is not None:
         kind, name = read.kind, read.name
@@ -106,8 +106,13 @@ def get(kind: str, name: str) -> Write:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Body:
-    """The JSON merge patch (RFC 7386) from ``old`` to ``new``, one level deep: lists whole, null removes."""
-    patch: Body = {key: value for key, value in new.items() if old.get(key) != value}
+    """The JSON merge patch (RFC 7386) from ``old`` to ``new``: lists whole, null removes."""
+    patch: Body = {}
+    for key, value in new.items():
+        before = old.get(key)
+        if before != value:
+            both = isinstance(before, dict) and isinstance(value, dict)
+            patch[key] = difference(before, value) if both else value  # type: ignore[arg-type] # mypy loses both
     patch.update({key: None for key in old if key not in new})
     return patch
 
@@ -142,4 +147,12 @@ def _whole(read: Object, fields: Body) -> Body:
 
 
 def _merged(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Body:
-    return {key: value for key, value in {**(old or {}), **(new or {})}.items() if value is not None}
+    """RFC 7386: what ``new`` names in place of what was there, maps merged, null taken away."""
+    merged = dict(old or {})
+    for key, value in (new or {}).items():
+        before = merged.get(key)
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged

@@ -24,16 +24,16 @@ Pattern = Literal[
 ]
 """How a write is made.
 
-update: the object as the reconcile holds it, whole, with its resourceVersion. merge-patch: a merge patch of what differs
-from it; a list is replaced whole; never refused. merge-patch-lock: the same with the resourceVersion
-(MergeFromWithOptimisticLock). apply: a forced server-side apply of the fields that the write names. retry: RetryOnConflict
-around a read of the cache and an update. retry-live: the same with a live read.
+update: the object as the reconcile holds it, whole, with its resourceVersion. merge-patch: a merge patch of what
+differs from it; a list is replaced whole; never refused. merge-patch-lock: the same with the resourceVersion
+(MergeFromWithOptimisticLock). apply: a forced server-side apply of the fields that the write names. retry:
+RetryOnConflict around a read of the cache and an update. retry-live: the same with a live read.
 """
 
 VARIABLES = ("self", "holds", "conditions", "owned", "name", "generation", "now", "attempt")
-"""What expressions can read: ``self`` the object as the reconcile holds it, ``holds`` the types of its conditions that are
-True, ``conditions`` its conditions by type, ``owned`` the cached objects that it controls, by kind, in order of name; its
-``name`` and ``generation``; ``now`` as in conditions; ``attempt``, how often this key has failed in a row."""
+"""What expressions can read: ``self`` the object as the reconcile holds it, ``holds`` the types of its conditions that
+are True, ``conditions`` its conditions by type, ``owned`` the cached objects that it controls, by kind, in order of
+name; its ``name`` and ``generation``; ``now`` as in conditions; ``attempt``, how often this key has failed in a row."""
 OF_WORKLOAD = ("name", "number")
 """What the templates of a workload's objects can read."""
 
@@ -121,8 +121,8 @@ class Creation(Part):
     exists: Literal["error", "ignore", "update"] = Field(
         default="error",
         description="if it is there already (409 AlreadyExists): error: the reconcile fails. ignore: go on, as with "
-        "client.IgnoreAlreadyExists. update: controllerutil.CreateOrUpdate, which looks into the cache first and updates "
-        "where something differs. Default: as client.Create",
+        "client.IgnoreAlreadyExists. update: controllerutil.CreateOrUpdate, which looks into the cache first and "
+        "updates where something differs. Default: as client.Create",
     )
 
     @field_validator("name", "generate_name", "labels", "spec", "data")
@@ -298,8 +298,8 @@ class OperatorClient(Part):
     unlimited: bool = Field(default=False, description="true: no limit, whatever the runtime's. Default: false")
     read_your_writes: bool = Field(
         default=False,
-        description="EnableReadYourWritesConsistency: a read of the cache waits for the manager's own writes on the key, "
-        "from controller-runtime 0.25. Default: off, as there",
+        description="EnableReadYourWritesConsistency: a read of the cache waits for the manager's own writes on the "
+        "key, from controller-runtime 0.25. Default: off, as there",
     )
 
     @model_validator(mode="after")
@@ -315,7 +315,8 @@ class OperatorSettings(Part):
     name: str = Field(description="its field manager, and who sends its Events")
     runtime: RuntimeName = Field(
         default="controller-runtime-0.25",
-        description="decides queue, rate limiter and limits of the client where nothing else is said. Default: the latest",
+        description="decides queue, rate limiter and limits of the client where nothing else is said. "
+        "Default: the latest",
     )
     replicas: int = Field(
         default=1, ge=1, le=10, description="processes at work at once, without leader election. Default: one"

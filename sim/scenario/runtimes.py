@@ -1,4 +1,4 @@
-"""What an operator's process is built with: releases of controller-runtime, and client-go alone, with their defaults."""
+"""What an operator's process is built with: releases of controller-runtime, and client-go alone; their defaults."""
 
 from __future__ import annotations
 

@@ -1,0 +1,455 @@
+"""A described controller: an ``Operator`` class made from a scenario's steps. There is one engine, that of ``Operator``.
+
+A pass looks for the first step whose ``when`` holds on the cached copy (or all of them) and follows its actions. What
+it *holds* is that copy until a write is answered: then it is what the server returned, as client-go overwrites the object
+passed in; a ``read`` action puts another in its place. Values are made from what is held.
+
+The ten rules:
+
+1. ``when`` is decided from the cache, before anything costs time; a pass without a due step is an idle one.
+2. Values of a write are made when it is made, from what is held; under a retry from each copy that is read again.
+3. update sends what is held, changed, with its version; merge-patch the difference, lists whole, no version;
+   merge-patch-lock the difference and the version; apply the fields named and nothing else, by force.
+4. retry reads the cache again before each of five tries, 10 ms apart (a tenth of jitter); retry-live the server.
+5. An answer of 400 or more ends the pass with an error: the key comes again after the back-off.
+6. requeue_after forgets the failures; requeue counts as one; both end the pass.
+7. Creations carry a controller reference to the reconciled object unless told not to.
+8. Objects that it owns are looked up in the cache: a stale one lets it create twice.
+9. Applies go under the controller's own field manager, all other writes under the operator's.
+10. Everything else (queue, limits, caches, events) is what the runtime of its process is built with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+from sim.client import writes
+from sim.client.conditions import condition, with_condition
+from sim.client.effects import Compute, Effect, Failure, Get, Reconcile, Requeue, Result, Send, Sleep
+from sim.client.manager import Manager
+from sim.cluster.messages import Response
+from sim.cluster.objects import Object, Write
+from sim.families.operators.operator import Operator
+from sim.families.operators.views import Scope
+from sim.families.plain.draws import samplers
+from sim.kernel.clock import rfc3339
+from sim.scenario.contention import Times
+from sim.scenario.expressions import Expression, template
+from sim.scenario.operators import (
+    SENT_AGAIN,
+    VARIABLES,
+    Action,
+    ConditionWrite,
+    ControllerSettings,
+    Creation,
+    Deletion,
+    EventRecord,
+    MainWrite,
+    OperatorSettings,
+    Pattern,
+    StatusWrite,
+)
+from sim.scenario.values import Strategy
+from sim.units import MS
+
+STRATEGIES: Mapping[Pattern, Strategy] = {
+    "update": "update",
+    "merge-patch": "merge-patch-unconditional",
+    "merge-patch-lock": "merge-patch",
+    "apply": "apply",
+    "retry": "update",
+    "retry-live": "update",
+}
+"""The request that each pattern sends (``sim.client.writes``)."""
+_DELAY, _JITTER = 10 * MS, 0.1
+
+Ended = Result | bool
+"""What an action comes to: False to go on, True to end well, or how the pass ends."""
+Doing = Generator[Effect, Any, Ended]
+Do = Callable[["Pass"], Doing]
+
+
+class Pass:
+    """One pass of a described controller: what it holds."""
+
+    __slots__ = ("controller", "held")
+
+    def __init__(self, controller: DescribedController, held: Object) -> None:
+        self.controller = controller
+        self.held = held
+
+    def scope(self, copy: Object | None = None) -> Scope:
+        """What expressions can read of a copy, or of what is held."""
+        return Scope(self.controller, copy or self.held)
+
+
+class DescribedController(Operator):
+    """A controller whose reconcile is an ordered list of steps; ``described`` makes a class for each."""
+
+    settings: ControllerSettings
+    operator: OperatorSettings
+
+    def __init__(self, manager: Manager) -> None:
+        streams = manager.process.streams
+        self._steps = [
+            (
+                Expression(step.when, VARIABLES),
+                [_action(self.settings, action, f"{self.name}/{n}.{m}", streams) for m, action in enumerate(step.do)],
+            )
+            for n, step in enumerate(self.settings.steps)
+        ]
+        self._predicates = [
+            Expression(text, VARIABLES) for text in self.settings.predicates if text != "generation-changed"
+        ]
+        self._generations: dict[str, int] | None = {} if "generation-changed" in self.settings.predicates else None
+        self._watched_by = {watched.kind: watched.by for watched in self.settings.watches}
+        self.jitter = streams.uniform(self.name, "retry-on-conflict")
+        super().__init__(manager)
+        self._draw_name = 0
+
+    def register(self) -> None:
+        """Woken by its own kind, as the predicates let it, and by what it owns and watches."""
+        plain = not self._predicates and self._generations is None
+        informer = self.manager.informer(self.kind)
+        informer.add_handler(self.workers.add_object if plain else self._on_own)
+        for kind in dict.fromkeys((*self.settings.owns, *self._watched_by)):
+            self.manager.informer(kind).add_handler(self._on_other)
+
+    def _on_own(self, obj: Object) -> None:
+        if self._generations is not None:
+            before = self._generations.get(obj.name)
+            self._generations[obj.name] = obj.generation
+            if before == obj.generation:
+                return
+        if all(predicate.holds(Scope(self, obj)) for predicate in self._predicates):
+            self.workers.add_object(obj)
+
+    def wakes(self, obj: Object) -> Iterator[str]:
+        """Its controlling owner where it is owned; else what the mapping of the watch says."""
+        by = self._watched_by.get(obj.kind, "owner")
+        if obj.kind in self.settings.owns or by == "owner":
+            owner = self._names_by_uid.get(obj.owner)
+            if owner is not None:
+                yield owner
+        if by == "name":
+            yield obj.name
+        elif by == "all":
+            yield from sorted(each.name for each in self.cache.values())
+        elif by != "owner":
+            yield from sorted(self._names_by_reference.get((obj.kind, obj.name), ()))
+
+    def reconcile(self, obj: Object) -> Reconcile | None:
+        """Follow the first step that is due, or all."""
+        scope = Scope(self, obj)
+        due: list[Do] = []
+        for when, actions in self._steps:
+            if when.holds(scope):
+                due += actions
+                if not self.settings.all_due:
+                    break
+        return self._follow(Pass(self, obj), due) if due else None
+
+    def _follow(self, one: Pass, actions: list[Do]) -> Reconcile:
+        for action in actions:
+            ended = yield from action(one)
+            if ended is not False:
+                return None if ended is True else ended
+        return None
+
+    def manager_of(self, pattern: Pattern) -> str:
+        """The field manager of a write."""
+        own = self.name if pattern == "apply" else self.operator.name
+        return self.settings.field_manager or own
+
+
+def described(operator: OperatorSettings) -> list[type[Operator]]:
+    """Return the classes of an operator's controllers."""
+    return [_class(operator, controller) for controller in operator.controllers]
+
+
+def _class(operator: OperatorSettings, controller: ControllerSettings) -> type[Operator]:
+    by_field = {each.kind: each.by for each in controller.watches if each.by not in {"owner", "name", "all"}}
+    attributes = {
+        "__doc__": f"The controller {controller.name} of the operator {operator.name}, as the scenario describes it.",
+        "name": controller.name,
+        "kind": controller.kind,
+        "references": {kind: field.removeprefix("spec.") for kind, field in by_field.items()},
+        "program": operator.name,
+        "concurrency": controller.workers,
+        "runtime": operator.runtime,
+        "settings": controller,
+        "operator": operator,
+        "retry": controller.retry,
+    }
+    return type(f"Described{controller.name.title().replace('-', '')}", (DescribedController,), attributes)
+
+
+# Actions.
+
+
+def _action(settings: ControllerSettings, action: Action, place: str, streams: Any) -> Do:
+    """Return what an action does; exactly one of its keys is given."""
+    if action.work is not None:
+        return _spend(Sleep, action.work, place, streams)
+    if action.cpu is not None:
+        return _spend(Compute, action.cpu, place, streams)
+    if action.read is not None:
+        return _read_live if action.read == "live" else _read_cache
+    if action.status is not None:
+        return _writing(action.status.by or settings.writes, _status_maker(action.status))
+    if action.write is not None:
+        return _writing(action.write.by or settings.writes, _main_maker(action.write))
+    if action.create is not None:
+        return _creation(action.create)
+    if action.delete is not None:
+        return _deletion(action.delete)
+    if action.event is not None:
+        return _event(action.event)
+    if action.fail is not None:
+        return _end(Failure(action.fail))
+    return _end(Requeue(action.requeue_after) if action.requeue_after is not None else Requeue())
+
+
+def _spend(effect: type[Sleep] | type[Compute], times: Times, place: str, streams: Any) -> Do:
+    (draw,) = samplers(streams, place, "work", 1, times)
+
+    def spend(_: Pass) -> Doing:
+        yield effect(draw())
+        return False
+
+    return spend
+
+
+def _end(result: Result) -> Do:
+    def end(_: Pass) -> Doing:
+        return result
+        yield
+
+    return end
+
+
+def _read_cache(one: Pass) -> Doing:
+    """Go on with what the cache has now; a key whose object is gone is done."""
+    fresh = one.controller.cache.get(one.held.name)
+    if fresh is None:
+        return True
+    one.held = fresh
+    return False
+    yield
+
+
+def _read_live(one: Pass) -> Doing:
+    held = one.held
+    answer: Response | Failure = yield Get(writes.get(held.kind, held.name), one.controller.about(held))
+    if isinstance(answer, Failure) or answer.code >= 400:
+        return answer
+    assert answer.object is not None
+    one.held = answer.object
+    return False
+
+
+Make = Callable[[Pass, Object, Strategy, str], Write]
+"""Makes a write from a copy: by a strategy, under a field manager."""
+
+
+def _writing(pattern: Pattern, make: Make) -> Do:
+    """Send what ``make`` makes, by the pattern; what the server answers is held from then on."""
+    strategy = STRATEGIES[pattern]
+
+    def send_once(one: Pass, copy: Object) -> Generator[Effect, Any, Response | Failure]:
+        controller = one.controller
+
+        def remake(other: Object, how: Strategy | None) -> Write:
+            other_pattern: Pattern = "apply" if how == "apply" else pattern
+            return make(one, other, how or strategy, controller.manager_of(other_pattern))
+
+        answer: Response | Failure = yield Send(remake(copy, None), controller.about(copy), copy, remake)
+        return answer
+
+    def finish(one: Pass, answer: Response | Failure) -> Ended:
+        if isinstance(answer, Failure) or answer.code >= 400:
+            return answer
+        if answer.object is not None:
+            one.held = answer.object
+        return False
+
+    def once(one: Pass) -> Doing:
+        return finish(one, (yield from send_once(one, one.held)))
+
+    def again(one: Pass) -> Doing:
+        """RetryOnConflict: the read is inside, so each try has a copy of its own."""
+        read = _read_live if pattern == "retry-live" else _read_cache
+        answer: Response | Failure | None = None
+        for n in range(SENT_AGAIN):
+            if n:
+                yield Sleep(round(_DELAY * (1 + _JITTER * one.controller.jitter())))
+            ended = yield from read(one)
+            if ended is not False:
+                return ended
+            answer = yield from send_once(one, one.held)
+            if isinstance(answer, Failure) or not answer.stale:
+                break
+        assert answer is not None
+        return finish(one, answer)
+
+    return again if pattern in {"retry", "retry-live"} else once
+
+
+def _status_maker(settings: StatusWrite) -> Make:
+    fields = {path: template(value, VARIABLES) for path, value in settings.set.items()}
+    conditions = [(type_, each, *_texts(each)) for type_, each in settings.conditions.items()]
+
+    def make(one: Pass, copy: Object, strategy: Strategy, manager: str) -> Write:
+        scope = one.scope(copy)
+        status: dict[str, Any] = dict(copy.status or {})
+        own: dict[str, Any] = {}
+        for path, value in fields.items():
+            made = value(scope)
+            _put(status, path, made)
+            _put(own, path, made)
+        for path in settings.remove:
+            _take(status, path)
+        now = one.controller.now_s
+        for type_, each, reason, message in conditions:
+            observed = copy.generation if each.observed else None
+            status = with_condition(status, type_, each.status, reason(scope), message(scope), now, observed)
+            own.setdefault("conditions", []).append(condition(status, type_))
+        applied = {"status": own} if strategy == "apply" else None
+        return writes.replace(
+            strategy, copy, {"status": status}, manager=manager, own=applied, subresource="status"
+        )
+
+    return make
+
+
+def _texts(settings: ConditionWrite) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    return template(settings.reason, VARIABLES), template(settings.message, VARIABLES)
+
+
+def _main_maker(settings: MainWrite) -> Make:
+    metadata = {
+        key: template(values, VARIABLES)
+        for key, values in (("annotations", settings.annotations), ("labels", settings.labels))
+        if values
+    }
+    parts = {
+        key: {path: template(value, VARIABLES) for path, value in values.items()}
+        for key, values in (("spec", settings.spec), ("data", settings.data))
+        if values
+    }
+
+    def make(one: Pass, copy: Object, strategy: Strategy, manager: str) -> Write:
+        scope = one.scope(copy)
+        fields: writes.Body = {}
+        if metadata:
+            fields["metadata"] = {key: value(scope) for key, value in metadata.items()}
+        for part, values in parts.items():
+            made: dict[str, Any] = {}
+            for path, value in values.items():
+                _put(made, path, value(scope))
+            fields[part] = made
+        return writes.set_fields(strategy, fields, read=copy, manager=manager)
+
+    return make
+
+
+def _creation(settings: Creation) -> Do:
+    name = template(settings.name if settings.name is not None else "${name}", VARIABLES)
+    prefix = template(settings.generate_name, VARIABLES) if settings.generate_name is not None else None
+    body_of = template(
+        {
+            key: value
+            for key, value in (
+                ("metadata", {"labels": settings.labels} if settings.labels else None),
+                ("spec", settings.spec),
+                ("data", settings.data),
+            )
+            if value is not None
+        },
+        VARIABLES,
+    )
+
+    def create(one: Pass) -> Doing:
+        controller, held = one.controller, one.held
+        scope = one.scope()
+        generated = str(prefix(scope)) + controller.manager.suffix(controller.name, "names") if prefix else None
+        wanted, body = generated or str(name(scope)), body_of(scope)
+        if settings.exists == "update":
+            there = controller.cached(settings.kind).get(wanted)
+            if there is not None:
+                return (yield from _update_owned(one, there, body))
+        owner = held.uid if settings.owned else ""
+        write = writes.create(settings.kind, wanted, body, manager=controller.manager_of("update"), owner=owner)
+        answer = yield Send(write, controller.about(held), held)
+        if isinstance(answer, Response) and answer.reason == "AlreadyExists" and settings.exists == "ignore":
+            return False
+        return answer if answer.code >= 400 else False
+
+    return create
+
+
+def _update_owned(one: Pass, there: Object, body: writes.Body) -> Doing:
+    """CreateOrUpdate's second half: an update of the cached object, where something differs."""
+    write = writes.set_fields("update", body, read=there, manager=one.controller.manager_of("update"))
+    if all(writes.difference(getattr(there, part) or {}, write.body[part]) == {} for part in body if part != "metadata"):
+        return False
+    answer = yield Send(write, one.controller.about(one.held), there)
+    return answer if answer.code >= 400 else False
+
+
+def _deletion(settings: Deletion) -> Do:
+    which = Expression(settings.which, VARIABLES)
+
+    def delete(one: Pass) -> Doing:
+        held = one.held
+        if settings.kind is None:
+            objects = [held]
+        else:
+            owned = one.controller.cached(settings.kind).owned_by(held.uid)
+            objects = [each for each in owned if which.holds(one.scope(each))]
+        for each in objects:
+            answer = yield Send(writes.delete(each.kind, each.name), one.controller.about(held), each)
+            if answer.code >= 400 and answer.code != 404:
+                return answer
+        return settings.kind is None
+
+    return delete
+
+
+def _event(settings: EventRecord) -> Do:
+    reason, message = template(settings.reason, VARIABLES), template(settings.message, VARIABLES)
+
+    def event(one: Pass) -> Doing:
+        scope = one.scope()
+        one.controller.event(one.held, str(reason(scope)), str(message(scope)))
+        return False
+        yield
+
+    return event
+
+
+def _put(into: dict[str, Any], path: str, value: Any) -> None:
+    """Set a dotted field; maps on the way are copied, because versions are shared."""
+    *above, last = path.split(".")
+    for name in above:
+        below = into.get(name)
+        into[name] = below = dict(below) if isinstance(below, dict) else {}
+        into = below
+    into[last] = value
+
+
+def _take(of: dict[str, Any], path: str) -> None:
+    *above, last = path.split(".")
+    for name in above:
+        below = of.get(name)
+        if not isinstance(below, dict):
+            return
+        of[name] = below = dict(below)
+        of = below
+    of.pop(last, None)
+
+
+def transition_time(now_s: int) -> str:
+    """A time as conditions have it."""
+    return rfc3339(now_s)

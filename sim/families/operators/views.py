@@ -1,0 +1,104 @@
+"""Objects as expressions see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sim.cluster.objects import Object
+from sim.kernel.clock import rfc3339
+
+if TYPE_CHECKING:
+    from sim.families.operators.operator import Operator
+
+
+def view(obj: Object) -> dict[str, Any]:
+    """An object in Kubernetes' form. What can be reached from it must not be changed."""
+    metadata: dict[str, Any] = {
+        "name": obj.name,
+        "uid": obj.uid,
+        "generation": obj.generation,
+        "resourceVersion": str(obj.resource_version),
+        "labels": obj.labels,
+        "annotations": obj.annotations,
+    }
+    found: dict[str, Any] = {"metadata": metadata}
+    for part in ("spec", "status", "data"):
+        value = getattr(obj, part)
+        if value is not None:
+            found[part] = value
+    return found
+
+
+class _Owned(Mapping[str, Any]):
+    """The cached objects that another controls, by kind, looked up when asked for."""
+
+    def __init__(self, operator: Operator, uid: str) -> None:
+        self._operator = operator
+        self._uid = uid
+
+    def __getitem__(self, kind: str) -> list[dict[str, Any]]:
+        return [view(each) for each in self._operator.cached(kind).owned_by(self._uid)]
+
+    def __contains__(self, kind: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._operator.manager.informers)
+
+    def __len__(self) -> int:
+        return len(self._operator.manager.informers)
+
+
+class Scope(Mapping[str, Any]):
+    """What expressions can read of one object, each thing made when it is asked for."""
+
+    __slots__ = ("_made", "_object", "_operator")
+
+    def __init__(self, operator: Operator, obj: Object) -> None:
+        self._operator = operator
+        self._object = obj
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._made[name]
+        except KeyError:
+            made = self._made[name] = self._make(name)
+            return made
+
+    def _make(self, name: str) -> Any:
+        obj = self._object
+        match name:
+            case "self":
+                return view(obj)
+            case "holds":
+                return [each["type"] for each in _conditions(obj) if each.get("status") == "True"]
+            case "conditions":
+                return {each["type"]: each for each in _conditions(obj)}
+            case "owned":
+                return _Owned(self._operator, obj.uid)
+            case "name":
+                return obj.name
+            case "generation":
+                return obj.generation
+            case "now":
+                return rfc3339(self._operator.now_s)
+            case "attempt":
+                return self._operator.workers.limiter.failures(obj.name)
+            case _:
+                raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in {"self", "holds", "conditions", "owned", "name", "generation", "now", "attempt"}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("self", "holds", "conditions", "owned", "name", "generation", "now", "attempt"))
+
+    def __len__(self) -> int:
+        return 8
+
+
+def _conditions(obj: Object) -> list[dict[str, Any]]:
+    found = (obj.status or {}).get("conditions", [])
+    return found if isinstance(found, list) else []
