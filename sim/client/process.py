@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Process:
     """One run of a controllers' binary, from its start to its end or kill.
 
-    ``streams`` are what its luck is drawn from; ``parts`` what it is built from, if not what the surroundings say;
-    ``followed`` is the kind of which it is recorded when each version is in the process's cache, if any.
+    ``name`` tells it from other processes; ``streams`` are what its luck is drawn from; ``parts`` what it is built
+    from, if not what the surroundings say; ``followed`` is the kind of which it is recorded when each version is in the
+    process's cache, if any.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Process:
         surroundings: Surroundings,
         throttle: Throttle | None = None,
         *,
+        name: str = "",
         streams: Streams | None = None,
         parts: Parts | None = None,
         followed: str = "",
@@ -34,6 +36,7 @@ class Process:
         scenario, profile, simulation = surroundings.scenario, surroundings.profile, surroundings.simulation
         self.surroundings = surroundings
         self.parts: Parts = parts or surroundings.parts
+        self.name = name
         self.followed = followed
         self.sim = simulation
         self.streams: Streams = streams or simulation.streams

@@ -17,7 +17,9 @@ from sim.families.certmanager.endings import Remains
 from sim.families.certmanager.family import CERT_MANAGER, CertManagerPopulation
 from sim.families.endings import SETTLED
 from sim.families.family import Family
-from sim.families.operators.family import OperatorsPopulation
+from sim.families.operators.endings import OperatorRemains
+from sim.families.operators.family import OperatorsFamily, OperatorsPopulation
+from sim.families.operators.kinds import brought
 from sim.families.operators.operator import Operator
 from sim.families.plain.family import PLAIN, PlainPopulation
 from sim.kernel.clock import unix_seconds
@@ -48,10 +50,20 @@ def world_of(
 
     ``family`` takes the place of the one that the scenario asks for.
     """
-    beside = [partial(OperatorsPopulation, operators=operators)] if operators else []
-    family = family or (CERT_MANAGER if scenario.contention is None else PLAIN)
+    family = family or family_of(scenario)
+    described = scenario.operators if family is CERT_MANAGER else ()
+    beside = [partial(OperatorsPopulation, operators=operators)] if operators or described else []
     streams = Streams(scenario.seed, index)
-    return World(scenario, profile or profile_of(scenario), streams, Recorder(), family, beside, parts)
+    recorder = Recorder(None if scenario.workload.kind == "Certificate" else family.subject)
+    kinds = brought(scenario.kinds)
+    return World(scenario, profile or profile_of(scenario), streams, recorder, family, beside, parts, kinds)
+
+
+def family_of(scenario: Scenario) -> Family:
+    """Return the family that the figures of a scenario are about."""
+    if scenario.contention is not None:
+        return PLAIN
+    return CERT_MANAGER if scenario.workload.kind == "Certificate" else OperatorsFamily(scenario)
 
 
 def replicate(
@@ -82,13 +94,14 @@ def played(world: World, index: int, watch: Watch = nullcontext) -> Replication:
     population = world.populations[0]
     if isinstance(population, PlainPopulation):
         return _of_clients(world, population, index)
-    return _of_certificates(world, index)
+    return _of_subjects(world, index)
 
 
-def remains(world: World) -> Remains:
-    """Return what is left of a world of cert-manager once nothing runs any more."""
+def remains(world: World) -> Remains | OperatorRemains:
+    """Return what is left of a world of controllers once nothing runs any more."""
     population = world.populations[0]
-    assert isinstance(population, CertManagerPopulation)
+    if not isinstance(population, CertManagerPopulation):
+        return OperatorRemains(world.processes(), world.family.subject.kind)
     controller, key, outcome = (RECONCILES.index(name) for name in ("controller", "key", "outcome"))
     last = {(row[controller], row[key]): row[outcome] for row in world.listener.reconciles}
     return population.remains(world.processes(), last)
@@ -130,17 +143,17 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _of_certificates(world: World, index: int) -> Replication:
+def _of_subjects(world: World, index: int) -> Replication:
     scenario, recorder = world.scenario, world.listener
     assert isinstance(recorder, Recorder)
-    store = world.api.store
-    size = partial(managed_fields_bytes, store.kinds["Certificate"])
+    store, kind = world.api.store, world.family.subject.kind
+    size = partial(managed_fields_bytes, store.kinds[kind])
     # What controllers are asked at the end is no part of what happened.
     logs = recorder.logs.copy()
     left = remains(world)
     objects = []
     for name, life in recorder.lives.items():
-        stored = store.get("Certificate", name)
+        stored = store.get(kind, name)
         ending = left.ending(stored) if stored is not None and not life.settled else SETTLED
         objects.append((*_object_row(name, life, stored, size), *ending))
     return Replication(

@@ -15,13 +15,14 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from sim.recording.columns import OBJECTS_DIGESTED, RECONCILES_DIGESTED
-from sim.recording.fields import changed_fields, fields_at, wanted_fields
+from sim.recording.fields import CERTIFICATES, FieldTable
 
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
     from sim.cluster.messages import Response
     from sim.cluster.objects import Object, Write
     from sim.cluster.requests import Sent
+    from sim.families.family import Subject
 
 
 class Life:
@@ -29,6 +30,7 @@ class Life:
 
     __slots__ = (
         "created_ns",
+        "done",
         "issuing",
         "next_key",
         "ready",
@@ -49,17 +51,22 @@ class Life:
         self.secret_applies = 0
         self.requests = 0
         self.revision = 0
+        self.done = True
 
     @property
     def settled(self) -> bool:
-        """Ready, not issuing, and no next private key left."""
-        return self.ready and not self.issuing and not self.next_key
+        """Ready, not issuing, and no next private key left; of other subjects what their family says."""
+        return self.ready and not self.issuing and not self.next_key and self.done
 
 
 class Recorder:
-    """Collects the rows of one replication."""
+    """Collects the rows of one replication, about Certificates or what else is its subject."""
 
-    def __init__(self) -> None:
+    def __init__(self, subject: Subject | None = None) -> None:
+        self._subject = subject
+        self._kind = "Certificate" if subject is None else subject.kind
+        self._fields = CERTIFICATES if subject is None else FieldTable(subject.fields)
+        self._changed = self._certificate_changed if subject is None else self._subject_changed
         self.requests: list[tuple[Any, ...]] = []
         self.reconciles: list[tuple[Any, ...]] = []
         self.logs: list[tuple[Any, ...]] = []
@@ -123,11 +130,11 @@ class Recorder:
     def _refused(self, send: Any, response: Response, cpu: int) -> None:
         """Note what a refused write meant to change and, of an apply, who owns it."""
         write = send.write
-        wanted = wanted_fields(write, send.read) if write.kind == "Certificate" else 0
+        wanted = self._fields.wanted(write, send.read) if write.kind == self._kind else 0
         contested, owners = 0, ""
         if response.field_conflict:
             causes = response.causes
-            contested = fields_at(cause.field for cause in causes)
+            contested = self._fields.at(cause.field for cause in causes)
             owners = ", ".join(dict.fromkeys(cause.message.split('"')[1] for cause in causes))
         self.refusals.append((len(self.requests), wanted, contested, owners, cpu))
 
@@ -137,13 +144,15 @@ class Recorder:
         """Follow the life of the Certificate that an accepted write is about; returns the fields it changed."""
         kind, verb = write.kind, write.verb
         fields = 0
-        if kind == "Certificate":
+        if kind == self._kind:
             if stored is not None and verb == "create":
                 self.lives[write.name] = Life(answered)
                 self.unsettled.add(write.name)
+            elif stored is not None and verb == "delete":
+                self.unsettled.discard(write.name)
             elif stored is not None and before is not None:
-                fields = changed_fields(before, stored)
-                self._certificate_changed(write.name, stored, answered)
+                fields = self._fields.changed(before, stored)
+                self._changed(write.name, stored, answered)
             return fields
         life = self.lives.get(certificate)
         if life is not None:
@@ -158,6 +167,26 @@ class Recorder:
         life = self.lives[subject.name] = Life(-1)
         self._certificate_changed(subject.name, subject, 0)
         life.secret_applies = life.requests = life.revision  # one each for every issuance before
+
+    def _subject_changed(self, name: str, obj: Object, now: int) -> None:
+        """A subject of another kind than Certificate."""
+        life, subject = self.lives.get(name), self._subject
+        assert subject is not None
+        if life is None:
+            return
+        life.ready = subject.ready(obj)
+        if life.ready and life.ready_ns < 0:
+            life.ready_ns = now
+        life.done = subject.settled(obj)
+        self._settle(name, life, now)
+
+    def _settle(self, name: str, life: Life, now: int) -> None:
+        if life.settled:
+            if life.settled_ns < 0:
+                life.settled_ns = now
+            self.unsettled.discard(name)
+        else:
+            self.unsettled.add(name)
 
     def _certificate_changed(self, name: str, obj: Object, now: int) -> None:
         life = self.lives.get(name)
@@ -179,12 +208,7 @@ class Recorder:
         life.next_key = bool(status.get("nextPrivateKeySecretName"))
         if ready and life.ready_ns < 0:
             life.ready_ns = now
-        if life.settled:
-            if life.settled_ns < 0:
-                life.settled_ns = now
-            self.unsettled.discard(name)
-        else:
-            self.unsettled.add(name)
+        self._settle(name, life, now)
 
     def log(self, now: int, verbosity: int, controller: str, key: str, line: str, message: str) -> None:
         """A line that the process logs where its --v is at least ``verbosity``."""

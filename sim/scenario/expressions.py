@@ -24,7 +24,7 @@ _TEMPLATE = re.compile(r"\$\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _MISSING = (KeyError, IndexError)
 
 Scope = Mapping[str, Any]
-"""Values of the variables; a callable is asked for its value when it is needed."""
+"""Values of the variables."""
 
 
 class Expression:
@@ -72,8 +72,7 @@ class Expression:
         given = {}
         for root, below in self.paths.items():
             if root in scope:
-                held = scope[root]
-                given[root] = _pruned(held() if callable(held) else held, below)
+                given[root] = _pruned(scope[root], below)
         try:
             key = marshal.dumps(given, 2)
         except ValueError:
@@ -126,7 +125,7 @@ def template(text: Any, variables: Collection[str]) -> Callable[[Scope], Any]:
         raise ValueError(f"{text!r} has a ${{ that is not closed")
 
     def joined(scope: Scope) -> str:
-        return "".join(part if isinstance(part, str) else _text(part.value(scope)) for part in made)
+        return "".join(part if isinstance(part, str) else as_text(part.value(scope)) for part in made)
 
     return joined
 
@@ -141,7 +140,8 @@ def _made(parts: Mapping[str, Callable[[Scope], Any]], scope: Scope) -> dict[str
     return found
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as a template writes it into a text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value == int(value):

@@ -14,8 +14,10 @@ from pydantic import Field, field_validator, model_validator
 from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
+from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER, KindSettings, unknown_kind
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, PLAIN, find, metrics_of, missing
+from sim.scenario.operators import OperatorSettings, operator_faults
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
 from sim.scenario.workload import (
@@ -141,6 +143,14 @@ class Scenario(Part):
     workload: Workload = Workload()
     certificate: CertificateSpec = CertificateSpec()
     issuer: Issuer = Issuer()
+    kinds: dict[str, KindSettings] = Field(
+        default={}, description="kinds that the cluster serves besides its own and cert-manager's. Default: none"
+    )
+    operators: list[OperatorSettings] = Field(
+        default=[],
+        description="manager processes of operators, described step by step; cert-manager runs beside them where the "
+        "workload is of Certificates. Default: none",
+    )
     controllers: Controllers = Controllers()
     retry: Retry = Retry()
     client: ClientOptions = ClientOptions()
@@ -232,6 +242,25 @@ class Scenario(Part):
             for metric in self.expect
             if find(metric).name not in mine
         ]
+        if wrong:
+            raise Impossible(*wrong)
+        return self
+
+    @model_validator(mode="after")
+    def _kinds_and_operators(self) -> Scenario:
+        wrong = [
+            Fault(f"every cluster here has a {name} already", (("kinds", name),), at_key=True)
+            for name in self.kinds
+            if name in {*EVERYWHERE, *OF_CERT_MANAGER}
+        ]
+        kinds = {*EVERYWHERE, *OF_CERT_MANAGER, *self.kinds}
+        if self.workload.kind not in kinds:
+            wrong.append(Fault(unknown_kind(self.workload.kind, kinds), (("workload", "kind"),)))
+        taken = {"lab", "external-issuer", *(writer.name for writer in self.writers)}
+        wrong += operator_faults(self.operators, kinds, taken)
+        if self.contention is not None and (self.operators or self.kinds):
+            key = "operators" if self.operators else "kinds"
+            wrong.append(Fault(f"{key} do not go together with contention", ((key,), ("contention",)), at_key=True))
         if wrong:
             raise Impossible(*wrong)
         return self

@@ -9,6 +9,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from sim.scenario.contention import Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expressions import Expression, template
+from sim.scenario.kinds import unknown_kind
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
 from sim.scenario.values import Duration, Part, Rate, check_order, one_line
@@ -171,22 +172,23 @@ class EventRecord(Part):
 class Action(Part):
     """One thing that a step does: exactly one of the keys."""
 
-    work: Times | None = Field(default=None, description="hold the worker so long, as a call elsewhere does")
-    cpu: Times | None = Field(default=None, description="use a core so long")
+    work: Times | None = Field(default=None, description="hold the worker so long. Default: not this")
+    cpu: Times | None = Field(default=None, description="use a core so long. Default: not this")
     read: Literal["cache", "live"] | None = Field(
         default=None,
-        description="go on with what the cache has now, or with a live read, in place of what is held",
+        description="go on with what the cache has now, or with a live read, in place of what is held. "
+        "Default: not this",
     )
-    status: StatusWrite | None = Field(default=None, description="write the object's status")
-    write: MainWrite | None = Field(default=None, description="write the object itself")
-    create: Creation | None = Field(default=None, description="create an object")
-    delete: Deletion | None = Field(default=None, description="delete the object, or what it controls")
-    event: EventRecord | None = Field(default=None, description="record an Event")
+    status: StatusWrite | None = Field(default=None, description="write the object's status. Default: not this")
+    write: MainWrite | None = Field(default=None, description="write the object itself. Default: not this")
+    create: Creation | None = Field(default=None, description="create an object. Default: not this")
+    delete: Deletion | None = Field(default=None, description="delete it, or what it controls. Default: not this")
+    event: EventRecord | None = Field(default=None, description="record an Event. Default: not this")
     requeue_after: Duration | None = Field(
-        default=None, gt=0, description="end, and ask to be run again after this (RequeueAfter)"
+        default=None, gt=0, description="end, and ask to be run again after this (RequeueAfter). Default: not this"
     )
-    requeue: bool | None = Field(default=None, description="true: end, and ask to be run again after a back-off")
-    fail: str | None = Field(default=None, description="end with this error")
+    requeue: bool | None = Field(default=None, description="true: end, with a back-off. Default: not this")
+    fail: str | None = Field(default=None, description="end with this error. Default: not this")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Action:
@@ -363,15 +365,11 @@ def operator_faults(operators: list[OperatorSettings], kinds: set[str], taken: s
 
     ``kinds`` are those that the run serves, ``taken`` the names of others who write.
     """
-    from difflib import get_close_matches
-
     wrong: list[Fault] = []
 
     def kind(name: str, *path: str | int) -> None:
         if name not in kinds:
-            near = get_close_matches(name, kinds, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kinds))}; add it under kinds"
-            wrong.append(Fault(f"there is no kind {quoted(name)}; {hint}", (("operators", *path),)))
+            wrong.append(Fault(unknown_kind(name, kinds), (("operators", *path),)))
 
     processes: set[str] = set()
     for o, operator in enumerate(operators):

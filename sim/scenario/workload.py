@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
+from sim.scenario.expressions import Expression, template
 from sim.scenario.values import Duration, Latency, Part, Rate, check_order, one_line
 from sim.units import HOUR, SECOND, format_duration, quoted
 
@@ -176,8 +177,12 @@ def _existing_kind(value: object) -> str:
     return "<existing>" if isinstance(value, dict | Existing) else "<count>"
 
 
+_OF_OBJECTS = ("objects", "spec", "ready", "settled")
+"""Keys of a workload of another kind than Certificate."""
+
+
 class Workload(Part):
-    """How many Certificates, and when."""
+    """How many Certificates or other objects, and when."""
 
     certificates: int = Field(
         default=50,
@@ -205,12 +210,38 @@ class Workload(Part):
         "at-once: all at time 0. Default: as recorded",
     )
 
+    kind: str = Field(
+        default="Certificate",
+        description="what is created and what the figures are about: a kind of the scenario. Default: Certificate",
+    )
+    objects: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="how many of another kind than Certificate. Default: as certificates",
+    )
+    spec: dict[str, Any] = Field(
+        default={},
+        description="of each object; texts may have ${name} and ${number}. Default: empty",
+    )
+    ready: str | None = Field(
+        default=None,
+        description="CEL over the stored object: whether it is what its creator waits for. Default: Ready is True",
+    )
+    settled: str | None = Field(
+        default=None,
+        description="CEL over the stored object: whether nobody has anything left to do; a run ends when all are. "
+        "Default: ready",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _count_schedule(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
         arrival = data.get("arrival")
+        if data.get("kind", "Certificate") != "Certificate" and data.get("objects") is not None:
+            data = {**data, "certificates": data["objects"]}
         times = arrival.get("schedule") if isinstance(arrival, dict) else getattr(arrival, "schedule", None)
         counted = _counted(data, times or None)
         if "certificates" not in counted and data.get("existing"):
@@ -222,6 +253,33 @@ class Workload(Part):
         if not self.certificates and not self.existing:
             message = "found 0; write a whole number, at least 1, or name existing ones as workload.existing"
             raise Impossible(Fault(message, (("certificates",),)))
+        return self
+
+    @field_validator("ready", "settled")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            Expression(value, ("self", "holds", "conditions", "name", "generation"))
+        return value
+
+    @field_validator("spec")
+    @classmethod
+    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
+        template(value, ("name", "number"))
+        return value
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> Workload:
+        if self.kind != "Certificate":
+            wrong = [Fault("existing is about Certificates", (("existing",),), at_key=True)] if self.existing else []
+        else:
+            wrong = [
+                Fault(f"{key} is for another kind than Certificate; name the kind", ((key,),), at_key=True)
+                for key in _OF_OBJECTS
+                if getattr(self, key)
+            ]
+        if wrong:
+            raise Impossible(*wrong)
         return self
 
     def already(self) -> Existing | None:

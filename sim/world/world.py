@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from sim.client.listener import ProcessListener
@@ -11,7 +11,7 @@ from sim.client.parts import Parts
 from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.kinds import registry
+from sim.cluster.kinds import Kind, registry
 from sim.cluster.listener import Listener
 from sim.cluster.server import Server
 from sim.cluster.store import Store
@@ -34,8 +34,8 @@ class WorldListener(Listener, ProcessListener, Protocol):
 class World:
     """Everything of one replication of ``family``, and what ``beside`` builds into the same cluster.
 
-    Random streams and the listener are handed in: whoever repeats a run, or listens to it otherwise, changes nothing
-    here.
+    ``kinds`` are those that the scenario brings along. Random streams and the listener are handed in: whoever repeats a
+    run, or listens to it otherwise, changes nothing here.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class World:
         family: Family,
         beside: Sequence[Populate] = (),
         parts: Parts = STANDARD,
+        kinds: Iterable[Kind] = (),
     ) -> None:
         self.scenario = scenario
         self.family = family
@@ -55,7 +56,7 @@ class World:
         self.profile = profile = at_drawn_speed(profile, streams)
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
-        self.api = ApiServer(Store(registry(family.kinds())))
+        self.api = ApiServer(Store(registry((*family.kinds(), *kinds))))
         self.server = Server(self.sim, self.machine, self.api, listener, scenario, profile.server, family.service_class)
         surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, listener, parts)
         self.populations: list[Population] = [populate(surroundings) for populate in (family.populate, *beside)]

@@ -10,7 +10,7 @@ from sim.client.events import EventRecorder
 from sim.units import MINUTE, MS, SECOND
 from tests.client.toy import Toy, service
 
-FAST: dict[str, Any] = {"server": {"times": service(MS), "cpu_share": 1e-9}}
+FAST: dict[str, Any] = {"server": {"times": service(MS), "cpu_share": 1e-6}}
 
 
 def bench(scenario: dict[str, Any] | None = None) -> tuple[Toy, EventRecorder]:

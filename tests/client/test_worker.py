@@ -18,7 +18,7 @@ from sim.scenario.model import Retry
 from sim.units import MS, SECOND
 from tests.client.toy import Toy, annotate, service
 
-FAST = {"server": {"times": service(MS), "cpu_share": 1e-9}}
+FAST = {"server": {"times": service(MS), "cpu_share": 1e-6}}
 
 
 class Controller:

@@ -18,7 +18,7 @@ from sim.cluster.watch import Watch, WatchEvent
 from sim.units import MS, SECOND
 from tests.client.toy import SPEC, Toy, annotate, constant, service
 
-NO_CPU = 1e-9
+NO_CPU = 1e-6
 """A share of computing that rounds to nothing: only waiting is left of a service time."""
 
 

@@ -1,8 +1,8 @@
-"""A described controller: an ``Operator`` class made from a scenario's steps. There is one engine, that of ``Operator``.
+"""A described controller: an ``Operator`` class made from a scenario's steps; the engine is that of ``Operator``.
 
 A pass looks for the first step whose ``when`` holds on the cached copy (or all of them) and follows its actions. What
-it *holds* is that copy until a write is answered: then it is what the server returned, as client-go overwrites the object
-passed in; a ``read`` action puts another in its place. Values are made from what is held.
+it *holds* is that copy until a write is answered: then it is what the server returned, as client-go overwrites the
+object passed in; a ``read`` action puts another in its place. Values are made from what is held.
 
 The ten rules:
 
@@ -33,9 +33,8 @@ from sim.cluster.objects import Object, Write
 from sim.families.operators.operator import Operator
 from sim.families.operators.views import Scope
 from sim.families.plain.draws import samplers
-from sim.kernel.clock import rfc3339
 from sim.scenario.contention import Times
-from sim.scenario.expressions import Expression, template
+from sim.scenario.expressions import Expression, as_text, template
 from sim.scenario.operators import (
     SENT_AGAIN,
     VARIABLES,
@@ -316,9 +315,7 @@ def _status_maker(settings: StatusWrite) -> Make:
             status = with_condition(status, type_, each.status, reason(scope), message(scope), now, observed)
             own.setdefault("conditions", []).append(condition(status, type_))
         applied = {"status": own} if strategy == "apply" else None
-        return writes.replace(
-            strategy, copy, {"status": status}, manager=manager, own=applied, subresource="status"
-        )
+        return writes.replace(strategy, copy, {"status": status}, manager=manager, own=applied, subresource="status")
 
     return make
 
@@ -347,7 +344,7 @@ def _main_maker(settings: MainWrite) -> Make:
         for part, values in parts.items():
             made: dict[str, Any] = {}
             for path, value in values.items():
-                _put(made, path, value(scope))
+                _put(made, path, as_text(value(scope)) if part == "data" else value(scope))
             fields[part] = made
         return writes.set_fields(strategy, fields, read=copy, manager=manager)
 
@@ -375,6 +372,8 @@ def _creation(settings: Creation) -> Do:
         scope = one.scope()
         generated = str(prefix(scope)) + controller.manager.suffix(controller.name, "names") if prefix else None
         wanted, body = generated or str(name(scope)), body_of(scope)
+        if "data" in body:
+            body["data"] = {key: as_text(value) for key, value in body["data"].items()}
         if settings.exists == "update":
             there = controller.cached(settings.kind).get(wanted)
             if there is not None:
@@ -392,7 +391,9 @@ def _creation(settings: Creation) -> Do:
 def _update_owned(one: Pass, there: Object, body: writes.Body) -> Doing:
     """CreateOrUpdate's second half: an update of the cached object, where something differs."""
     write = writes.set_fields("update", body, read=there, manager=one.controller.manager_of("update"))
-    if all(writes.difference(getattr(there, part) or {}, write.body[part]) == {} for part in body if part != "metadata"):
+    if all(
+        writes.difference(getattr(there, part) or {}, write.body[part]) == {} for part in body if part != "metadata"
+    ):
         return False
     answer = yield Send(write, one.controller.about(one.held), there)
     return answer if answer.code >= 400 else False
@@ -403,6 +404,7 @@ def _deletion(settings: Deletion) -> Do:
 
     def delete(one: Pass) -> Doing:
         held = one.held
+        answer: Response | Failure
         if settings.kind is None:
             objects = [held]
         else:
@@ -448,8 +450,3 @@ def _take(of: dict[str, Any], path: str) -> None:
         of[name] = below = dict(below)
         of = below
     of.pop(last, None)
-
-
-def transition_time(now_s: int) -> str:
-    """A time as conditions have it."""
-    return rfc3339(now_s)

@@ -1,38 +1,146 @@
-"""Operators of one's own as a family: processes beside others, which create nothing and are no figure's subject."""
+"""Operators as a family: processes beside others and, where they are what a scenario is about, its objects too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sim.client.manager import Manager
 from sim.client.surroundings import Surroundings
+from sim.cluster.kinds import Kind
+from sim.cluster.objects import Object
+from sim.cluster.server import ServiceClass
+from sim.families.certmanager.kinds import brought as certmanager_kinds
+from sim.families.certmanager.service import service_class
+from sim.families.creator import Creator
+from sim.families.family import Subject
+from sim.families.operators.described import described
 from sim.families.operators.operator import Operator
-from sim.families.operators.programs import programs
+from sim.families.operators.programs import Program, programs
+from sim.families.operators.views import Seen
+from sim.scenario.expressions import Expression, template
+from sim.scenario.model import Scenario
+
+READY = "'Ready' in holds"
+"""When an object is ready that a scenario says nothing of."""
+
+
+def subject(scenario: Scenario) -> Subject:
+    """What the figures of a scenario are about whose workload is of another kind than Certificate."""
+    workload = scenario.workload
+    ready = _asked(workload.ready or READY)
+    settled = _asked(workload.settled) if workload.settled is not None else ready
+    return Subject(workload.kind, ready, settled, fields_of(scenario))
+
+
+def _asked(source: str) -> Callable[[Object], bool]:
+    expression = Expression(source, Seen.VARIABLES)
+    return lambda obj: expression.holds(Seen(obj))
+
+
+def fields_of(scenario: Scenario) -> tuple[str, ...]:
+    """The parts of a subject that its operators write: conditions and top-level fields of the status."""
+    conditions: dict[str, None] = {}
+    fields: dict[str, None] = {}
+    for operator in scenario.operators:
+        for controller in operator.controllers:
+            if controller.kind != scenario.workload.kind:
+                continue
+            for step in controller.steps:
+                for action in step.do:
+                    if action.status is not None:
+                        conditions.update(dict.fromkeys(action.status.conditions))
+                        fields.update(dict.fromkeys(path.partition(".")[0] for path in action.status.set))
+    names = [f"status.conditions[{type_}]" for type_ in conditions] + [f"status.{name}" for name in fields]
+    return (*names[:_MOST], "status (other)", "spec", "metadata")
+
+
+_MOST = 59
+"""Parts that a mask of 62 bits can tell apart beside what is left over."""
 
 
 class OperatorsPopulation:
-    """The processes of the operators, in one replication."""
+    """The processes of operators, described or written in Python, in one replication."""
 
-    def __init__(self, surroundings: Surroundings, operators: Sequence[type[Operator]]) -> None:
+    def __init__(self, surroundings: Surroundings, operators: Sequence[type[Operator]] = ()) -> None:
+        self._surroundings = surroundings
+        scenario, self._sim = surroundings.scenario, surroundings.simulation
         self.created: list[Callable[[], None]] = []
         self.done: list[Callable[[], None]] = []
-        self._managers = [program.start(surroundings) for program in programs(operators)]
+        self._creator: Creator | None = None
+        if scenario.workload.kind != "Certificate":
+            self._creator = _creator(surroundings)
+            self.created = self._creator.finished
+        self._managers: list[Manager] = []
+        for program in programs(operators):
+            self._managers.append(program.start(surroundings))
+        for settings in scenario.operators:
+            controllers = tuple(described(settings))
+            for replica in range(settings.replicas):
+                name = settings.name if not replica else f"{settings.name}-{replica + 1}"
+                program = Program(name, controllers, settings.client, settings.name)
+                self._start(program)
+                for at in settings.restarts:
+                    self._sim.call_in(at, self._kill, program, settings.restart_takes)
+
+    def _start(self, program: Program) -> None:
+        self._managers.append(program.start(self._surroundings))
+
+    def _kill(self, program: Program, takes: int) -> None:
+        running = next(each for each in reversed(self._managers) if each.process.name == program.name)
+        running.stop()
+        self._sim.call_in(takes, self._start, program)
 
     def start(self) -> None:
-        """They wait for events."""
+        """Begin to create what the workload asks for; the processes wait for events."""
+        if self._creator is not None:
+            self._creator.start()
 
     def unsettled(self) -> int:
-        """Nobody waits for them."""
-        return 0
+        """How many of the objects are not settled, where the figures are about them."""
+        return len(self._surroundings.listener.unsettled) if self._creator is not None else 0
 
     def quieten(self) -> None:
         """They go on, as controllers do."""
 
     def processes(self) -> Iterator[Manager]:
-        """One for each program."""
-        return iter(self._managers)
+        """One for each program that lives."""
+        return (manager for manager in self._managers if not manager.process.stopped)
 
     def parts(self) -> Iterator[object]:
         """Everything that was built."""
         for manager in self._managers:
             yield from manager.everything()
+
+
+def object_name(kind: str, number: int) -> str:
+    """The name of the workload's object number ``number``, from 0."""
+    return f"{kind[0].lower()}{number:04d}"
+
+
+def _creator(surroundings: Surroundings) -> Creator:
+    workload = surroundings.scenario.workload
+    spec = template(workload.spec, ("name", "number"))
+
+    def body(name: str) -> dict[str, object]:
+        return {"spec": spec({"name": name, "number": int(name[1:])})}
+
+    return Creator(surroundings, workload, workload.kind, lambda number: object_name(workload.kind, number), body)
+
+
+class OperatorsFamily:
+    """Operators that act on a kind which the scenario brings along: they are what its figures are about."""
+
+    name = "operators"
+    listed = True
+    service_class: ServiceClass = staticmethod(service_class)
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.subject = subject(scenario)
+
+    def kinds(self) -> Iterable[Kind]:
+        """cert-manager's, which operators may write too; the scenario's are handed to the world."""
+        return certmanager_kinds()
+
+    def populate(self, surroundings: Surroundings) -> OperatorsPopulation:
+        """Build the operators' part of one replication."""
+        return OperatorsPopulation(surroundings)

@@ -27,6 +27,7 @@ from sim.client.effects import Effect, Get, Reconcile, Requeue, Result, Send
 from sim.client.manager import Manager
 from sim.cluster.objects import Object
 from sim.scenario.model import Retry, Strategy
+from sim.scenario.runtimes import RUNTIMES, RuntimeName
 from sim.units import MS, SECOND
 
 
@@ -58,6 +59,9 @@ class Operator(Controller):
     """Controllers that name the same program share one process: its caches, its client and its goroutines. The client's
     limits are those of the first of them. Default: a process of its own, under its name."""
 
+    runtime: RuntimeName = "controller-runtime-0.20"
+    """What its process is built with: queue, buckets, senders of events; with several controllers the first's."""
+
     concurrency = 1
     """Workers. Default: controller-runtime's MaxConcurrentReconciles."""
 
@@ -68,9 +72,9 @@ class Operator(Controller):
     burst = 30
     """Tokens that its client may save. Default: controller-runtime's."""
 
-    retry = Retry(base=5 * MS, max=1000 * SECOND)
-    """Back-off of its queue, and what happens inside a reconcile after a refused write. Default: client-go's
-    DefaultControllerRateLimiter, 5 ms doubling to 1000 s."""
+    retry: Retry | None = Retry(base=5 * MS, max=1000 * SECOND)
+    """Back-off of its queue, and what happens inside a reconcile after a refused write; None for what the runtime
+    has. Default: client-go's DefaultControllerRateLimiter, 5 ms doubling to 1000 s, without its bucket."""
 
     writes: Strategy = "update"
     """How ``write`` and ``set_condition`` write; the values are those of a scenario's ``strategy``."""
@@ -85,7 +89,7 @@ class Operator(Controller):
             manager,
             own.cache,
             workers=self.concurrency,
-            retry=self.retry,
+            retry=self.retry if self.retry is not None else RUNTIMES[self.runtime].retry,
             strategy=self.writes,
             field_manager=self.name,
         )

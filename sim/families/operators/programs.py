@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sim.client.manager import Manager
+from sim.client.priorityqueue import PriorityQueue
 from sim.client.process import Process
 from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
-from sim.client.throttle import OneBucket
+from sim.client.throttle import BucketPerKind, OneBucket, Throttle
 from sim.families.operators.operator import Operator
 from sim.scenario.model import Scenario
+from sim.scenario.operators import OperatorClient
+from sim.scenario.runtimes import RUNTIMES, Runtime
 from sim.scenario.workload import OWN_PREFIXES
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process of operators: a manager and its controllers."""
+    """One process of operators: a manager and its controllers, all of one runtime.
+
+    ``client`` are its limits where the controllers' classes do not say; ``sender`` is who sends its events.
+    """
 
     name: str
     controllers: tuple[type[Operator], ...]
+    client: OperatorClient | None = None
+    sender: str = ""
 
     def start(self, surroundings: Surroundings) -> Manager:
         """Start the process, with a client and luck of its own: adding one does not change anybody else's."""
-        first = self.controllers[0]
-        throttle = OneBucket(first.qps, first.burst) if first.qps is not None else None
-        streams = surroundings.simulation.streams.of(self.name)
-        manager = Manager(Process(surroundings, throttle, streams=streams, parts=STANDARD))
+        runtime = RUNTIMES[self.controllers[0].runtime]
+        process = Process(
+            surroundings,
+            self._throttle(runtime),
+            name=self.name,
+            streams=surroundings.simulation.streams.of(self.name),
+            parts=replace(STANDARD, queue=PriorityQueue) if runtime.priority_queue else STANDARD,
+            followed=self.controllers[0].kind if surroundings.scenario.workload.kind != "Certificate" else "",
+        )
+        manager = Manager(process, (self.sender or self.name) if runtime.one_event_sender else "")
         manager.controllers += [controller(manager) for controller in self.controllers]
         manager.start()
         return manager
+
+    def _throttle(self, runtime: Runtime) -> Throttle | None:
+        if self.client is None:
+            qps, burst = self.controllers[0].qps, self.controllers[0].burst
+        elif self.client.unlimited:
+            qps, burst = None, 1
+        else:
+            qps = self.client.qps if self.client.qps is not None else runtime.qps
+            burst = self.client.burst if self.client.burst is not None else runtime.burst
+        if qps is None:
+            return None
+        return BucketPerKind(qps, burst) if runtime.bucket_per_kind else OneBucket(qps, burst)
 
 
 def programs(operators: Iterable[type[Operator]]) -> list[Program]:
@@ -50,6 +76,7 @@ def check(
     """
     found = tuple(operators)
     taken = {"lab", "external-issuer", *(writer.name for writer in scenario.writers)}
+    taken |= {controller.name for operator in scenario.operators for controller in operator.controllers}
     for each in found:
         if not (isinstance(each, type) and issubclass(each, Operator)):
             raise ValueError(f"{each!r} is no subclass of sim.controllers.Operator")

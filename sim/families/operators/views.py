@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.cluster.objects import Object
 from sim.kernel.clock import rfc3339
+from sim.scenario.operators import VARIABLES
 
 if TYPE_CHECKING:
     from sim.families.operators.operator import Operator
@@ -50,13 +51,14 @@ class _Owned(Mapping[str, Any]):
         return len(self._operator.manager.informers)
 
 
-class Scope(Mapping[str, Any]):
-    """What expressions can read of one object, each thing made when it is asked for."""
+class Seen(Mapping[str, Any]):
+    """What expressions can read of one object alone, each thing made when it is asked for."""
 
-    __slots__ = ("_made", "_object", "_operator")
+    VARIABLES: tuple[str, ...] = ("self", "holds", "conditions", "name", "generation")
 
-    def __init__(self, operator: Operator, obj: Object) -> None:
-        self._operator = operator
+    __slots__ = ("_made", "_object")
+
+    def __init__(self, obj: Object) -> None:
         self._object = obj
         self._made: dict[str, Any] = {}
 
@@ -76,27 +78,44 @@ class Scope(Mapping[str, Any]):
                 return [each["type"] for each in _conditions(obj) if each.get("status") == "True"]
             case "conditions":
                 return {each["type"]: each for each in _conditions(obj)}
-            case "owned":
-                return _Owned(self._operator, obj.uid)
             case "name":
                 return obj.name
             case "generation":
                 return obj.generation
-            case "now":
-                return rfc3339(self._operator.now_s)
-            case "attempt":
-                return self._operator.workers.limiter.failures(obj.name)
             case _:
                 raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
-        return name in {"self", "holds", "conditions", "owned", "name", "generation", "now", "attempt"}
+        return name in self.VARIABLES
 
     def __iter__(self) -> Iterator[str]:
-        return iter(("self", "holds", "conditions", "owned", "name", "generation", "now", "attempt"))
+        return iter(self.VARIABLES)
 
     def __len__(self) -> int:
-        return 8
+        return len(self.VARIABLES)
+
+
+class Scope(Seen):
+    """What the expressions of a controller can read of one object."""
+
+    VARIABLES = VARIABLES
+
+    __slots__ = ("_operator",)
+
+    def __init__(self, operator: Operator, obj: Object) -> None:
+        super().__init__(obj)
+        self._operator = operator
+
+    def _make(self, name: str) -> Any:
+        match name:
+            case "owned":
+                return _Owned(self._operator, self._object.uid)
+            case "now":
+                return rfc3339(self._operator.now_s)
+            case "attempt":
+                return self._operator.workers.limiter.failures(self._object.name)
+            case _:
+                return super()._make(name)
 
 
 def _conditions(obj: Object) -> list[dict[str, Any]]:

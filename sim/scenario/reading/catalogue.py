@@ -11,7 +11,13 @@ from sim.scenario.names import nearest
 FOLDER = "scenarios"
 PROFILES = "profiles"
 """The folder in it whose files are measured profiles and not scenarios."""
-GROUPS = {"tutorial": "Tutorial", "claims": "Claims", "contention": "Contention", "recorded": "Recorded"}
+GROUPS = {
+    "tutorial": "Tutorial",
+    "claims": "Claims",
+    "contention": "Contention",
+    "operators": "Operators",
+    "recorded": "Recorded",
+}
 """Group to heading, in the order of the list; a group is the folder below scenarios/, or the file's name."""
 
 

@@ -1,0 +1,52 @@
+"""How a replication ended for each object of a workload that operators act on, from what is left at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sim.client.controller import Controller
+from sim.client.manager import Manager
+from sim.cluster.objects import Object
+from sim.families.endings import WAITING, Ending
+
+
+class OperatorRemains:
+    """What is left at the end of a replication; only to be looked at once nothing runs any more."""
+
+    def __init__(self, managers: Iterable[Manager], kind: str) -> None:
+        self._controllers = [
+            controller for manager in managers for controller in manager.controllers if controller.cache.kind == kind
+        ]
+
+    def ending(self, obj: Object) -> Ending:
+        """How it ended for an object that is not settled."""
+        held: dict[str, str] = {}
+        for controller in self._controllers:
+            for key, where in controller.held():
+                if key == obj.name:
+                    held.setdefault(where, f"{controller.name}: waits {WAITING.get(where, '')}")
+        for cause in WAITING:
+            if cause in held:
+                return Ending("waiting", cause, held[cause])
+        for controller in self._controllers:
+            if _acts(controller, obj):
+                return Ending("stuck", "unwoken", f"{controller.name} would act, and nothing wakes it")
+        return Ending("stuck", "nothing", "no controller has a step that is due")
+
+    def faults(self) -> list[str]:
+        """Nothing is asked of operators that would be a fault of the simulator."""
+        return []
+
+
+def _acts(controller: Controller, obj: Object) -> bool:
+    """Whether a controller that looked at an object now would do something about it."""
+    cached = controller.cache.get(obj.name)
+    steps = controller.workers.reconcile(cached) if cached is not None else None
+    if steps is None:
+        return False
+    try:
+        next(steps)
+    except StopIteration:
+        return False
+    steps.close()
+    return True
