@@ -84,6 +84,16 @@ class AuditEvent(NamedTuple):
         return f"{self.namespace}/{name}" if self.namespace else name
 
     @property
+    def sent_body(self) -> dict[str, Any] | None:
+        """What was sent, as an object; None where it was not asked for, or the log does not have it."""
+        return _body(self.sent_json)
+
+    @property
+    def answer_body(self) -> dict[str, Any] | None:
+        """What was answered, likewise."""
+        return _body(self.answer_json)
+
+    @property
     def succeeded(self) -> bool:
         """Answered with 2xx."""
         return 200 <= self.code < 300
@@ -352,6 +362,14 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
         bytes(item.sent) if bodies and not secret else b"",
         bytes(item.answer) if bodies and good and not secret else b"",
     )  # fmt: skip
+
+
+def _body(text: bytes) -> dict[str, Any] | None:
+    try:
+        found = _decode(text) if text else None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _named(raw: Raw) -> _Named | None:

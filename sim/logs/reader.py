@@ -282,3 +282,15 @@ def read_mixed(
     reader = LogReader(ignored)
     for path in paths:
         yield from reader.read(path, progress)
+
+
+def read_events(
+    paths: Iterable[Path], *, bodies: bool = False, ignored: Counter[str] | None = None
+) -> Iterator[AuditEvent]:
+    """Yield the writes in audit logs, in whatever wrapping; each once.
+
+    With ``bodies`` an event has what was sent and answered (``sent_body``, ``answer_body``), of any object but Secrets.
+    """
+    reader = LogReader(Counter() if ignored is None else ignored, bodies=bodies)
+    for path in paths:
+        yield from (item for item in reader.read(path) if isinstance(item, AuditEvent))

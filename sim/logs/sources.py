@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sim.guarded import Unusable
-from sim.logs.audit import AuditEvent
+from sim.logs.audit import NO_RESOURCE, OTHER_STAGE, READS, AuditEvent
 from sim.logs.lines import split_lines
 from sim.logs.packing import STDIN, members
 from sim.logs.prometheus import parse_metrics
@@ -70,7 +70,7 @@ def kind_of(path: Path) -> tuple[str | None, str]:
         pass
     events = sum(account.events for account in reader.accounts)
     understood = sum(account.understood for account in reader.accounts)
-    audit_lines = sum(count for why, count in nothing.items() if why in _OF_AUDIT)
+    audit_lines = sum(count for why, count in nothing.items() if why.startswith(_OF_AUDIT))
     if events or understood or audit_lines:
         if events + audit_lines >= understood - events:
             return AUDIT, "audit events"
@@ -78,9 +78,8 @@ def kind_of(path: Path) -> tuple[str | None, str]:
     return _of_no_log(path, nothing, any(account.bare for account in reader.accounts))
 
 
-_OF_AUDIT = frozenset(
-    {"another stage than ResponseComplete", "about no resource", "reads (get, list, watch)", "missing stage"}
-)
+_OF_AUDIT = (OTHER_STAGE, NO_RESOURCE, READS, "missing ", "bad ", "answered before")
+"""How the reasons begin for which audit events, and nothing else, are not used."""
 
 
 def _of_no_log(path: Path, nothing: Counter[str], bare: bool) -> tuple[str | None, str]:

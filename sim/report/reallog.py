@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN = 10
+_RATED = 30.0  # seconds of log from which a rate an hour says something
 
 
 def words(report: LogReport, files: Iterable[Path], terminal: bool, explain: bool = False) -> str:
@@ -52,18 +53,18 @@ def words(report: LogReport, files: Iterable[Path], terminal: bool, explain: boo
 
 def _by_controller(report: LogReport, terminal: bool) -> Table:
     first = "controller" if report.subject == CERT_MANAGER else "writer"
-    made = table("", first, "conflicts", "an hour", terminal=terminal)
+    rated = report.span_s >= _RATED
+    made = table("", first, "conflicts", *(["an hour"] if rated else ()), terminal=terminal)
     keep_names(made, report.conflicts)
     for name, count in report.conflicts.most_common():
-        rate = report.per_hour(count)
-        made.add_row(name, str(count), "" if rate is None else f"{rate:.0f}")
+        made.add_row(name, str(count), *([f"{report.per_hour(count):.0f}"] if rated else ()))
     return made
 
 
 def _course(report: LogReport) -> list[str]:
     worst = report.certificates if report.subject == CERT_MANAGER else report.objects
     lines = []
-    if report.span_s > 0 and report.timeline:
+    if report.span_s > 0 and sum(report.timeline) > 1:
         part = span_in_words(report.span_s / len(report.timeline))
         lines += [
             f"over {span_in_words(report.span_s)}, {part} a column:",
