@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sim.cluster.kinds import Kind
     from sim.cluster.objects import Object
+    from sim.scenario.kinds.structural import Schema
     from sim.validation.conformance import Report, Step
     from sim.validation.sequences import Sequence
 
@@ -75,18 +76,26 @@ def conformance(
 def explain_write(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A YAML list of writes to one Certificate.", show_default=False),
+        typer.Argument(metavar="FILE", help="A YAML list of writes to one object.", show_default=False),
     ],
+    crd: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The CustomResourceDefinition of its kind, as kubectl prints it. Default: a Certificate.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show what the API server answers to each write, who owns which field then, and the object that is left.
 
     \b
     Each write is a map:
-      op                create, update, merge-patch, apply or delete
+      op                create, update, merge-patch, json-patch, apply or delete
       manager           who writes (kubectl's --field-manager)
       subresource       status, for a write to /status
       force             true, for apply: take over fields that others own
-      body              what create, merge-patch and apply send: metadata, spec, status
+      body              what create, the patches and apply send: metadata, spec, status, or a list of operations
       change, read_at   for update: what it changes in its copy (null removes), and when that copy was read:
                         latest, or after step k (0 is the first)
       resource_version  latest, or k: the version of the object after step k, which the write insists on;
@@ -97,17 +106,20 @@ def explain_write(
       - {op: create, manager: kubectl, body: {spec: {secretName: tls, issuerRef: {name: ca}}}}
       - {op: apply, manager: argocd, body: {spec: {secretName: web}}}
     """
+    from sim.cluster.described import DescribedKind
     from sim.report.text import console
+    from sim.scenario.reading.definitions import read_definition
     from sim.validation.conformance import Replay
     from sim.validation.sequences import Sequence
 
     try:
         steps = list(_read_writes(file))
+        kind = DescribedKind(read_definition(crd)) if crd is not None else None
     except Unusable as error:
         _refuse(error)
     paper = console(soft_wrap=True)
     before: Object | None = None
-    replay = Replay(Sequence(_NAME, steps))
+    replay = Replay(Sequence(_NAME, steps, kind))
     for step in replay.run():
         _print_step(paper, step, steps[step.number], before)
         before = step.stored
@@ -262,6 +274,9 @@ def _in_words(step: Step, before: Object | None) -> Iterator[str]:
         yield "The object is gone."
     elif not answer.written:
         yield f"Nothing changes, so nothing is stored: it stays at version {version}, and no watcher is told."
+    elif write.verb == "delete":
+        yield f"Marked as being deleted, as version {stored.resource_version}: it goes when its last finalizer does."
+        yield f"Finalizers: {', '.join(stored.finalizers)}."
     else:
         yield f"{'Stored' if before is not None else 'Created'} as version {stored.resource_version}."
         yield from _ownership_in_words(step, before, stored)
@@ -300,13 +315,13 @@ def _print_fields(paper: Console, kind: Kind, before: Object | None, item: Objec
     """The object with the owners of each field; what is new in either is marked."""
     from rich.table import Table
 
-    was, owned_before = _fields(before), _owners(kind, before)
+    was, owned_before = _fields(kind, before), _owners(kind, before)
     owners = _owners(kind, item)
     table = Table(box=None, padding=(0, 2, 0, 2))
     table.add_column("field", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("owners", overflow="fold")
-    for path, value in _fields(item).items():
+    for path, value in _fields(kind, item).items():
         mine = owners.get(path, [])
         style = "" if path in was and was[path] == value and owned_before.get(path, []) == mine else "bold"
         shown = json.dumps(value, ensure_ascii=False, default=repr)
@@ -314,24 +329,40 @@ def _print_fields(paper: Console, kind: Kind, before: Object | None, item: Objec
     paper.print(table)
 
 
-def _fields(item: Object | None) -> dict[str, Any]:
+def _fields(kind: Kind, item: Object | None) -> dict[str, Any]:
     """The values of all fields that can have an owner of their own, by path."""
+    from sim.cluster.render import as_kubernetes
+
     if item is None:
         return {}
-    whole = {"metadata": {"labels": item.labels, "annotations": item.annotations}}
-    parts = {"spec": item.spec, "status": item.status}
-    present = {key: part for key, part in parts.items() if part is not None}
-    metadata = {key: part for key, part in whole["metadata"].items() if part}
-    return dict(_leaves({"metadata": metadata, **present} if metadata else present, ""))
+    whole = as_kubernetes(kind, item)
+    metadata = whole.pop("metadata")
+    shown = {
+        key: metadata[key] for key in ("labels", "annotations", "finalizers", "ownerReferences") if key in metadata
+    }
+    parts = {name: part for name, part in whole.items() if name not in {"apiVersion", "kind"}}
+    schema = getattr(kind, "schema", None)
+    return dict(_leaves({"metadata": shown, **parts} if shown else parts, "", schema))
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
+def _leaves(value: Any, path: str, schema: Schema | None) -> Iterator[tuple[str, Any]]:
+    keys: tuple[str, ...] = schema.list_keys if schema is not None else ()
+    if path == ".status.conditions" and schema is None:
+        keys = ("type",)
+    if isinstance(value, dict) and value and (schema is None or schema.map_type != "atomic"):
         for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}")
-    elif path == ".status.conditions" and value:
+            yield from _leaves(item, f"{path}.{key}", schema.below(key) if schema is not None else None)
+    elif isinstance(value, list) and value and keys:
         for item in value:
-            yield from _leaves(item, f"{path}[type={item['type']}]")
+            named = ",".join(f"{key}={item[key]}" for key in keys if key in item)
+            yield from _leaves(item, f"{path}[{named}]", schema.items if schema is not None else None)
+    elif (
+        isinstance(value, list)
+        and value
+        and (path == ".metadata.finalizers" or (schema is not None and schema.list_type == "set"))
+    ):
+        for item in value:
+            yield f"{path}[{item}]", item
     else:
         yield path, value
 

@@ -23,9 +23,9 @@ from sim.cluster.objects import ManagerEntry, Object, Write
 from sim.cluster.ownership import NO_TIME, STORED_ORDER, Managers, same_but_time
 from sim.cluster.render import as_kubernetes, seconds_of, timestamp
 from sim.cluster.store import Store
-from sim.cluster.structural import Schema
 from sim.cluster.typed import mask_of
 from sim.cluster.versions import NOTHING, blank, merged_patch, successor
+from sim.scenario.kinds.structural import Schema
 
 NAMESPACE = "default"
 _SLOTS = ("spec", "status", "data", "type")
@@ -181,7 +181,6 @@ class _Answering:
         item.uid = self.store.next_uid()
         item.owner = self.write.owner
         self._fill(item, whole)
-        item.generation = 1
         item.managers = managers
         self.store.put(item)
         return Response(201, "", item, True)
@@ -290,7 +289,7 @@ class _Answering:
         metadata.pop("managedFields", None)
         whole["metadata"] = metadata
         generation = live.generation
-        if not self.write.subresource and not _alike(whole, old):
+        if live.generation and not self.write.subresource and not _alike(whole, old):
             generation += 1
         self._check_type(whole)
         causes = self._metadata_causes(metadata)

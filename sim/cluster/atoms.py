@@ -11,7 +11,7 @@ from typing import Any
 
 from sim.cluster import golang
 from sim.cluster.fields import Path, Paths, Position
-from sim.cluster.structural import ABSENT, Schema
+from sim.scenario.kinds.structural import ABSENT, Schema
 
 
 class ListType:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.cluster.golang import shown
 from sim.cluster.objectmeta import UndecodableError, decoded
-from sim.cluster.structural import ABSENT, Schema
+from sim.scenario.kinds.structural import ABSENT, Schema
 
 _META = frozenset({"apiVersion", "kind", "metadata"})
 

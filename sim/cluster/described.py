@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.cluster.kinds import Kind
 from sim.cluster.managing import Manager
-from sim.cluster.structural import Schema
+from sim.scenario.kinds.crd import Description
 
 
 class DescribedKind(Kind):
@@ -12,21 +12,17 @@ class DescribedKind(Kind):
 
     __slots__ = ("has_status", "manager", "schema")
 
-    def __init__(
-        self,
-        name: str,
-        plural: str,
-        group: str,
-        version: str,
-        schema: Schema,
-        *,
-        status: bool = False,
-        namespaced: bool = True,
-        unconditional: bool = False,
-    ) -> None:
-        super().__init__(name, plural, group, version, {}, unconditional=unconditional)
-        self.schema = schema
-        self.has_status = status
-        self.namespaced = namespaced
-        self.first_generation = 1
-        self.manager = Manager(self.paths, schema, self.api_version, status=status)
+    def __init__(self, description: Description, *, unconditional: bool = False, generations: bool = True) -> None:
+        super().__init__(
+            description.name,
+            description.plural,
+            description.group,
+            description.version,
+            {},
+            unconditional=unconditional,
+        )
+        self.schema = description.schema
+        self.has_status = description.status
+        self.namespaced = description.namespaced
+        self.first_generation = 1 if generations else 0
+        self.manager = Manager(self.paths, self.schema, self.api_version, status=self.has_status)

@@ -11,7 +11,7 @@ from sim.cluster import objectmeta
 from sim.cluster.causes import Cause
 from sim.cluster.golang import compact
 from sim.cluster.objectmeta import UndecodableError
-from sim.cluster.structural import Schema
+from sim.scenario.kinds.structural import Schema
 
 
 def embedded_faults(schema: Schema | None, value: Any, path: str = "") -> list[Cause]:

@@ -1,17 +1,17 @@
 """Kinds that the simulated API server serves: their names, their rules, and the schemas of their parts.
 
-A run has a registry of its own: what every cluster has, and what the controllers of its families bring. The kinds
-here are as loose as the simulator needs: their values are checked less than the real server would.
+A run has a registry of its own: what every cluster has (``sim.cluster.builtin``), and what the controllers of its
+families and the scenario bring.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sim.cluster.fields import Paths, Position
 from sim.cluster.schema import Node, Shape, Struct
-from sim.cluster.shapes import ANY, STRING, STRING_MAP, free_map, struct
+from sim.cluster.shapes import STRING_MAP, struct
 
 MAPS = frozenset({"labels", "annotations"})
 """The parts of an object that are in its metadata."""
@@ -92,26 +92,3 @@ class Kind:
 
 Registry = Mapping[str, Kind]
 """The kinds of one run, by name."""
-
-
-def registry(brought: Iterable[Kind] = ()) -> Registry:
-    """Return the kinds that every cluster has and those ``brought`` by families of controllers.
-
-    Raises ``ValueError`` where two have one name.
-    """
-    kinds: dict[str, Kind] = {}
-    for kind in (*_built_in(), *brought):
-        if kind.name in kinds:
-            raise ValueError(f"there are two kinds named {kind.name}")
-        kinds[kind.name] = kind
-    return kinds
-
-
-def _built_in() -> Iterable[Kind]:
-    data = {"data": free_map(ANY), "type": STRING}
-    yield Kind("Secret", "secrets", "", "v1", data, defaults={"type": "Opaque"}, unconditional=True)
-    yield Kind("ConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True)
-    # The same where nobody applies: who owns which field then decides nothing, and is not kept.
-    yield Kind("PlainConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True, tracked=False)
-    yield Kind("Event", "events", "", "v1", {}, unconditional=True, tracked=False)
-    yield Kind("Lease", "leases", "coordination.k8s.io", "v1", {"spec": free_map(ANY)}, unconditional=True)

@@ -14,7 +14,7 @@ from sim.cluster.fields import Paths
 from sim.cluster.golang import same
 from sim.cluster.objects import ManagerEntry
 from sim.cluster.ownership import BEFORE_FIRST_APPLY, NO_TIME, Managers, applied, updated
-from sim.cluster.structural import Schema
+from sim.scenario.kinds.structural import Schema
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _STRIPPED = (

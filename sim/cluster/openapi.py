@@ -8,15 +8,13 @@ nothing twice (``pkg/apiserver/schema/listtype``).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from sim.cluster.causes import Cause
 from sim.cluster.formats import check_of
 from sim.cluster.golang import compact, identical, number, quoted, shown
-from sim.cluster.structural import ABSENT, Schema
+from sim.scenario.kinds.structural import ABSENT, Schema, compiled_pattern
 
 
 class _Result:
@@ -323,13 +321,6 @@ def _items(count: int) -> str:
 
 def _plain(value: float) -> str:
     return number(value) if isinstance(value, float) else str(value)
-
-
-@lru_cache(1024)
-def compiled_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern of Go's regexp. Raises ``re.error`` where it is none that can be used here."""
-    translated = re.sub(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", lambda match: match[1] or r"\Z", pattern)
-    return re.compile(translated.replace(r"\z", r"\Z"), re.ASCII)
 
 
 def duplicates(schema: Schema, value: Any, path: str = "") -> Iterator[Cause]:

@@ -15,7 +15,7 @@ from sim.cluster import golang
 from sim.cluster.atoms import Above, OddItemError, Root, TypedPath, field, item_path, key_path, value_path
 from sim.cluster.fields import Paths
 from sim.cluster.golang import same
-from sim.cluster.structural import ABSENT
+from sim.scenario.kinds.structural import ABSENT
 
 
 def owned(path: TypedPath, value: Any) -> int:

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
-from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER, KindSettings, unknown_kind
+from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, PLAIN, find, metrics_of, missing
 from sim.scenario.operators import OperatorSettings, operator_faults
@@ -253,6 +253,7 @@ class Scenario(Part):
             for name in self.kinds
             if name in {*EVERYWHERE, *OF_CERT_MANAGER}
         ]
+        wrong += misnamed(self.kinds)
         kinds = {*EVERYWHERE, *OF_CERT_MANAGER, *self.kinds}
         if self.workload.kind not in kinds:
             wrong.append(Fault(unknown_kind(self.workload.kind, kinds), (("workload", "kind"),)))

@@ -302,6 +302,8 @@ def owned_paths(fields: dict[str, Any], prefix: str = "") -> list[str]:
         if element.startswith("k:"):
             keys = json.loads(element[2:])
             name = "[" + ",".join(f"{key}={value}" for key, value in keys.items()) + "]"
+        elif element.startswith("v:"):
+            name = f"[{json.loads(element[2:])}]"
         else:
             name = f".{element[2:]}"
         paths += owned_paths(below, prefix + name) if below else [prefix + name]

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.cluster.crd import kind_of
 from sim.cluster.described import DescribedKind
-from sim.cluster.structural import SchemaError
 from sim.guarded import Unusable, check_regular, load_json, read_bytes, why
 from sim.logs.lines import read_lines
+from sim.scenario.kinds.crd import description_of
+from sim.scenario.kinds.structural import SchemaError
 
 CRDS = "crds.json"
 """The file beside a recording that holds the CustomResourceDefinitions, by the name that sequences use."""
@@ -81,7 +81,7 @@ class _Described:
         if not isinstance(self._manifests, dict) or not isinstance(name, str) or name not in self._manifests:
             raise RecordingError(f"{self.path}: has no CustomResourceDefinition named {name!r}")
         if name not in self._kinds:
-            self._kinds[name] = kind_of(self._manifests[name])
+            self._kinds[name] = DescribedKind(description_of(self._manifests[name]))
         return self._kinds[name]
 
 

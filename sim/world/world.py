@@ -11,7 +11,8 @@ from sim.client.parts import Parts
 from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.kinds import Kind, registry
+from sim.cluster.builtin import registry
+from sim.cluster.kinds import Kind
 from sim.cluster.listener import Listener
 from sim.cluster.server import Server
 from sim.cluster.store import Store

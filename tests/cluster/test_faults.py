@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sim.client.effects import Send
+from sim.client.outside import OutsideClient
 from sim.cluster import messages
 from sim.cluster.faults import LOST, UNANSWERED, Outcome
 from sim.cluster.messages import Response
 from sim.cluster.requests import InFlight
 from sim.cluster.server import Server
 from sim.cluster.watch import Watch, WatchEvent
-from sim.families.certmanager.outside import Outside
 from sim.families.certmanager.service import service_class
 from sim.units import MS, SECOND
 from tests.client.toy import Toy, annotate, constant, service
@@ -52,7 +52,7 @@ def tried(faults: Once | None) -> tuple[list[tuple[int, int]], list[int], int]:
     events: list[int] = []
     server.watch("Certificate", Watch(toy.sim, lambda: MS, 0, lambda _: events.append(toy.sim.now)))
     write = Send(annotate("c0000", "x"), "c0000")
-    Outside(toy.sim, server).submit(write, lambda response: answers.append((toy.sim.now, response.code)))
+    OutsideClient(toy.sim, server).submit(write, lambda response: answers.append((toy.sim.now, response.code)))
     while toy.sim.calls:
         toy.sim.step()
     after = toy.api.store.get("Certificate", "c0000")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sim.cluster.kinds import Kind, Registry, registry
+from sim.cluster.builtin import registry
+from sim.cluster.kinds import Kind, Registry
 from sim.cluster.shapes import (
     ANY,
     BOOLEAN,

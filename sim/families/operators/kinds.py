@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import Kind
 from sim.cluster.shapes import ANY, DATE_TIME, INTEGER, STRING, enum, free_map, list_map, struct
 from sim.scenario.kinds import KindSettings
@@ -25,6 +26,9 @@ _CONDITIONS = list_map(
 def brought(kinds: Mapping[str, KindSettings]) -> Iterable[Kind]:
     """Return the kinds that a scenario describes, for one run."""
     for name, settings in kinds.items():
+        if settings.crd is not None or settings.openapi is not None or settings.scope != "Namespaced":
+            yield DescribedKind(settings.description(name))
+            continue
         yield Kind(
             name,
             settings.plural or f"{name.lower()}s",

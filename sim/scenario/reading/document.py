@@ -24,6 +24,8 @@ MAX_NODES = 100_000
 """The most keys and values in a document, aliases counted at the size that they stand for."""
 MAX_DEPTH = 32
 """The deepest nesting; a scenario needs six levels."""
+DEEPEST_DEFINITION = 120
+"""The deepest nesting of a CustomResourceDefinition: two levels of its schema for each of its objects."""
 
 Value: TypeAlias = "bool | int | float | str | list[YamlNode] | dict[str, YamlNode] | None"
 
@@ -65,14 +67,16 @@ def dotted(path: Path) -> str:
     return ".".join(str(step) for step in path)[:200]
 
 
-def parse(text: str, file: str, *, fixed: Place | None = None, at: Path = ()) -> YamlNode | None:
+def parse(
+    text: str, file: str, *, fixed: Place | None = None, at: Path = (), deepest: int = MAX_DEPTH
+) -> YamlNode | None:
     """Return the tree of the one document in ``text``, or None where there is none.
 
     ``fixed`` is the place of everything where the text does not come from a file, ``at`` the key path that it
     belongs to. Raises ``ScenarioError`` for anything but one document of mappings with distinct plain keys,
     lists and standard scalars.
     """
-    return _Composer(text, file, fixed, at).document()
+    return _Composer(text, file, fixed, at, deepest).document()
 
 
 @dataclass(slots=True)
@@ -107,11 +111,12 @@ class _Open:
 class _Composer:
     """Builds the tree; ``_stack`` holds what is open, ``_nodes`` how many nodes there are so far."""
 
-    def __init__(self, text: str, file: str, fixed: Place | None, at: Path) -> None:
+    def __init__(self, text: str, file: str, fixed: Place | None, at: Path, deepest: int) -> None:
         self._text = text
         self._file = file
         self._fixed = fixed
         self._at = at
+        self._deepest = deepest
         self._stack: list[_Open] = []
         self._anchors: dict[str, YamlNode] = {}
         self._nodes = 0
@@ -178,8 +183,8 @@ class _Composer:
             self._refuse(place, "a key must be plain text, and this one is a list or a mapping")
         if event.tag not in _COLLECTION_TAGS:
             self._refuse(place, _bad_tag(event.tag))
-        if len(self._stack) >= MAX_DEPTH:
-            self._refuse(place, f"nested more than {MAX_DEPTH} levels deep; no file needs more than a few")
+        if len(self._stack) >= self._deepest:
+            self._refuse(place, f"nested more than {self._deepest} levels deep; no file needs more than a few")
         entries: dict[str, YamlNode] | None = {} if isinstance(event, yaml.MappingStartEvent) else None
         self._count(place, None)
         self._stack.append(_Open(place, event.anchor, [], entries))
@@ -220,8 +225,8 @@ class _Composer:
             self._key(node.written, place)
             return None
         self._count(place, node)
-        if len(self._stack) + node.height > MAX_DEPTH:
-            self._refuse(place, f"nested more than {MAX_DEPTH} levels deep; no file needs more than a few")
+        if len(self._stack) + node.height > self._deepest:
+            self._refuse(place, f"nested more than {self._deepest} levels deep; no file needs more than a few")
         return self._add(node, None)
 
     def _count(self, place: Place, node: YamlNode | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.reading.catalogue import find_scenario, near_name, resolve_scenario
+from sim.scenario.reading.definitions import with_definitions
 from sim.scenario.reading.parts import LOOKS_LIKE_TEXT, document, load_part, read_text
 from sim.scenario.reading.profile_file import profile_of_name
 
@@ -24,7 +25,7 @@ def load(path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> Sce
         # What is like no name was meant as a path, and is refused where it is read, in words about files.
         like_a_name = find_scenario(path_or_text) or near_name(path_or_text)
         path_or_text = resolve_scenario(path_or_text) if like_a_name else Path(path_or_text)
-    scenario = load_part(Scenario, path_or_text, overrides)
+    scenario = load_part(Scenario, path_or_text, overrides, with_definitions)
     if scenario.profile is not None:
         _check_profile(scenario.profile, path_or_text, overrides)
     return scenario

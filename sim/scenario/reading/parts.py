@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -23,12 +23,22 @@ LOOKS_LIKE_TEXT = re.compile(r"\s*$|\s*[{\[]|.*[\n\r]|.*:(?:\s|$)", re.DOTALL)
 _P = TypeVar("_P", bound=BaseModel)
 
 
-def load_part(model: type[_P], path_or_text: Path | str | bytes, overrides: Iterable[str] = ()) -> _P:
-    """Return a file or a text as a model such as a profile, with overrides; raises only ``ScenarioError``."""
+def load_part(
+    model: type[_P],
+    path_or_text: Path | str | bytes,
+    overrides: Iterable[str] = (),
+    complete: Callable[[YamlNode, Path], YamlNode] | None = None,
+) -> _P:
+    """Return a file or a text as a model such as a profile, with overrides; raises only ``ScenarioError``.
+
+    ``complete`` puts into the tree what it names of other files, which it seeks in the folder that it is given.
+    """
     text, file = read_text(path_or_text)
     tree = document(text, file, model)
     for one in overrides:
         tree = override(tree, one, model)
+    if complete is not None:
+        tree = complete(tree, Path(file).parent if file != TEXT else Path())
     try:
         return model.model_validate(tree.plain(), context={WRITTEN: True})
     except ValidationError as error:

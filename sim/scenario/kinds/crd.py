@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sim.cluster.described import DescribedKind
-from sim.cluster.openapi import compiled_pattern
-from sim.cluster.rules import compile_rules
-from sim.cluster.structural import ABSENT, Schema, SchemaError, read_schema
+from sim.scenario.kinds.cel import compile_rules
+from sim.scenario.kinds.structural import ABSENT, Schema, SchemaError, compiled_pattern, read_schema
 
 Path = tuple[str | int, ...]
 
 
-def kind_of(manifest: Any) -> DescribedKind:
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A kind: its names, the schema of its objects, whether it has the status subresource, and its scope."""
+
+    name: str
+    plural: str
+    group: str
+    version: str
+    schema: Schema
+    status: bool
+    namespaced: bool
+
+
+def description_of(manifest: Any) -> Description:
     """Return the kind that a CustomResourceDefinition describes, in the version that is stored.
 
     Raises ``SchemaError`` with the path in the manifest of what cannot be used.
@@ -36,14 +48,14 @@ def kind_of(manifest: Any) -> DescribedKind:
     subresources = version.get("subresources") or {}
     if not isinstance(subresources, Mapping):
         raise SchemaError((*path, "subresources"), f"found {subresources!r}; allowed is a map")
-    return DescribedKind(
+    return Description(
         _text(names, "kind", ("spec", "names")),
         _text(names, "plural", ("spec", "names")),
         _text(spec, "group", ("spec",)),
         _text(version, "name", path),
         schema,
-        status="status" in subresources and subresources["status"] is not None,
-        namespaced=scope == "Namespaced",
+        "status" in subresources and subresources["status"] is not None,
+        scope == "Namespaced",
     )
 
 

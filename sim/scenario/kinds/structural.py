@@ -6,8 +6,10 @@ additional properties) with its Kubernetes extensions, and what values must sati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 ABSENT: Any = object()
@@ -33,7 +35,7 @@ class Rule:
     field_path: str = ""
     optional_old_self: bool = False
     program: Any = None
-    """The rule, compiled (see ``sim.cluster.rules``)."""
+    """The rule, compiled (see ``sim.scenario.kinds.cel``)."""
     message_program: Any = None
 
 
@@ -248,3 +250,10 @@ def _texts(value: Any, path: tuple[str | int, ...]) -> tuple[str, ...]:
 def _found(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@lru_cache(1024)
+def compiled_pattern(pattern: str) -> re.Pattern[str]:
+    """A pattern of Go's regexp. Raises ``re.error`` where it is none that can be used here."""
+    translated = re.sub(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", lambda match: match[1] or r"\Z", pattern)
+    return re.compile(translated.replace(r"\z", r"\Z"), re.ASCII)
