@@ -106,6 +106,35 @@ class Policy:
             delay *= given["factor"]
 
 
+class TriesInPlace:
+    """The tries of one pass after its first, past the queue: whether there is another, after which wait, at what price.
+
+    One for each pass. Whoever retries makes the write anew as ``kind`` says: "in-place" from a live copy,
+    "apply-on-conflict" as a forced apply of the own fields, "resend" not at all.
+    """
+
+    __slots__ = ("_budget", "_delays", "kind", "paid")
+
+    def __init__(self, policy: Policy) -> None:
+        self.kind = policy.kind
+        self.paid = 0
+        """What the try that was allowed last has paid to the budget."""
+        self._budget = policy.budget
+        self._delays: Iterator[int] = iter(())
+        if policy.kind == "apply-on-conflict":
+            self._delays = iter((0,))
+        elif policy.kind in {"in-place", "resend"}:
+            self._delays = policy.delays()
+
+    def another(self, now: int) -> int:
+        """Return the wait (ns) before the next try after a conflict, or ``GAVE_UP`` or ``OVER_BUDGET``."""
+        delay = next(self._delays, GAVE_UP)
+        if delay == GAVE_UP:
+            return GAVE_UP
+        self.paid = 1 if self._budget is None else self._budget.withdraw(now)
+        return delay if self.paid else OVER_BUDGET
+
+
 def policy_of(retry: Retry, draw: Callable[[], float], shared: Shared) -> Policy:
     """Return the policy of one who retries as ``retry`` says."""
     return Policy(retry, draw, shared.budget(retry, draw), bucket_of(retry))

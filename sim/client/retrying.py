@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.client import writes
 from sim.client.effects import Effect, Failure, Get, Reconcile, Result, Send, Sleep
-from sim.client.policy import Policy
+from sim.client.policy import GAVE_UP, OVER_BUDGET, Policy, TriesInPlace
 from sim.client.ratelimiter import RateLimiter
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
@@ -67,31 +67,22 @@ class Retrying:
 
     def _write(self, key: str, send: Send) -> Generator[Effect, Any, _Answer]:
         """Send a write about the key's own object, and try again in place as the policy says."""
-        policy = self._policy
+        tries = TriesInPlace(self._policy)
         answer = yield from self._try(key, send, self._limiter.paid.pop(key, 0))
-        if policy.kind == "apply-on-conflict":
-            if _stale(answer) and send.remake is not None and send.read is not None:
-                paid = self._pay(key)
-                if paid:
-                    forced = Send(send.remake(send.read, "apply"), send.about, send.read)
-                    answer = yield from self._try(key, forced, paid)
-        elif policy.kind in {"in-place", "resend"}:
-            for delay in policy.delays():
-                if not _stale(answer) or (policy.kind == "in-place" and send.remake is None):
-                    break
-                paid = self._pay(key)
-                if not paid:
-                    break
-                if delay:
-                    yield Sleep(delay)
-                if policy.kind == "in-place":
-                    live: Response = yield Get(writes.get(send.write.kind, send.write.name), send.about)
-                    if live.code >= 400:
-                        return live
-                    assert send.remake is not None
-                    assert live.object is not None
-                    send = Send(send.remake(live.object, None), send.about, live.object, send.remake)
-                answer = yield from self._try(key, send, paid)
+        while _stale(answer) and _can_be_made_anew(send, tries.kind):
+            delay = tries.another(self._sim.now)
+            if delay == GAVE_UP:
+                break
+            self._count(key, 1 if delay == OVER_BUDGET else 0)
+            if delay == OVER_BUDGET:
+                break
+            if delay:
+                yield Sleep(delay)
+            anew = yield from _made_anew(send, tries.kind)
+            if not isinstance(anew, Send):
+                return anew
+            send = anew
+            answer = yield from self._try(key, send, tries.paid)
         if self._waits_for_own and isinstance(answer, Response) and answer.written and answer.object is not None:
             self._written[key] = answer.object.resource_version
         return answer
@@ -111,16 +102,30 @@ class Retrying:
         budget.ended(self._sim.now, paid, answer.code < 400)
         return answer
 
-    def _pay(self, key: str) -> int:
-        """What the retry in place costs; 0 where the budget refuses it."""
-        budget = self._policy.budget
-        paid = 1 if budget is None else budget.withdraw(self._sim.now)
-        self._count(key, 0 if paid else 1)
-        return paid
-
     def _count(self, key: str, what: int) -> None:
         self.counted.setdefault(key, [0, 0])[what] += 1
 
 
 def _stale(answer: _Answer) -> bool:
     return isinstance(answer, Response) and answer.stale
+
+
+def _can_be_made_anew(send: Send, kind: str) -> bool:
+    if kind == "apply-on-conflict":
+        return send.remake is not None and send.read is not None
+    return kind == "resend" or send.remake is not None
+
+
+def _made_anew(send: Send, kind: str) -> Generator[Effect, Any, Send | Response]:
+    """Return the write for the next try in place, or the answer to the live read where that failed."""
+    if kind == "resend":
+        return send
+    assert send.remake is not None
+    if kind == "apply-on-conflict":
+        assert send.read is not None
+        return Send(send.remake(send.read, "apply"), send.about, send.read)
+    live: Response = yield Get(writes.get(send.write.kind, send.write.name), send.about)
+    if live.code >= 400:
+        return live
+    assert live.object is not None
+    return Send(send.remake(live.object, None), send.about, live.object, send.remake)

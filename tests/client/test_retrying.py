@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sim.client.effects import Reconcile, Send
+from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, TriesInPlace, policy_of
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
@@ -172,3 +173,22 @@ def test_no_budget_stands_in_the_way_of_a_rare_conflict(kind: str):
 
 def _generous(kind: str) -> dict[str, Any]:
     return {"share": 2.0} if kind == "google-sre" else {}
+
+
+def test_tries_in_place_are_decided_once_and_draw_only_for_a_try_that_follows():
+    drawn = []
+
+    def tries(**retry: Any) -> TriesInPlace:
+        described = Retry.model_validate(retry)
+        return TriesInPlace(policy_of(described, lambda: drawn.append(1) or 0.0, Shared()))
+
+    assert tries().another(0) == GAVE_UP
+    assert not drawn
+    resend = tries(policy="resend", in_place={"steps": 3, "delay": 10, "factor": 2.0})
+    assert not drawn
+    assert [resend.another(0) for _ in range(3)] == [10, 20, GAVE_UP]
+    assert len(drawn) == 2
+    apply = tries(policy="apply-on-conflict")
+    assert [apply.another(0), apply.another(0)] == [0, GAVE_UP]
+    poor = tries(policy="in-place", budget={"kind": "finagle", "min_retries_per_second": 0.0})
+    assert poor.another(0) == OVER_BUDGET

@@ -6,10 +6,10 @@ asked but messages, thinking and requeues; both draw the same numbers in the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from sim.client.policy import GAVE_UP as NO_TRY_LEFT
+from sim.client.policy import TriesInPlace
 from sim.client.writes import CONDITIONAL
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
@@ -30,6 +30,9 @@ CONDITIONALLY, ASKED, SENT, RECEIVED, DECIDED, ANSWERED, CODE, BASE, WRITTEN, OU
         "outcome", "ended",
     )
 )  # fmt: skip
+
+
+_HOW = {"in-place": IN_PLACE, "apply-on-conflict": APPLIED, "resend": RESENT}
 
 
 class Try:
@@ -89,7 +92,7 @@ class PlainClient:
         self._failures = self._previous = self._paid = 0
         self._refusals = self._timeouts = 0
         self._thinks = -1  # the think time of the job's first try
-        self._delays: Iterator[int] = iter(())
+        self._tries_in_place = TriesInPlace(self.policy)
         self._own: dict[str, int] = {}
 
     # A job.
@@ -109,7 +112,7 @@ class PlainClient:
 
     def _queued(self, _: object = None) -> None:
         """A try through the queue: the first, or after a wait."""
-        self._delays = self.policy.delays()
+        self._tries_in_place = TriesInPlace(self.policy)
         paid, self._paid = self._paid, 0
         self._try(QUEUED, self.group.strategy, paid)
 
@@ -257,18 +260,11 @@ class PlainClient:
 
     def _in_place(self, attempt: Try) -> bool:
         """Try again without the queue, where the policy does and the budget lets it."""
-        kind = self.policy.kind
-        how = {"in-place": IN_PLACE, "apply-on-conflict": APPLIED, "resend": RESENT}.get(kind)
-        if how is None or (how == APPLIED and attempt.how == APPLIED):
+        delay = self._tries_in_place.another(self.sim.now)
+        if delay < 0:
+            self._refusals += delay != NO_TRY_LEFT
             return False
-        delay = 0 if how == APPLIED else next(self._delays, None)
-        if delay is None:
-            return False
-        budget = self.policy.budget
-        paid = 1 if budget is None else budget.withdraw(self.sim.now)
-        if not paid:
-            self._refusals += 1
-            return False
+        how, paid = _HOW[self._tries_in_place.kind], self._tries_in_place.paid
         self._end(attempt, AGAIN)
         strategy: Strategy = "apply" if how == APPLIED else attempt.strategy
         copy = None if how == IN_PLACE else attempt.copy
