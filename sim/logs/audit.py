@@ -276,7 +276,7 @@ def _events(document: object) -> Iterator[dict[str, Any] | None]:
 
 
 def _taken(document: dict[str, Any]) -> _Event:
-    about, status, user = document.get("objectRef"), document.get("responseStatus"), document.get("user")
+    about, status, user = (_object(document, name) for name in ("objectRef", "responseStatus", "user"))
     code = status.get("code") if isinstance(status, dict) else None
     return _Event(
         identity=_text(document, "auditID"),
@@ -290,12 +290,20 @@ def _taken(document: dict[str, Any]) -> _Event:
         if isinstance(status, dict) and isinstance(code, int) else None,
         received=_text(document, "requestReceivedTimestamp"),
         answered=_text(document, "stageTimestamp"),
-        sent=_raw(document.get("requestObject")),
-        answer=_raw(document.get("responseObject")),
+        sent=_raw(_object(document, "requestObject")),
+        answer=_raw(_object(document, "responseObject")),
     )  # fmt: skip
 
 
 _REF = ("resource", "namespace", "name", "apiGroup", "subresource", "resourceVersion")
+
+
+def _object(document: dict[str, Any], name: str) -> Any:
+    """An object in an event; some exports have it as a string of JSON."""
+    found = document.get(name)
+    if isinstance(found, str) and found[:1] == "{":
+        return _body(found.encode("utf-8", "replace"))
+    return found
 
 
 def _raw(body: object) -> Raw:
@@ -331,7 +339,7 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
     if reason == "Conflict" and status.message.startswith("Apply failed with"):
         reason = "FieldConflict"
     elif not reason and code == 409:
-        reason = "AlreadyExists" if "already exists" in status.message else "Conflict"
+        reason = "AlreadyExists" if verb == "create" or "already exists" in status.message else "Conflict"
     good = 200 <= code < 300
     secret = resource == SECRETS
     answer_named = _named(item.answer) if good and not secret and item.answer else None

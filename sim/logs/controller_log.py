@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.logs.entries import KLOG, Entry, pairs
+from sim.logs.entries import KLOG, LOGFMT, Entry, pairs
 from sim.logs.lines import Progress, read_lines
 from sim.logs.times import Years
 from sim.logs.unwrap import EntryFound, Unread, Unwrapper
@@ -106,6 +106,7 @@ class LogLine(NamedTuple):
     text: str = ""  # what was said, shortened; errors alone
     form: str = ""  # the kind of log that it stood in
     certmanager: bool = False  # whether cert-manager wrote it
+    owner: str = ""  # FIELD_CONFLICT: the manager of the fields
 
     @property
     def timed(self) -> bool:
@@ -167,8 +168,8 @@ def said(entry: Entry) -> LogLine:
     """Return what a line says."""
     message = entry.message
     values: dict[str, Any] = entry.values if entry.values is not None else {}
-    if entry.values is None and ("=" in message):
-        values = pairs(message)
+    if "=" in message and entry.form != LOGFMT:
+        values = {**values, **pairs(message)}
     error = _error(values)
     text = f"{message} {error}" if error and error not in message else message
     controller, certmanager = _controller(entry, values)
@@ -195,7 +196,8 @@ def said(entry: Entry) -> LogLine:
             return line(CONFLICT, *found)
     applied = _APPLY.search(text)
     if applied:
-        return line(FIELD_CONFLICT, "", key, text=applied[0][:200])
+        owner = re.search(rf"conflict with {_QUOTE}([^\"\\]{{1,200}}){_QUOTE}", applied[0])
+        return line(FIELD_CONFLICT, "", key, text=applied[0][:200], owner=owner[1] if owner else "(not named)")
     if "must be re-issued" in message:
         missing = values.get("reason") == "DoesNotExist"
         return line(REISSUE, "certificates", key, first=missing, by="certificates-trigger")

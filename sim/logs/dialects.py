@@ -34,9 +34,10 @@ class Dialect(NamedTuple):
 
 def dialect_of(document: dict[str, Any]) -> Dialect | None:
     """Return the dialect that a document is in; None for any other document."""
-    payload = document.get("protoPayload")
-    if isinstance(payload, dict) and isinstance(payload.get("methodName"), str):
+    if any(isinstance(document.get(name), dict) and "methodName" in document[name] for name in _GKE_NAMES):
         return _GKE_DIALECT
+    if "objectRef.resource" in document and "verb" in document:
+        return _FLAT_DIALECT if "requestReceivedTimestamp" in document else _FLAT_UNTIMED
     if len(document) >= 5:
         names = {name.lower() for name in document}
         if {"verb", "objectref", "stage"} <= names and ("auditid" in names or "requestreceivedtime" in names):
@@ -78,8 +79,8 @@ def _stamp(text: str) -> str:
 
 
 def _gke(document: dict[str, Any]) -> dict[str, Any]:
-    payload: dict[str, Any] = document["protoPayload"]
-    method = payload["methodName"].split(".")
+    payload = next(_object(document, name) for name in _GKE_NAMES if name in document)
+    method = str(payload["methodName"]).split(".")
     path = [part for part in str(payload.get("resourceName", "")).split("/") if part]
     group = path[0] if path and path[0] != "core" else ""
     about: dict[str, Any] = {"apiGroup": group, "apiVersion": path[1] if len(path) > 1 else ""}
@@ -101,7 +102,7 @@ def _gke(document: dict[str, Any]) -> dict[str, Any]:
     )
     caller, who = _object(payload, "requestMetadata"), _object(payload, "authenticationInfo")
     operation = _object(document, "operation")
-    stamp = document.get("timestamp")
+    stamp = _stamp(str(document.get("timestamp", "")))
     if isinstance(sent.get("metadata"), dict):
         about.setdefault("resourceVersion", sent["metadata"].get("resourceVersion", ""))
     return {
@@ -129,11 +130,33 @@ def _typed(body: dict[str, Any] | None) -> dict[str, Any] | None:
     return body
 
 
+def _flat(document: dict[str, Any]) -> dict[str, Any]:
+    """Columns or fields that were picked from an index of audit events: ``objectRef.resource`` and so on."""
+    event: dict[str, Any] = {"kind": "Event", "apiVersion": AUDIT_VERSION, "stage": "ResponseComplete"}
+    for name, value in document.items():
+        plain = value[0] if isinstance(value, list) and len(value) == 1 else value
+        *path, last = name.split(".")
+        if plain in {"", "-"} if isinstance(plain, str) else plain is None:
+            continue
+        below = event
+        for part in path:
+            below = below.setdefault(part, {}) if isinstance(below.get(part, {}), dict) else {}
+        below[last] = int(plain) if last == "code" and isinstance(plain, str) and plain.isdigit() else plain
+    stamp = next((event[name] for name in ("@timestamp", "timestamp", "time", "_time") if name in event), "")
+    for field in ("requestReceivedTimestamp", "stageTimestamp"):
+        event[field] = _stamp(str(event.get(field) or stamp))
+    return event
+
+
+_GKE_NAMES = ("protoPayload", "protopayload_auditlog")
 GKE = "GKE audit log (protoPayload)"
 AKS = "AKS audit log (resource-specific)"
 _GKE_DIALECT = Dialect(GKE, _gke)
 _AKS_DIALECT = Dialect(AKS, _aks)
-UNTIMED = frozenset({GKE})
+FLAT = "fields of an audit event"
+_FLAT_DIALECT = Dialect(FLAT, _flat)
+_FLAT_UNTIMED = Dialect("fields of an audit event with one time", _flat)
+UNTIMED = frozenset({GKE, _FLAT_UNTIMED.name})
 """Dialects that have one time alone for a request."""
 
 

@@ -92,7 +92,7 @@ def structured(document: dict[str, Any], default_time: int | None) -> Entry | No
     message = next((document[key] for key in _MESSAGES if isinstance(document.get(key), str)), None)
     level = next((document[key] for key in _LEVEL_KEYS if isinstance(document.get(key), str | int)), None)
     stamp = next((document[key] for key in _TIMES if key in document), None)
-    if message is None or (level is None and stamp is None):
+    if message is None or (level is None and stamp is None and default_time is None):
         return None
     time = parse_time(stamp)
     logger = document.get("logger") or document.get("logger_name") or document.get("loggerName") or document.get("name")

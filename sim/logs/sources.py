@@ -101,6 +101,8 @@ def _of_no_log(path: Path, nothing: Counter[str], bare: bool) -> tuple[str | Non
         return None, f"JSON, but no audit events and no lines of a controller's log{_keys(path)}"
     if b"\0" in lines[0]:
         return None, "binary data"
+    if first.startswith(b"---") or re.match(rb"(apiVersion|insertId|items|- insertId): ?", first):
+        return None, "YAML; save it as JSON, as with gcloud logging read --format=json or kubectl get -o json"
     shown = _shown(lines[0])
     if bare:
         return None, f"text with times, but no line of a controller of Kubernetes, such as {shown!r}"

@@ -29,7 +29,7 @@ from sim.logs.logreport import (
 )
 from sim.logs.lost_updates import LostUpdates
 from sim.logs.reader import FileAccount
-from sim.logs.refusals import Refusals, Writer, concerns_certificates
+from sim.logs.refusals import FieldLoss, Refusals, Writer, concerns_certificates
 from sim.units import MINUTE, SECOND
 
 STUCK_AFTER = MINUTE
@@ -71,7 +71,7 @@ class _LogSide:
     refused: Counter[Writer] = field(default_factory=Counter)
     objects: Counter[tuple[Writer, str]] = field(default_factory=Counter)
     times: dict[bool, array[int]] = field(default_factory=lambda: {True: array("q"), False: array("q")})
-    fields: int = 0
+    fields: Counter[FieldLoss] = field(default_factory=Counter)
     fates: Fates = field(default_factory=Fates)
     causes: Causes = field(default_factory=Causes)
     first: dict[str, int] = field(default_factory=dict)  # first refusal of each Certificate, by the controller's clock
@@ -141,7 +141,7 @@ class ConflictTally:
         log.fates.add(line)
         log.causes.add(line)
         if line.what == FIELD_CONFLICT:
-            log.fields += 1
+            log.fields[FieldLoss(line.controller or UNNAMED, line.owner, line.resource or "(not named)")] += 1
         elif line.what == CONFLICT:
             who = Writer(line.controller or UNNAMED, line.certmanager, line.resource)
             log.refused[who] += 1
@@ -211,7 +211,7 @@ class ConflictTally:
             losses=dict(self._refusals.losses.most_common()),
             field_losses=[
                 (loss, count, self._refusals.field_examples.get(loss, ""))
-                for loss, count in self._refusals.fields.most_common()
+                for loss, count in (self._refusals.fields if audit else log.fields).most_common()
             ],
             tries=dict(sorted(self._refusals.tries.items())),
             lost=[Lost(*one, count) for one, count in self._lost.lost.most_common()],

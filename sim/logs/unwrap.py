@@ -15,7 +15,7 @@ import msgspec
 
 from sim.logs import dialects
 from sim.logs.entries import BARE, Entry, console, klog, klog_header, letter_of, logfmt, structured
-from sim.logs.envelopes import BATCHES, Envelope, envelope_of, first
+from sim.logs.envelopes import BATCHES, Envelope, envelope_of, first, look_up
 from sim.logs.framing import decode, fields_of
 from sim.logs.times import STAMP, Years, parse_time
 
@@ -137,7 +137,10 @@ class Unwrapper:
                     self._held[stream] = whole
                     return
                 inside = whole
-            yield from self._text(inside, inner, depth + 1, document)
+            beside = look_up(document, envelope.inside.rpartition(".")[0]) if "." in envelope.inside else document
+            yield from self._text(
+                inside, inner, depth + 1, {**document, **beside} if isinstance(beside, dict) else document
+            )
             return
         if isinstance(inside, dict) and envelope.inside in {"log", "message", "body"} and not _leads_on(inside):
             yield from self._searched(document, context, depth)
@@ -274,13 +277,19 @@ def _peeled(text: str) -> tuple[str, str] | None:
     return None
 
 
+_COLLECTORS = frozenset(
+    {"name", "namespace", "kubernetes", "labels", "resource", "jsonPayload", "host", "controller_name"}
+)
+"""What of a collector's own fields could be taken for the line's."""
+
+
 def _bare(text: str, time: int, context: Context, outer: dict[str, Any] | None) -> Entry:
     """A message whose header was taken off, and what the collector made of the header."""
-    told = {name: value for name, value in (outer or {}).items() if isinstance(value, str) and value is not text}
+    told = {name: value for name, value in (outer or {}).items() if value is not text and name not in _COLLECTORS}
     location = (outer or {}).get("sourceLocation")
     source = f"{location.get('file', '')}:{location.get('line', '')}" if isinstance(location, dict) else ""
-    logger = told.get("logger") or told.get("logger_name") or ""
-    return Entry(time, letter_of(context.level), source, logger, text, None, BARE, "", False, context.pod)
+    logger = str(told.get("logger") or told.get("logger_name") or "")
+    return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, "", False, context.pod)
 
 
 def _prefixed(before: str, context: Context) -> Context:
@@ -302,6 +311,10 @@ def _decoded(text: str) -> Any:
         return None
 
 
+_MARKS = (_AUDIT, '"msg"', '"message"', '"log"', "protoPayload", '"ObjectRef"')
+"""What JSON in a text has, where it is worth a look."""
+
+
 def _is_entry(document: dict[str, Any]) -> bool:
     """Whether a document is a line of a log itself, and not a collector's with such a line inside."""
     message = document.get("msg")
@@ -316,7 +329,7 @@ def _is_line(text: str) -> bool:
         return False
     head = text[:3000]
     if head.lstrip()[:1] in {"{", "["}:
-        return _AUDIT in head or '"msg"' in head or '"message"' in head or klog_header(head) is not None
+        return klog_header(head) is not None or any(mark in head for mark in _MARKS)
     return klog_header(head) is not None or (_AUDIT in head and '{"' in head) or console(head) is not None or (
         "level=" in head and logfmt(head) is not None
     )  # fmt: skip
