@@ -61,9 +61,10 @@ def mean_interval(values: Iterable[float | None]) -> Estimate:
 def amount_interval(values: Iterable[float | None], most: float = math.inf) -> Estimate:
     """Return the mean of counts, times or shares with an interval that does not go below 0.
 
-    Student's on the logarithmic scale: the mean times e to the power of plus and minus the relative half width. A
-    mean of 0 is one of zeros alone, known exactly. ``most`` is 1 for shares: more than that they cannot be. For the
-    rest as ``mean_interval``; raises ``ValueError`` on a value below 0, too.
+    Student's on the logarithmic scale: the mean times e to the power of plus and minus the relative half width;
+    where that is more than 3, Student's own, cut off at 0. A mean of 0 is one of zeros alone, known exactly.
+    ``most`` is 1 for shares: more than that they cannot be. For the rest as
+    ``mean_interval``; raises ``ValueError`` on a value below 0, too.
     """
     known = _finite(value for value in values if value is not None)
     if known and min(known) < 0:
@@ -277,6 +278,8 @@ def _amount(mean: float | None, half: float | None, n: int, most: float = math.i
         return Estimate(mean, None, None, n)
     if mean == 0:
         return Estimate(mean, 0.0, 0.0, n)
+    if half > 3 * mean:  # a few values, mostly 0: there the logarithm's end means nothing (164,000 after a 0 and a 1)
+        return Estimate(mean, 0.0, min(mean + half, most), n)
     factor = math.exp(half / mean)
     return Estimate(mean, mean / factor, min(mean * factor, most), n)
 

@@ -62,6 +62,14 @@ def test_means_of_counts_and_times(draw: Callable, truth: float, many: int):
     assert all(amount_interval(sample(np.random.default_rng([2, number]))).low >= 0 for number in range(REPETITIONS))
 
 
+@pytest.mark.parametrize("many", [2, 3])
+def test_few_small_counts_have_no_monstrous_end(many: int):
+    assert amount_interval([0, 1]).high == pytest.approx(0.5 + 12.706 * 0.5, rel=1e-3)
+    found = coverage(lambda rng: amount_interval([float(value) for value in rng.poisson(1, many)]), 1)
+    plain = coverage(lambda rng: mean_interval([float(value) for value in rng.poisson(1, many)]), 1)
+    assert found >= plain - 0.02
+
+
 def test_an_amount_below_0_is_none_and_a_share_ends_at_1():
     assert amount_interval([0, 0, 0])[:3] == (0, 0, 0)
     assert amount_interval([0.5, 1], most=1).high == 1
@@ -73,7 +81,7 @@ def test_an_amount_below_0_is_none_and_a_share_ends_at_1():
 def test_ratios_that_are_no_shares_stay_above_0():
     found = ratio_interval([0, 30, 2], [1, 2, 1])
     assert found.mean == 8
-    assert 0 < found.low < 8 < found.high
+    assert 0 <= found.low < 8 < found.high
 
 
 def test_paired_differences_under_shared_luck():
