@@ -8,7 +8,7 @@ import pytest
 import sim
 from sim.analysis.metrics import times_to_ready
 from sim.cluster.objects import Object
-from sim.experiment.replicate import Cluster, replicate
+from sim.experiment.replicate import replicate, world_of
 from sim.scenario.errors import ScenarioError
 from sim.scenario.profile import Profile
 from sim.scenario.workload import Existing
@@ -39,9 +39,9 @@ def test_nobody_has_anything_to_do_before_a_renewal_is_due(strategy: str, preset
 def test_what_is_there_is_what_an_issuance_leaves_behind():
     """A Certificate that was issued in the simulation and one that was put there differ in times alone."""
     scenario = of("{existing: {renewals: [90d]}, certificates: 1, arrival: at-once}")
-    cluster = Cluster(scenario, Profile(), 0)
-    cluster.run()
-    store = cluster.api.store
+    world = world_of(scenario, 0, Profile())
+    world.run()
+    store = world.api.store
 
     def plain(obj: Object) -> dict[str, object]:
         status = dict(obj.status or {})
