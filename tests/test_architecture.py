@@ -38,8 +38,8 @@ JUPYTER = {("sim.experiment.result", "sim.report.html.cell"), ("sim.experiment.c
 """Jupyter asks a value itself how it looks, and what it looks like is the report's business: imported when asked."""
 
 SAME_NAME = {
-    *("Answers", "Cause", "Comparison", "Family", "Fault", "Manager", "Process", "Program", "Result", "Rule", "Until"),
-    "Writer",
+    *("Answers", "Cause", "Comparison", "Family", "Fault", "Manager", "Process", "Program", "Result", "Rule", "Step"),
+    *("Until", "Writer"),
 }
 """Names that more than one class has, and that are on their way out."""
 
@@ -136,6 +136,6 @@ def test_no_two_classes_share_a_name():
     where = defaultdict(list)
     for name, path in MODULES.items():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where[node.name].append(name)
     assert {name for name, places in where.items() if len(places) > 1} == SAME_NAME, dict(where)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
+from sim.recording.conflict import CODE
+from sim.recording.fields import FIELDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from sim.families.plain.commons import Commons
 
 RESOURCE = "configmaps"
-MOST_FIELDS = 62
-"""Bits of a mask of fields: from this one on fields share a bit in the tables."""
+FIRST_BIT = len(FIELDS)
+"""Of field 0 in a mask of fields: above those that name the parts of a Certificate."""
+MOST_FIELDS = 62 - FIRST_BIT
+"""From this one on fields share a bit in the tables."""
 VERBS = {"update": "update", "apply": "apply"}
 """Strategy to the verb of its requests; the others patch."""
 
@@ -179,7 +183,7 @@ def requests(run: Contended) -> dict[str, Any]:
         "read_version": joined(0, "version", 0),
         "base_version": joined("version", "base", "base"),
         "written_version": joined(0, "written", "written"),
-        "fields": np.where(field < 0, 0, 1 << np.clip(field, 0, MOST_FIELDS - 1)),
+        "fields": np.where(field < 0, 0, 1 << (FIRST_BIT + np.clip(field, 0, MOST_FIELDS - 1))),
         "hidden_retries": zero,
         "read_ns": joined("read_asked", np.maximum(writes[:, at["read_decided"]], writes[:, at["began"]]), "sent"),
         "asked_ns": joined("read_asked", "asked", "sent"),
@@ -251,7 +255,7 @@ class Rows(Sequence[tuple[Any, ...]]):
         made = make(self._run)
         values = {name: _values(name, made[name]) for name in columns}
         if self._name == "requests":  # whole numbers of Python hold any number of fields
-            values["fields"] = [0 if field < 0 else 1 << field for field in made["field"].tolist()]
+            values["fields"] = [0 if field < 0 else 1 << (FIRST_BIT + field) for field in made["field"].tolist()]
         return list(zip(*values.values(), strict=True))
 
     def __len__(self) -> int:
@@ -265,7 +269,10 @@ class Rows(Sequence[tuple[Any, ...]]):
 
 
 def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
-    """Return the Arrow tables of one replication; those that only controllers fill are empty."""
+    """Return the Arrow tables of one replication; those that only controllers fill are empty.
+
+    Of an apply that was refused for its field it is not told whose the field is.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -287,6 +294,11 @@ def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
             else:
                 arrays.append(_integers(made[column], pa.int64()))
         found[name] = pa.Table.from_arrays(arrays, schema=frames.schema(name))
+        if name == "requests":  # who is refused meant to change the field that the write was about, and nothing else
+            refused = np.flatnonzero(made["code"] == CODE)
+            wanted = zip(made["request"][refused].tolist(), made["fields"][refused].tolist(), strict=True)
+            rows = [(request, mask, 0, "", 0) for request, mask in wanted]
+            found["refusals"] = frames.table("refusals", rows, replication)
     return found
 
 

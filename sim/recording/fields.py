@@ -144,5 +144,7 @@ CERTIFICATES = FieldTable(FIELDS)
 
 
 def field_names(mask: int) -> list[str]:
-    """The parts of a Certificate in a mask, as people write them."""
-    return CERTIFICATES.in_words(mask)
+    """The parts in a mask, as people write them: of a Certificate or, above those, what plain clients write."""
+    above = mask >> len(FIELDS)
+    data = [f"data.field-{bit}" for bit in range(above.bit_length()) if above >> bit & 1]
+    return CERTIFICATES.in_words(mask) + data

@@ -79,3 +79,14 @@ def test_the_report_and_the_cell_speak_of_clients():
         assert "commits a second" in words
         assert "jobs that committed" in words
         assert not re.search("Certificate|Ready|cert-manager", words)
+
+
+@pytest.mark.parametrize(("fields", "share"), [(1, 1.0), (4, 0.3)])
+def test_conflicts_are_true_ones_where_both_write_the_same_field(fields: int, share: float):
+    text = CLOBBER.replace("until: {at_most: 30s}", "until: {at_most: 60s}")
+    found = sim.run(load(text, [f"contention.fields={fields}"]), jobs=1).attribution
+    assert len(found) > 50
+    assert found["true_conflict"].mean() == pytest.approx(share, abs=0.15 if fields > 1 else 0)
+    assert {name for each in found["winner_fields"] for name in each.split(", ")} == {
+        f"data.field-{n}" for n in range(fields)
+    }
