@@ -188,7 +188,10 @@ class _Answering:
     def _put(self) -> Response:
         write, live = self.write, self.live
         assert live is not None
-        whole = self._read(write.body)
+        body = write.body
+        if write.subresource and "metadata" not in body:  # a client that sends its status alone means its copy of it
+            body = {**self.live_whole, **body, "metadata": {**self.live_whole["metadata"], "resourceVersion": ""}}
+        whole = self._read(body)
         metadata = whole["metadata"]
         uid = metadata.get("uid") or write.uid
         if uid and uid != live.uid:

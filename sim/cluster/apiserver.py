@@ -52,6 +52,11 @@ class ApiServer:
         """
         kind = self.kinds.get(write.kind)
         if isinstance(kind, DescribedKind):
+            if kind.goes_quickly(write, self._objects[write.kind].get(write.name)):
+                try:
+                    return self._verbs[write.verb](write, kind, now)
+                except IrregularError:
+                    pass
             return handle(self.store, write, kind, now)
         verb = self._verbs.get(write.verb)
         subresource = write.subresource
@@ -217,10 +222,14 @@ class ApiServer:
             try:
                 values["labels"], values["annotations"] = string_maps(whole.get("metadata"))
             except TypeError:
+                if kind.described:
+                    raise IrregularError from None
                 return Response(400, "BadRequest", live, False, messages.plain, _BAD_METADATA)
         try:
             changed, removed = compared(kind, live, values)
         except IrregularError:
+            if kind.described:
+                raise
             causes = settle(kind, values)
             if causes:
                 return Response(422, "Invalid", live, False, messages.invalid, kind, name, causes)
@@ -282,6 +291,8 @@ class ApiServer:
         try:
             return apply(self.store, live, write, kind, now, lenient=False)
         except IrregularError:
+            if kind.described:
+                raise
             body = whole_numbers(body)
             errors = unfit(kind, body)
             if errors:

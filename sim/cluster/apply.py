@@ -85,6 +85,8 @@ def apply(store: Store, live: Object | None, write: Write, kind: Kind, now: int,
     fixed = immutable(write, kind, live, draft.values) if write.uid is not None or kind.defaults else []
     if fixed:
         return Response(422, "Invalid", live, False, messages.invalid, kind, write.name, fixed)
+    if kind.described and draft.removed and not regular(kind, draft.values):
+        raise IrregularError
     if lenient or (draft.removed and not regular(kind, draft.values)):
         # a null status where there was none is unchanged, and what is unchanged is not validated again
         kept_null = live.status is None and draft.values.get("status", ABSENT) is None
@@ -156,6 +158,12 @@ def _prune(kind: Kind, base: Object, draft: _Draft, last: ManagerEntry, managers
     owned_before = last[4]
     if not owned_before & ~managed:
         return
+    if kind.described:
+        known = 0
+        for node in kind.nodes.values():
+            known |= node.subtree
+        if owned_before & ~managed & ~known:  # such as a finalizer
+            raise IrregularError
     values = draft.values
     for slot, node in kind.nodes.items():
         if not node.subtree & owned_before:

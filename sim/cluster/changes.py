@@ -124,6 +124,8 @@ def untyped(kind: Kind, live: Object | None, body: dict[str, Any], written: Valu
                 try:
                     node.adopt(value, False)
                 except IrregularError:
+                    if kind.described:
+                        raise
                     if typed_errors(node, cleaned(node, value), f".{part}", duplicates=True):
                         return True
     return False

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from sim.cluster.kinds import Kind
-from sim.cluster.managing import Manager
+from sim.cluster.kinds import MAPS, Kind
+from sim.cluster.managing import Manager, root_of
+from sim.cluster.objects import Object, Write
+from sim.cluster.regular import shape_of
+from sim.cluster.schema import Struct
+from sim.cluster.shapes import STRING_MAP
 from sim.scenario.kinds.crd import Description
+from sim.scenario.kinds.structural import ABSENT, Schema
 
 
 class DescribedKind(Kind):
-    """A kind whose objects a structural schema describes."""
+    """A kind whose objects a structural schema describes.
 
-    __slots__ = ("has_status", "manager", "schema")
+    ``quick`` says whether most writes can be answered the short way (``sim.cluster.regular``).
+    """
+
+    __slots__ = ("has_status", "manager", "quick", "schema")
 
     def __init__(self, description: Description, *, unconditional: bool = False, generations: bool = True) -> None:
         super().__init__(
@@ -21,8 +29,61 @@ class DescribedKind(Kind):
             {},
             unconditional=unconditional,
         )
-        self.schema = description.schema
+        self.described = True
+        self.schema = schema = description.schema
         self.has_status = description.status
         self.namespaced = description.namespaced
         self.first_generation = 1 if generations else 0
-        self.manager = Manager(self.paths, self.schema, self.api_version, status=self.has_status)
+        root = root_of(self.paths, schema)
+        parts = {name: below for name, below in schema.properties.items() if name not in _OF_ALL}
+        slots = {"spec", "status"} if self.has_status else {"spec"} if generations else {"spec", "data"}
+        self.quick = not schema.has_rules and set(parts) <= slots and not _says_more(schema)
+        if self.quick:
+            metadata = Struct(root.position("metadata"), {"labels": STRING_MAP, "annotations": STRING_MAP})
+            self.fields = {name: shape_of(below)(root.position(name)) for name, below in parts.items()}
+            root.members |= {"metadata": metadata, **self.fields}
+            self.status = self.fields.get("status") if self.has_status else None
+            self.parts = tuple((name, node) for name, node in self.fields.items() if node is not self.status)
+            self.root = {"metadata": metadata, **self.fields}
+            self.nodes = {**metadata.fields, **self.fields}
+            defaulted = [name for name, below in parts.items() if below.default is not ABSENT]
+            self.required = tuple(dict.fromkeys((*schema.required, *defaulted)))
+        self.manager = Manager(root, self.api_version, status=self.has_status)
+
+    def goes_quickly(self, write: Write, live: Object | None) -> bool:
+        """Whether a write may be answered the short way: what it does is then among the usual things."""
+        body = write.body
+        if not self.quick or live is None or live.lossy or live.more or write.validation or not isinstance(body, dict):
+            return False
+        if write.subresource and self.status is None:
+            return False
+        for part, value in body.items():
+            if part == "metadata":
+                if not isinstance(value, dict) or not value.keys() <= MAPS:
+                    return False
+            elif value is None or part not in self.fields:
+                return False
+        if write.verb == "update":
+            whole = write.subresource or not (live.finalizers or live.owners or live.generate_name)
+            return bool(whole) and live.deleted is None
+        return (
+            write.verb in {"merge-patch", "apply"}
+            and live.deleted is None
+            and write.uid is None
+            and (write.verb != "apply" or (write.manager != "kubectl" and bool(live.managers)))
+        )
+
+
+_OF_ALL = frozenset({"apiVersion", "kind", "metadata"})
+
+
+def _says_more(schema: Schema) -> bool:
+    """Whether a schema says something of the object as a whole that the short way does not know."""
+    return (
+        schema.preserve_unknown
+        or schema.additional is not None
+        or bool(schema.all_of or schema.any_of or schema.one_of or schema.not_)
+        or schema.min_properties is not None
+        or schema.max_properties is not None
+        or any(name not in schema.properties for name in schema.required)
+    )

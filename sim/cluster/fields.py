@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from sim.cluster.atoms import UNTYPED, Atom
+
 _CACHE_LIMIT = 1 << 14
 
 
@@ -18,13 +20,18 @@ class Position(NamedTuple):
     """Where a path sits.
 
     ``element`` is how ``fieldsV1`` writes its last part (``f:spec``, ``k:{"type":"Ready"}``), ``text`` how
-    conflicts do (``.spec``, ``[type="Ready"]``). ``up`` is the path above, ``None`` at the root.
+    conflicts do (``.spec``, ``[type="Ready"]``). ``up`` is the path above, ``None`` at the root. For kinds that a
+    schema describes, ``atom`` is the type of its values, ``declared`` whether the schema names it, and ``rank`` its
+    sort key among its neighbours.
     """
 
     paths: Paths
     up: Path | None
     element: str
     text: str
+    atom: Atom | None = None
+    declared: bool = False
+    rank: tuple[Any, ...] = ()
 
 
 class Path:
@@ -34,34 +41,50 @@ class Path:
     declared fields above it. For ``element``, ``text`` and ``up`` see ``Position``.
     """
 
-    __slots__ = ("ancestors", "bit", "element", "paths", "subtree", "text", "up")
+    __slots__ = ("ancestors", "atom", "bit", "declared", "element", "members", "paths", "rank", "subtree", "text", "up")
 
     def __init__(self, place: Position) -> None:
-        self.paths, self.up, self.element, self.text = place
+        self.paths, self.up, self.element, self.text, self.atom, self.declared, self.rank = place
+        self.members: dict[Any, Path] = {}
+        """Paths directly below, as far as they have been seen, by name, key or value (``typedpaths``)."""
         self.bit = self.paths.intern(self)
         self.subtree = self.bit
         self.ancestors = 0
         above = self.up
         while above is not None:
             above.subtree |= self.bit
-            if above.element[0] == "f":  # a list item is no declared field
+            # A list item is no declared field, nor is a key of a map.
+            if above.declared or (above.atom is None and above.element[0] == "f"):
                 self.ancestors |= above.bit
             above = above.up
 
     def field(self, name: str) -> Position:
         """The place of a field or map key below this path."""
-        return Position(self.paths, self, "f:" + name, "." + name)
+        if self.atom is None:
+            return Position(self.paths, self, "f:" + name, "." + name)
+        kind = self.atom.map
+        declared = kind is not None and name in kind.fields
+        atom = None if kind is None else kind.fields[name] if declared else kind.element
+        return Position(self.paths, self, "f:" + name, "." + name, atom or UNTYPED, declared, (0, name))
+
+    def new_field(self, name: str) -> Path:
+        """Make the path of a field or map key."""
+        return Path(self.field(name))
+
+    def new_item(self, keys: dict[str, Any], position: Position) -> Path:
+        """Make the path of the list item with these keys."""
+        return Path(position)
 
     def name(self) -> str:
         """The whole path as a conflict names it, such as ``.status.conditions[type="Ready"].reason``."""
         return (self.up.name() if self.up is not None else "") + self.text
 
-    def order(self) -> tuple[tuple[int, str], ...]:
+    def order(self) -> tuple[tuple[int, Any], ...]:
         """Sort key of ``fieldpath.Set.Iterate``: at each level members first, then what is below them."""
-        key: list[tuple[int, str]] = [(0, self.element)]
+        key: list[tuple[int, Any]] = [(0, self.rank or self.element)]
         above = self.up
         while above is not None:
-            key.append((1, above.element))
+            key.append((1, above.rank or above.element))
             above = above.up
         return tuple(reversed(key))
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sim.cluster.fields import Position
+from sim.cluster.fields import Path, Position
 from sim.cluster.schema import ABSENT, IrregularError, Node, Shape
+from sim.cluster.typedpaths import key_path
 
 ItemShape = Callable[["ListMap", str | None], Node]
 """Builds the node of a list item: the list and the value of the item's key field."""
@@ -24,6 +25,11 @@ class FreeMap(Node):
         super().__init__(place)
         self.shape = shape
         self.children: dict[str, Node] = {name: below(self.field(name)) for name, below in declared.items()}
+        self.members = self.children  # type: ignore[assignment] # all of them are nodes
+
+    def new_field(self, name: str) -> Node:
+        """See ``Path.new_field``."""
+        return self.child(name)
 
     def child(self, key: str) -> Node:
         """The node of ``key``, interned at its first use."""
@@ -133,15 +139,25 @@ class ListMap(Node):
         self.item = item
         self.children: dict[str | None, Node] = {}
 
+    def new_item(self, keys: dict[str, Any], position: Position) -> Path:
+        """See ``Path.new_item``."""
+        value = keys.get(self.key)
+        if len(keys) != 1 or not isinstance(value, str):
+            return super().new_item(keys, position)
+        node = self.children[value] = self.item(self, value)
+        return node
+
     def child(self, item: Any) -> Node:
         """The node of a list item, interned when its key is first seen."""
         if not isinstance(item, dict):
             raise IrregularError
         key = item.get(self.key, ABSENT)
-        if not isinstance(key, str) and key is not None:
+        if not isinstance(key, str) and (key is not None or self.atom is not None):
             raise IrregularError
         node = self.children.get(key)
         if node is None:
+            if self.atom is not None:
+                return key_path(self, {self.key: key})  # type: ignore[return-value] # see new_item
             node = self.children[key] = self.item(self, key)
         return node
 
@@ -251,8 +267,8 @@ class ListMap(Node):
                 more, less = node.compare(was, item)
                 changed |= more
                 removed |= less
-        for key, was in before.items():
-            removed |= self.children[key].adopt(was, True)[1]
+        for was in before.values():
+            removed |= self.child(was).adopt(was, True)[1]
         return changed, removed
 
     def remove(self, value: Any, paths: int) -> Any:

@@ -30,6 +30,7 @@ class Kind:
     __slots__ = (
         "api_version",
         "defaults",
+        "described",
         "fields",
         "first_generation",
         "group",
@@ -68,6 +69,7 @@ class Kind:
         self.resource = f"{plural}.{group}" if group else plural
         self.paths = Paths()
         self.namespaced = True
+        self.described = False
         self.required = required
         self.unconditional = unconditional
         self.tracked = tracked

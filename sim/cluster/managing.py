@@ -14,6 +14,7 @@ from sim.cluster.fields import Paths
 from sim.cluster.golang import same
 from sim.cluster.objects import ManagerEntry
 from sim.cluster.ownership import BEFORE_FIRST_APPLY, NO_TIME, Managers, applied, updated
+from sim.cluster.typedpaths import Root, field
 from sim.scenario.kinds.structural import Schema
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -34,26 +35,31 @@ class FieldConflictError(Exception):
         self.conflicts = conflicts
 
 
+def root_of(paths: Paths, schema: Schema) -> Root:
+    """The root of the paths of objects of a schema."""
+    atom = atoms.atom_of(schema)
+    assert atom.map is not None
+    atom.map.fields |= {"apiVersion": atoms.STRING, "kind": atoms.STRING, "metadata": atoms.METADATA}
+    if atom.map.element is atoms.DEDUCED and not schema.preserve_unknown and schema.additional is None:
+        atom.map.element = None
+    return Root(paths, atom)
+
+
 class Manager:
     """Tracks who owns what in objects of one kind."""
 
-    def __init__(self, paths: Paths, schema: Schema, api_version: str, *, status: bool) -> None:
-        atom = atoms.atom_of(schema)
-        assert atom.map is not None
-        atom.map.fields |= {"apiVersion": atoms.STRING, "kind": atoms.STRING, "metadata": atoms.METADATA}
-        if atom.map.element is atoms.DEDUCED and not schema.preserve_unknown and schema.additional is None:
-            atom.map.element = None
-        self.root = atoms.Root(paths, atom)
-        self._paths = paths
+    def __init__(self, root: Root, api_version: str, *, status: bool) -> None:
+        self.root = root
+        self._paths = root.paths
         self._api_version = api_version
         self._status = status
-        metadata = atoms.field(self.root, "metadata")
-        places = [atoms.field(self.root, "apiVersion"), atoms.field(self.root, "kind"), metadata]
-        places += [atoms.field(metadata, name) for name in _STRIPPED]
+        metadata = field(self.root, "metadata")
+        places = [field(self.root, "apiVersion"), field(self.root, "kind"), metadata]
+        places += [field(metadata, name) for name in _STRIPPED]
         self._stripped = 0
         for place in places:
             self._stripped |= place.bit
-        self._spec, self._status_path = atoms.field(self.root, "spec"), atoms.field(self.root, "status")
+        self._spec, self._status_path = field(self.root, "spec"), field(self.root, "status")
 
     def _ignored(self, subresource: str) -> int:
         """Paths that a write to this endpoint does not store, and does not count as its own."""

@@ -128,6 +128,7 @@ class Struct(Node):
     def __init__(self, place: Position, shapes: Mapping[str, Shape], required: tuple[str, ...] = ()) -> None:
         super().__init__(place)
         self.fields: dict[str, Node] = {name: shape(self.field(name)) for name, shape in shapes.items()}
+        self.members.update(self.fields)
         self.required = required
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:

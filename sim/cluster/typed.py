@@ -12,20 +12,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.cluster import golang
-from sim.cluster.atoms import Above, OddItemError, Root, TypedPath, field, item_path, key_path, value_path
-from sim.cluster.fields import Paths
+from sim.cluster.atoms import Atom
+from sim.cluster.fields import Path, Paths
 from sim.cluster.golang import same
+from sim.cluster.typedpaths import Above, OddItemError, Root, field, item_path, key_path, value_path
 from sim.scenario.kinds.structural import ABSENT
 
 
-def owned(path: TypedPath, value: Any) -> int:
+def owned(path: Path, value: Any) -> int:
     """The paths of a value that an applier owns (``ToFieldSet``); the path itself where it is a leaf."""
-    forms = path.atom.forms_of(value)
+    forms = _atom(path).forms_of(value)
     if forms[0] == "m":
-        return path.bit if path.atom.map.atomic else fields_owned(path, value)  # type: ignore[union-attr]
+        return path.bit if _atom(path).map.atomic else fields_owned(path, value)  # type: ignore[union-attr]
     if forms[0] == "s":
         return path.bit
-    kind = path.atom.list
+    kind = _atom(path).list
     assert kind is not None
     if kind.atomic:
         return path.bit
@@ -51,6 +52,12 @@ def fields_owned(up: Above, value: Any) -> int:
     return mask
 
 
+def _atom(path: Above) -> Atom:
+    """The type of a path's values."""
+    assert path.atom is not None
+    return path.atom
+
+
 class Comparison:
     """Sets of paths: in the old value only, in both and different, in the new value only."""
 
@@ -73,9 +80,9 @@ def compare_fields(up: Above, old: Any, new: Any, found: Comparison) -> None:
             compare(field(up, name), ABSENT, item, found)
 
 
-def compare(path: TypedPath, old: Any, new: Any, found: Comparison) -> None:
+def compare(path: Path, old: Any, new: Any, found: Comparison) -> None:
     """Compare two values at a path; either may be ``ABSENT``."""
-    atom = path.atom
+    atom = _atom(path)
     before, after = atom.forms_of(old), atom.forms_of(new)
     if new is ABSENT:
         leaf = _compare_as(before[0], path, old, new, found)
@@ -91,16 +98,16 @@ def compare(path: TypedPath, old: Any, new: Any, found: Comparison) -> None:
             found.removed |= path.bit
 
 
-def _compare_as(form: str, path: TypedPath, old: Any, new: Any, found: Comparison) -> bool:
+def _compare_as(form: str, path: Path, old: Any, new: Any, found: Comparison) -> bool:
     """Compare two values as maps, lists or scalars; whether they were a leaf."""
     if form == "m":
-        kind: Any = path.atom.map
+        kind: Any = _atom(path).map
         some = (isinstance(old, dict) and old) or (isinstance(new, dict) and new)
         if some and not kind.atomic:
             compare_fields(path, old, new, found)
             return False
     elif form == "l":
-        kind = path.atom.list
+        kind = _atom(path).list
         items = (isinstance(old, list) and old) or (isinstance(new, list) and new)
         if items and not kind.atomic:
             _compare_items(path, old, new, found)
@@ -114,14 +121,14 @@ def _compare_as(form: str, path: TypedPath, old: Any, new: Any, found: Compariso
     return True
 
 
-def _grouped(path: TypedPath, items: Any) -> dict[TypedPath, list[Any]]:
-    groups: dict[TypedPath, list[Any]] = {}
+def _grouped(path: Path, items: Any) -> dict[Path, list[Any]]:
+    groups: dict[Path, list[Any]] = {}
     for item in items if isinstance(items, list) else ():
         groups.setdefault(item_path(path, item), []).append(item)
     return groups
 
 
-def _compare_items(path: TypedPath, old: Any, new: Any, found: Comparison) -> None:
+def _compare_items(path: Path, old: Any, new: Any, found: Comparison) -> None:
     before, after = _grouped(path, old), _grouped(path, new)
     for place in {**before, **after}:
         was, item = before.get(place, []), after.get(place, [])
@@ -140,9 +147,9 @@ def _compare_items(path: TypedPath, old: Any, new: Any, found: Comparison) -> No
             found.added |= place.bit
 
 
-def merge(path: TypedPath, old: Any, new: Any) -> Any:
+def merge(path: Path, old: Any, new: Any) -> Any:
     """Merge an applied value into the one that is there; ``ABSENT`` where nothing comes of it."""
-    atom = path.atom
+    atom = _atom(path)
     before, after = atom.forms_of(old), atom.forms_of(new)
     form = (before if new is ABSENT else after)[0]
     if form == "m" and atom.map is not None and not atom.map.atomic:
@@ -168,22 +175,22 @@ def merge_fields(up: Above, old: Any, new: Any) -> Any:
     return out or ABSENT
 
 
-def _merge_items(path: TypedPath, old: Any, new: Any) -> Any:
+def _merge_items(path: Path, old: Any, new: Any) -> Any:
     """Items in the order of ``visitListItems``: those applied in their order, others where they were between."""
     old = old if isinstance(old, list) else []
     new = new if isinstance(new, list) else []
     left = [item_path(path, item) for item in old]
     right = [item_path(path, item) for item in new]
-    in_left: dict[TypedPath, Any] = {}
+    in_left: dict[Path, Any] = {}
     for place, item in zip(left, old, strict=True):
         in_left[place] = None if place in in_left else item  # duplicates are not merged with
     in_right = dict(zip(right, new, strict=True))
     shared = iter([place for place in right if place in in_left])
     wanted = next(shared, None)
-    merged: set[TypedPath] = set()
+    merged: set[Path] = set()
     out: list[Any] = []
 
-    def take(place: TypedPath, was: Any, item: Any) -> None:
+    def take(place: Path, was: Any, item: Any) -> None:
         made = merge(place, was, item)
         if made is not ABSENT:
             out.append(made)
@@ -233,16 +240,17 @@ def removed_fields(up: Above, value: Any, paths: int) -> Any:
     return out or None
 
 
-def removed(path: TypedPath, value: Any, paths: int) -> Any:
+def removed(path: Path, value: Any, paths: int) -> Any:
     """``value`` without the items in ``paths`` (``RemoveItems``), some of which are below ``path``."""
-    form = path.atom.forms_of(value)[0]
+    atom = _atom(path)
+    form = atom.forms_of(value)[0]
     if form == "s":
         return value
     if form == "m":
-        assert path.atom.map is not None
-        return None if path.atom.map.atomic else removed_fields(path, value, paths)
-    assert path.atom.list is not None
-    if not isinstance(value, list) or not value or path.atom.list.atomic:
+        assert atom.map is not None
+        return None if atom.map.atomic else removed_fields(path, value, paths)
+    assert atom.list is not None
+    if not isinstance(value, list) or not value or atom.list.atomic:
         return None
     out = []
     for item in value:
@@ -258,7 +266,7 @@ def type_errors(path: Above, value: Any, *, duplicates: bool) -> list[tuple[str,
 
     ``duplicates`` says whether an associative list may have a key twice, which applied configurations may not.
     """
-    atom = path.atom
+    atom = _atom(path)
     form = atom.forms_of(value)[0]
     if value is None:
         return []
@@ -274,7 +282,7 @@ def type_errors(path: Above, value: Any, *, duplicates: bool) -> list[tuple[str,
 
 
 def _field_errors(path: Above, value: dict[str, Any], duplicates: bool) -> Iterator[tuple[str, str]]:
-    kind = path.atom.map
+    kind = _atom(path).map
     assert kind is not None
     for name, item in value.items():
         if name not in kind.fields and kind.element is None:
@@ -286,7 +294,7 @@ def _field_errors(path: Above, value: dict[str, Any], duplicates: bool) -> Itera
 
 
 def _item_errors(path: Above, value: list[Any], duplicates: bool) -> Iterator[tuple[str, str]]:
-    kind = path.atom.list
+    kind = _atom(path).list
     assert kind is not None
     if kind.atomic:
         element = Root(Paths(), kind.element)
