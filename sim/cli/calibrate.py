@@ -95,6 +95,8 @@ def calibrate(
         emit_json(document)
     else:
         emit(_report(calibration, sys.stdout.isatty()))
+        for left in (left for each in found for left in each.left_out):
+            emit(f"left out: {left.path}: {left.why}\n")
         if output is not None:
             emit(f"Profile written to {output}\n")
 

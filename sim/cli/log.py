@@ -123,6 +123,7 @@ def _by_name(found: list[Recording]) -> dict[str, Recording]:
 def _several(reports: dict[str, LogReport], as_json: bool, explain: bool) -> None:
     from sim.logs.log_json import how
     from sim.logs.logs_of_many import ROWS, json_of_many, row, verdict_of_many
+    from sim.report.reallog import left_out
     from sim.report.text import bold, keep_names, render, table
 
     if as_json:
@@ -138,7 +139,7 @@ def _several(reports: dict[str, LogReport], as_json: bool, explain: bool) -> Non
         for name, report in reports.items()
         for one in (report.stuck or [])[:_SHOWN]
     ]
-    lines += [f"left out: {path}: {why}" for report in reports.values() for path, why in report.left_out]
+    lines += left_out([each for report in reports.values() for each in report.left_out], explain)
     if explain:
         lines += [f"read: {one.name}: {how(one)}" for report in reports.values() for one in report.accounts]
     lines += [f"note: {name}: {note}" for name, report in reports.items() for note in report.notes]

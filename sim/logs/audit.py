@@ -68,6 +68,7 @@ class AuditEvent(NamedTuple):
     manager: str = ""  # field manager that the request named; "" for the default
     forced: bool = False  # an apply with force
     timed: bool = True  # whether the log has both times, so that the service time is known
+    user: str = ""  # who it was for the API server
     message: str = ""  # of a refusal whose reason is FieldConflict: which fields, and whose
     sent_json: bytes = b""  # the request's body as JSON, where bodies were asked for and the log has it
     answer_json: bytes = b""  # the answer's body, likewise
@@ -333,7 +334,8 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
         return f"{'bad' if text else 'missing'} {field}"
     if answered < received:
         return "answered before it was received"
-    actor, ours = actor_of(item.agent, item.user.username if item.user is not None else "")
+    user = item.user.username if item.user is not None else ""
+    actor, ours = actor_of(item.agent, user)
     resource, code, name = about.resource, status.code, about.name
     reason = status.reason
     if reason == "Conflict" and status.message.startswith("Apply failed with"):
@@ -365,7 +367,7 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
     return AuditEvent(
         received, answered, intern(actor), ours, intern(verb), intern(resource), intern(about.subresource),
         intern(about.namespace), intern(name), code, intern(reason), _number(about.version), written, recorded, sent,
-        answer, intern(about.api_group), intern(manager[1]) if manager else "", force, timed,
+        answer, intern(about.api_group), intern(manager[1]) if manager else "", force, timed, intern(user),
         status.message[:400] if reason == "FieldConflict" else "",
         bytes(item.sent) if bodies and not secret else b"",
         bytes(item.answer) if bodies and good and not secret else b"",

@@ -76,6 +76,7 @@ class Causes:
     error_text: dict[str, str] = field(default_factory=dict)
     _decided: dict[str, int] = field(default_factory=dict)
     _approved: dict[str, int] = field(default_factory=dict)
+    _first_set: list[float] = field(default_factory=list)
     _issued: list[float] = field(default_factory=list)
     _signed: list[float] = field(default_factory=list)
 
@@ -115,8 +116,13 @@ class Causes:
         elif line.resource == "CertificateRequest":
             if line.condition == "Approved" and len(self._approved) < _MOST:
                 self._approved[name] = line.time_ns
-            elif line.condition == "Ready" and name in self._approved and (line.status != "False"):
-                self._signed.append((line.time_ns - self._approved.pop(name)) / SECOND)
+            elif line.condition == "Ready" and name in self._approved:
+                took = (line.time_ns - self._approved[name]) / SECOND
+                if line.status == "True":
+                    self._signed.append(took)
+                    del self._approved[name]
+                elif not line.status:  # set for the first time: True, or Pending, which the line does not say
+                    self._first_set.append(took)
         elif line.resource == "Certificate" and line.condition == "Ready" and line.status == "True":
             decided = self._decided.pop(name, None)
             if decided is not None and line.time_ns >= decided:
@@ -129,8 +135,11 @@ class Causes:
 
     @property
     def signed(self) -> Durations | None:
-        """From a request's approval to its signature or its refusal: the issuer's time."""
-        return _durations(self._signed)
+        """From a request's approval to its signature: the issuer's time.
+
+        A request that is signed at once has one transition, of which older releases do not log the status.
+        """
+        return _durations(self._signed or self._first_set)
 
     def found(self) -> list[Cause]:
         """Return the causes, those that stop an object first, then by what they took."""

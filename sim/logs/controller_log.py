@@ -254,8 +254,10 @@ def _causes(line: Any, entry: Entry, text: str, values: dict[str, Any], key: str
     if "has not been approved" in text or "until it is Approved" in text:
         made = line(UNAPPROVED, "certificaterequests", key)
         return made
+    if "in work queue no longer exists" in text:
+        return None  # it was deleted meanwhile: nothing is left to do
     if entry.level in "EF" or ("re-queuing item" in text and "error" in text) or "Reconciler error" in text:
-        made = line(ERROR, "", key, text=text[:200], by=line("").controller or _from_source(entry))
+        made = line(ERROR, "", key, text=(_error(values) or text)[:200], by=line("").controller or _from_source(entry))
         return made
     return None
 

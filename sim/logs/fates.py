@@ -12,13 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sim.logs.audit import CERTIFICATES
 from sim.logs.controller_log import CONFLICT, ERROR, TRANSITION, LogLine
 from sim.units import SECOND
 
 LONGEST_WAIT = 35 * SECOND
 """A little more than the longest back-off of cert-manager's certificates-* queues, 30 s."""
+_FIRST_WAITS = {True: SECOND, False: SECOND // 20}
+"""First back-off of these queues (1 s), and of others ten times that of controller-runtime's (5 ms); it doubles."""
 MANY = 5
 """Refusals in a row from which a controller that is still being refused is called failing."""
+_MOST_NAMES = 50_000
 _APART = 300 * SECOND  # a refusal so long after the last one begins another story
 
 
@@ -58,6 +62,7 @@ class Fates:
     _chains: dict[tuple[str, str, str], list[_Chain]] = field(default_factory=dict)
     _items: dict[tuple[str, str], list[_Chain]] = field(default_factory=dict)  # the last, by controller and key
     _ready: dict[str, list[int]] = field(default_factory=dict)  # by the name of the Certificate or request
+    _refused_names: set[str] = field(default_factory=set)
     _named: dict[str, set[str]] = field(default_factory=dict)  # namespaces in which a name was seen
     _end: int = -1
 
@@ -66,7 +71,7 @@ class Fates:
         if not line.timed:
             return
         self._end = max(self._end, line.time_ns)
-        if "/" in line.key:
+        if "/" in line.key and len(self._named) < _MOST_NAMES:
             self._named.setdefault(line.key.rsplit("/", 1)[1], set()).add(line.key)
         if line.what == CONFLICT:
             self._refused(line)
@@ -74,9 +79,12 @@ class Fates:
             for chain in self._items.get((line.controller, line.key), ()):
                 chain.error_ns, chain.error = line.time_ns, line.text
         elif line.what == TRANSITION and line.condition == "Ready" and line.status == "True":
-            self._ready.setdefault(line.key.rsplit("/", 1)[-1], []).append(line.time_ns)
+            name = line.key.rsplit("/", 1)[-1]
+            if name in self._refused_names:
+                self._ready.setdefault(name, []).append(line.time_ns)
 
     def _refused(self, line: LogLine) -> None:
+        self._refused_names.add(line.key.rsplit("/", 1)[-1])
         chains = self._chains.setdefault((line.controller, line.resource, line.key), [])
         if chains and 0 <= line.time_ns - chains[-1].last < _APART:
             chain = chains[-1]
@@ -111,7 +119,9 @@ class Fates:
         left = self._end - chain.last
         if chain.count >= MANY and left < max(2 * chain.gap, 10 * SECOND):
             return fate(FAILING, self._end)
-        return fate(QUIET if left >= max(LONGEST_WAIT, 2 * chain.gap) else OPEN, self._end)
+        wait = _FIRST_WAITS[resource == CERTIFICATES] << min(chain.count - 1, 20)
+        enough = min(max(2 * wait + SECOND, 2 * chain.gap), LONGEST_WAIT)
+        return fate(QUIET if left >= enough else OPEN, self._end)
 
 
 _ORDER = (FAILING, ANOTHER, OPEN, READY, QUIET)

@@ -30,6 +30,7 @@ from sim.logs.logreport import (
 from sim.logs.lost_updates import LostUpdates
 from sim.logs.reader import FileAccount
 from sim.logs.refusals import FieldLoss, Refusals, Writer, concerns_certificates
+from sim.logs.writers import TOGETHER
 from sim.units import MINUTE, SECOND
 
 STUCK_AFTER = MINUTE
@@ -89,6 +90,7 @@ class ConflictTally:
         self._certificates: dict[str, _Certificate] = {}
         self._first: dict[str, int] = {}  # first refusal of each Certificate, by the server's clock
         self._untimed = False
+        self._together: set[str] = set()  # users of cert-manager whose controllers have one name
         self._log = _LogSide()
 
     def add(self, item: AuditEvent | LogLine) -> None:
@@ -105,6 +107,8 @@ class ConflictTally:
         span.end = max(span.end, event.answered_ns)
         if event.ours:
             self._ours += 1
+            if event.actor == TOGETHER:
+                self._together.add(event.user)
         if not event.timed:
             self._untimed = True
         self._refusals.add(event)
@@ -176,7 +180,7 @@ class ConflictTally:
         refused = self._refusals.refused if audit else log.refused
         objects = self._refusals.objects if audit else self._full_keys()
         ours = self._ours > 0 if audit else log.ours > 0
-        subject = CERT_MANAGER if ours or not refused else ALL_WRITERS
+        subject = CERT_MANAGER if ours else ALL_WRITERS
         times = (self._refusals.times if audit else log.times)[subject == CERT_MANAGER]
         timeline = _timeline(times, span.start, span.length, parts)
         peak = timeline.index(max(timeline)) if timeline else 0
@@ -366,6 +370,12 @@ class ConflictTally:
                 notes.append("this release's conflict line does not name the controller; the audit log does")
         if self._events and not self._certificates and subject == CERT_MANAGER:
             notes.append("the audit log holds no body of a Certificate, so what is stuck can't be told")
+        if self._together:
+            users = ", ".join(sorted(user for user in self._together if user)[:3])
+            notes.append(
+                f"this log does not tell cert-manager's controllers apart{f' (user {users})' if users else ''}: "
+                "before 1.8 they shared a user agent, and some proxies and collectors drop it"
+            )
         if self._untimed:
             notes.append("this audit log has one time a request, so no service times: calibrate can't use it")
         return notes

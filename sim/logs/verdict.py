@@ -52,7 +52,7 @@ def _causes(report: LogReport) -> list[str]:
         if cause.stops:
             named = f" ({', '.join(cause.objects[:_NAMED])})" if cause.objects else ""
             said.append(f"{cause.says[:1].upper()}{cause.says[1:]}{named}: {cause.change}.")
-    slow = [cause for cause in report.causes if not cause.stops]
+    slow = [cause for cause in report.causes if not cause.stops and cause.seconds > 0]
     if slow:
         said.append(f"Time went into {slow[0].what}: {slow[0].says}; {slow[0].change}.")
     return said

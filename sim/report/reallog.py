@@ -41,7 +41,7 @@ def words(report: LogReport, files: Iterable[Path], terminal: bool, explain: boo
     parts += _details(report)
     if explain:
         parts += [f"read: {account.name}: {how(account)}" for account in report.accounts]
-    parts += [f"left out: {path}: {why}" for path, why in report.left_out]
+    parts += left_out(report.left_out, explain)
     parts += [f"note: {note}" for note in report.notes]
     if report.ignored:
         parts.append(f"not used: {_listed(report.ignored)}")
@@ -49,6 +49,14 @@ def words(report: LogReport, files: Iterable[Path], terminal: bool, explain: boo
     if commands:
         parts += ["", "Next:", *(f"  {each.command}\n      {each.why}" for each in commands)]
     return render(parts, terminal)
+
+
+def left_out(files: list[tuple[str, str]], all_of_them: bool) -> list[str]:
+    """Say which files were not read, and why; many only where that is asked for."""
+    shown = files if all_of_them else files[:_SHOWN]
+    more = len(files) - len(shown)
+    lines = [f"left out: {path}: {why}" for path, why in shown]
+    return [*lines, f"left out: {more} more files; --explain names them"] if more else lines
 
 
 def _by_controller(report: LogReport, terminal: bool) -> Table:
@@ -83,11 +91,12 @@ def _matrix(report: LogReport, terminal: bool) -> Table:
     for loss, count in report.losses.items():
         winners[loss.winner] += count
         losers[loss.resource, loss.loser] += count
-    columns = [name for name, _ in winners.most_common(6)]
+    columns = [name for name, _ in winners.most_common(5)]
     rest = len(winners) > len(columns)
     rows = {(row.resource, row.actor): row for row in report.writers}
     made = table(
-        "who was refused, by whose write", "loser", "writes", "refused", *columns, *(["others"] if rest else ()),
+        "who was refused, by whose write", "loser", "writes", "refused", *map(_short, columns),
+        *(["others"] if rest else ()),
         terminal=terminal,
     )  # fmt: skip
     names = []
@@ -101,6 +110,13 @@ def _matrix(report: LogReport, terminal: bool) -> Table:
         )
     keep_names(made, names)
     return made
+
+
+def _short(name: str) -> str:
+    """A controller's name as the head of a narrow column."""
+    for prefix in ("certificates-", "certificaterequests-"):
+        name = name.removeprefix(prefix)
+    return name if len(name) <= 24 else f"{name[:23]}…"
 
 
 def _writers(report: LogReport, terminal: bool) -> Table:

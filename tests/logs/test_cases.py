@@ -76,6 +76,7 @@ def test_controllers_under_one_name(case, monkeypatch):
     assert list(found["conflicts"]["by_controller"]) == ["controllers (not told apart)"]
     assert found["conflicts"]["by_certificate"] == BY_CERTIFICATE
     assert found["resolved"]["resolved"] == 7
+    assert any("(user system:serviceaccount:cert-manager:cert-manager)" in note for note in found["notes"])
 
 
 def test_a_byte_order_mark_before_the_first_line(monkeypatch):
