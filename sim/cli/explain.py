@@ -57,6 +57,11 @@ def explain(
         from sim.experiment.opening import command_of, one_run
 
         result = one_run(results, replication, variant)
+        if result.scenario.contention is not None:
+            raise BadInput(
+                f"{results} is a run of plain clients, and explain tells the story of a Certificate; "
+                "requeue attribution says who lost to whom, and requeue trace shows every try"
+            )
         found = counts(result)
         names = [str(name) for name in result.certificates["certificate"]]
         _check(certificate, names, found)

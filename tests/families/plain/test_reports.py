@@ -12,6 +12,7 @@ from sim.experiment.replicate import replicate
 from sim.report.html.page import page
 from sim.report.openmetrics import metrics_text
 from sim.scenario.reading.loader import load
+from tests.cli.command import inside
 
 CLOBBER = """
 name: targo
@@ -90,3 +91,10 @@ def test_conflicts_are_true_ones_where_both_write_the_same_field(fields: int, sh
     assert {name for each in found["winner_fields"] for name in each.split(", ")} == {
         f"data.field-{n}" for n in range(fields)
     }
+
+
+def test_explain_says_what_tells_of_plain_clients(tmp_path):
+    sim.run(load(CLOBBER), jobs=1, out=tmp_path / "run")
+    done = inside("explain", "run", at=tmp_path)
+    assert done.returncode == 2
+    assert "requeue attribution says who lost to whom" in " ".join(done.stderr.split())
