@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
 
 from sim.client import writes
 from sim.client.effects import Get, Send
@@ -10,6 +12,7 @@ from sim.client.outside import OutsideClient
 from sim.client.surroundings import Surroundings
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
+from sim.scenario.expressions import template
 from sim.scenario.values import Strategy
 from sim.scenario.workload import Writer
 from sim.units import SECOND
@@ -36,24 +39,44 @@ class OtherWriter(OutsideClient):
         self._holds = writer.wait
         self._kind = kind
         self._name = name
-        self._count = count
         self._change = change
-        self._wait = simulation.streams.exponential(self.actor, "times", SECOND / writer.rate)
-        self._pick = simulation.streams.uniform(self.actor, "certificates")  # whatever the kind: a stream's name
-        self._value = simulation.streams.uniform(self.actor, "values")
+        self._wait: Callable[[], int]
+        self._pick: Callable[[], int]
+        self._value: Callable[[], int]
+        if writer.seed is None:
+            streams = simulation.streams
+            pick = streams.uniform(self.actor, "certificates")  # whatever the kind: a stream's name
+            value = streams.uniform(self.actor, "values")
+            self._wait = streams.exponential(self.actor, "times", SECOND / writer.rate)
+            self._pick = lambda: int(pick() * count)
+            self._value = lambda: int(value() * 1_000_000)
+        else:
+            # One stream for all three, in the order in which they are asked for: time, object, value.
+            drawn = Random(writer.seed)
+            self._wait = lambda: round(drawn.expovariate(writer.rate) * SECOND)
+            self._pick = lambda: drawn.randrange(count)
+            self._value = lambda: drawn.randrange(1_000_000)
         self.begins = writer.start
+        self.lasts = writer.lasts
+        self.through = False
+        """Whether it has written for as long as it was to."""
         self.stopped = False
 
     def start(self) -> None:
         """Begin writing."""
+        if self.lasts is not None:
+            self.sim.call_in(self.lasts, self._end)
         self.sim.call_in(self._wait(), self._act)
+
+    def _end(self) -> None:
+        self.stopped = self.through = True
 
     def _act(self) -> None:
         if self.stopped:
             return
+        name = self._name(self._pick())
+        fields = self._change(name, f"{self._value():06d}")
         self.sim.call_in(self._wait(), self._act)
-        name = self._name(int(self._pick() * self._count))
-        fields = self._change(name, f"{int(self._value() * 1_000_000):06d}")
         if self._action == "update":
             asked = self.now
             get = Get(writes.get(self._kind, name), name)
@@ -83,3 +106,60 @@ class OtherWriter(OutsideClient):
 
 def _subresource(fields: writes.Body) -> str:
     return "status" if "status" in fields else ""
+
+
+class OtherWriters:
+    """All other writers of a population: begun when each is to, counted while they are to go on."""
+
+    def __init__(self, surroundings: Surroundings, writers: list[OtherWriter]) -> None:
+        self._surroundings = surroundings
+        self._writers = writers
+        for writer in writers:
+            if isinstance(writer.begins, int):
+                surroundings.simulation.call_in(writer.begins, writer.start)
+
+    def __bool__(self) -> bool:
+        return bool(self._writers)
+
+    def created(self) -> None:
+        """The last object was created."""
+        for writer in self._writers:
+            if writer.begins == "after-creation":
+                writer.start()
+        waiting = [writer for writer in self._writers if writer.begins == "when-settled"]
+        if waiting:
+            self._surroundings.simulation.call_in(SECOND, self._look, waiting)
+
+    def _look(self, waiting: list[OtherWriter]) -> None:
+        """Once a second all objects are listed, as the recordings did."""
+        if self._surroundings.listener.unsettled:
+            self._surroundings.simulation.call_in(SECOND, self._look, waiting)
+        else:
+            for writer in waiting:
+                writer.start()
+
+    def going_on(self) -> int:
+        """How many are to write for a time that is not over yet."""
+        return sum(writer.lasts is not None and not writer.through for writer in self._writers)
+
+    def stop(self) -> None:
+        """They begin nothing new."""
+        for writer in self._writers:
+            writer.stopped = True
+
+
+def change_of(fields: Mapping[str, Any]) -> Change:
+    """The change that sets dotted fields to what their templates say."""
+    made = template(dict(fields), ("name", "value"))
+
+    def change(name: str, value: str) -> writes.Body:
+        body: writes.Body = {}
+        for path, what in made({"name": name, "value": value}).items():
+            *above, last = path.split(".")
+            into = body
+            for part in above:
+                into = into.setdefault(part, {})
+            into[last] = what
+        return body
+
+    return change

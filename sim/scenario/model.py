@@ -257,6 +257,12 @@ class Scenario(Part):
         kinds = {*EVERYWHERE, *OF_CERT_MANAGER, *self.kinds}
         if self.workload.kind not in kinds:
             wrong.append(Fault(unknown_kind(self.workload.kind, kinds), (("workload", "kind"),)))
+        if self.workload.kind != "Certificate":
+            wrong += [
+                Fault(f"{writer.target} is about Certificates; name the fields with set", (("writers", n, "target"),))
+                for n, writer in enumerate(self.writers)
+                if writer.target != "annotation" and not writer.set
+            ]
         taken = {"lab", "external-issuer", *(writer.name for writer in self.writers)}
         wrong += operator_faults(self.operators, kinds, taken)
         if self.contention is not None and (self.operators or self.kinds):

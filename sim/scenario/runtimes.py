@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -80,5 +80,18 @@ RUNTIMES: Mapping[str, Runtime] = MappingProxyType(
     }
 )
 """Every runtime by name."""
+
+
+def built_with(runtime: RuntimeName, queue: str | None = None) -> Runtime:
+    """Return a runtime, with another queue than its default where one is named.
+
+    The limiter goes with the queue (pkg/controller/controller.go): the priority queue has none for all keys together.
+    """
+    found = RUNTIMES[runtime]
+    if queue is None:
+        return found
+    priority = queue == "priority"
+    return replace(found, priority_queue=priority, retry=ONE_BY_ONE if priority else DEFAULT_CONTROLLER_LIMITER)
+
 
 assert tuple(RUNTIMES) == get_args(RuntimeName)

@@ -355,6 +355,10 @@ class Issuer(Part):
         return self
 
 
+_WRITTEN = ("spec", "metadata", "data", "status")
+"""Parts of an object that a writer may write."""
+
+
 class Writer(Part):
     """Another writer: a GitOps controller, or a user who edits."""
 
@@ -372,14 +376,45 @@ class Writer(Part):
         default="annotation",
         description="what it writes; dnsNames makes cert-manager issue again. Default: as recorded",
     )
+    set: dict[str, Any] = Field(
+        default={},
+        description="in place of target, what it writes of objects of any kind: dotted fields of spec, metadata, data or "
+        "status, and their values, in which texts may have ${name} and ${value}, six digits drawn each time. "
+        "Default: target says it",
+    )
     wait: Duration = Field(default=0, description="update only: between reading and writing. Default: none")
     start: Annotated[
-        Annotated[Literal["after-creation"], Tag("<choice>")] | Annotated[Duration, Tag("<duration>")],
+        Annotated[Literal["after-creation", "when-settled"], Tag("<choice>")] | Annotated[Duration, Tag("<duration>")],
         Discriminator(_start_kind),
     ] = Field(
         default="after-creation",
-        description="after-creation: when the last Certificate was created. Default: as recorded",
+        description="after-creation: when the last object was created. when-settled: once all of them are settled, which "
+        "is looked at once a second. Default: as recorded",
     )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        description="draw times, objects and values in every replication as Python's random.Random(seed) does by "
+        "expovariate(rate), randrange(objects), randrange(1000000): what a recorder drew. Default: anew each time",
+    )
+    lasts: Duration | None = Field(
+        default=None,
+        gt=0,
+        description="how long it writes; a run does not end before. Default: to the end, which does not wait for it",
+    )
+
+    @field_validator("set")
+    @classmethod
+    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
+        wrong = [
+            Fault(f"{quoted(path)} is no field of {', '.join(_WRITTEN)}", ((path,),), at_key=True)
+            for path in value
+            if path.split(".")[0] not in _WRITTEN or "." not in path
+        ]
+        if wrong:
+            raise Impossible(*wrong)
+        template(value, ("name", "value"))
+        return value
 
     @field_validator("name")
     @classmethod

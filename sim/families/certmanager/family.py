@@ -22,6 +22,7 @@ from sim.families.certmanager.outside import ExternalIssuer, certificates, other
 from sim.families.certmanager.releases import release_of
 from sim.families.certmanager.service import service_class
 from sim.families.family import Family, Subject
+from sim.families.otherwriter import OtherWriters
 from sim.scenario.machinery import OwnClient
 from sim.scenario.model import Scenario
 
@@ -86,12 +87,8 @@ class CertManagerPopulation:
         self._creator = certificates(surroundings)
         self.created: list[Callable[[], None]] = self._creator.finished
         self.done: list[Callable[[], None]] = []
-        self._writers = [other_writer(surroundings, writer) for writer in scenario.writers]
-        for writer in self._writers:
-            if isinstance(writer.begins, int):
-                self._sim.call_in(writer.begins, writer.start)
-            else:
-                self.created.append(writer.start)
+        self._writers = OtherWriters(surroundings, [other_writer(surroundings, writer) for writer in scenario.writers])
+        self.created.append(self._writers.created)
         for at in scenario.controllers.restarts:
             self._sim.call_in(at, self._kill)
 
@@ -126,13 +123,12 @@ class CertManagerPopulation:
         self._creator.start()
 
     def unsettled(self) -> int:
-        """How many Certificates are not settled."""
-        return len(self._surroundings.listener.unsettled)
+        """How many Certificates are not settled, and other writers not through."""
+        return len(self._surroundings.listener.unsettled) + self._writers.going_on()
 
     def quieten(self) -> None:
         """Other writers begin nothing new."""
-        for writer in self._writers:
-            writer.stopped = True
+        self._writers.stop()
 
     def processes(self) -> Iterator[Manager]:
         """The run of cert-manager that lives, if it is not down."""

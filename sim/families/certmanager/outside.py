@@ -22,7 +22,7 @@ from sim.families.certmanager.issuers import EXTERNAL_GROUP, failed_status, sign
 from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.families.certmanager.pki import SigningRequest
 from sim.families.creator import Creator
-from sim.families.otherwriter import Change, OtherWriter
+from sim.families.otherwriter import Change, OtherWriter, change_of
 from sim.scenario.model import Retry, Scenario, Writer
 from sim.units import SECOND
 
@@ -85,7 +85,8 @@ _CHANGES: dict[str, Change] = {"annotation": _annotation, "dnsNames": _dns_names
 def other_writer(surroundings: Surroundings, writer: Writer) -> OtherWriter:
     """Another writer of the workload's Certificates."""
     count = surroundings.scenario.workload.total
-    return OtherWriter(surroundings, writer, "Certificate", certificate_name, count, _CHANGES[writer.target])
+    change = change_of(writer.set) if writer.set else _CHANGES[writer.target]
+    return OtherWriter(surroundings, writer, "Certificate", certificate_name, count, change)
 
 
 class ExternalIssuer(OutsideClient):

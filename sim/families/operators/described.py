@@ -49,6 +49,7 @@ from sim.scenario.operators import (
     Pattern,
     StatusWrite,
 )
+from sim.scenario.runtimes import built_with
 from sim.scenario.values import Strategy
 from sim.units import MS
 
@@ -179,7 +180,7 @@ def _class(operator: OperatorSettings, controller: ControllerSettings) -> type[O
         "runtime": operator.runtime,
         "settings": controller,
         "operator": operator,
-        "retry": controller.retry,
+        "retry": controller.retry or built_with(operator.runtime, operator.queue).retry,
     }
     return type(f"Described{controller.name.title().replace('-', '')}", (DescribedController,), attributes)
 

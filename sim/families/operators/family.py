@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from sim.client.manager import Manager
 from sim.client.surroundings import Surroundings
@@ -17,8 +18,10 @@ from sim.families.operators.described import described
 from sim.families.operators.operator import Operator
 from sim.families.operators.programs import Program, programs
 from sim.families.operators.views import Seen
+from sim.families.otherwriter import OtherWriter, OtherWriters, change_of
 from sim.scenario.expressions import Expression, template
 from sim.scenario.model import Scenario
+from sim.scenario.workload import Writer
 
 READY = "'Ready' in holds"
 """When an object is ready that a scenario says nothing of."""
@@ -70,6 +73,9 @@ class OperatorsPopulation:
         if scenario.workload.kind != "Certificate":
             self._creator = _creator(surroundings)
             self.created = self._creator.finished
+            writers = [_writer(surroundings, writer) for writer in scenario.writers]
+            self._writers = OtherWriters(surroundings, writers)
+            self.created.append(self._writers.created)
         self._managers: list[Manager] = []
         for program in programs(operators):
             self._managers.append(program.start(surroundings))
@@ -77,7 +83,7 @@ class OperatorsPopulation:
             controllers = tuple(described(settings))
             for replica in range(settings.replicas):
                 name = settings.name if not replica else f"{settings.name}-{replica + 1}"
-                program = Program(name, controllers, settings.client, settings.name)
+                program = Program(name, controllers, settings.client, settings.name, settings.queue)
                 self._start(program)
                 for at in settings.restarts:
                     self._sim.call_in(at, self._kill, program, settings.restart_takes)
@@ -96,11 +102,15 @@ class OperatorsPopulation:
             self._creator.start()
 
     def unsettled(self) -> int:
-        """How many of the objects are not settled, where the figures are about them."""
-        return len(self._surroundings.listener.unsettled) if self._creator is not None else 0
+        """How many of the objects are not settled and other writers not through, where the figures are about them."""
+        if self._creator is None:
+            return 0
+        return len(self._surroundings.listener.unsettled) + self._writers.going_on()
 
     def quieten(self) -> None:
-        """They go on, as controllers do."""
+        """Controllers go on; other writers begin nothing new."""
+        if self._creator is not None:
+            self._writers.stop()
 
     def processes(self) -> Iterator[Manager]:
         """One for each program that lives."""
@@ -125,6 +135,14 @@ def _creator(surroundings: Surroundings) -> Creator:
         return {"spec": spec({"name": name, "number": int(name[1:])})}
 
     return Creator(surroundings, workload, workload.kind, lambda number: object_name(workload.kind, number), body)
+
+
+def _writer(surroundings: Surroundings, writer: Writer) -> OtherWriter:
+    workload = surroundings.scenario.workload
+    fields = writer.set or {"metadata.annotations": {"gitops/revision": "${value}"}}
+    count = workload.certificates
+    kind = workload.kind
+    return OtherWriter(surroundings, writer, kind, partial(object_name, kind), count, change_of(fields))
 
 
 class OperatorsFamily:

@@ -14,7 +14,7 @@ from sim.client.throttle import BucketPerKind, OneBucket, Throttle
 from sim.families.operators.operator import Operator
 from sim.scenario.model import Scenario
 from sim.scenario.operators import OperatorClient
-from sim.scenario.runtimes import RUNTIMES, Runtime
+from sim.scenario.runtimes import Runtime, built_with
 from sim.scenario.workload import OWN_PREFIXES
 
 
@@ -22,17 +22,19 @@ from sim.scenario.workload import OWN_PREFIXES
 class Program:
     """One process of operators: a manager and its controllers, all of one runtime.
 
-    ``client`` are its limits where the controllers' classes do not say; ``sender`` is who sends its events.
+    ``client`` are its limits where the controllers' classes do not say; ``sender`` is who sends its events; ``queue`` is
+    the kind of its queues where that is not the runtime's.
     """
 
     name: str
     controllers: tuple[type[Operator], ...]
     client: OperatorClient | None = None
     sender: str = ""
+    queue: str | None = None
 
     def start(self, surroundings: Surroundings) -> Manager:
         """Start the process, with a client and luck of its own: adding one does not change anybody else's."""
-        runtime = RUNTIMES[self.controllers[0].runtime]
+        runtime = built_with(self.controllers[0].runtime, self.queue)
         process = Process(
             surroundings,
             self._throttle(runtime),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sim.cluster.objects import Object
 from sim.kernel.clock import rfc3339
 from sim.scenario.operators import VARIABLES
+from sim.units import SECOND
 
 if TYPE_CHECKING:
     from sim.families.operators.operator import Operator
@@ -112,6 +113,9 @@ class Scope(Seen):
                 return _Owned(self._operator, self._object.uid)
             case "now":
                 return rfc3339(self._operator.now_s)
+            case "now_micro":
+                now = self._operator.now
+                return f"{rfc3339(now // SECOND)[:-1]}.{now % SECOND // 1000:06d}Z"
             case "attempt":
                 return self._operator.workers.limiter.failures(self._object.name)
             case _:

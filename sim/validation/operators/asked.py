@@ -1,0 +1,376 @@
+"""From what the recorded operator was asked to do to a scenario that describes it.
+
+A recording's ``run.json`` says under ``asked`` how the operator was set up and what was asked of the cluster; what the
+operator does is said in the recordings' README. A prediction may use that and nothing else. What is not understood is
+never dropped in silence: an unknown key is noted, an unknown value is an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from sim.guarded import number
+from sim.scenario.errors import ScenarioError
+from sim.scenario.runtimes import RUNTIMES
+from sim.validation.asked import Asked, AskedError
+
+KIND = "Widget"
+CONFIG = "ConfigMap"
+OPERATOR = "widget-operator"
+MARK = "controller_runtime"
+"""The key of ``asked`` that tells a recording of an operator."""
+LETTERS = "abcde"
+
+FLOWS = ("staged", "scaffold-refetch", "scaffold-keep")
+PATTERNS = {
+    "update": "update",
+    "merge-patch": "merge-patch",
+    "merge-patch-lock": "merge-patch-lock",
+    "ssa": "apply",
+    "retry": "retry",
+    "retry-live": "retry-live",
+}
+"""How the recordings call a pattern, and what a scenario calls it."""
+CANNOT_CONFLICT = ("merge-patch", "ssa")
+ARRIVALS = {"one after the other": "one-after-the-other"}
+DOES = {
+    "merge-patches spec.text, no resourceVersion": ("spec", "patch", {"spec.text": "t${value}"}),
+    "merge-patches an annotation, no resourceVersion": (
+        "annotation",
+        "patch",
+        {"metadata.annotations": {"lab.requeue.dev/note": "${value}"}},
+    ),
+    "reads, waits, updates an annotation": (
+        "update",
+        "update",
+        {"metadata.annotations": {"lab.requeue.dev/note": "${value}"}},
+    ),
+    "reads, updates spec.text": ("spec", "update", {"spec.text": "t${value}"}),
+}
+"""What other writers did: what they are called, how they write, and what."""
+
+_SETTLED_FOR_S = 6
+"""It ends once nothing has changed for 5 s, which is looked at once a second."""
+_HEARTBEATS_S = 21
+"""With heartbeats it ends 20 s after all were done."""
+_AT_MOST_S = 180
+_SEEDS = 1000
+"""The recorder drew its writers' times and objects from Python's ``random.Random(1000 * seed)``, as the times and values
+in its logs show; so what was asked says which they were."""
+_SILENT: dict[str, Any] = {
+    "queue": "priority",
+    "flow": "staged",
+    "read_your_writes_client": False,
+    "controllers": 3,
+    "max_concurrent_reconciles": 1,
+    "client_qps": 20,
+    "client_burst": 30,
+    "work_ms": 0,
+    "work_distribution": "fixed",
+    "cpu_ms": 0,
+    "work_in_idle_reconciles": False,
+    "finalizer_by_update": False,
+    "generation_changed_predicate": False,
+    "events": True,
+    "backoff_base_ms": 5,
+    "heartbeat_s": 0,
+    "wait_requeue_s": 0,
+    "arrival": "one after the other",
+    "other_writers": [],
+}
+_OTHER = {"controller_runtime", "patterns", "widgets", "kube_apiserver", "etcd", "seed"}
+_DISTRIBUTIONS = {"fixed": "fixed", "exponential": "exponential", "exp": "exponential"}
+
+
+def scenario_from(case: str, asked: Mapping[str, Any], *, settings: Sequence[str] = ()) -> Asked:
+    """Return the scenario of what was asked, ended by the rule that ended the recordings.
+
+    ``settings`` are overrides such as ``cpu.cores=8``. Raises ``AskedError`` for what is missing, wrong or unknown,
+    ``ScenarioError`` for a wrong setting.
+    """
+    from sim.scenario.reading.loader import load
+
+    notes = [
+        f"asked.{key} is unknown and not simulated: {asked[key]!r}" for key in sorted({*asked} - {*_SILENT} - _OTHER)
+    ]
+    notes += [f"asked.{key} is not said; assumed: {_SILENT[key]!r}" for key in _SILENT if asked.get(key) is None]
+    known = {**_SILENT, **{key: value for key, value in asked.items() if value is not None}}
+    written = json.dumps(_scenario(case, known))
+    try:
+        load(written)
+    except ScenarioError as error:
+        found = error.problems[0]
+        raise AskedError(f"{case}: what was asked is no scenario: {found.key}: {found.message}") from None
+    return Asked(load(written, settings), tuple(notes))
+
+
+def _refuse(case: str, key: str, value: object, allowed: Iterable[str]) -> NoReturn:
+    raise AskedError(f"{case}: asked.{key} is {value!r}, wanted {' or '.join(allowed)}")
+
+
+def _number(case: str, asked: Mapping[str, Any], key: str, least: float, most: float) -> float:
+    value = number(asked.get(key), least, most)
+    if value is None:
+        _refuse(case, key, asked.get(key), [f"a number from {least:g} to {most:g}"])
+    return value
+
+
+def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    letters = LETTERS[: int(_number(case, asked, "controllers", 1, len(LETTERS)))]
+    if asked["flow"] not in FLOWS:
+        _refuse(case, "flow", asked["flow"], FLOWS)
+    staged = asked["flow"] == "staged"
+    if asked["work_distribution"] not in _DISTRIBUTIONS:
+        _refuse(case, "work_distribution", asked["work_distribution"], _DISTRIBUTIONS)
+    patterns = asked.get("patterns")
+    if not isinstance(patterns, dict) or set(patterns) != set(letters):
+        _refuse(case, "patterns", patterns, [f"a pattern for each of {', '.join(letters)}"])
+    for letter, pattern in patterns.items():
+        if pattern not in PATTERNS:
+            _refuse(case, f"patterns.{letter}", pattern, PATTERNS)
+    heartbeat = _number(case, asked, "heartbeat_s", 0, 3600)
+    all_done = " && ".join(f"'{type_}' in holds" for type_ in _types(letters))
+    current = " && ".join(f"{_seen(letter)} == generation" for letter in letters)
+    return {
+        "name": case,
+        "description": f"{int(_number(case, asked, 'widgets', 1, 100_000))} Widgets, as a recorded operator was asked",
+        "kinds": {KIND: {"plural": "widgets", "group": "lab.requeue.dev"}},
+        "workload": {
+            "kind": KIND,
+            "objects": int(asked["widgets"]),
+            "arrival": _arrival(case, asked["arrival"]),
+            "spec": {"replicas": 1, "text": "first"},
+            "ready": "'Ready' in holds",
+            "settled": f"{all_done} && {current}" if staged else all_done,
+        },
+        "operators": [_operator(case, asked, letters, staged, heartbeat)],
+        "writers": [_writer(case, n, writer, asked.get("seed")) for n, writer in enumerate(asked["other_writers"])],
+        "until": {
+            "settled_for": f"{_HEARTBEATS_S if heartbeat else _SETTLED_FOR_S}s",
+            "at_most": f"{_AT_MOST_S}s",
+        },
+    }
+
+
+def _arrival(case: str, arrival: object) -> Any:
+    if isinstance(arrival, dict):
+        return {"rate": f"{_number(case, arrival, 'rate_per_s', 1e-6, 1e6):g}/s"}
+    if arrival not in ARRIVALS:
+        _refuse(case, "arrival", arrival, [*map(repr, ARRIVALS), "an object with rate_per_s"])
+    return ARRIVALS[arrival]  # type: ignore[index] # a key, as was just seen
+
+
+def _writer(case: str, place: int, writer: Mapping[str, Any], seed: object) -> dict[str, Any]:
+    does = writer.get("does")
+    if does not in DOES:
+        _refuse(case, f"other_writers[{place}].does", does, map(repr, DOES))
+    name, action, fields = DOES[str(does)]
+    starts = writer.get("starts", "when all are ready")
+    if starts != "when all are ready":
+        _refuse(case, f"other_writers[{place}].starts", starts, ["'when all are ready'"])
+    wait = writer.get("wait_s")
+    written: dict[str, Any] = {
+        "name": f"lab-{writer.get('name', name)}",
+        "rate": f"{_number(case, writer, 'rate_per_s', 1e-6, 1e6):g}/s",
+        "action": action,
+        "set": fields,
+        "start": "when-settled",
+        "lasts": f"{_number(case, writer, 'for_s', 1e-3, 1e6):g}s",
+    }
+    if wait:
+        written["wait"] = f"{wait}s"
+    if isinstance(seed, int):
+        written["seed"] = _SEEDS * seed + place
+    return written
+
+
+def _operator(
+    case: str, asked: Mapping[str, Any], letters: str, staged: bool, heartbeat: float
+) -> dict[str, Any]:
+    release = ".".join(str(asked.get(MARK)).split(".")[:2])
+    runtime = f"controller-runtime-{release}"
+    if runtime not in RUNTIMES:
+        _refuse(case, MARK, asked.get(MARK), [name.rpartition("-")[2] for name in RUNTIMES if name != "client-go"])
+    if asked["queue"] not in {"priority", "fifo"}:
+        _refuse(case, "queue", asked["queue"], ["priority", "fifo"])
+    qps = asked["client_qps"]
+    client: dict[str, Any] = (
+        {"unlimited": True}
+        if isinstance(qps, int | float) and qps < 0
+        else {"qps": f"{_number(case, asked, 'client_qps', 1e-6, 1e6):g}/s", "burst": asked["client_burst"]}
+    )
+    if asked["read_your_writes_client"]:
+        client["read_your_writes"] = True
+    base = _number(case, asked, "backoff_base_ms", 0, 1e6) or 5
+    controllers = []
+    for letter in letters:
+        steps = _steps(asked, letter, letters, heartbeat) if staged else _scaffold(asked)
+        described: dict[str, Any] = {
+            "name": f"widget-{letter}",
+            "for": KIND,
+            "owns": [CONFIG] if letter in "bcd" or not staged else [],
+            "workers": asked["max_concurrent_reconciles"],
+            "writes": PATTERNS[asked["patterns"][letter]],
+            "steps": steps,
+        }
+        if asked["generation_changed_predicate"]:
+            described["predicates"] = ["generation-changed"]
+        if base != 5:
+            # ItemExponentialFailureRateLimiter alone, in place of the default.
+            described["retry"] = {"base": f"{base:g}ms", "max": "1000s"}
+        controllers.append(described)
+    return {"name": OPERATOR, "runtime": runtime, "queue": asked["queue"], "client": client, "controllers": controllers}
+
+
+# What a reconcile does.
+
+
+def _types(letters: str) -> list[str]:
+    return ["Ready", *(f"{letter.upper()}Ready" for letter in letters)]
+
+
+def _own(letter: str, letters: str) -> list[str]:
+    """The conditions that a controller writes."""
+    own = [f"{letter.upper()}Ready"]
+    return [*own, "Ready"] if letter == letters[min(2, len(letters) - 1)] else own
+
+
+def _seen(letter: str) -> str:
+    return f"self.status.seen{letter.upper()}.generation"
+
+
+def _count(letter: str) -> str:
+    path = f"self.status.counters.{letter}"
+    return f"${{has(self.status) && has(self.status.counters) && has({path}) ? {path} + 1 : 1}}"
+
+
+def _part(letter: str, letters: str, **more: Any) -> dict[str, Any]:
+    upper = letter.upper()
+    return {
+        "status": {
+            "set": {
+                "observedGeneration": "${generation}",
+                f"phase{upper}": "Done",
+                f"seen{upper}": {"generation": "${generation}", "lastSeen": "${now_micro}"},
+                f"counters.{letter}": _count(letter),
+            },
+            "conditions": {
+                type_: {"reason": "Done", "message": f"controller {letter} is done"} for type_ in _own(letter, letters)
+            },
+            **more,
+        }
+    }
+
+
+_FINALIZER: dict[str, Any] = {"write": {"annotations": {"lab.requeue.dev/finalizer": "present"}, "by": "update"}}
+"""An annotation in the finalizer's place: the same write of the main resource, which changes no generation."""
+_HAS_FINALIZER = "'lab.requeue.dev/finalizer' in self.metadata.annotations"
+
+
+def _work(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if asked["work_ms"]:
+        found.append({"work": {"kind": _DISTRIBUTIONS[asked["work_distribution"]], "mean": f"{asked['work_ms']:g}ms"}})
+    if asked["cpu_ms"]:
+        found.append({"cpu": {"mean": f"{asked['cpu_ms']:g}ms"}})
+    return found
+
+
+def _event(asked: Mapping[str, Any], reason: str, message: str) -> list[dict[str, Any]]:
+    return [{"event": {"reason": reason, "message": message}}] if asked["events"] else []
+
+
+def _steps(asked: Mapping[str, Any], letter: str, letters: str, heartbeat: float) -> list[dict[str, Any]]:
+    upper = letter.upper()
+    done = " && ".join(
+        [
+            f"has(self.status.phase{upper})",
+            f"has(self.status.seen{upper})",
+            *(f"'{type_}' in holds" for type_ in _own(letter, letters)),
+        ]
+    )
+    undone = f"!(has(self.status) && {done})"
+    due = {
+        "a": "true",
+        "b": "'AReady' in holds",
+        "c": f"size(owned.{CONFIG}) > 0",
+        "d": f"size(owned.{CONFIG}) > 0",
+        "e": "'AReady' in holds",
+    }[letter]
+    work = _work(asked)
+    before: list[dict[str, Any]] = []
+    if letter == "a" and asked["finalizer_by_update"]:
+        before = [_FINALIZER]
+    if letter == "b":
+        before = [
+            {
+                "create": {
+                    "kind": CONFIG,
+                    "exists": "update",
+                    "data": {"widget": "${name}"},
+                }
+            },
+            *_event(asked, "Created", "ConfigMap created"),
+        ]
+    write = _part(letter, letters)
+    after = _event(asked, f"Step{upper}", f"controller {letter} is done")
+    edited = _event(asked, f"Step{upper}", f"controller {letter} has seen an edit")
+    steps = []
+    if letter == "b":
+        absent = f"size(owned.{CONFIG}) == 0"
+        steps = [
+            {"name": "set, with its ConfigMap", "when": f"{undone} && {due} && {absent}",
+             "do": [*work, *before, write, *after]},
+            {"name": "set", "when": f"{undone} && {due}", "do": [*work, write, *after]},
+        ]  # fmt: skip
+    else:
+        steps = [{"name": "set", "when": f"{undone} && {due}", "do": [*work, *before, write, *after]}]
+    steps.append(
+        {"name": "seen", "when": f"{done} && {_seen(letter)} != generation", "do": [*work, write, *edited]}
+    )
+    idle = work if asked["work_in_idle_reconciles"] else []
+    if due != "true":
+        wait = asked["wait_requeue_s"]
+        step = [*idle, {"requeue_after": f"{wait:g}s"}] if wait else idle
+        if step:
+            steps.append({"name": "wait", "when": undone, "do": step})
+    if heartbeat:
+        again = {"requeue_after": f"{heartbeat:g}s"}
+        old = f"timestamp(now) - timestamp(self.status.seen{upper}.lastSeen) >= duration('{heartbeat:g}s')"
+        steps.append({"name": "heartbeat", "when": f"{done} && {old}", "do": [*work, write, again]})
+        steps.append({"name": "idle", "do": [*idle, again]})
+    elif idle:
+        steps.append({"name": "idle", "do": idle})
+    return steps
+
+
+def _scaffold(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the generated projects do, as the recordings' README says."""
+    work = _work(asked)
+    rest = [
+        {"create": {"kind": CONFIG, "exists": "update", "data": {"widget": "${name}"}}},
+        *_event(asked, "Created", "ConfigMap created"),
+        {"requeue_after": "60s"},
+    ]
+    unknown = {
+        "status": {
+            "conditions": {"Ready": {"status": "Unknown", "reason": "Reconciling", "message": "starting"}}
+        }
+    }
+    read = [{"read": "cache"}] if asked["flow"] == "scaffold-refetch" else []
+    return [
+        {
+            "name": "unknown, finalizer, create",
+            "when": "!('Ready' in conditions)",
+            "do": [*work, unknown, *read, _FINALIZER, *rest],
+        },
+        {"name": "finalizer, create", "when": f"!({_HAS_FINALIZER})", "do": [*work, _FINALIZER, *rest]},
+        {
+            "name": "set",
+            "when": f"size(owned.{CONFIG}) > 0 && !('AReady' in holds)",
+            "do": [*work, _part("a", "a")],
+        },
+        {"name": "create", "when": f"size(owned.{CONFIG}) == 0", "do": [*work, *rest]},
+    ]
