@@ -23,6 +23,47 @@ MARK = "controller_runtime"
 """The key of ``asked`` that tells a recording of an operator."""
 LETTERS = "abcde"
 
+_TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "spec": {"type": "object", "properties": {"replicas": _NUMBER, "text": _TEXT}},
+        "status": {
+            "type": "object",
+            "properties": {
+                "observedGeneration": _NUMBER,
+                "conditions": {
+                    "type": "array",
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["type"],
+                    "items": {
+                        "type": "object",
+                        "required": ["type", "status"],
+                        "properties": {
+                            "type": _TEXT,
+                            "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                            "reason": _TEXT,
+                            "message": _TEXT,
+                            "lastTransitionTime": {"type": "string", "format": "date-time"},
+                            "observedGeneration": _NUMBER,
+                        },
+                    },
+                },
+                "counters": {"type": "object", "additionalProperties": _NUMBER},
+                **{f"phase{letter.upper()}": _TEXT for letter in LETTERS},
+                **{
+                    f"seen{letter.upper()}": {
+                        "type": "object",
+                        "properties": {"generation": _NUMBER, "lastSeen": {"type": "string", "format": "date-time"}},
+                    }
+                    for letter in LETTERS
+                },
+            },
+        },
+    },
+}
+"""The fields that the recorded operator writes; conditions are a list map by type."""
+
 FLOWS = ("staged", "scaffold-refetch", "scaffold-keep")
 PATTERNS = {
     "update": "update",
@@ -136,7 +177,7 @@ def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": case,
         "description": f"{int(_number(case, asked, 'widgets', 1, 100_000))} Widgets, as a recorded operator was asked",
-        "kinds": {KIND: {"plural": "widgets", "group": "lab.requeue.dev"}},
+        "kinds": {KIND: {"plural": "widgets", "group": "lab.requeue.dev", "openapi": _SCHEMA}},
         "workload": {
             "kind": KIND,
             "objects": int(asked["widgets"]),
