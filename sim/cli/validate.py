@@ -179,16 +179,27 @@ def _validate(
 
 def _document(found: Validation, provenance: dict[str, Any], named: str, command: str) -> dict[str, Any]:
     from sim.validation.ladder import as_list, ladder
+    from sim.validation.operators import results as of_operators
     from sim.validation.validate import as_dict, calibrated_on, summarise
 
-    summary = summarise(found.cases)
     used = calibrated_on(provenance)
-    unseen = [case for case in found.cases if case.name not in used]
-    document: dict[str, Any] = {"runs": [as_dict(case) for case in found.cases], "summary": summary}
+    cases = [case for case in found.cases if not of_operators.of_operator(case)]
+    summary = summarise(cases)
+    unseen = [case for case in cases if case.name not in used]
+    document: dict[str, Any] = {"runs": [as_dict(case) for case in cases], "summary": summary}
     document["predictions"] = summarise(unseen) if unseen else None
+    operators = [case for case in found.cases if of_operators.of_operator(case)]
+    if operators:
+        unseen = [case for case in operators if case.name not in used]
+        document["operators"] = {
+            "runs": [of_operators.as_dict(case) for case in operators],
+            "summary": of_operators.summarise(operators),
+            "predictions": of_operators.summarise(unseen) if unseen else None,
+        }
     document["calibrated_on"] = sorted(used)
     document["profile"] = named
     document["replications"] = found.replications
-    document["ladder"] = as_list(ladder(summary))
+    summaries = [part["summary"] for part in (document, document.get("operators")) if part and part["runs"]]
+    document["ladder"] = as_list(ladder(*summaries))
     document["command"] = command
     return document

@@ -37,9 +37,14 @@ ABLATED = ("conflicts off", "error of conflicts", "worst", "coverage", "error of
 
 def report(document: Document, *, terminal: bool) -> str:
     """Return the report for a terminal or a pipe."""
+    from sim.report import validation_operators
+
     runs = document["runs"]
     parts: list[RenderableType] = [bold(line) for line in verdict(document)]
-    parts += ["", _cases(runs, terminal)]
+    if runs:
+        parts += ["", _cases(runs, terminal)]
+    if "operators" in document:
+        parts += ["", *validation_operators.tables(document["operators"], document["calibrated_on"], terminal=terminal)]
     left = _left(runs)
     if left:
         parts += ["", *left]
@@ -51,7 +56,8 @@ def report(document: Document, *, terminal: bool) -> str:
     parts += ["", "Validation ladder:"]
     for number, rung in enumerate(document["ladder"], start=1):
         parts.append(f"  {number}. {rung['rung']}: {rung['figure']}")
-    notes = [f"note: {run['name']}: {note}" for run in runs for note in run["notes"]]
+    everything = [*runs, *document.get("operators", {"runs": ()})["runs"]]
+    notes = [f"note: {run['name']}: {note}" for run in everything for note in run["notes"]]
     if notes:
         parts += ["", *notes]
     return render(parts, terminal)
@@ -59,6 +65,11 @@ def report(document: Document, *, terminal: bool) -> str:
 
 def verdict(document: Document) -> list[str]:
     """Return in a few sentences how far off the predictions are."""
+    from sim.report.validation_operators import verdict as verdict_on_operators
+
+    of_operators = verdict_on_operators(document["operators"]) if "operators" in document else []
+    if not document["runs"]:
+        return of_operators
     lines = [_verdict(document["summary"], "")]
     used = [run["name"] for run in document["runs"] if run["name"] in document["calibrated_on"]]
     if used and document["predictions"] is not None:
@@ -70,7 +81,7 @@ def verdict(document: Document) -> list[str]:
     if applies:
         free = applies - document["summary"]["apply_cases_with_conflicts"]
         lines.append(f"Under apply: {free} of {applies} cases predicted without a conflict.")
-    return lines
+    return lines + of_operators
 
 
 def _verdict(summary: Part, head: str) -> str:
@@ -136,7 +147,8 @@ def off(each: Part) -> str:
     """Write the relative error, with its sign."""
     if not each["recorded"] or each["predicted"] is None:
         return NONE
-    return write(each["predicted"] / each["recorded"] - 1, "share", signed=True)
+    error = each["predicted"] / each["recorded"] - 1
+    return ("+" if error > 0 else "") + write(error, "share")
 
 
 def _unfinished(shares: Part) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sim.report import validation_operators
 from sim.report.numbers import NONE, write
 from sim.report.validation import ABLATED, HEADS, Document, Part, ablated, inside, interval, row, verdict
 from sim.report.validation_pictures import ABLATIONS, ALT, CASES
@@ -22,8 +23,12 @@ def markdown(document: Document) -> str:
     """Return the generated part, between its marks."""
     runs = document["runs"]
     lines = [BEGIN.format(command=document["command"]), "", *verdict(document), ""]
-    for title, part in (
-        ("The validation ladder", _ladder(document["ladder"])),
+    operators = (
+        validation_operators.markdown(document["operators"], set(document["calibrated_on"]), _grid)
+        if "operators" in document
+        else []
+    )
+    of_cert_manager = (
         ("All recordings", [*_picture(CASES), *_recordings(document)]),
         ("Summary", _summaries(document)),
         ("Conflicts by controller and by phase", _splits(runs)),
@@ -31,7 +36,13 @@ def markdown(document: Document) -> str:
         ("Requests, passes and writes", _others(runs)),
         ("Stranded Certificates", _stranded(runs)),
         ("What each mechanism is worth", _ablations(document)),
-        ("Notes", [f"- {run['name']}: {note}" for run in runs for note in run["notes"]]),
+    )
+    everything = [*runs, *document.get("operators", {"runs": ()})["runs"]]
+    for title, part in (
+        ("The validation ladder", _ladder(document["ladder"])),
+        *(of_cert_manager if runs else ()),
+        *operators,
+        ("Notes", [f"- {run['name']}: {note}" for run in everything for note in run["notes"]]),
     ):
         if part:
             lines += [f"## {title}", "", *part, ""]

@@ -34,7 +34,7 @@ def write_pictures(document: Mapping[str, Any], folder: Path) -> list[str]:
     """Write the pictures that the document has figures for into a folder; returns their names."""
     import matplotlib as mpl
 
-    made = {CASES: _cases(document["runs"], set(document["calibrated_on"]))}
+    made = {CASES: _cases(document["runs"], set(document["calibrated_on"]))} if document["runs"] else {}
     if document.get("ablations"):
         made[ABLATIONS] = _ablations(document["ablations"], document["runs"])
     with mpl.rc_context(_STYLE):
@@ -45,7 +45,7 @@ def write_pictures(document: Mapping[str, Any], folder: Path) -> list[str]:
 
 def names(document: Mapping[str, Any]) -> list[str]:
     """Return the names of the pictures that ``write_pictures`` makes."""
-    return [CASES, ABLATIONS] if document.get("ablations") else [CASES]
+    return [name for name, there in ((CASES, document["runs"]), (ABLATIONS, document.get("ablations"))) if there]
 
 
 def _figure(width: float, height: float, **options: Any) -> tuple[Figure, Any]:

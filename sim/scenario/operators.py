@@ -32,9 +32,10 @@ RetryOnConflict around a read of the cache and an update. retry-live: the same w
 """
 
 VARIABLES = ("self", "holds", "conditions", "owned", "name", "generation", "now", "now_micro", "attempt")
-"""What expressions can read: ``self`` the object as the reconcile holds it, ``holds`` the types of its conditions that
-are True, ``conditions`` its conditions by type, ``owned`` the cached objects that it controls, by kind, in order of
-name; its ``name`` and ``generation``; ``now`` as in conditions, ``now_micro`` as in a MicroTime; ``attempt``, how often this key has failed in a row."""
+"""What expressions can read: ``self`` the object as the reconcile holds it, ``holds`` the types of its conditions
+that are True, ``conditions`` its conditions by type, ``owned`` the cached objects that it controls, by kind, in order
+of name; its ``name`` and ``generation``; ``now`` as in conditions, ``now_micro`` as in a MicroTime; ``attempt``, how
+often this key has failed in a row."""
 OF_WORKLOAD = ("name", "number")
 """What the templates of a workload's objects can read."""
 
@@ -325,8 +326,8 @@ class OperatorSettings(Part):
     )
     queue: Literal["fifo", "priority"] | None = Field(
         default=None,
-        description="controller-runtime's UsePriorityQueue: priority: one entry a key, whose back-off an event ends, and "
-        "a limiter for each key alone. Default: the runtime's",
+        description="controller-runtime's UsePriorityQueue: priority: one entry a key, whose back-off an event ends, "
+        "and a limiter for each key alone. Default: the runtime's",
     )
     client: OperatorClient = OperatorClient()
     restarts: list[Duration] = Field(default=[], description="when it is killed, in order. Default: never")

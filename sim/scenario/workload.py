@@ -378,8 +378,8 @@ class Writer(Part):
     )
     set: dict[str, Any] = Field(
         default={},
-        description="in place of target, what it writes of objects of any kind: dotted fields of spec, metadata, data or "
-        "status, and their values, in which texts may have ${name} and ${value}, six digits drawn each time. "
+        description="in place of target, what it writes of objects of any kind: dotted fields of spec, metadata, data "
+        "or status, and their values, in which texts may have ${name} and ${value}, six digits drawn each time. "
         "Default: target says it",
     )
     wait: Duration = Field(default=0, description="update only: between reading and writing. Default: none")
@@ -388,8 +388,8 @@ class Writer(Part):
         Discriminator(_start_kind),
     ] = Field(
         default="after-creation",
-        description="after-creation: when the last object was created. when-settled: once all of them are settled, which "
-        "is looked at once a second. Default: as recorded",
+        description="after-creation: when the last object was created. when-settled: once all of them are settled, "
+        "which is looked at once a second. Default: as recorded",
     )
     seed: int | None = Field(
         default=None,

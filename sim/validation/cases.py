@@ -1,5 +1,7 @@
 """Finds the recorded runs to validate against: folders with a ``run.json``, grouped into cases.
 
+Recordings of cert-manager and of an operator made with controller-runtime are told apart by what was asked.
+
 A case is what one cluster was asked to do; its repetitions are folders ``CASE/r1``, ``CASE/r2``, ... A path
 may name a repetition, a case, or a folder of cases.
 """
@@ -14,6 +16,8 @@ from sim.guarded import LATEST_NS, Unusable, load_json, number, read_bytes, why
 from sim.logs.sources import REPETITION, natural
 from sim.units import DAY, SECOND, quoted
 from sim.validation.asked import Asked, AskedError, scenario_from
+from sim.validation.operators.asked import MARK
+from sim.validation.operators.asked import scenario_from as scenario_of_operator
 
 RUN = "run.json"
 _LARGEST = 64 << 20
@@ -139,7 +143,7 @@ def _number(file: Path, data: dict[str, Any], key: str) -> float | None:
 
 
 def _times(file: Path, created: dict[str, Any]) -> dict[str, float]:
-    """Return the seconds at which Certificates were created, from the start of the run."""
+    """Return the seconds at which objects were created, from the start of the run."""
     said = {name: at for name, at in created.items() if isinstance(at, int | float) and not isinstance(at, bool)}
     found = {name: number(at, -DAY / SECOND, 1000 * DAY / SECOND) for name, at in said.items()}
     for name, at in found.items():
@@ -159,6 +163,8 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
                 f"{name}: {other.folder} was asked something else than {first.folder} ({', '.join(keys)}); "
                 "repetitions of a case are asked the same"
             )
+    if MARK in first.asked:
+        return Case(name, tuple(runs), scenario_of_operator(name, first.asked, settings=settings))
     lengths = [
         run.ended_s - max(run.created_s.values(), default=0.0)
         for run in runs

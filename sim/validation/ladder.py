@@ -22,9 +22,9 @@ class Rung(NamedTuple):
     figures: dict[str, Any]
 
 
-def ladder(summary: Mapping[str, Any]) -> list[Rung]:
-    """Return the rungs; ``summary`` is that of the recorded runs."""
-    return [_closed_forms(), _recorded_answers(), _recorded_runs(summary)]
+def ladder(*summaries: Mapping[str, Any]) -> list[Rung]:
+    """Return the rungs; ``summaries`` are those of the recorded runs, of one family of controllers each."""
+    return [_closed_forms(), _recorded_answers(), *(_recorded_runs(summary) for summary in summaries)]
 
 
 def as_list(rungs: list[Rung]) -> list[dict[str, Any]]:

@@ -13,6 +13,9 @@ from sim.scenario.profile import Profile
 from sim.validation.cases import Case, Run
 from sim.validation.figures import CONTROLLERS, PHASES, Figures, Observation
 from sim.validation.observed import observe_run
+from sim.validation.operators.asked import MARK
+from sim.validation.operators.observed import observe_run as observe_operator
+from sim.validation.operators.predicted import predict as predict_operator
 from sim.validation.predicted import PredictedRun, predict
 from sim.validation.scores import (
     Prediction,
@@ -183,14 +186,16 @@ def _work(item: Look | PredictedRun) -> int:
 
 def perform(item: Look | PredictedRun) -> Observation:
     """Read a recorded run, or simulate one; in the process that does it."""
-    return observe_run(item.run) if isinstance(item, Look) else predict(item)
+    if isinstance(item, Look):
+        return observe_operator(item.run) if MARK in item.run.asked else observe_run(item.run)
+    return predict_operator(item) if item.scenario.operators else predict(item)
 
 
 def _joined(parts: Iterable[Sequence[Any]]) -> list[Any]:
     return [item for part in parts for item in part]
 
 
-_COUNTED = ("conflicts.", "phase.", "status_writes.", "requests.")
+_COUNTED = ("conflicts.", "phase.", "status_writes.", "requests.", "lost.")
 """Families in which what is not listed did not happen."""
 
 

@@ -22,8 +22,8 @@ from sim.scenario.workload import OWN_PREFIXES
 class Program:
     """One process of operators: a manager and its controllers, all of one runtime.
 
-    ``client`` are its limits where the controllers' classes do not say; ``sender`` is who sends its events; ``queue`` is
-    the kind of its queues where that is not the runtime's.
+    ``client`` are its limits where the controllers' classes do not say; ``sender`` is who sends its events; ``queue``
+    is the kind of its queues where that is not the runtime's.
     """
 
     name: str

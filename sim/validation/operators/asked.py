@@ -98,8 +98,8 @@ _HEARTBEATS_S = 21
 """With heartbeats it ends 20 s after all were done."""
 _AT_MOST_S = 180
 _SEEDS = 1000
-"""The recorder drew its writers' times and objects from Python's ``random.Random(1000 * seed)``, as the times and values
-in its logs show; so what was asked says which they were."""
+"""The recorder drew its writers' times, objects and values from Python's ``random.Random(1000 * seed)``, as its logs
+show; so what was asked says which they were."""
 _SILENT: dict[str, Any] = {
     "queue": "priority",
     "flow": "staged",
@@ -200,7 +200,7 @@ def _arrival(case: str, arrival: object) -> Any:
         return {"rate": f"{_number(case, arrival, 'rate_per_s', 1e-6, 1e6):g}/s"}
     if arrival not in ARRIVALS:
         _refuse(case, "arrival", arrival, [*map(repr, ARRIVALS), "an object with rate_per_s"])
-    return ARRIVALS[arrival]  # type: ignore[index] # a key, as was just seen
+    return ARRIVALS[arrival]
 
 
 def _writer(case: str, place: int, writer: Mapping[str, Any], seed: object) -> dict[str, Any]:
@@ -227,9 +227,7 @@ def _writer(case: str, place: int, writer: Mapping[str, Any], seed: object) -> d
     return written
 
 
-def _operator(
-    case: str, asked: Mapping[str, Any], letters: str, staged: bool, heartbeat: float
-) -> dict[str, Any]:
+def _operator(case: str, asked: Mapping[str, Any], letters: str, staged: bool, heartbeat: float) -> dict[str, Any]:
     release = ".".join(str(asked.get(MARK)).split(".")[:2])
     runtime = f"controller-runtime-{release}"
     if runtime not in RUNTIMES:
@@ -368,9 +366,7 @@ def _steps(asked: Mapping[str, Any], letter: str, letters: str, heartbeat: float
         ]  # fmt: skip
     else:
         steps = [{"name": "set", "when": f"{undone} && {due}", "do": [*work, *before, write, *after]}]
-    steps.append(
-        {"name": "seen", "when": f"{done} && {_seen(letter)} != generation", "do": [*work, write, *edited]}
-    )
+    steps.append({"name": "seen", "when": f"{done} && {_seen(letter)} != generation", "do": [*work, write, *edited]})
     idle = work if asked["work_in_idle_reconciles"] else []
     if due != "true":
         wait = asked["wait_requeue_s"]
@@ -396,9 +392,7 @@ def _scaffold(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"requeue_after": "60s"},
     ]
     unknown = {
-        "status": {
-            "conditions": {"Ready": {"status": "Unknown", "reason": "Reconciling", "message": "starting"}}
-        }
+        "status": {"conditions": {"Ready": {"status": "Unknown", "reason": "Reconciling", "message": "starting"}}}
     }
     read = [{"read": "cache"}] if asked["flow"] == "scaffold-refetch" else []
     return [

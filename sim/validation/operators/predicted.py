@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sim.cluster.watch import WatchEvent
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.validation.figures import Observation, with_total
 from sim.validation.operators.asked import KIND, OPERATOR
-from sim.validation.operators.observed import CREATOR, OBJECTS as RESOURCE, at_zero
+from sim.validation.operators.observed import CREATOR, at_zero
+from sim.validation.operators.observed import OBJECTS as RESOURCE
 from sim.validation.operators.versions import Stored, outcome_of
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _R = {name: index for index, name in enumerate(REQUESTS)}
 _CONTROLLER = RECONCILES.index("controller")
 _NAME, _CREATED = OBJECTS.index("certificate"), OBJECTS.index("created_ns")
+_KEYS = [_R[key] for key in ("actor", "verb", "resource", "subresource", "code")]
 _VERBS = {"apply": "patch"}
 
 
@@ -44,9 +47,9 @@ def observe(replication: Replication, versions: list[WatchEvent], scenario: Scen
     kinds: Counter[str] = Counter()
     stored: list[Stored] = []
     unchanged = requests = 0
-    for row in replication.requests:
-        actor, verb, resource, subresource = (row[_R[key]] for key in ("actor", "verb", "resource", "subresource"))
-        code = row[_R["code"]]
+    rows: Iterable[tuple[Any, ...]] = replication.requests
+    for row in rows:
+        actor, verb, resource, subresource, code = (row[column] for column in _KEYS)
         part = f"{resource}/{subresource}" if subresource else resource
         kinds[f"{actor} {_VERBS.get(verb, verb)} {part} {code}"] += 1
         requests += actor in own or actor == OPERATOR
@@ -62,7 +65,8 @@ def observe(replication: Replication, versions: list[WatchEvent], scenario: Scen
             if obj is not None:
                 edits = actor.startswith(CREATOR) and verb != "create" and not subresource and obj.generation > 1
                 stored.append(_version(row, actor, obj, edits=edits))
-    created = {row[_NAME]: row[_CREATED] for row in replication.objects}
+    lives: Iterable[tuple[Any, ...]] = replication.objects
+    created = {row[_NAME]: row[_CREATED] for row in lives}
     outcome = outcome_of(stored, created, letters)
     passes: Any = Counter(row[_CONTROLLER] for row in replication.reconciles)
     figures = {
