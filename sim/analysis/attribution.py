@@ -17,12 +17,12 @@ from sim.analysis.ages import PARTS, ages
 from sim.analysis.frames import Frames
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.analysis.waste import wasted_by_request
-from sim.recording.conflict import CODE, RESOURCES, conflicting
+from sim.recording.conflict import CODE, conflicting, subjects_of
 from sim.recording.dictionary import COLUMNS
-from sim.recording.fields import field_names
+from sim.recording.fields import FIELD_NAMES, FIELDS, field_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -39,7 +39,7 @@ def attribution(frames: Frames) -> pd.DataFrame:
     import pandas as pd
 
     requests = frames.requests
-    about = requests[requests["resource"].isin(RESOURCES)]
+    about = requests[requests["resource"].isin(subjects_of(requests))]
     lost = refused(requests)
     lost = lost[conflicting(lost)].reset_index(drop=True)
     rows = lost.rename(columns={"actor": "controller"})
@@ -47,9 +47,10 @@ def attribution(frames: Frames) -> pd.DataFrame:
     wanted = rows[["replication", "request"]].merge(frames.refusals, on=["replication", "request"], how="left")
     masks = wanted["wanted"].fillna(0).astype("int64")
     rows["server_cpu"] = wanted["server_cpu"].fillna(pd.Timedelta(0))
-    rows["wanted_fields"] = named(masks)
-    rows["winner_fields"] = named(rows["between"])
-    rows["overlap_fields"] = named(masks & rows["between"])
+    fields = requests.attrs.get(FIELD_NAMES, FIELDS)
+    rows["wanted_fields"] = named(masks, fields)
+    rows["winner_fields"] = named(rows["between"], fields)
+    rows["overlap_fields"] = named(masks & rows["between"], fields)
     rows["true_conflict"] = (masks & rows["between"]) != 0
     rows = rows.join(ages(rows, frames))
     rows = rows.join(_aftermath(rows, frames))
@@ -61,16 +62,16 @@ def refused(requests: pd.DataFrame) -> pd.DataFrame:
 
     ``conflict`` numbers those of each Certificate from 1, in each replication.
     """
-    rows = requests[requests["resource"].isin(RESOURCES) & (requests["code"] == CODE)]
+    rows = requests[requests["resource"].isin(subjects_of(requests)) & (requests["code"] == CODE)]
     return rows.assign(conflict=rows.groupby(["replication", "object"], observed=True).cumcount() + 1)
 
 
-def named(masks: pd.Series[Any]) -> pd.Series[Any]:
+def named(masks: pd.Series[Any], fields: Sequence[str] = FIELDS) -> pd.Series[Any]:
     """Return bit masks of fields as people write them, separated by commas; a category."""
     import pandas as pd
 
     codes, values = pd.factorize(masks, sort=True)
-    texts = [", ".join(field_names(int(mask))) for mask in values]
+    texts = [", ".join(field_names(int(mask), fields)) for mask in values]
     return pd.Series(pd.Categorical.from_codes(codes, pd.Index(texts, dtype="str")), index=masks.index)
 
 

@@ -46,9 +46,10 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sim.analysis.endings import counted
+from sim.analysis.hazards import hazards
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import DROPPED, Metrics, Row, ghosts, positions, waste
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
@@ -74,6 +75,7 @@ LINES = {
 }
 """The kinds of lines that the controllers log, and what to grep for: in none of the others."""
 
+CERTIFICATES = "certificates"
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 SECONDS = 1e-9
@@ -84,12 +86,15 @@ _REVISION = 1 << FIELDS.index("status.revision")
 def measure(replication: Replication, verbosity: int) -> Metrics:
     """Return the figures of ``replication``; ``verbosity`` is the --v that its processes log at."""
     metrics: Metrics = {}
-    metrics.update(_requests(replication.requests))
+    subjects = RESOURCES if replication.subject in RESOURCES else (replication.subject,)
+    metrics.update(_requests(replication, subjects))
     metrics.update(_reconciles(replication.reconciles))
     metrics.update(_certificates(replication.objects))
     metrics.update(quantiles("time_to_ready", times_to_ready(replication.objects)))
     metrics.update(_renewals(replication.requests))
     metrics.update(waste(replication))
+    if replication.subject != CERTIFICATES:
+        metrics.update(hazards(replication))
     metrics.update(counted(replication))
     metrics["log_lines"] = len(visible(replication.logs, verbosity))
     metrics.update(logged(replication.logs))
@@ -129,7 +134,7 @@ def logged(logs: Iterable[Row]) -> Metrics:
     return {f"logged.{level}.{kind}": count for (level, kind), count in sorted(found.items())}
 
 
-def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
+def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[str] = RESOURCES) -> Counter[str]:
     """Count by writer the writes, decided at ``since`` or later, that replaced fields which another had written unseen.
 
     A write without a resourceVersion that was stored although the object had moved on since its copy was
@@ -150,7 +155,7 @@ def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
     )
     history: dict[str, list[Row]] = defaultdict(list)
     for row in requests:
-        if row[resource] in RESOURCES and row[written] > 0:
+        if row[resource] in subjects and row[written] > 0:
             history[row[name]].append(row)
     found: Counter[str] = Counter()
     for rows in history.values():
@@ -168,7 +173,16 @@ def overwritten(requests: Iterable[Row], since: int = 0) -> Counter[str]:
     return found
 
 
-def _requests(rows: Sequence[Row]) -> Metrics:
+def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
+    rows: Sequence[Row] = replication.requests
+    # Where no cert-manager is, the controllers are all that reconcile.
+    certificates = replication.subject == CERTIFICATES
+    place = RECONCILES.index("controller")
+    reconcilers = () if certificates else {str(row[place]) for row in replication.reconciles}
+
+    def is_own(who: str) -> bool:
+        return who.startswith(OWN_PREFIXES) or who in reconcilers
+
     actor, verb, resource, subresource, code, reason, conditional, retries = positions(
         REQUESTS,
         "actor",
@@ -192,7 +206,7 @@ def _requests(rows: Sequence[Row]) -> Metrics:
         )
         for row in rows
     )
-    conflicts, attempts, refused, writes = (_at_zero() for _ in range(4))
+    conflicts, attempts, refused, writes = (_at_zero(certificates) for _ in range(4))
     written: Counter[str] = Counter()
     by_code: Counter[str] = Counter()
     by_kind: Counter[str] = Counter()
@@ -202,10 +216,10 @@ def _requests(rows: Sequence[Row]) -> Metrics:
         by_code[str(answer)] += count
         by_kind[f"{who} {what} {where}{'/' + part if part else ''} {answer}"] += count
         events += count * (where == "events")
-        own += count * (what != "get" and who.startswith(OWN_PREFIXES))
-        if where != "certificates":
+        own += count * (what != "get" and is_own(who))
+        if where != replication.subject:
             continue
-        conflict = is_conflict(where, answer, why)
+        conflict = is_conflict(where, answer, why, subjects)
         if conflict:
             conflicts[who] += count
         if could:
@@ -230,11 +244,11 @@ def _requests(rows: Sequence[Row]) -> Metrics:
         ("status_writes", writes),
         ("written", written),
         ("field_conflicts", field_conflicts),
-        ("overwritten", overwritten(rows)),
+        ("overwritten", overwritten(rows, subjects=subjects)),
     ):
         metrics.update(_with_parts(name, counter))
     for name, counter in (("conflicts", conflicts), ("attempts", attempts), ("refused", refused)):
-        own_part = sum(count for who, count in counter.items() if who.startswith(OWN_PREFIXES))
+        own_part = sum(count for who, count in counter.items() if is_own(who))
         metrics[f"{name}_by_controllers"] = own_part
     metrics["accepted"] = sum(attempts.values()) - sum(refused.values())
     metrics.update({f"requests.code.{answer}": count for answer, count in sorted(by_code.items())})
@@ -312,8 +326,8 @@ def _certificates(rows: Sequence[Row]) -> Metrics:
     }
 
 
-def _at_zero() -> Counter[str]:
-    return Counter(dict.fromkeys(WRITING_CONTROLLERS, 0))
+def _at_zero(certificates: bool) -> Counter[str]:
+    return Counter(dict.fromkeys(WRITING_CONTROLLERS, 0) if certificates else ())
 
 
 def _with_parts(name: str, counter: Mapping[str, int]) -> Metrics:

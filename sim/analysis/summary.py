@@ -17,7 +17,7 @@ from sim.analysis import figures
 from sim.analysis.intervals import NOTHING, Estimate, amount_interval, ratio_interval
 from sim.analysis.measured import Measured, digest, parts, series, totals
 from sim.analysis.metrics import QUANTILES, WRITING_CONTROLLERS
-from sim.scenario.metrics import metrics_of
+from sim.scenario.metrics import CERT_MANAGER, metrics_of
 
 if TYPE_CHECKING:
     from sim.scenario.model import Scenario
@@ -42,6 +42,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
         "seed": scenario.seed,
         "digest": digest(replications),
         "certificates": int(first["certificates"] or 0),
+        "kind": scenario.workload.kind,
         "metrics": {name: each.as_dict() for name, each in found.items()},
         "ready": estimate(replications, "ready").as_dict(),
         "stranded": estimate(replications, "stranded").as_dict(),
@@ -54,7 +55,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
             "by_kind": _means_by_part(replications, "requests.kind"),
         },
         "log_lines": _mean(replications, "log_lines"),
-        "conflicts": conflicts(replications, [writer.name for writer in scenario.writers]),
+        "conflicts": conflicts(replications, _writers(scenario), scenario.family == CERT_MANAGER),
         "field_conflicts": estimate(replications, "field_conflicts").as_dict(),
         "overwritten": _by_part(replications, "overwritten"),
         "written": _by_part(replications, "written", [writer.name for writer in scenario.writers]),
@@ -81,13 +82,26 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
     }
 
 
-def conflicts(replications: Sequence[Measured], others: Sequence[str] = ()) -> dict[str, Any]:
+def _writers(scenario: Scenario) -> list[str]:
+    """Who writes the subjects besides cert-manager: controllers of operators that are described, and others."""
+    described = [
+        controller.name
+        for operator in scenario.operators
+        for controller in operator.controllers
+        if controller.kind == scenario.workload.kind
+    ]
+    return [*described, *(writer.name for writer in scenario.writers)]
+
+
+def conflicts(
+    replications: Sequence[Measured], others: Sequence[str] = (), cert_manager: bool = True
+) -> dict[str, Any]:
     """Return conflicts in all, per Certificate and by writer, the rate beside every count.
 
     The four writing controllers and ``others`` are listed always, who else tried a conditional write as well.
     """
     writers = [
-        *WRITING_CONTROLLERS,
+        *(WRITING_CONTROLLERS if cert_manager else ()),
         *others,
         *parts(replications, "attempts"),
         *parts(replications, "conflicts"),

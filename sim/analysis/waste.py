@@ -56,16 +56,18 @@ def waste(replication: Replication) -> Metrics:
     metrics: Metrics = {
         "tries_gave_up": 0,
         "tries_unfinished": 0,
-        **tries(replication.requests, replication.reconciles),
+        **tries(replication.requests, replication.reconciles, replication.subject),
     }
-    metrics["wasted_cpu"] = wasted_cpu(replication.requests, replication.reconciles, replication.refusals)
+    metrics["wasted_cpu"] = wasted_cpu(
+        replication.requests, replication.reconciles, replication.refusals, replication.subject
+    )
     requests: Sequence[Row] = replication.requests
     seconds = Counter(row[_R["received_ns"]] // SECOND for row in requests)
     metrics["requests_peak"] = max(seconds.values(), default=0)
     return metrics
 
 
-def tries(requests: Iterable[Row], reconciles: Iterable[Row]) -> dict[str, int]:
+def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "certificates") -> dict[str, int]:
     """Count the writes by how many tries they took."""
     sent: Counter[int] = Counter()
     counted: Counter[str] = Counter()
@@ -73,14 +75,14 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row]) -> dict[str, int]:
     number, actor, name = _R["reconcile"], _R["actor"], _R["object"]
     resource, code, reason, conditional = _R["resource"], _R["code"], _R["reason"], _R["conditional"]
     for row in requests:
-        if row[resource] != "certificates" or not row[conditional]:
+        if row[resource] != subject or not row[conditional]:
             continue
         if row[number] >= 0:
             sent[row[number]] += 1
             continue
         writer = (row[actor], row[name])
         alone[writer] = alone.get(writer, 0) + 1
-        if not is_conflict(row[resource], row[code], row[reason]):
+        if not is_conflict(row[resource], row[code], row[reason], (subject,)):
             counted[f"tries.{alone.pop(writer)}"] += 1
     open_tries: dict[tuple[str, str], int] = {}
     writing: set[tuple[str, str]] = set()
@@ -102,10 +104,16 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row]) -> dict[str, int]:
     return dict(counted)
 
 
-def wasted_cpu(requests: Iterable[Row], reconciles: Sequence[Row], refusals: Iterable[Row]) -> float:
+def wasted_cpu(
+    requests: Iterable[Row], reconciles: Sequence[Row], refusals: Iterable[Row], subject: str = "certificates"
+) -> float:
     """Return the core seconds spent for nothing, of recorded rows."""
     request, resource, code, reason, number = positions(REQUESTS, "request", "resource", "code", "reason", "reconcile")
-    lost = [(row[request], row[number]) for row in requests if is_conflict(row[resource], row[code], row[reason])]
+    lost = [
+        (row[request], row[number])
+        for row in requests
+        if is_conflict(row[resource], row[code], row[reason], (subject,))
+    ]
     passes = ((row[_C["reconcile"]], row[_C["outcome"]], row[_C["cpu_ns"]]) for row in reconciles)
     refused, server = positions(REFUSALS, "request", "server_cpu_ns")
     served = ((row[refused], row[server]) for row in refusals)

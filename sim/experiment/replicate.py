@@ -171,6 +171,8 @@ def _of_subjects(world: World, index: int) -> Replication:
         world.sim.epoch,
         recorder.refusals,
         recorder.deliveries,
+        scenario.subject,
+        recorder.losses.rows if recorder.losses is not None else [],
     )
 
 

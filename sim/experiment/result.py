@@ -12,8 +12,11 @@ from sim.analysis.figures import ByName, estimates
 from sim.analysis.measured import Measured
 from sim.experiment.summaries import complete_summary
 from sim.extras import require
+from sim.families.operators.fields import fields_of
 from sim.recording import frames, results
-from sim.scenario.metrics import metrics_of
+from sim.recording.conflict import SUBJECTS
+from sim.recording.fields import FIELD_NAMES
+from sim.scenario.metrics import OPERATORS, metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +107,11 @@ class Result:
     @cached_property
     def requests(self) -> pd.DataFrame:
         """One row per request, the columns of ``sim.recording.columns.REQUESTS``."""
-        return frames.frame(self._table("requests"))
+        found = frames.frame(self._table("requests"))
+        if self.scenario.family == OPERATORS:
+            found.attrs[SUBJECTS] = (self.scenario.subject,)
+            found.attrs[FIELD_NAMES] = fields_of(self.scenario)
+        return found
 
     @cached_property
     def reconciles(self) -> pd.DataFrame:

@@ -88,6 +88,16 @@ DELIVERIES = (
     "cached_ns",  # when it was in the cache that all controllers read
 )
 
+LOSSES = (
+    "request",  # int: the write that took away or turned back what another had written
+    "object",  # str
+    "field",  # str: dotted, conditions by type
+    "by",  # str: who sent that write
+    "of",  # str: whose value it was
+    "lost_ns",  # when it was stored
+    "repaired_ns",  # when the value was written again, or another by its owner; -1 if never
+)
+
 LOGS = (
     "time_ns",
     "verbosity",  # int: written where the process's --v is at least this

@@ -131,10 +131,6 @@ class FieldTable:
                 mask |= self._status.get(name, self._other)
         return mask
 
-    def in_words(self, mask: int) -> list[str]:
-        """The parts in a mask, as people write them."""
-        return [name for bit, name in enumerate(self.names) if mask >> bit & 1]
-
 
 def _differs(old: dict[str, Any], new: dict[str, Any], whole: bool) -> bool:
     return old != new if whole else any(old.get(name) != value for name, value in new.items())
@@ -143,8 +139,15 @@ def _differs(old: dict[str, Any], new: dict[str, Any], whole: bool) -> bool:
 CERTIFICATES = FieldTable(FIELDS)
 
 
-def field_names(mask: int) -> list[str]:
-    """The parts in a mask, as people write them: of a Certificate or, above those, what plain clients write."""
-    above = mask >> len(FIELDS)
+FIELD_NAMES = "fields"
+"""The attribute of a frame of requests that names its parts, where its subject is another than a Certificate."""
+
+
+def field_names(mask: int, names: Sequence[str] = FIELDS) -> list[str]:
+    """The parts in a mask, as people write them: of a Certificate where no others are named.
+
+    Above those are the fields that plain clients write.
+    """
+    above = mask >> len(names)
     data = [f"data.field-{bit}" for bit in range(above.bit_length()) if above >> bit & 1]
-    return CERTIFICATES.in_words(mask) + data
+    return [name for bit, name in enumerate(names) if mask >> bit & 1] + data

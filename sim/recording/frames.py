@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
 from sim.recording.columns import DELIVERIES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
-from sim.recording.conflict import RESOURCES, conflicting
+from sim.recording.conflict import conflicting, subjects_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,7 +186,7 @@ def conflicts(requests: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     lost = requests[conflicting(requests)]
-    about = requests["resource"].isin(RESOURCES)
+    about = requests["resource"].isin(subjects_of(requests))
     winners = requests.loc[
         about & (requests["written_version"] > 0), ["replication", "written_version", "actor"]
     ].rename(columns={"written_version": "base_version", "actor": "winner"})

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.recording.columns import OBJECTS_DIGESTED, RECONCILES_DIGESTED
 from sim.recording.fields import CERTIFICATES, FieldTable
+from sim.recording.losses import Losses
 
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
@@ -67,6 +68,7 @@ class Recorder:
         self._kind = "Certificate" if subject is None else subject.kind
         self._fields = CERTIFICATES if subject is None else FieldTable(subject.fields)
         self._changed = self._certificate_changed if subject is None else self._subject_changed
+        self.losses = None if subject is None else Losses()
         self.requests: list[tuple[Any, ...]] = []
         self.reconciles: list[tuple[Any, ...]] = []
         self.logs: list[tuple[Any, ...]] = []
@@ -98,6 +100,8 @@ class Recorder:
         fields = 0
         if write.kind != "Event" and response.code < 300:
             fields = self._accepted(write, send.about, before, stored, answered)
+            if self.losses is not None and stored is not None and write.kind == self._kind:
+                self._follow(self.losses, sent, before, stored, decided)
         elif response.code == 409:
             self._refused(send, response, cpu)
         self.requests.append(
@@ -126,6 +130,13 @@ class Recorder:
                 sent.reconcile,
             )
         )
+
+    def _follow(self, losses: Losses, sent: Sent, before: Object | None, stored: Object, decided: int) -> None:
+        """Note whose values a stored write took away unseen."""
+        if before is None:
+            losses.created(stored, sent.actor)
+        elif sent.send.write.verb != "delete":
+            losses.written(len(self.requests), sent.actor, sent.send.read, before, stored, decided)
 
     def _refused(self, send: Any, response: Response, cpu: int) -> None:
         """Note what a refused write meant to change and, of an apply, who owns it."""

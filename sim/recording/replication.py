@@ -37,5 +37,9 @@ class Replication:
     """Unix time of the start in nanoseconds."""
     refusals: list[tuple[object, ...]] = field(default_factory=list)
     deliveries: list[tuple[object, ...]] = field(default_factory=list)
+    subject: str = "certificates"
+    """The resource that its figures are about."""
+    losses: list[tuple[object, ...]] = field(default_factory=list)
+    """A row for each lost update of another subject than Certificates: ``sim.recording.columns.LOSSES``."""
     contended: Contended | None = None
     """What a contention recorded; its rows above are made from that."""

@@ -20,6 +20,24 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Summary = Mapping[str, Any]
+CERTIFICATE = "Certificate"
+NOTHING: Mapping[str, Any] = {"mean": None}
+HAZARDS = (
+    *("lost_updates", "lost_updates.never_repaired", "duplicates", "already_exists", "writes_without_change"),
+    *("stale_reconciles", "errors_logged", "late_writes"),
+)
+"""Figures of operators: what goes wrong beyond the 409."""
+
+
+def kind(summary: Summary) -> str:
+    """Return the kind that the figures are about."""
+    return str(summary.get("kind", CERTIFICATE))  # an earlier version's results have none
+
+
+def kinds(summary: Summary) -> str:
+    """Return several of them, in words."""
+    return f"{kind(summary)}s"
+
 
 SHOWN_VIOLATIONS = 10
 
@@ -78,16 +96,16 @@ def verdict(summary: Summary) -> str:
         conflicts = "No conditional write was attempted, so none was refused"
     else:
         rate = write(found["rate"]["mean"], "share")
-        conflicts = f"{per_certificate} conflicts per Certificate, {rate} of conditional writes refused"
+        conflicts = f"{per_certificate} conflicts per {kind(summary)}, {rate} of conditional writes refused"
     return f"{_ready(summary)} {conflicts}; {_losses(summary)}."
 
 
 def _ready(summary: Summary) -> str:
-    group, count_ = summary["ready"], summary["certificates"]
+    group, count_, many = summary["ready"], summary["certificates"], kinds(summary)
     if group["mean"] == count_ and group["low"] in {None, count_}:
         every = " in every replication" if summary["replications"] > 1 else ""
-        return f"{count_} of {count_} Certificates became Ready{every}."
-    return f"{interval(group)} of {count_} Certificates are Ready at the end."
+        return f"{count_} of {count_} {many} became Ready{every}."
+    return f"{interval(group)} of {count_} {many} are Ready at the end."
 
 
 def _losses(summary: Summary) -> str:
@@ -95,7 +113,7 @@ def _losses(summary: Summary) -> str:
     overwritten, stranded = summary["overwritten"]["total"]["mean"], summary["stranded"]["mean"]
     counted = (
         (overwritten, f"write overwrote {unseen}", f"writes overwrote {unseen}"),
-        (stranded, f"Certificate was {end}", f"Certificates were {end}"),
+        (stranded, f"{kind(summary)} was {end}", f"{kinds(summary)} were {end}"),
         (summary["gave_up"]["mean"], "reconcile gave up", "reconciles gave up"),
     )
     return losses(counted, summary, "nothing was lost")
@@ -110,13 +128,14 @@ def _conditions(summary: Summary) -> str:
 def course(summary: Summary) -> str:
     """Return how much was issued and renewed, and how often each other writer wrote; ``""`` of plain clients alone."""
     found, said = summary.get("metrics", {}), []  # an earlier version's results have none
-    if "issued" in found:
+    described = summary["reconciles"]["by_controller"] if kind(summary) != CERTIFICATE else ()
+    if found.get("issued"):
         renewed = interval(found["renewed"]) if found["renewed"]["mean"] else "none"
         said.append(f"{interval(found['issued'])} issuances, of them {renewed} renewals")
     said += [
         f"{name} wrote {interval(group)} times"
         for name, group in summary.get("written", {"by_controller": {}})["by_controller"].items()
-        if not name.startswith(OWN_PREFIXES)
+        if not name.startswith(OWN_PREFIXES) and name not in described
     ]
     many = " (means per replication)" if summary["replications"] > 1 else ""
     return f"{'; '.join(said)}{many}." if said else ""
@@ -133,7 +152,7 @@ def _conflicts(summary: Summary, terminal: bool) -> Table:
     # A recording counts what cert-manager's controllers did: where others wrote too, that is a row of its
     # own.
     cells, none = beside.cells(beside.conflicts()), beside.cells(())
-    if len(found["by_controller"]) > len(WRITING_CONTROLLERS):
+    if kind(summary) == CERTIFICATE and len(found["by_controller"]) > len(WRITING_CONTROLLERS):
         own = found["by_cert_manager"]
         rate = write(own["rate"], "share")
         made.add_row("all of cert-manager", interval(own), rate, write(own["attempted"]), *cells, style="bold")
@@ -155,12 +174,13 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     if summary.get("ending", {}).get("never_ready"):
         row("  left out, never Ready", write(summary["ending"]["never_ready"]))
     for name in ("time_to_renewed.p50", "time_to_renewed.p95", "time_to_renewed.p99", "conflicts.per_issuance"):
-        if summary.get("metrics") and summary["metrics"]["renewed"]["mean"]:
+        if summary.get("metrics", {}).get("renewed", NOTHING)["mean"]:
             about = find(name)
             row(about.label, interval(summary["metrics"][name], about.unit))
     requests = summary["requests"]
     row("requests", write(requests["total"]))
-    row("  by cert-manager", write(requests["by_controllers"]), beside.requests())
+    who = "cert-manager" if kind(summary) == CERTIFICATE else "the operators"
+    row(f"  by {who}", write(requests["by_controllers"]), beside.requests())
     row("  of all, events", write(requests["events_share"], "share"))
     row("successful status writes", interval(summary["status_writes"]["total"]), beside.status_writes())
     row("reconciles", interval(summary["reconciles"]["total"]))
@@ -175,7 +195,13 @@ def _figures(summary: Summary, terminal: bool) -> Table:
         row("  gave up", interval(summary["gave_up"]))
     if summary.get("budget_refusals", summary["gave_up"])["mean"]:
         row("  refused by the budget", interval(summary["budget_refusals"]))
-    row("log lines", write(summary["log_lines"]))
+    if kind(summary) == CERTIFICATE:
+        row("log lines", write(summary["log_lines"]))
+    else:
+        for name in HAZARDS:
+            about = find(name)
+            row(about.label, interval(summary["metrics"][name], about.unit))
+        return made
     for label, group in (
         ("field conflicts of applies", summary["field_conflicts"]),
         ("retries inside the server", summary["hidden_retries"]),

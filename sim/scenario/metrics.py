@@ -31,6 +31,7 @@ AGGREGATES: Mapping[Aggregate, str] = {
 }
 
 CERT_MANAGER = "cert-manager"
+OPERATORS = "operators"
 PLAIN = "plain"
 
 
@@ -424,6 +425,102 @@ _OF_CLIENTS: tuple[Metric, ...] = (
 )
 
 
+_ALSO_OF_OBJECTS = (
+    *(f"time_to_ready{pooled}.{q}" for pooled in ("", "_pooled") for q in _QUANTILES),
+    *("ready_share", "unfinished", "stuck", "status_writes", "ghost_reconciles", "hidden_retries"),
+)
+"""Metrics of Certificates that mean the same of other objects, whose operators a scenario describes."""
+
+_OF_OBJECTS: tuple[Metric, ...] = (
+    Metric(
+        "conflicts.per_object",
+        "conflicts per object",
+        "ratio",
+        "conflicts.total by the number of the workload's objects",
+        "conflicts",
+        "certificates",
+        said=("fewer conflicts", "more conflicts"),
+        per="per object",
+    ),
+    *(each for each in _OF_CERTIFICATES if each.name in _ALSO_OF_OBJECTS),
+    Metric(
+        "lost_updates",
+        "lost updates",
+        "count",
+        "fields that a write took away or turned back which another writer had changed since the copy that it was made "
+        "from",
+        "lost_updates",
+    ),
+    Metric(
+        "lost_updates.never_repaired",
+        "lost updates never repaired",
+        "count",
+        "lost updates whose value nobody had written again at the end",
+        "lost_updates_never_repaired",
+    ),
+    Metric(
+        "lost_updates.repaired.p95",
+        "time to repair a lost update, p95",
+        "seconds",
+        "from a lost update to the write that brought the value back, 95th percentile of a replication's",
+        "lost_updates_repaired_p95",
+        undefined="none repaired",
+        listed=False,
+    ),
+    Metric(
+        "duplicates",
+        "duplicates",
+        "count",
+        "objects that a controller created for an owner for which it had created the same before",
+        "duplicates",
+    ),
+    Metric(
+        "already_exists",
+        "creations of what is there",
+        "count",
+        "creations refused with AlreadyExists",
+        "already_exists",
+        quiet=True,
+    ),
+    Metric(
+        "writes_without_change",
+        "writes that changed nothing",
+        "count",
+        "writes that succeeded without a new resourceVersion",
+        "writes_without_change",
+    ),
+    Metric(
+        "stale_reconciles",
+        "reconciles on stale copies",
+        "count",
+        "passes that started from a copy of their object older than the one stored by then",
+        "stale_reconciles",
+    ),
+    Metric(
+        "errors_logged",
+        "Error lines",
+        "count",
+        "passes that failed: controller-runtime logs each at Error level, conflicts included",
+        "errors_logged",
+    ),
+    Metric(
+        "late_writes",
+        "writes per second at the end",
+        "ratio",
+        "writes of controllers that changed something, per second of the time after everything had settled: a hot loop",
+        "late_writes",
+    ),
+    Metric(
+        "most_failures",
+        "longest run of failures",
+        "count",
+        "how often in a row one key of one controller failed, at worst",
+        "most_failures",
+        listed=False,
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """What a family's figures are about, in words."""
@@ -442,11 +539,13 @@ FAMILIES: Mapping[str, Family] = {
     CERT_MANAGER: Family(
         CERT_MANAGER, "cert-manager's controllers", "Certificate", "conflicts.per_certificate", _OF_CERTIFICATES
     ),
+    OPERATORS: Family(OPERATORS, "operators", "object", "conflicts.per_object", _OF_OBJECTS),
     PLAIN: Family(PLAIN, "contention", "client", "time", _OF_CLIENTS),
 }
 
 _FIRST = (
     "conflicts.per_certificate",
+    "conflicts.per_object",
     "conflicts.rate",
     "conflicts.total",
     *(f"time_to_ready.{q}" for q in _QUANTILES),
@@ -462,7 +561,7 @@ def metrics_of(family: str) -> dict[str, Metric]:
     return first | every
 
 
-METRICS: Mapping[str, Metric] = metrics_of(CERT_MANAGER) | metrics_of(PLAIN)
+METRICS: Mapping[str, Metric] = metrics_of(OPERATORS) | metrics_of(CERT_MANAGER) | metrics_of(PLAIN)
 """All of them. A name means the same in every family that has it."""
 
 ALIASES: Mapping[str, str] = {alias: each.name for each in METRICS.values() for alias in each.aliases}

@@ -16,7 +16,7 @@ from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
 from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
-from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, PLAIN, find, metrics_of, missing
+from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
 from sim.scenario.operators import OperatorSettings, operator_faults
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
@@ -192,7 +192,17 @@ class Scenario(Part):
     @property
     def family(self) -> str:
         """The family of controllers that works here: one of ``sim.scenario.metrics.FAMILIES``."""
-        return CERT_MANAGER if self.contention is None else PLAIN
+        if self.contention is not None:
+            return PLAIN
+        return CERT_MANAGER if self.workload.kind == "Certificate" else OPERATORS
+
+    @property
+    def subject(self) -> str:
+        """The resource that its figures are about, as requests name it."""
+        if self.contention is not None:
+            return "configmaps"
+        named = self.kinds.get(self.workload.kind)
+        return (named.plural if named is not None else None) or f"{self.workload.kind.lower()}s"
 
     @field_validator("name")
     @classmethod

@@ -171,8 +171,12 @@ class EventRecord(Part):
 
 
 class Action(Part):
-    """One thing that a step does: exactly one of the keys."""
+    """One thing that a step does: exactly one of the keys, and ``when`` where it is not done always."""
 
+    when: str | None = Field(
+        default=None,
+        description="CEL over what is held by then; false also where it reads what is not there. Default: always",
+    )
     work: Times | None = Field(default=None, description="hold the worker so long. Default: not this")
     cpu: Times | None = Field(default=None, description="use a core so long. Default: not this")
     read: Literal["cache", "live"] | None = Field(
@@ -193,12 +197,19 @@ class Action(Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Action:
-        given = [key for key, value in self if value is not None]
+        given = [key for key, value in self if value is not None and key != "when"]
         if len(given) != 1:
             what = f"this one has {', '.join(given)}" if given else "this one has none"
             paths: tuple[Path, ...] = ((given[1],),) if given else ((),)
             raise Impossible(Fault(f"an action has exactly one key; {what}", paths, at_key=bool(given)))
         return self
+
+    @field_validator("when")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            Expression(value, VARIABLES)
+        return value
 
 
 class Step(Part):

@@ -95,7 +95,7 @@ class DescribedController(Operator):
         self._steps = [
             (
                 Expression(step.when, VARIABLES),
-                [_action(self.settings, action, f"{self.name}/{n}.{m}", streams) for m, action in enumerate(step.do)],
+                [_where(self.settings, action, f"{self.name}/{n}.{m}", streams) for m, action in enumerate(step.do)],
             )
             for n, step in enumerate(self.settings.steps)
         ]
@@ -186,6 +186,19 @@ def _class(operator: OperatorSettings, controller: ControllerSettings) -> type[O
 
 
 # Actions.
+
+
+def _where(settings: ControllerSettings, action: Action, place: str, streams: Any) -> Do:
+    """An action, where its condition holds on what is held by then."""
+    do = _action(settings, action, place, streams)
+    if action.when is None:
+        return do
+    when = Expression(action.when, VARIABLES)
+
+    def where(one: Pass) -> Doing:
+        return (yield from do(one)) if when.holds(one.scope()) else False
+
+    return where
 
 
 def _action(settings: ControllerSettings, action: Action, place: str, streams: Any) -> Do:

@@ -15,6 +15,7 @@ from sim.families.certmanager.service import service_class
 from sim.families.creator import Creator
 from sim.families.family import Subject
 from sim.families.operators.described import described
+from sim.families.operators.fields import fields_of
 from sim.families.operators.operator import Operator
 from sim.families.operators.programs import Program, programs
 from sim.families.operators.views import Seen
@@ -38,27 +39,6 @@ def subject(scenario: Scenario) -> Subject:
 def _asked(source: str) -> Callable[[Object], bool]:
     expression = Expression(source, Seen.VARIABLES)
     return lambda obj: expression.holds(Seen(obj))
-
-
-def fields_of(scenario: Scenario) -> tuple[str, ...]:
-    """The parts of a subject that its operators write: conditions and top-level fields of the status."""
-    conditions: dict[str, None] = {}
-    fields: dict[str, None] = {}
-    for operator in scenario.operators:
-        for controller in operator.controllers:
-            if controller.kind != scenario.workload.kind:
-                continue
-            for step in controller.steps:
-                for action in step.do:
-                    if action.status is not None:
-                        conditions.update(dict.fromkeys(action.status.conditions))
-                        fields.update(dict.fromkeys(path.partition(".")[0] for path in action.status.set))
-    names = [f"status.conditions[{type_}]" for type_ in conditions] + [f"status.{name}" for name in fields]
-    return (*names[:_MOST], "status (other)", "spec", "metadata")
-
-
-_MOST = 59
-"""Parts that a mask of 62 bits can tell apart beside what is left over."""
 
 
 class OperatorsPopulation:
