@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sim.report.numbers import NONE, brackets, write
+from sim.report.numbers import write
 from sim.report.text import bold, render, table
+from sim.report.validation_cells import Part, inside, interval, off, share
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
 Document = Mapping[str, Any]
-Part = Mapping[str, Any]
-"""A figure: recorded, predicted, low, high. Or a case, or a summary."""
-
 DETAILED = 3
 """Up to so many cases are shown with all their figures."""
 HEADS = (
@@ -107,11 +105,6 @@ def _cases_of(count: int) -> str:
     return f"{count} case{'s' if count != 1 else ''}"
 
 
-def share(value: float | None) -> str:
-    """Write a share in percent."""
-    return write(value, "share")
-
-
 def row(run: Part) -> list[str]:
     """Return the cells of a case under ``HEADS``."""
     conflicts, ready = run["conflicts"], run["time_to_ready_p50"]
@@ -126,29 +119,6 @@ def row(run: Part) -> list[str]:
         off(run["requests"]),
         _unfinished(run["unfinished"]),
     ]
-
-
-def interval(each: Part, kind: str = "count") -> str:
-    """Write the predicted figure with its interval, marked where the recorded one is outside."""
-    if each["predicted"] is None:
-        return NONE
-    return write(each["predicted"], kind) + brackets(each, kind) + ("" if inside(each) else " !")
-
-
-def inside(each: Part) -> bool:
-    """Whether the recorded figure lies in the interval; True where one of them is missing."""
-    if each["recorded"] is None or each["low"] is None or each["high"] is None:
-        return True
-    slack = 1e-9 * max(abs(each["low"]), abs(each["high"]))
-    return bool(each["low"] - slack <= each["recorded"] <= each["high"] + slack)
-
-
-def off(each: Part) -> str:
-    """Write the relative error, with its sign."""
-    if not each["recorded"] or each["predicted"] is None:
-        return NONE
-    error = each["predicted"] / each["recorded"] - 1
-    return ("+" if error > 0 else "") + write(error, "share")
 
 
 def _unfinished(shares: Part) -> str:

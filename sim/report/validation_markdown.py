@@ -7,7 +7,8 @@ from typing import Any
 
 from sim.report import validation_operators
 from sim.report.numbers import NONE, write
-from sim.report.validation import ABLATED, HEADS, Document, Part, ablated, inside, interval, row, verdict
+from sim.report.validation import ABLATED, HEADS, Document, ablated, row, verdict
+from sim.report.validation_cells import Part, inside, interval
 from sim.report.validation_pictures import ABLATIONS, ALT, CASES
 
 BEGIN = "<!-- generated: {command} -->"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import write
 from sim.report.text import table
-from sim.report.validation import Part, inside, interval, off, share
+from sim.report.validation_cells import Part, inside, interval, off, share
 
 if TYPE_CHECKING:
     from rich.table import Table
