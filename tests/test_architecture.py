@@ -39,7 +39,7 @@ JUPYTER = {("sim.experiment.result", "sim.report.html.cell"), ("sim.experiment.c
 
 SAME_NAME = {
     *("Answers", "Cause", "Comparison", "Family", "Fault", "Manager", "Process", "Program", "Result", "Rule", "Step"),
-    *("Until", "Writer"),
+    *("Lost", "Outcome", "Until", "Writer"),
 }
 """Names that more than one class has, and that are on their way out."""
 
