@@ -189,6 +189,7 @@ class AuditParser:
         self._bodies = bodies
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._refused: set[int] = set()
+        self.why = ""  # why the last event that can't be used can't be
 
     def read(self, line: bytes) -> Iterator[AuditEvent]:
         """Yield the writes in one line: none, one, or the items of a list."""
@@ -216,7 +217,7 @@ class AuditParser:
         """Return the write in a line that begins as the API server begins each; most are told without parsing."""
         at = line.find(b'"verb":"', 80, 8000)
         if at > 0 and line[at + 8 : at + 12] in _READ_VERBS:  # the first one: bodies come later
-            self._ignored[READS] += 1
+            self._unused(READS)
             return None
         try:
             item = _decode_event(line)
@@ -224,7 +225,7 @@ class AuditParser:
             try:
                 document = _decode(line)
             except (msgspec.MsgspecError, ValueError, RecursionError):
-                self._ignored[NOT_JSON] += 1
+                self._unused(NOT_JSON)
                 return None
             return self.document(document)
         return self._used(item, timed=True)
@@ -235,13 +236,17 @@ class AuditParser:
 
     def _used(self, item: _Event, *, timed: bool) -> AuditEvent | None:
         if item.stage == "ResponseComplete" and item.identity and self._known(item):
-            self._ignored[DUPLICATE] += 1
+            self._unused(DUPLICATE)
             return None
         event = _event(item, self._bodies, timed)
         if isinstance(event, str):
-            self._ignored[event] += 1
+            self._unused(event)
             return None
         return event
+
+    def _unused(self, why: str) -> None:
+        self._ignored[why] += 1
+        self.why = why
 
     def _known(self, item: _Event) -> bool:
         identity = item.identity

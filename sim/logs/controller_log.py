@@ -39,7 +39,7 @@ NOT_KLOG = "no header of a known kind of log"
 BAD_TIME = "klog header with an impossible time"
 NO_TIME = -1
 
-_QUOTE = r'\\*["“”\']'
+_QUOTE = r'(?:\\*["“”\']){1,2}'
 _REFUSED = re.compile(
     rf"Operation cannot be fulfilled on ([a-zA-Z0-9.-]+)\s+{_QUOTE}([^\"\\“”']{{1,300}}){_QUOTE}: (?P<why>.{{0,60}})",
     re.DOTALL,

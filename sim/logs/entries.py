@@ -68,7 +68,8 @@ def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> E
     if time is None:
         return None
     before, message = text[: header.start()], text[header.end() :]
-    if before.endswith(('"', "'")) and '\\"' in message:
+    quote = message.find('"')
+    if before.endswith('"') and quote > 0 and message[quote - 1] == "\\":  # cut out of a JSON string
         message = unescaped(message)
     return Entry(time, header["level"], header["source"], "", message, None, KLOG, before)
 

@@ -28,7 +28,10 @@ CUT_OFF = "JSON document cut off or damaged"
 ROW_TOO_LONG = "row of CSV longer than 8 MiB"
 
 _HEAD = 1 << 16
+_SHORT = 200  # bytes between documents that may be a collector's prefix
 _STRUCTURE = re.compile(rb'["\\{}\[\]\n]')
+_PREFIXED = re.compile(rb"\d{4}-\d\d-\d\d[T ].*\{$")
+_BETWEEN = re.compile(rb"\n|(?<=[}\]])\s*,?\s*(?=[{\[])")
 _NAME = re.compile(r"[@_A-Za-z][\w@ .\[\]()/-]{0,60}")
 _KNOWN_COLUMNS = frozenset(
     {"message", "msg", "log", "line", "@message", "@timestamp", "timestamp", "time", "date", "_source", "content",
@@ -58,6 +61,8 @@ def records(blocks: Iterable[bytes], ignored: Counter[str]) -> tuple[str, Iterat
 def _spans_lines(head: bytes) -> bool:
     """Whether a file holds JSON of which no line is a document of its own."""
     lines = [line.strip() for line in head.split(b"\n")]
+    if len(lines) > 2 and _PREFIXED.match(lines[0]) and lines[1].startswith(b'"'):
+        return True  # a prefix before a document that goes on below, as aws logs tail --format json prints
     first = next((number for number, line in enumerate(lines) if line[:1] in {b"{", b"["}), None)
     if first is None or any(line and not line.startswith(b"Warning") for line in lines[:first]):
         return False
@@ -106,6 +111,7 @@ class _Scanner:
         self._starts: list[tuple[int, int, bool]] = []  # open brackets: where, in which line, whether an array's
         self._line = 1
         self._quoted = False
+        self._closed = 0  # where the last document or item ended
         self._items_of: int | None = None  # how many brackets are open around the items that are yielded
 
     def feed(self, block: bytes) -> Iterator[Record]:
@@ -116,12 +122,18 @@ class _Scanner:
             yield from self._descend()
         if len(self._text) > 2 * LONGEST_LINE:  # one item alone is too long, or a quote was never closed
             self.damaged += 1
+            yield from _pieces(self._line, self._text)
+            self._closed = 0
             self._text, self._at, self._starts, self._quoted = b"", 0, self._starts[: self._items_of or 0], False
 
     def end(self) -> Iterator[Record]:
         if self._starts and self._items_of is None:
             self.damaged += 1
             yield from self._descend()
+        if self._starts or self._quoted:
+            yield from _pieces(self._line, self._text)
+        else:
+            yield from self._between(self._text[self._closed :])
 
     def _scan(self) -> Iterator[Record]:
         text = self._text
@@ -146,20 +158,29 @@ class _Scanner:
             elif sign == b'"':
                 self._quoted = bool(self._starts)
             elif sign in b"{[":
+                if len(self._starts) == (self._items_of or 0):
+                    yield from self._between(text[self._closed : at])
                 self._starts.append((at, self._line, sign == b"["))
             elif sign in b"}]" and self._starts:
                 start, line, _ = self._starts.pop()
                 depth = len(self._starts)
+                self._closed = position
                 if depth == (self._items_of or 0) and (self._items_of is None or self._starts[-1][2]):
                     yield from self._whole(text[start:position], line)
                 elif self._items_of is not None and depth < self._items_of:
                     self._items_of = depth or None
+
+    def _between(self, text: bytes) -> Iterator[Record]:
+        """What stands outside of documents: commas, prefixes, or what a damaged document was torn to."""
+        if len(text.strip(b" ,\r\n\t")) > _SHORT or b"modified" in text or b"409" in text:
+            yield from _pieces(self._line, text)
 
     def _whole(self, text: bytes, line: int) -> Iterator[Record]:
         try:
             yield line, decode(text)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.damaged += 1
+            yield from _pieces(line, text)
 
     def _drop(self) -> None:
         """Forget what was yielded: all before the innermost bracket that is still open and wanted."""
@@ -168,6 +189,7 @@ class _Scanner:
         if keep:
             self._text = self._text[keep:]
             self._at -= keep
+            self._closed = max(self._closed - keep, 0)
             self._starts = [(max(start - keep, 0), line, array) for start, line, array in self._starts]
 
     def _descend(self) -> Iterator[Record]:
@@ -178,9 +200,16 @@ class _Scanner:
         start, line, _ = self._starts[depth - 1]
         self._text = self._text[start + 1 :]
         self._starts = [(0, number, array) for _, number, array in self._starts[:depth]]
-        self._at, self._quoted, self._line, self._items_of = 0, False, line, depth
+        self._at, self._quoted, self._line, self._items_of, self._closed = 0, False, line, depth, 0
         yield from self._scan()
         self._drop()
+
+
+def _pieces(line: int, text: bytes) -> Iterator[Record]:
+    """What is left of a damaged document: its lines, and what stands between the brackets of its items."""
+    for piece in _BETWEEN.split(text):
+        if len(piece) > 1 and not piece.isspace():
+            yield line, piece
 
 
 def _columns(head: bytes) -> tuple[list[str], str] | None:
@@ -214,6 +243,9 @@ def _rows(lines: Iterable[bytes], names: list[str], separator: str, ignored: Cou
     parts: list[bytes] = []
     begun = held = quotes = 0
     for number, line in enumerate(lines, 1):
+        if parts and _is_row(line, names, separator):  # a quote before was damaged: its lines for themselves
+            yield from ((begun + offset, each) for offset, each in enumerate(parts))
+            parts, held, quotes = [], 0, 0
         if not parts:
             begun = number
         parts.append(line)
@@ -228,6 +260,13 @@ def _rows(lines: Iterable[bytes], names: list[str], separator: str, ignored: Cou
         parts, held, quotes = [], 0, 0
     if parts:  # a row that was cut off: its lines for themselves
         yield from ((begun + offset, line) for offset, line in enumerate(parts))
+
+
+def _is_row(line: bytes, names: list[str], separator: str) -> bool:
+    """Whether a line is a whole row by itself, which what is inside of a quoted field hardly ever is."""
+    if line.count(b'"') % 2 or len(names) < 2 or separator.encode() not in line:
+        return False
+    return len(_fields(line.decode("utf-8", "replace").strip("\r"), separator)) == len(names)
 
 
 def _row(number: int, raw: bytes, names: list[str], separator: str) -> Iterator[Record]:

@@ -74,6 +74,7 @@ class LogReport:
     span_s: float
     start_ns: int
     conflicts: Counter[str]  # by controller
+    logged: int  # conflicts of the controller's log, where the counts are from an audit log beside it
     certificates: Counter[str]  # by Certificate
     objects: Counter[str]  # by resource and object
     elsewhere: Counter[str]  # conflicts on other resources, and of other writers

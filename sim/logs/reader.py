@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sim.logs.audit import DUPLICATE, NOT_AUDIT, OTHER_STAGE, READS, STARTS, AuditEvent, AuditParser
 from sim.logs.controller_log import (
     CONFLICT,
@@ -24,7 +26,7 @@ from sim.logs.controller_log import (
     speaks_of_conflict,
     why_unread,
 )
-from sim.logs.entries import BARE, KLOG, Entry
+from sim.logs.entries import BARE, KLOG, LOGFMT, STAMPED, ZAP_CONSOLE, ZAP_JSON, Entry
 from sim.logs.framing import records
 from sim.logs.packing import Member, Progress, is_stream, members
 from sim.logs.times import Years
@@ -125,6 +127,11 @@ class LogReader:
             self.near = event.received_ns
         return event
 
+    @property
+    def why(self) -> str:
+        """Why the last audit event that can't be used can't be."""
+        return self._audit.why
+
     def ignore(self, why: str) -> None:
         """Count a line that can't be used."""
         self._ignored[why] += 1
@@ -149,7 +156,8 @@ class _OneLog:
         self._account = account
         self._unwrapper = Unwrapper(years)
         self._open: Entry | None = None  # the line before, whose text may go on without a header
-        self._counted = False  # whether a conflict was read of it
+        self._counted: tuple[str, str] | None = None  # the resource and name of a refusal that it told of
+        self._told = False  # whether this record's conflict was read, or cannot be one
 
     def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine]:
         account, reader = self._account, self._reader
@@ -162,37 +170,44 @@ class _OneLog:
                 if event is not None:
                     account.events += 1
                     yield event
-                elif b'"code":409' in record:
-                    self._lost(number)
+                elif b"409" in record or b"been modified" in record:
+                    self._lost(number, record)
             else:
                 yield from self._unwrapped(number, record)
         if plain:
             account.ways[_PLAIN] += plain
 
-    def _lost(self, number: int) -> None:
+    def _lost(self, number: int, record: bytes) -> None:
         """A refusal that can't be used; copies, and other stages of the same, were told elsewhere."""
-        last = next(reversed(self._reader.unused), "")
-        if last not in {DUPLICATE, OTHER_STAGE, READS}:
+        why = self._reader.why
+        if why in {DUPLICATE, READS} or (why == OTHER_STAGE and any(stage in record for stage in _STAGES)):
+            return
+        if b'"code":409' in record or speaks_of_conflict(record):
             self._unread(number)
 
-    def _unread(self, number: int) -> None:
-        self._account.unread_conflicts += 1
+    def _unread(self, number: int, many: int = 1) -> None:
+        self._account.unread_conflicts += many
         if not self._account.first_unread:
             self._account.first_unread = number
 
     def _unwrapped(self, number: int, record: Any) -> Iterator[AuditEvent | LogLine]:
+        self._told = False
+        unread = self._account.unread_conflicts
+        yield from self._found(number, record)
+        if not self._told and self._account.unread_conflicts == unread and (many := _speaks(record)):
+            self._unread(number, many)
+
+    def _found(self, number: int, record: Any) -> Iterator[AuditEvent | LogLine]:
         for found in self._unwrapper.unwrap(record):
             if isinstance(found, AuditFound):
-                before = Counter(self._reader.unused) if _refusal(found) else None
+                self._told = True
                 self._account.ways[" > ".join(found.context.how)] += 1
                 event = self._reader.event(found)
                 if event is not None:
                     self._account.events += 1
                     yield event
-                elif before is not None:
-                    gained = self._reader.unused - before
-                    if not gained.keys() & {DUPLICATE, OTHER_STAGE, READS}:
-                        self._unread(number)
+                elif self._reader.why not in {DUPLICATE, READS} and not _earlier_stage(found) and _refusal(found):
+                    self._unread(number)
             elif isinstance(found, EntryFound):
                 line = self._line(number, found)
                 if line is not None:
@@ -205,8 +220,10 @@ class _OneLog:
     def _line(self, number: int, found: EntryFound) -> LogLine | None:
         entry = found.entry
         line = said(entry)
-        self._open, self._counted = entry, line.what in {CONFLICT, FIELD_CONFLICT}
-        if not self._counted and _mentions(entry.message):
+        told = line.what in {CONFLICT, FIELD_CONFLICT}
+        self._open, self._counted = entry, (line.resource, line.key.rsplit("/", 1)[-1]) if told else None
+        self._told |= told
+        if not told and _mentions(entry.message):
             self._unread(number)
         if self._reader.copied(line, entry):
             self._reader.ignore(COPY)
@@ -222,10 +239,10 @@ class _OneLog:
         """A text without a header: the rest of the line before, as of an exception, or something else."""
         speaks = speaks_of_conflict(found.text.encode("utf-8", "replace"))
         self._reader.ignore(NOT_AUDIT if found.json else why_unread(found))
-        if not speaks or (self._open is not None and self._counted):
+        if not speaks or self._told:
             return None
-        if found.json:
-            self._unread(number)
+        if found.json or "audit.k8s.io/" in found.text:  # an event that is damaged
+            self._unread(number, max(found.text.count(_MODIFIED), 1))
             return None
         before = self._open
         entry = (
@@ -238,18 +255,43 @@ class _OneLog:
             if _mentions(found.text):
                 self._unread(number)
             return None
+        self._told = True
+        name = line.key.rsplit("/", 1)[-1]
+        if before is not None and before.form in _GO_ON and self._counted == (line.resource, name):
+            return None  # "Caused by" says it again
         self._reader.understood(why_unread(found))
-        self._counted = before is not None
+        self._counted = (line.resource, name)
         self._account.lines += 1
         self._account.ways[BARE] += 1
         return line
 
 
+_GO_ON = frozenset({STAMPED, ZAP_CONSOLE, LOGFMT, ZAP_JSON})
+"""Forms whose lines may go on below, with a stack trace and the causes of an exception."""
+_STAGES = (b'"RequestReceived"', b'"ResponseStarted"', b'"Panic"')
+
+
 def _refusal(found: AuditFound) -> bool:
-    if isinstance(found.event, bytes):
-        return b"409" in found.event
-    status = found.event.get("responseStatus")
-    return isinstance(status, dict) and status.get("code") == 409
+    """Whether an event that can't be used was a refusal, as far as anything in it tells."""
+    raw = found.event if isinstance(found.event, bytes) else msgspec.json.encode(found.event)
+    return b'"code":409' in raw or b'"reason":"Conflict"' in raw or _MODIFIED.encode() in raw
+
+
+def _earlier_stage(found: AuditFound) -> bool:
+    """Whether an event is of a stage before the answer, which is told again with its answer."""
+    return isinstance(found.event, dict) and f'"{found.event.get("stage")}"'.encode() in _STAGES
+
+
+def _speaks(record: Any) -> int:
+    """How often a record's own text speaks of a conflict, whatever was made of it."""
+    raw = record if isinstance(record, bytes) else msgspec.json.encode(record)
+    if b"modified" not in raw and b"ptimistic lock" not in raw and b"409" not in raw:
+        return 0
+    text = raw.decode("utf-8", "replace")
+    return max(text.count(_MODIFIED), 1) if _mentions(text) else 0
+
+
+_MODIFIED = "the object has been modified"
 
 
 def _mentions(text: str) -> bool:

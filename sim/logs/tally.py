@@ -193,6 +193,7 @@ class ConflictTally:
             span_s=span.length / SECOND,
             start_ns=span.start if span.end >= 0 else 0,
             conflicts=_by_actor(mine),
+            logged=log.refused.total() if audit else 0,
             certificates=_summed((key, n) for (who, key), n in objects.items() if concerns_certificates(who)),
             objects=_summed((f"{who.resource} {key}", n) for (who, key), n in objects.items() if who in mine),
             elsewhere=self._elsewhere({who: n for who, n in refused.items() if who not in mine}, audit),

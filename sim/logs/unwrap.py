@@ -7,6 +7,7 @@ namespace) for the inner ones that don't, and remembers by which way each thing 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -234,8 +235,10 @@ class Unwrapper:
                 yield EntryFound(entry, context.inside(entry.form))
                 return
             document = _decoded(text[brace:])
-            if isinstance(document, dict) and document:
-                yield from self._document(document, _prefixed(text[:brace], context), depth + 1)
+            documents = [document] if document else _decoded_parts(text[brace:])
+            if documents and all(isinstance(each, dict) and each for each in documents):
+                for each in documents:
+                    yield from self._document(each, _prefixed(text[:brace], context), depth + 1)
                 return
         if header is not None:
             inner = _prefixed(text[: header.start()], context) if header.start() else context
@@ -256,6 +259,22 @@ class Unwrapper:
                 yield EntryFound(_bare(text, time, context, outer), context.inside(BARE))
                 return
         yield Unread(text, json=False)
+
+
+def _decoded_parts(text: str) -> list[Any]:
+    """The documents in a text that is none itself, as where a line was cut off, or something follows."""
+    if not any(mark in text for mark in _MARKS):
+        return []
+    found: list[Any] = []
+    decoder, at = json.JSONDecoder(), 0
+    while at >= 0 and len(found) < 100_000:
+        try:
+            document, at = decoder.raw_decode(text, at)
+            found.append(document)
+        except (ValueError, RecursionError):
+            at += 1
+        at = text.find('{"', at)
+    return found
 
 
 def _peeled(text: str) -> tuple[str, str] | None:

@@ -107,6 +107,11 @@ def _none(report: LogReport) -> list[str]:
         elif report.source != AUDIT_LOG:
             said += _fates(report)
         return said
+    if report.logged:
+        return [
+            f"The controller's log tells of {_count(report.logged, 'conflict')}, and the audit log beside it of none: "
+            "it does not cover the same time, or not these writes."
+        ]
     if report.source == AUDIT_LOG and not report.writes:
         agents = ", ".join(report.actors[:5]) or "none"
         return [

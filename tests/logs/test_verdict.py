@@ -283,3 +283,16 @@ def test_a_log_in_local_time_is_noticed(tmp_path):
     stamp = "2026-11-23T17:42:15.000000Z "
     found = verdict_of(tmp_path, [stamp.encode() + conflict_line(name=f"c{n}") for n in range(5)])
     assert any("1 h ahead of the collector's stamps" in note for note in found["notes"])
+
+
+def test_an_audit_log_that_lacks_what_the_controller_logged(tmp_path):
+    found = verdict_of(tmp_path, [line(event(resource="pods")), conflict_line()])
+    assert found["verdict"].startswith("The controller's log tells of 1 conflict, and the audit log beside it of none")
+
+
+def test_a_damaged_event_that_holds_a_refusal_is_named(tmp_path):
+    refused = event(code=409)
+    refused["responseStatus"]["message"] = f"Operation cannot be fulfilled on certificates: {MODIFIED}"
+    found = verdict_of(tmp_path, [line(event()), b"x" + line(refused)[:-40], line(event(at=SECOND))])
+    assert found["verdict"].startswith("1 line speaks of conflicts and could not be read; the first is line 2 of ")
+    assert "No conflict" not in found["verdict"]

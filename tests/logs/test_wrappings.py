@@ -224,6 +224,68 @@ TEXT = {
     "pretty": lambda items: "\n".join(json.dumps({"time": z(t), "log": s}, indent=2) for t, s in items),
     "html": each(lambda t, s: s.replace("&", "&amp;").replace('"', "&quot;")),
     "quoted mail": each(lambda t, s: f"> {s}"),
+    "csv one column": table(["message"], lambda t, s: [s]),
+    "csv multiline other": table(["@timestamp", "note", "message", "x"], lambda t, s: [z(t), 'a\nb "q"', s, ""]),
+    "kibana _source json": table(
+        ["_id", "_source"], lambda t, s: ["1", json.dumps({"@timestamp": z(t), "message": s})]
+    ),
+    "gke explorer csv": table(
+        ["insertId", "jsonPayload.message", "severity", "timestamp"], lambda t, s: ["1", s, "INFO", z(t)]
+    ),
+    "gke explorer csv text": table(["textPayload", "timestamp"], lambda t, s: [s, z(t)]),
+    "insights csv of container insights": table(
+        ["@timestamp", "@message"], lambda t, s: [str(t), json.dumps({"log": s, "kubernetes": {"pod_name": POD}})]
+    ),
+    "logcli": each(lambda t, s: f'{t.isoformat()} {{app="cert-manager", pod="{POD}"}} {s}'),
+    "tsv": table(["Date", "Message"], lambda t, s: [z(t), s], delimiter="\t"),
+    "yaml-ish list": each(lambda t, s: f"- {s}"),
+    "event hub properties string": whole(
+        lambda x: {"records": x}, lambda t, s: {"time": z(t), "properties": json.dumps({"log": s, "pod": "p"})}
+    ),
+    "containerlogv2 dynamic": each(
+        lambda t, s: {"TimeGenerated": z(t), "PodName": POD, "LogMessage": json.loads(s) if s[0] == "{" else s}
+    ),
+    "double escaped field": each(lambda t, s: json.dumps({"a": {"b": {"c": json.dumps({"d": s})}}})),
+    "rancher syslog json": each(lambda t, s: f"<14>1 {z(t)} node app - - - " + json.dumps({"log": s})),
+    "vector": each(
+        lambda t, s: {
+            "file": "/var/log",
+            "kubernetes": {"pod_name": POD},
+            "message": s,
+            "stream": "stderr",
+            "timestamp": z(t),
+        }
+    ),
+    "viaq": each(
+        lambda t, s: {
+            "@timestamp": z(t),
+            "message": s,
+            "level": "info",
+            "hostname": "h",
+            "kubernetes": {"pod_name": POD, "namespace_name": "cert-manager"},
+            "log_type": "application",
+        }
+    ),
+    "ecs level": each(lambda t, s: {"@timestamp": z(t), "log.level": "INFO", "message": s, "ecs.version": "1"}),
+    "ecs log obj": each(
+        lambda t, s: {"@timestamp": z(t), "log": {"level": "info", "file": {"path": "x"}}, "message": s}
+    ),
+    "nested array pages": lambda items: json.dumps(
+        [[{"message": s} for t, s in items[:5]], [{"message": s} for t, s in items[5:]]]
+    ),
+    "aws pages concatenated": lambda items: (
+        json.dumps({"events": [{"message": s} for t, s in items[:5]]}, indent=2)
+        + "\n"
+        + json.dumps({"events": [{"message": s} for t, s in items[5:]]}, indent=2)
+    ),
+    "kubectl logs timestamps tab": each(lambda t, s: f"{z(t)}\t{s}"),
+    "windows cmd prefix": each(lambda t, s: f"C:\\logs\\a.log:{s}"),
+    "ts in brackets": each(lambda t, s: f"[{z(t)}] {s}"),
+    "compose": each(lambda t, s: f"cert-manager-1  | {s}"),
+    "newline json tail comma": lambda items: ",\n".join(json.dumps({"log": s}) for t, s in items),
+    "unicode quotes bom crlf csv": lambda items: (
+        "\ufeff" + table(["@timestamp", "message"], lambda t, s: [z(t), s])(items)
+    ),
 }
 
 
@@ -244,6 +306,29 @@ def test_audit_events_come_out_of_every_wrapping(tmp_path, wrapping):
     found = told(requeue("log", "--json", str(path)))
     check(found, audit=True)
     assert found["ignored"] == {}
+
+
+BETWEEN = {
+    "bulk request": lambda items: "".join(
+        '{"index":{}}\n' + json.dumps({"@timestamp": z(t), "message": s}) + "\n" for t, s in items
+    ),
+    "grafana download": lambda items: (
+        'Common labels: {"app":"cert-manager"}\nLine limit: 1000\n\n\n'
+        + "".join(f"{t.isoformat()}\t{s}\n" for t, s in items)
+    ),
+    "aws logs tail --format json": lambda items: "".join(
+        f"{t.isoformat()} {POD} " + json.dumps({"log": s, "stream": "stderr"}, indent=4) + "\n" for t, s in items
+    ),
+}
+"""With lines of the collector's own between them."""
+
+
+@pytest.mark.parametrize("wrapping", BETWEEN)
+@pytest.mark.parametrize("audit", [False, True], ids=["lines", "events"])
+def test_what_a_collector_writes_between_is_passed_over(tmp_path, wrapping, audit):
+    path = tmp_path / "input"
+    path.write_text(BETWEEN[wrapping](events() if audit else lines()))
+    check(told(requeue("log", "--json", str(path))), audit=audit)
 
 
 def tarred(data: bytes) -> bytes:
@@ -319,3 +404,26 @@ def test_times_without_a_year_are_of_the_year_of_the_stamp_beside_them(tmp_path)
 
     first = next(iter(read_mixed([path], Counter())))
     assert first.time_ns == ns(START) + 10_000_000
+
+
+@pytest.mark.parametrize(
+    "wrapping", ["plain", "docker", "cri", "kibana csv", "grafana json", "firehose", "pretty", "array"]
+)
+@pytest.mark.parametrize("damage", range(4))
+def test_a_damaged_refusal_is_counted_or_named(tmp_path, wrapping, damage):
+    """Letters of a refusal's line are overwritten, but not its words: it is read all the same, or named as unread."""
+    text = bytearray(TEXT[wrapping](lines()).encode())
+    spoken = text.count(MODIFIED)
+    at = text.index(MODIFIED, len(text) // 2)
+    for place in (at - 30 * (damage + 1), at - 130 - damage, at - 160):
+        if text[place] != 10:
+            text[place] = ord("#")
+    path = tmp_path / "input"
+    path.write_bytes(bytes(text))
+    found = told(requeue("log", "--json", str(path)))
+    conflicts = found["conflicts"]
+    assert conflicts["total"] + sum(conflicts["elsewhere"].values()) + conflicts["unread_lines"] >= spoken
+    assert "No conflict" not in found["verdict"]
+
+
+MODIFIED = b"the object has been modified"
