@@ -178,6 +178,9 @@ def _validate(
 
 
 def _document(found: Validation, provenance: dict[str, Any], named: str, command: str) -> dict[str, Any]:
+    from sim.validation.decisions import as_dict as as_pair
+    from sim.validation.decisions import decisions
+    from sim.validation.decisions import summary as judged
     from sim.validation.ladder import as_list, ladder
     from sim.validation.operators import results as of_operators
     from sim.validation.validate import as_dict, calibrated_on, summarise
@@ -199,6 +202,8 @@ def _document(found: Validation, provenance: dict[str, Any], named: str, command
     document["calibrated_on"] = sorted(used)
     document["profile"] = named
     document["replications"] = found.replications
+    pairs = decisions(cases)
+    document["decisions"] = {"pairs": [as_pair(pair) for pair in pairs], "summary": judged(pairs)}
     summaries = [part["summary"] for part in (document, document.get("operators")) if part and part["runs"]]
     document["ladder"] = as_list(ladder(*summaries))
     document["command"] = command

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import write
-from sim.report.text import bold, render, table
+from sim.report.text import bold, keep_names, render, table
 from sim.report.validation_cells import Part, inside, interval, off, share
 
 if TYPE_CHECKING:
@@ -43,6 +43,13 @@ def report(document: Document, *, terminal: bool) -> str:
         parts += ["", _cases(runs, terminal)]
     if "operators" in document:
         parts += ["", *validation_operators.tables(document["operators"], document["calibrated_on"], terminal=terminal)]
+    decided = document["decisions"]
+    if decided["pairs"]:
+        made = table("Decisions: recorded and predicted differences", *DECIDED, terminal=terminal)
+        keep_names(made, [each["name"] for each in runs])
+        for cells in decision_rows(decided["pairs"]):
+            made.add_row(*cells)
+        parts += ["", made, *decision_words(decided["summary"])]
     left = _left(runs)
     if left:
         parts += ["", *left]
@@ -59,6 +66,45 @@ def report(document: Document, *, terminal: bool) -> str:
     if notes:
         parts += ["", *notes]
     return render(parts, terminal)
+
+
+DECIDED = ("decision", "figure", "recorded", "predicted", "sign", "regret")
+_SHORT = {"time_to_ready.p50": "Ready p50, s", "time_to_ready.p95": "Ready p95, s"}
+
+
+def decision_rows(pairs: Iterable[Part]) -> list[list[str]]:
+    """Return the rows of the table of decisions: each pair's figures, the second case against the first."""
+    rows = []
+    for pair in pairs:
+        about = [pair["other"], f"against {pair['one']}", f"by {pair['setting']}"]
+        for each in pair["figures"]:
+            ends = f" [{each['low']:+.3g}, {each['high']:+.3g}]" if each["low"] is not None else ""
+            error = "" if each["recorded_error"] is None else f" ± {2 * each['recorded_error']:.2g}"
+            if each["clear"] is None:
+                sign = "right" if each["sign_right"] else "wrong, recorded once"
+            elif each["clear"]:
+                sign = "right" if each["sign_right"] else "WRONG"
+            else:
+                sign = "not clear"
+            recorded, predicted = f"{each['recorded']:+.3g}{error}", f"{each['predicted']:+.3g}{ends}"
+            name = about.pop(0) if about else ""
+            rows.append(
+                [name, _SHORT.get(each["figure"], each["figure"]), recorded, predicted, sign, f"{each['regret']:.1f}%"]
+            )
+    return rows
+
+
+def decision_words(summary: Part) -> list[str]:
+    """Say in how many decisions the sign is right, and what following the predictions would have cost."""
+    if not summary["clear"]:
+        return [f"{summary['pairs']} pairs differ in one setting; no recorded difference is clear of its spread."]
+    return [
+        f"{summary['pairs']} pairs differ in one setting. Of {summary['differences']} recorded differences "
+        f"{summary['clear']} are clear of their spread, and {summary['clear_and_sign_right']} of these are predicted "
+        "with the right sign; whoever follows the predictions loses "
+        f"{summary['clear_max_regret_percent']:.1f}% at most there. "
+        "Recorded differences have two standard errors beside them, predicted ones their 95% interval."
+    ]
 
 
 def verdict(document: Document) -> list[str]:

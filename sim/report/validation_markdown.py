@@ -7,7 +7,17 @@ from typing import Any
 
 from sim.report import validation_operators
 from sim.report.numbers import NONE, write
-from sim.report.validation import ABLATED, HEADS, Document, ablated, row, verdict
+from sim.report.validation import (
+    ABLATED,
+    DECIDED,
+    HEADS,
+    Document,
+    ablated,
+    decision_rows,
+    decision_words,
+    row,
+    verdict,
+)
 from sim.report.validation_cells import Part, inside, interval
 from sim.report.validation_pictures import ABLATIONS, ALT, CASES
 
@@ -40,6 +50,7 @@ def markdown(document: Document) -> str:
     )
     everything = [*runs, *document.get("operators", {"runs": ()})["runs"]]
     for title, part in (
+        ("Decisions", _decisions(document["decisions"])),
         ("The validation ladder", _ladder(document["ladder"])),
         *(of_cert_manager if runs else ()),
         *operators,
@@ -68,6 +79,12 @@ def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         f"|{'---|' * len(heads)}",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
+
+
+def _decisions(decided: Mapping[str, Any]) -> list[str]:
+    if not decided["pairs"]:
+        return []
+    return [*decision_words(decided["summary"]), "", *_grid(DECIDED, decision_rows(decided["pairs"]))]
 
 
 def _ladder(rungs: Sequence[Part]) -> list[str]:

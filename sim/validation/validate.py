@@ -201,10 +201,10 @@ _COUNTED = ("conflicts.", "phase.", "status_writes.", "requests.", "lost.")
 
 def _predictions(recorded: list[Observation], simulated: list[Observation]) -> dict[str, Prediction]:
     keys = dict.fromkeys(key for run in (*recorded, *simulated) for key in run.figures)
-    return {key: set_against(_values(recorded, key), _values(simulated, key)) for key in sorted(keys)}
+    return {key: set_against(values_of(recorded, key), values_of(simulated, key)) for key in sorted(keys)}
 
 
-def _values(runs: list[Observation], key: str) -> list[float]:
+def values_of(runs: Sequence[Observation], key: str) -> list[float]:
     """The figure in each run that has it: 0 where the run counts its family and has nothing under the key."""
     family = next((prefix for prefix in _COUNTED if key.startswith(prefix)), None)
     values = []
