@@ -104,6 +104,8 @@ class ApiServer:
             try:
                 values["labels"], values["annotations"] = string_maps(body["metadata"])
             except TypeError:
+                if kind.described:
+                    raise IrregularError from None
                 return Response(400, "BadRequest", live, False, messages.plain, _BAD_METADATA)
         for part, value in kind.defaults.items():
             if values[part] is None:
@@ -111,6 +113,8 @@ class ApiServer:
         try:
             mask = added(kind, values)
         except IrregularError:
+            if kind.described:
+                raise
             causes = settle(kind, values)
             if causes:
                 return Response(422, "Invalid", live, False, messages.invalid, kind, write.name, causes)

@@ -42,6 +42,10 @@ _DEPLOYMENT = {
         },
     },
 }
+_CONFIG_MAP = {
+    "type": "object",
+    "properties": {"data": {"type": "object", "additionalProperties": {"type": "string"}}},
+}
 _LEASE = {
     "type": "object",
     "properties": {
@@ -75,7 +79,7 @@ def registry(brought: Iterable[Kind] = ()) -> Registry:
 def _built_in() -> Iterable[Kind]:
     data = {"data": free_map(ANY), "type": STRING}
     yield Kind("Secret", "secrets", "", "v1", data, defaults={"type": "Opaque"}, unconditional=True)
-    yield Kind("ConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True)
+    yield DescribedKind(_CONFIG_MAP_KIND, unconditional=True, generations=False)
     # The same where nobody applies: who owns which field then decides nothing, and is not kept.
     yield Kind("PlainConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True, tracked=False)
     yield Kind("Event", "events", "", "v1", {}, unconditional=True, tracked=False)
@@ -83,6 +87,9 @@ def _built_in() -> Iterable[Kind]:
     yield DescribedKind(_LEASE_KIND, unconditional=True, generations=False)
 
 
+_CONFIG_MAP_KIND = Description(
+    "ConfigMap", "configmaps", "", "v1", read_schema(_CONFIG_MAP), status=False, namespaced=True
+)
 _DEPLOYMENT_KIND = Description(
     "Deployment", "deployments", "apps", "v1", read_schema(_DEPLOYMENT), status=True, namespaced=True
 )

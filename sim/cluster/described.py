@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sim.cluster.kinds import MAPS, Kind
+from sim.cluster.kinds import Kind
 from sim.cluster.managing import Manager, root_of
+from sim.cluster.objectmeta import is_name, is_plain_metadata
 from sim.cluster.objects import Object, Write
 from sim.cluster.regular import shape_of
 from sim.cluster.schema import Struct
@@ -52,26 +53,26 @@ class DescribedKind(Kind):
 
     def goes_quickly(self, write: Write, live: Object | None) -> bool:
         """Whether a write may be answered the short way: what it does is then among the usual things."""
-        body = write.body
-        if not self.quick or live is None or live.lossy or live.more or write.validation or not isinstance(body, dict):
+        body, verb = write.body, write.verb
+        if not self.quick or write.validation or not isinstance(body, dict):
             return False
         if write.subresource and self.status is None:
             return False
         for part, value in body.items():
             if part == "metadata":
-                if not isinstance(value, dict) or not value.keys() <= MAPS:
+                if not is_plain_metadata(value, live):
                     return False
             elif value is None or part not in self.fields:
                 return False
-        if write.verb == "update":
-            whole = write.subresource or not (live.finalizers or live.owners or live.generate_name)
-            return bool(whole) and live.deleted is None
-        return (
-            write.verb in {"merge-patch", "apply"}
-            and live.deleted is None
-            and write.uid is None
-            and (write.verb != "apply" or (write.manager != "kubectl" and bool(live.managers)))
-        )
+        if live is None:
+            return verb == "create" and write.resource_version is None and is_name(write.name)
+        if live.lossy or live.more or live.deleted is not None:
+            return False
+        if verb == "update":
+            return bool(write.subresource) or not (live.finalizers or live.owners or live.generate_name)
+        if write.uid is not None:
+            return False
+        return verb == "merge-patch" or (verb == "apply" and write.manager != "kubectl" and bool(live.managers))
 
 
 _OF_ALL = frozenset({"apiVersion", "kind", "metadata"})

@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from sim.cluster.causes import Cause
 from sim.cluster.golang import compact, quoted
+
+if TYPE_CHECKING:
+    from sim.cluster.objects import Object
 
 IMMUTABLE = "field is immutable"
 _STRING_MAP = "map[string]string"
@@ -339,3 +343,44 @@ def update_faults(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Cause]
         if value != old.get(name):
             causes.append(_invalid(f"metadata.{name}", "null" if value is None else compact(value), IMMUTABLE))
     return causes + _content_faults(new, "metadata")
+
+
+# The usual case, seen at a glance
+
+
+@lru_cache(1 << 14)
+def _is_label(key: str, value: str) -> bool:
+    return not any(qualified_name_faults(key)) and not any(_label_value_faults(value))
+
+
+@lru_cache(1 << 14)
+def _is_annotation(key: str) -> bool:
+    return not any(qualified_name_faults(key.lower()))
+
+
+def is_name(name: str) -> bool:
+    """Whether an object can have this name."""
+    return 0 < len(name) <= 253 and _SUBDOMAIN.fullmatch(name) is not None
+
+
+def is_plain_metadata(metadata: Any, live: Object | None) -> bool:
+    """Whether metadata has labels and annotations alone, and those are valid; what ``live`` has is known to be."""
+    if not isinstance(metadata, dict):
+        return False
+    for name, values in metadata.items():
+        if name not in {"labels", "annotations"}:
+            return False
+        if live is not None and values is getattr(live, name):
+            continue
+        if not isinstance(values, dict):
+            return False
+        size = 0
+        for key, value in values.items():
+            if not isinstance(key, str) or not isinstance(value, str):
+                return False
+            if not (_is_label(key, value) if name == "labels" else _is_annotation(key)):
+                return False
+            size += len(key) + len(value)
+        if 4 * size > _ANNOTATIONS_LIMIT:
+            return False
+    return True

@@ -17,6 +17,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from sim.scenario.kinds.cel import engine
+
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _CHAIN = re.compile(r"(?<![\w.'\"])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)(\s*\()?")
 _BOUND = re.compile(r"\.(?:exists|all|exists_one|map|filter)\(\s*(\w+)\s*,")
@@ -31,11 +33,9 @@ class Expression:
     """One expression, compiled when it is made. Raises ``ValueError`` with a position where it is none."""
 
     def __init__(self, source: str, variables: Collection[str]) -> None:
-        import cel
-
         self.source = source
         try:
-            self._program = cel.compile(source)
+            self._program = engine().compile(source)
         except ValueError as error:
             raise ValueError(_said(source, str(error))) from None
         bound = set(_BOUND.findall(source))

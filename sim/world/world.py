@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from sim.client.garbage import GarbageCollector
 from sim.client.listener import ProcessListener
 from sim.client.manager import Manager
 from sim.client.parts import Parts
@@ -61,6 +62,9 @@ class World:
         self.server = Server(self.sim, self.machine, self.api, listener, scenario, profile.server, family.service_class)
         surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, listener, parts)
         self.populations: list[Population] = [populate(surroundings) for populate in (family.populate, *beside)]
+        if scenario.kinds:
+            served = [name for name in self.api.kinds if name != "PlainConfigMap"]
+            self._garbage = GarbageCollector(self.sim, self.server, served, profile.watch.lag)
         self.settled = False
         """Whether nothing was left to do at the end."""
         self.unfinished = 0

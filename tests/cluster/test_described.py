@@ -1,0 +1,121 @@
+"""Kinds that a schema describes: what the recorded answers do not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sim.cluster.apiserver import ApiServer
+from sim.cluster.described import DescribedKind
+from sim.cluster.messages import Response
+from sim.cluster.objects import Object, Write
+from sim.cluster.store import Store
+from sim.scenario.kinds import KindSettings
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "spec": {
+            "type": "object",
+            "properties": {
+                "size": {"type": "integer", "default": 1, "minimum": 0},
+                "tags": {"type": "array", "items": {"type": "string"}},
+            },
+        },
+        "status": {"type": "object", "properties": {"phase": {"type": "string"}}},
+    },
+}
+
+
+class Widgets:
+    """A store of Widgets; ``quick`` False sends every write the long way."""
+
+    def __init__(self, *, quick: bool = True) -> None:
+        self.kind = DescribedKind(KindSettings.model_validate({"openapi": SCHEMA}).description("Widget"))
+        assert self.kind.quick
+        self.kind.quick = quick
+        self.store = Store({"Widget": self.kind})
+        self.api = ApiServer(self.store)
+
+    def send(self, verb: str, body: Any = None, manager: str = "m", name: str = "w", **others: Any) -> Response:
+        return self.api.handle(Write(verb, "Widget", name, {} if body is None else body, manager, **others), 0)
+
+    @property
+    def live(self) -> Object:
+        item = self.store.get("Widget", "w")
+        assert item is not None
+        return item
+
+
+@pytest.fixture(params=[True, False], ids=["short way", "long way"])
+def widgets(request: pytest.FixtureRequest) -> Widgets:
+    return Widgets(quick=request.param)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"labels": {"a": "not valid!"}}, {"labels": {"a b": "x"}}, {"annotations": {"a b": "x"}}],
+)
+def test_labels_and_annotations_are_checked(widgets: Widgets, metadata: dict[str, Any]) -> None:
+    assert widgets.send("create", {"metadata": metadata, "spec": {"size": 1}}).code == 422
+    assert widgets.send("create", {"spec": {"size": 1}}).code == 201
+    assert widgets.send("merge-patch", {"metadata": metadata}).code == 422
+    assert widgets.send("apply", {"metadata": metadata}).code == 422
+
+
+@pytest.mark.parametrize("name", ["No", "a_b", "a/b", "-a", ""])
+def test_names_are_checked(widgets: Widgets, name: str) -> None:
+    assert widgets.send("create", {"spec": {"size": 1}}, name=name).code == 422
+
+
+def test_names_are_generated(widgets: Widgets) -> None:
+    names = set()
+    for _ in range(50):
+        made = widgets.send("create", {"metadata": {"generateName": "w-"}, "spec": {"size": 1}}, name="").object
+        assert made is not None
+        assert made.generate_name == "w-"
+        names.add(made.name)
+    assert len(names) == 50
+    assert all(name.startswith("w-") and len(name) == 7 for name in names)
+
+
+def test_finalizers_and_owners_stay_where_a_status_is_written(widgets: Widgets) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u", "controller": True}
+    metadata = {"finalizers": ["example.com/f"], "ownerReferences": [owner]}
+    widgets.send("create", {"metadata": metadata, "spec": {"size": 1}})
+    assert (widgets.live.owner, widgets.live.owners) == ("u", (owner,))
+    version = widgets.live.resource_version
+    done = widgets.send("update", {"status": {"phase": "x"}}, subresource="status", resource_version=version)
+    assert done.code == 200
+    assert widgets.live.status == {"phase": "x"}
+    assert (widgets.live.finalizers, widgets.live.owners) == (("example.com/f",), (owner,))
+
+
+def test_an_update_of_the_whole_object_takes_away_what_it_lacks(widgets: Widgets) -> None:
+    widgets.send("create", {"metadata": {"finalizers": ["example.com/f"]}, "spec": {"size": 1}})
+    widgets.send("update", {"spec": {"size": 2}}, resource_version=widgets.live.resource_version)
+    assert (widgets.live.spec, widgets.live.finalizers) == ({"size": 2}, ())
+
+
+def test_what_is_being_deleted_goes_with_its_last_finalizer(widgets: Widgets) -> None:
+    widgets.send("create", {"metadata": {"finalizers": ["example.com/f"]}, "spec": {"size": 1}})
+    assert widgets.send("delete").code == 200
+    assert (widgets.live.deleted, widgets.live.generation) == (0, 2)
+    assert widgets.send("merge-patch", {"status": {"phase": "x"}}, subresource="status").code == 200
+    assert widgets.send("json-patch", [{"op": "remove", "path": "/metadata/finalizers/0"}]).written
+    assert widgets.store.get("Widget", "w") is None
+
+
+def test_defaults_come_back_and_count_as_changes_of_whom_brought_them(widgets: Widgets) -> None:
+    widgets.send("create", {"spec": {"tags": ["a"]}}, "kubectl")
+    assert widgets.live.spec == {"size": 1, "tags": ["a"]}
+    assert widgets.send("apply", {"spec": {"size": 2}}, "argocd").field_conflict
+    assert not widgets.send("merge-patch", {"spec": {"size": None}}).written
+
+
+def test_a_point_makes_another_number_of_it_once(widgets: Widgets) -> None:
+    widgets.send("create", {"spec": {"size": 1}})
+    assert widgets.send("merge-patch", {"spec": {"size": 1.0}}).written
+    assert (widgets.live.spec, widgets.live.generation) == ({"size": 1}, 2)
+    assert widgets.send("merge-patch", {"spec": {"size": 1.5}}).code == 422
