@@ -7,6 +7,7 @@ update, patch, delete), ``pkg/registry/generic/registry/store.go`` and ``pkg/reg
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from sim.cluster import decoding, messages, objectmeta, openapi, rules
@@ -68,7 +69,11 @@ class _Answering:
         self.kind = kind
         self.now = now
         self.live = store.objects[kind.name].get(write.name)
-        self.live_whole: dict[str, Any] = as_kubernetes(kind, self.live) if self.live is not None else {}
+
+    @cached_property
+    def live_whole(self) -> dict[str, Any]:
+        """The live object as a read gives it."""
+        return as_kubernetes(self.kind, self.live) if self.live is not None else {}
 
     def answer(self) -> Response:
         verb, live, kind = self.write.verb, self.live, self.kind
@@ -147,7 +152,7 @@ class _Answering:
         managers = self._given_managers(metadata, ())
         metadata = whole["metadata"] = {name: value for name, value in metadata.items() if name not in _SYSTEM}
         empty = {"apiVersion": whole["apiVersion"], "kind": whole["kind"]}
-        managers = self.kind.manager.update(managers, empty, whole, self.write.manager, "", self.now)
+        managers = self.kind.ownership.update(managers, empty, whole, self.write.manager, "", self.now)
         if self.write.resource_version is not None:
             metadata["resourceVersion"] = str(self.write.resource_version)
         return self._insert(whole, managers)
@@ -251,7 +256,7 @@ class _Answering:
         metadata = {name: value for name, value in whole["metadata"].items() if name != "managedFields"}
         old = {**self.live_whole, "metadata": dict(self.live_whole["metadata"])}
         old["metadata"].pop("managedFields", None)
-        managers = self.kind.manager.update(
+        managers = self.kind.ownership.update(
             managers, old, {**whole, "metadata": metadata}, write.manager, write.subresource, self.now
         )
         self._check_version(whole["metadata"].get("resourceVersion", ""))
@@ -296,6 +301,10 @@ class _Answering:
             generation += 1
         self._check_type(whole)
         causes = self._metadata_causes(metadata)
+        for name in kind.defaults:  # such as the type of a Secret
+            if not self.write.subresource and whole.get(name) != old.get(name):
+                words = f"Invalid value: {compact(whole.get(name))}: {objectmeta.IMMUTABLE}"
+                causes.append(Cause("FieldValueInvalid", words, name))
         if not self.write.subresource:
             causes += openapi.Validator().causes(kind.schema, whole, old)
             causes += embedded_faults(kind.schema, whole)
@@ -404,7 +413,7 @@ class _Answering:
         operation, version = entry["operation"], entry["apiVersion"]
         if operation not in {"Apply", "Update"} or not version or entry["fieldsType"] != "FieldsV1":
             raise ValueError
-        mask = mask_of(self.kind.manager.root, entry.get("fieldsV1") or {})
+        mask = mask_of(self.kind.ownership.root, entry.get("fieldsV1") or {})
         time = seconds_of(entry["time"]) if entry.get("time") else NO_TIME
         return ManagerEntry(entry.get("manager", ""), operation, version, entry.get("subresource", ""), mask, time)
 
@@ -429,7 +438,7 @@ class _Answering:
         if isinstance(given, dict):
             config["metadata"] = {"name": write.name, **given}
         try:
-            kind.manager.check(config, duplicates=False)
+            kind.ownership.check(config, duplicates=False)
         except UntypedError as error:
             namespace = given.get("namespace", "") if isinstance(given, dict) else ""
             self._refuse(500, "", messages.untyped, kind, write.name, str(error), namespace)
@@ -457,7 +466,7 @@ class _Answering:
             managers = live.managers
             if not managers:
                 try:
-                    managers = kind.manager.before_first_apply(base, write.subresource, self.now)
+                    managers = kind.ownership.before_first_apply(base, write.subresource, self.now)
                 except UntypedError as error:
                     self._refuse(500, "", messages.untyped_live, kind, write.name, str(error))
         applied = {
@@ -465,7 +474,7 @@ class _Answering:
             "metadata": {k: v for k, v in (config.get("metadata") or {}).items() if k != "managedFields"},
         }
         try:
-            new, managers = kind.manager.apply(
+            new, managers = kind.ownership.apply(
                 managers, base, applied, write.manager, write.subresource, self.now, force=write.force
             )
         except FieldConflictError as error:

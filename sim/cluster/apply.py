@@ -211,7 +211,10 @@ def _create(store: Store, kind: Kind, item: Object, draft: _Draft, write: Write,
     if write.uid is not None:
         return Response(409, "Conflict", None, False, messages.no_object_with_uid, kind, write.name, write.uid)
     values = draft.values
-    causes = faults(kind, {part: values.get(part, ABSENT) for part, _ in kind.parts})
+    if kind.described and any(slot not in values and slot not in kind.defaults for slot in kind.required):
+        raise IrregularError
+    given = {} if kind.described else {part: values.get(part, ABSENT) for part, _ in kind.parts}
+    causes = faults(kind, given)
     if causes:
         return Response(422, "Invalid", None, False, messages.invalid, kind, write.name, causes)
     for part, value in kind.defaults.items():

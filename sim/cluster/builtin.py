@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import Kind, Registry
-from sim.cluster.shapes import ANY, STRING, STRING_MAP, free_map
+from sim.cluster.shapes import STRING_MAP
 from sim.scenario.kinds.crd import Description
 from sim.scenario.kinds.structural import read_schema
 
@@ -46,6 +46,7 @@ _CONFIG_MAP = {
     "type": "object",
     "properties": {"data": {"type": "object", "additionalProperties": {"type": "string"}}},
 }
+_SECRET = {"type": "object", "properties": {"data": _FREE, "type": {"type": "string", "default": "Opaque"}}}
 _LEASE = {
     "type": "object",
     "properties": {
@@ -77,8 +78,7 @@ def registry(brought: Iterable[Kind] = ()) -> Registry:
 
 
 def _built_in() -> Iterable[Kind]:
-    data = {"data": free_map(ANY), "type": STRING}
-    yield Kind("Secret", "secrets", "", "v1", data, defaults={"type": "Opaque"}, unconditional=True)
+    yield DescribedKind(_SECRET_KIND, unconditional=True, generations=False, defaults={"type": "Opaque"})
     yield DescribedKind(_CONFIG_MAP_KIND, unconditional=True, generations=False)
     # The same where nobody applies: who owns which field then decides nothing, and is not kept.
     yield Kind("PlainConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True, tracked=False)
@@ -90,6 +90,7 @@ def _built_in() -> Iterable[Kind]:
 _CONFIG_MAP_KIND = Description(
     "ConfigMap", "configmaps", "", "v1", read_schema(_CONFIG_MAP), status=False, namespaced=True
 )
+_SECRET_KIND = Description("Secret", "secrets", "", "v1", read_schema(_SECRET), status=False, namespaced=True)
 _DEPLOYMENT_KIND = Description(
     "Deployment", "deployments", "apps", "v1", read_schema(_DEPLOYMENT), status=True, namespaced=True
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sim.cluster.kinds import Kind
-from sim.cluster.managing import Manager, root_of
+from sim.cluster.managing import FieldOwnership, root_of
 from sim.cluster.objectmeta import is_name, is_plain_metadata
 from sim.cluster.objects import Object, Write
 from sim.cluster.regular import shape_of
@@ -19,9 +22,16 @@ class DescribedKind(Kind):
     ``quick`` says whether most writes can be answered the short way (``sim.cluster.regular``).
     """
 
-    __slots__ = ("has_status", "manager", "quick", "schema")
+    __slots__ = ("has_status", "ownership", "quick", "schema")
 
-    def __init__(self, description: Description, *, unconditional: bool = False, generations: bool = True) -> None:
+    def __init__(
+        self,
+        description: Description,
+        *,
+        unconditional: bool = False,
+        generations: bool = True,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(
             description.name,
             description.plural,
@@ -29,6 +39,7 @@ class DescribedKind(Kind):
             description.version,
             {},
             unconditional=unconditional,
+            defaults=defaults,
         )
         self.described = True
         self.schema = schema = description.schema
@@ -37,7 +48,7 @@ class DescribedKind(Kind):
         self.first_generation = 1 if generations else 0
         root = root_of(self.paths, schema)
         parts = {name: below for name, below in schema.properties.items() if name not in _OF_ALL}
-        slots = {"spec", "status"} if self.has_status else {"spec"} if generations else {"spec", "data"}
+        slots = {"spec", "status"} if self.has_status else {"spec"} if generations else {"spec", "data", "type"}
         self.quick = not schema.has_rules and set(parts) <= slots and not _says_more(schema)
         if self.quick:
             metadata = Struct(root.position("metadata"), {"labels": STRING_MAP, "annotations": STRING_MAP})
@@ -49,7 +60,7 @@ class DescribedKind(Kind):
             self.nodes = {**metadata.fields, **self.fields}
             defaulted = [name for name, below in parts.items() if below.default is not ABSENT]
             self.required = tuple(dict.fromkeys((*schema.required, *defaulted)))
-        self.manager = Manager(root, self.api_version, status=self.has_status)
+        self.ownership = FieldOwnership(root, self.api_version, status=self.has_status)
 
     def goes_quickly(self, write: Write, live: Object | None) -> bool:
         """Whether a write may be answered the short way: what it does is then among the usual things."""
@@ -65,7 +76,12 @@ class DescribedKind(Kind):
             elif value is None or part not in self.fields:
                 return False
         if live is None:
-            return verb == "create" and write.resource_version is None and is_name(write.name)
+            return (
+                (verb == "create" or (verb == "apply" and bool(write.manager) and not write.subresource))
+                and write.resource_version is None
+                and write.uid is None
+                and is_name(write.name)
+            )
         if live.lossy or live.more or live.deleted is not None:
             return False
         if verb == "update":
@@ -76,6 +92,7 @@ class DescribedKind(Kind):
 
 
 _OF_ALL = frozenset({"apiVersion", "kind", "metadata"})
+_SAID_OF_ALL = (Schema(type="string"), Schema(type="object"))
 
 
 def _says_more(schema: Schema) -> bool:
@@ -87,4 +104,5 @@ def _says_more(schema: Schema) -> bool:
         or schema.min_properties is not None
         or schema.max_properties is not None
         or any(name not in schema.properties for name in schema.required)
+        or any(schema.properties[name] not in _SAID_OF_ALL for name in _OF_ALL & schema.properties.keys())
     )

@@ -45,7 +45,7 @@ def root_of(paths: Paths, schema: Schema) -> Root:
     return Root(paths, atom)
 
 
-class Manager:
+class FieldOwnership:
     """Tracks who owns what in objects of one kind."""
 
     def __init__(self, root: Root, api_version: str, *, status: bool) -> None:

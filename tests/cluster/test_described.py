@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from sim.cluster.apiserver import ApiServer
+from sim.cluster.builtin import registry
 from sim.cluster.described import DescribedKind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.cluster.store import Store
 from sim.scenario.kinds import KindSettings
+from sim.scenario.kinds.structural import compiled_pattern
 
 SCHEMA = {
     "type": "object",
@@ -119,3 +121,34 @@ def test_a_point_makes_another_number_of_it_once(widgets: Widgets) -> None:
     assert widgets.send("merge-patch", {"spec": {"size": 1.0}}).written
     assert (widgets.live.spec, widgets.live.generation) == ({"size": 1}, 2)
     assert widgets.send("merge-patch", {"spec": {"size": 1.5}}).code == 422
+
+
+def test_a_secret_has_a_type_that_never_changes() -> None:
+    api = ApiServer(Store(registry()))
+
+    def send(verb: str, body: Any) -> Response:
+        return api.handle(Write(verb, "Secret", "s", body, "m"), 0)
+
+    assert send("create", {"data": {"a": "x"}}).code == 201
+    assert send("merge-patch", {"type": "Other"}).code == 422
+    assert send("json-patch", [{"op": "replace", "path": "/type", "value": "Other"}]).code == 422
+    assert send("merge-patch", {"metadata": {"finalizers": ["example.com/f"]}}).code == 200
+    item = api.store.get("Secret", "s")
+    assert item is not None
+    assert (item.type, item.finalizers, item.generation) == ("Opaque", ("example.com/f",), 0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        ("^[a-z]+$", "abc", "abc\n"),
+        ("^[[:alpha:]]+$", "Abc", "a1"),
+        ("^[^[:space:]]+$", "a-b", "a b"),
+        (r"\.example\.com$", "a.example.com", "a.example.com.de"),
+        (r"^[$a]\z", "$", "b"),
+        ("^[]$]+$", "]$", "a"),
+    ],
+)
+def test_patterns_mean_what_they_mean_in_go(pattern: str, good: str, bad: str) -> None:
+    assert compiled_pattern(pattern).search(good)
+    assert not compiled_pattern(pattern).search(bad)

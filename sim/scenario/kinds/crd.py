@@ -10,7 +10,7 @@ from typing import Any
 from sim.scenario.kinds.cel import compile_rules
 from sim.scenario.kinds.structural import ABSENT, Schema, SchemaError, compiled_pattern, read_schema
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def description_of(manifest: Any) -> Description:
     )
 
 
-def schema_of(given: Any, path: Path = ()) -> Schema:
+def schema_of(given: Any, path: KeyPath = ()) -> Schema:
     """Return an ``openAPIV3Schema`` whose patterns, rules and defaults can be used. Raises ``SchemaError``."""
     schema = read_schema(given, path)
     if schema.type != "object":
@@ -69,7 +69,7 @@ def schema_of(given: Any, path: Path = ()) -> Schema:
     return schema
 
 
-def _check_patterns(schema: Schema, path: Path) -> None:
+def _check_patterns(schema: Schema, path: KeyPath) -> None:
     if schema.pattern:
         try:
             compiled_pattern(schema.pattern)
@@ -88,7 +88,7 @@ def _check_patterns(schema: Schema, path: Path) -> None:
         _check_patterns(schema.not_, (*path, "not"))
 
 
-def _stored(spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], Path]:
+def _stored(spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], KeyPath]:
     versions = spec.get("versions")
     if not isinstance(versions, list) or not versions:
         raise SchemaError(("spec", "versions"), "is no list of versions")
@@ -100,7 +100,7 @@ def _stored(spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], Path]:
     raise SchemaError(("spec", "versions"), "has no version with storage: true")
 
 
-def _map(given: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
+def _map(given: Mapping[str, Any], key: str, path: KeyPath) -> Mapping[str, Any]:
     value = given.get(key, ABSENT)
     if not isinstance(value, Mapping):
         found = "nothing" if value is ABSENT else repr(value)[:60]
@@ -108,7 +108,7 @@ def _map(given: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
     return value
 
 
-def _text(given: Mapping[str, Any], key: str, path: Path) -> str:
+def _text(given: Mapping[str, Any], key: str, path: KeyPath) -> str:
     value = given.get(key)
     if not isinstance(value, str) or not value:
         raise SchemaError((*path, key) if key in given else path, f"{key}: found {value!r}; needed is text")

@@ -252,8 +252,36 @@ def _found(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "ascii": r"\x00-\x7f",
+    "blank": r"\t ",
+    "cntrl": r"\x00-\x1f\x7f",
+    "digit": "0-9",
+    "graph": "!-~",
+    "lower": "a-z",
+    "print": " -~",
+    "punct": r"!-/:-@\[-`{-~",
+    "space": r"\t\n\v\f\r ",
+    "upper": "A-Z",
+    "word": r"0-9A-Za-z_",
+    "xdigit": "0-9A-Fa-f",
+}
+_PIECES = re.compile(r"\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\$", re.DOTALL)
+
+
 @lru_cache(1024)
 def compiled_pattern(pattern: str) -> re.Pattern[str]:
     """A pattern of Go's regexp. Raises ``re.error`` where it is none that can be used here."""
-    translated = re.sub(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", lambda match: match[1] or r"\Z", pattern)
-    return re.compile(translated.replace(r"\z", r"\Z"), re.ASCII)
+    return re.compile(_PIECES.sub(_translated, pattern), re.ASCII)
+
+
+def _translated(match: re.Match[str]) -> str:
+    """A piece of a pattern, in Python's words: ``$`` is the end, and classes such as ``[:alpha:]`` are written out."""
+    piece = match[0]
+    if piece in {"$", r"\z"}:
+        return r"\Z"
+    if piece[0] == "[":
+        return re.sub(r"\[:(\w+):\]", lambda named: _CLASSES.get(named[1], named[0]), piece)
+    return piece
