@@ -1,7 +1,7 @@
 """Watch streams: how news of a stored write reaches the clients.
 
 Each kind has its own stream. A stream delivers in the order of revisions; there is no order between streams
-(model.md section 6: a Secret's cache may lag the Certificate's).
+(model.md section 6: one kind's cache may lag another's).
 """
 
 from __future__ import annotations
