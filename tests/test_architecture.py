@@ -38,7 +38,7 @@ JUPYTER = {("sim.experiment.result", "sim.report.html.cell"), ("sim.experiment.c
 """Jupyter asks a value itself how it looks, and what it looks like is the report's business: imported when asked."""
 
 SAME_NAME = {
-    *("Answers", "Cause", "Comparison", "Family", "Fault", "Manager", "Process", "Program", "Result", "Rule", "Step"),
+    *("Answers", "Cause", "Comparison", "Family", "Fault", "Process", "Program", "Result", "Rule", "Step"),
     *("Lost", "Outcome", "Until", "Writer"),
 }
 """Names that more than one class has, and that are on their way out."""
