@@ -1,8 +1,8 @@
 """How long and how much work may be: estimated once it is under way, and stopped cleanly beyond what is allowed.
 
 A scenario may be valid and endless: a million Certificates, a hundred years to wait. ``Limits`` travel with every
-replication; while it runs, a thread beside it looks at the clock and at the memory of all processes together and
-stops it at its next event. ``Guard`` looks after each replication, says how long all will take, and stops before the
+replication; while it runs, a thread beside it looks at the clock, at the memory of all processes together and at
+simulated time, which may stand still, and stops it at its next event. ``Guard`` looks after each replication, says how long all will take, and stops before the
 time is spent where it would not suffice. What is done by then is kept.
 
 Nothing here changes what a replication computes: it ends as it would, or it does not end.
@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +35,10 @@ DEFAULT_SHARE = 0.5
 """Of the memory that is free at the start, what a command may take: tables are made of rows beside them."""
 
 _LOOK = 0.25  # seconds between two looks
-_LONG = 20.0  # seconds after which a replication without an end in sight is told from a slow one
+_LONG = 20.0  # seconds after which it is said how long all of it will take
 _PACE = 5.0  # seconds over which its pace is taken: it may have skipped years in which nothing happened
+_STILL = 60.0  # seconds of computing after which simulated time stands still for good; creating many objects takes some
 _HOPELESS = {"at_least": 2.0, "at_most": 5.0}  # so many times the time allowed: the pace may still change
-_WORTH_SAYING = 20.0  # seconds of work that are announced
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(?:i?B)?")
 _FACTORS = {"": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -88,10 +88,15 @@ class Limits:
         began = time.monotonic()
         said = False
         since = (0.0, 0)  # when the pace was last taken, in seconds and in simulated nanoseconds
+        moved = (time.process_time(), sim.now)  # when simulated time was last seen to pass, likewise
         while not over.wait(_LOOK):
             took = time.monotonic() - began
             why = self.passed()
-            if why is None and took > _LONG and took - since[0] > _PACE:
+            if sim.now != moved[1]:
+                moved = (time.process_time(), sim.now)
+            elif why is None and time.process_time() - moved[0] > _STILL:
+                why = f"simulated time stands still after {_spoken(_STILL)} of computing: what happens takes none"
+            if why is None and took > _LONG and took - since[0] > _PACE and sim.now > since[1]:
                 why = self._hopeless((sim.now - since[1]) / (took - since[0]), scenario)
             if took - since[0] > 2 * _PACE:
                 since = (took, sim.now)
@@ -120,39 +125,53 @@ class Limits:
 
 @dataclass(slots=True)
 class Guard:
-    """Looks after each replication whether the rest will fit."""
+    """Looks after each replication whether the rest will fit.
+
+    The pace is that of the later half of the time so far: imports and the start of worker processes come first, and
+    cost more than many a replication.
+    """
 
     limits: Limits
     announced: bool = False
     _began: float = 0.0
-    _done: int = 0
     _rows: int = 0
+    _ends: list[float] = field(default_factory=list)  # seconds from the beginning, of each replication
+    _half: int = 0  # the last of them in the earlier half of the time
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
 
     def after(self, expected: int, rows: int = 0) -> None:
         """Count a replication of about ``expected`` with so many rows; raise ``LimitReached`` where it is enough."""
-        self._done += 1
-        self._rows += rows
         took = time.monotonic() - self._began
-        left = expected - self._done
+        self._ends.append(took)
+        self._rows += rows
+        done = len(self._ends)
+        left = expected - done
         if left <= 0:
             return
         why = self.limits.passed()
-        # The first ones do not tell how many run side by side: they are taken to be as many as there are cores.
-        each = took / self._done / (cores() if self._done < 2 * cores() else 1)
-        whole = took + each * left
-        if why is None and took > 1 and whole > 1.5 * self.limits.seconds:
-            why = f"{self._estimate(expected, whole)}, and {_spoken(self.limits.seconds)} are allowed (--max-time)"
+        if why is None and took > _LONG:
+            whole = took + self._each() * left
+            if whole > 1.5 * self.limits.seconds:
+                why = f"{self._estimate(expected, whole)}, and {_spoken(self.limits.seconds)} are allowed (--max-time)"
+            elif not self.announced and whole > 2 * took:
+                self.announced = True
+                sys.stderr.write(f"requeue: {self._estimate(expected, whole)}\n")
         if why is not None:
-            raise LimitReached(f"stopped after {self._done} of {expected} replications: {why}")
-        if not self.announced and took > 1 and whole > _WORTH_SAYING:
-            self.announced = True
-            sys.stderr.write(f"requeue: {self._estimate(expected, whole)}\n")
+            raise LimitReached(f"stopped after {done} of {expected} replications: {why}")
+
+    def _each(self) -> float:
+        """Seconds from the end of one replication to that of the next."""
+        ends = self._ends
+        if len(ends) == 1:
+            return ends[0] / cores()  # the next ones run side by side
+        while self._half + 2 < len(ends) and ends[self._half + 1] <= ends[-1] / 2:
+            self._half += 1
+        return (ends[-1] - ends[self._half]) / (len(ends) - 1 - self._half)
 
     def _estimate(self, expected: int, seconds: float) -> str:
-        rows = f", {self._rows / self._done * expected:,.0f} rows" if self._rows else ""
+        rows = f", {self._rows / len(self._ends) * expected:,.0f} rows" if self._rows else ""
         memory = in_bytes(memory_of(self.limits.home))
         return f"{expected} replications take about {_spoken(seconds)}{rows}; {memory} of memory so far"
 

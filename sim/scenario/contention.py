@@ -60,7 +60,7 @@ class Times(Part):
     @property
     def nothing(self) -> bool:
         """Whether it is always 0."""
-        return self.kind != "uniform" and not self.mean and not self.sd
+        return not (self.high if self.kind == "uniform" else self.mean or self.sd)
 
 
 class Outage(Part):

@@ -106,9 +106,43 @@ def contention_faults(scenario: Scenario) -> list[Fault]:
         if group.read == "none" and strategy in {"update", "merge-patch"}:
             message = f"the strategy {strategy} sends the version that was read; read live or cache"
             wrong.append(Fault(message, ((*path, "read"), (*path, "strategy"), ("strategy",))))
+        wrong += _timeless(scenario, group, path)
     if contention.warm_up >= scenario.until.at_most:
         message = f"nothing is left after the warm-up; until.at_most is {format_duration(scenario.until.at_most)}"
         wrong.append(Fault(message, (("contention", "warm_up"), ("until", "at_most"))))
+    return wrong
+
+
+def _timeless(scenario: Scenario, group: Clients, path: Path) -> list[Fault]:
+    """Return the loops of a group in which no step takes time: simulated time would stand still in them for good.
+
+    There are two: one job after the other, and one try after the other where a try can fail for good at one instant,
+    by a cache that has not yet brought what made it stale, or by a field that another owns. Whatever else goes round
+    costs core time, which a profile cannot make 0.
+    """
+    assert scenario.contention is not None
+    service, network = scenario.contention.service, scenario.server.network_one_way
+    messages = bool(network) or not group.message.nothing or not (service is None or service.nothing)
+    if messages or scenario.client.throttle or not (group.scan.nothing and group.think.nothing):
+        return []
+    at = ".".join(str(key) for key in path)
+    steps = (
+        f"none of {at}.think, .scan and .message, contention.service, server.network_one_way and client.throttle is set"
+    )
+    wrong = []
+    if group.loop == "closed" and group.idle.nothing:
+        message = f"a job takes no time and the next one follows at once, for ever: {at}.idle is 0, and {steps}"
+        wrong.append(Fault(message, ((*path, "loop"), (*path, "idle"), path)))
+    retry = scenario.retry if group.retry is None else group.retry
+    again = retry.in_place.settings() if retry.policy in {"in-place", "resend"} else {"steps": 1, "delay": 0}
+    waits = retry.backoff != "none" or retry.bucket is not None or (again["steps"] > 1 and again["delay"])
+    strategy = group.strategy or scenario.strategy
+    stale = group.read == "cache" and strategy in {"update", "merge-patch"} and not group.lag.nothing
+    refused = strategy == "apply" and not group.force
+    if (stale or refused) and not waits and retry.limit is None and retry.budget is None:
+        message = f"a try takes no time and a refused one follows at once, for ever: {steps}; wait, or set limit"
+        keys = ((*path, "retry", "backoff"), ("retry", "backoff"), path)
+        wrong.append(Fault(message, keys if group.retry is not None else keys[1:]))
     return wrong
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sim.calibration import clocks
 from sim.calibration.calibrate import calibrate, profile_on
-from sim.calibration.estimate import Measured
+from sim.calibration.estimate import MeasuredValue
 from sim.calibration.trace import Trace, read_trace
 from sim.logs.sources import find_recordings
 from sim.scenario.profile import Profile
@@ -100,7 +100,7 @@ def test_a_profile_says_what_was_set_right_and_measures_the_same(steady):
 
 def test_what_no_profile_can_have_is_rejected_by_name():
     # A cold server that is faster than a warm one.
-    broken: dict[str, Measured | None] = {"server.cold_factor": Measured(0.5, "by hand", 100, None, None)}
+    broken: dict[str, MeasuredValue | None] = {"server.cold_factor": MeasuredValue(0.5, "by hand", 100, None, None)}
     rejected: dict[str, str] = {}
     profile = profile_on(Profile(), broken, rejected)
     assert profile.server.cold_factor == 1

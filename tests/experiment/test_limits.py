@@ -41,7 +41,7 @@ until: {at_most: 400s, at_least: 400s}
 """,
     "plain clients without an end": """
 name: x
-contention: {loop: closed}
+contention: {loop: closed, think: {mean: 1us}}
 clients: 50
 until: {at_most: 876000h}
 """,
@@ -97,22 +97,70 @@ def test_a_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch):
     assert found.digest == execute(sim.load(SMALL, ["replications=2"]), executor=InProcess()).digest
 
 
-def test_the_whole_is_estimated_from_the_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    now = 0.0
-    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
-    monkeypatch.setattr(limits, "cores", lambda: 2)
+class Clock:
+    """In place of the clock of ``sim.experiment.limits``: tells what the test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(limits.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(limits, "cores", lambda: 2)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_the_whole_is_estimated_from_what_a_warm_replication_costs(clock: Clock, capsys: pytest.CaptureFixture[str]):
+    """Five seconds of imports, five of starting workers, and then ten replications a second."""
     guard = Guard(Limits.of(HOUR, 1 << 50))
-    now = 10.0
-    guard.after(101, rows=1000)
+    clock.now = 5.0
+    guard.after(10_000, rows=100)
+    clock.now = 10.0
+    while clock.now < 19.9:
+        guard.after(10_000, rows=100)
+        assert capsys.readouterr().err == ""
+        clock.now += 0.1
+    for _ in range(10):
+        clock.now += 0.1
+        guard.after(10_000, rows=100)
     said = capsys.readouterr().err
-    assert said.startswith("requeue: 101 replications take about 8 minutes, 101,000 rows; ")
-    now = 20.0
+    assert said.startswith("requeue: 10000 replications take about 17 minutes, 1,000,000 rows; ")
+    assert said.count("\n") == 1
+
+
+def test_what_will_not_fit_is_stopped_once_the_pace_is_known(clock: Clock):
+    guard = Guard(Limits.of(HOUR, 1 << 50))
+    for clock.now in (2.0, 3.0):
+        guard.after(1_000_000)
+    clock.now = 21.0
+    with pytest.raises(LimitReached, match=r"stopped after 3 of 1000000 replications: .* take about 3 months|days"):
+        guard.after(1_000_000)
+
+
+def test_of_a_long_replication_the_first_tells(clock: Clock, capsys: pytest.CaptureFixture[str]):
+    guard = Guard(Limits.of(HOUR, 1 << 50))
+    clock.now = 30.0
+    guard.after(101)
+    assert capsys.readouterr().err.startswith("requeue: 101 replications take about 26 minutes; ")
+    clock.now = 60.0
     guard.after(101)
     assert capsys.readouterr().err == ""
-    slow = Guard(Limits.of(HOUR, 1 << 50))
-    now = 30.0
-    with pytest.raises(LimitReached, match=r"stopped after 1 of 100000 replications: .* take about 6 days"):
-        slow.after(100_000)
+
+
+def test_time_that_stands_still_is_noticed(monkeypatch: pytest.MonkeyPatch):
+    """A loop that the reader of scenarios does not know of."""
+    monkeypatch.setattr(limits, "_STILL", 0.3)
+    scenario = sim.load(SMALL)
+    simulation = Simulation(Streams(1, 0))
+
+    def again(_: object) -> None:
+        simulation.after(0, again, None)
+
+    simulation.after(7 * SECOND, again, None)
+    match = r"replication 1 stopped after 7 s simulated: simulated time stands still after 0 s of computing"
+    with pytest.raises(LimitReached, match=match), Limits.of(HOUR).watching(simulation, scenario, 0):
+        simulation.run_until(simulation.event())
 
 
 COMMANDS = {

@@ -74,7 +74,7 @@ def test_a_key_without_effect_changes_nothing_and_is_warned_of(text: str, base: 
 
 
 def test_nothing_is_warned_of_where_nothing_was_set():
-    for text in (CERTIFICATES, "name: x", "name: x\ncontention: {}", CLIENTS):
+    for text in (CERTIFICATES, "name: x", "name: x\ncontention: {loop: once}", CLIENTS):
         assert ignored(load(text)) == {}
 
 

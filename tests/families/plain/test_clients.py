@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import sim
 from sim.analysis.contention import measure
 from sim.experiment.replicate import played, replicate, world_of
 from sim.families.plain.family import PlainFamily
@@ -153,7 +154,7 @@ def test_resend_never_succeeds_and_is_warned_of():
     assert (figures["commits"], figures["stale_again"]) == (1, 2 * 4)
     (warning,) = warnings_of(scenario(**keys))
     assert "can't succeed" in warning
-    assert not warnings_of(scenario(contention={}, retry={"policy": "in-place"}))
+    assert not warnings_of(scenario(contention={"loop": "once"}, retry={"policy": "in-place"}))
 
 
 def test_a_retry_faster_than_the_cache_is_warned_of_and_repeats_its_copy():
@@ -252,3 +253,53 @@ def test_the_columns_of_a_try_are_whole():
     assert found.contended is not None
     assert found.contended.tries.shape[1] == len(TRY)
     assert 0 < found.ended_ns < 2 * SECOND
+
+
+STILL = {
+    "jobs without a step that takes time": ("{loop: closed}", "contention.loop"),
+    "by default": ("{objects: 2}", "contention"),
+    "times that are always 0": ("{think: {kind: uniform, low: 0, high: 0}, service: {mean: 0}}", "contention"),
+    "one group of several": ("{think: {mean: 1ms}, others: [{name: b, idle: {mean: 0}}]}", "contention.others.0.idle"),
+    "blind writes": ("{read: none, strategy: apply}", "contention"),
+    "a stale cache": ("{loop: once, read: cache, retry: {backoff: none}}", "contention.retry.backoff"),
+    "a stale cache, with own writes": (
+        "{loop: once, read: cache, retry: {backoff: none, policy: read-your-writes}}",
+        "contention.retry.backoff",
+    ),
+    "somebody else's field": (
+        "{loop: once, strategy: apply, force: false, retry: {backoff: none}}",
+        "contention.retry.backoff",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STILL)
+def test_a_loop_in_which_no_step_takes_time_is_refused(case: str):
+    text, key = STILL[case]
+    with pytest.raises(sim.ScenarioError) as error:
+        sim.load(f"name: x\ncontention: {text}\n")
+    assert [problem.key for problem in error.value.problems] == [key]
+    assert "takes no time and" in error.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{think: {mean: 1ms}}",
+        "{idle: {mean: 1ms}}",
+        "{scan: {kind: uniform, low: 0s, high: 1ms}}",
+        "{message: {kind: normal, sd: 1ms}}",
+        "{service: {mean: 1ms}}",
+        "{others: []}\nserver: {network_one_way: 1ms}",
+        "{others: []}\nclient: {throttle: true}",
+        "{loop: once}\nretry: {backoff: none}",
+        "{loop: once, read: cache, retry: {backoff: none, limit: 3}}",
+        "{loop: once, read: cache, retry: {backoff: none, policy: in-place}}",
+        "{loop: once, read: cache, retry: {backoff: none, budget: {kind: grpc}}}",
+        "{loop: once, read: cache, lag: {mean: 0}, retry: {backoff: none}}",
+        "{loop: once, read: cache, strategy: apply, retry: {backoff: none}}",
+    ],
+)
+def test_a_loop_with_a_step_that_takes_time_comes_to_an_end(text: str):
+    scenario = sim.load(f"name: x\nclients: 5\ncontention: {text}\nuntil: {{at_most: 2s}}\nreplications: 1\n")
+    assert sim.run(scenario).summary["replications"] == 1

@@ -13,7 +13,7 @@ from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load
 
 NAMES = ["aws-backoff", "finite-resources", "retry-storm", "starvation"]
-TEXT = "name: x\ncontention: {}\n"
+TEXT = "name: x\ncontention: {message: {mean: 1ms}}\n"
 
 
 def scenario(name: str, *overrides: str):
