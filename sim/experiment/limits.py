@@ -2,8 +2,8 @@
 
 A scenario may be valid and endless: a million Certificates, a hundred years to wait. ``Limits`` travel with every
 replication; while it runs, a thread beside it looks at the clock, at the memory of all processes together and at
-simulated time, which may stand still, and stops it at its next event. ``Guard`` looks after each replication, says how long all will take, and stops before the
-time is spent where it would not suffice. What is done by then is kept.
+simulated time, which may stand still, and stops it at its next event. ``Guard`` looks after each replication, says how
+long all will take, and stops before the time is spent where it would not suffice. What is done by then is kept.
 
 Nothing here changes what a replication computes: it ends as it would, or it does not end.
 """

@@ -117,8 +117,8 @@ def _timeless(scenario: Scenario, group: Clients, path: Path) -> list[Fault]:
     """Return the loops of a group in which no step takes time: simulated time would stand still in them for good.
 
     There are two: one job after the other, and one try after the other where a try can fail for good at one instant,
-    by a cache that has not yet brought what made it stale, or by a field that another owns. Whatever else goes round
-    costs core time, which a profile cannot make 0.
+    by a cache that has not yet brought what made it stale (a watch takes a nanosecond at least), or by a field that
+    another owns. Whatever else goes round costs core time, which a profile cannot make 0.
     """
     assert scenario.contention is not None
     service, network = scenario.contention.service, scenario.server.network_one_way
@@ -137,7 +137,7 @@ def _timeless(scenario: Scenario, group: Clients, path: Path) -> list[Fault]:
     again = retry.in_place.settings() if retry.policy in {"in-place", "resend"} else {"steps": 1, "delay": 0}
     waits = retry.backoff != "none" or retry.bucket is not None or (again["steps"] > 1 and again["delay"])
     strategy = group.strategy or scenario.strategy
-    stale = group.read == "cache" and strategy in {"update", "merge-patch"} and not group.lag.nothing
+    stale = group.read == "cache" and strategy in {"update", "merge-patch"}
     refused = strategy == "apply" and not group.force
     if (stale or refused) and not waits and retry.limit is None and retry.budget is None:
         message = f"a try takes no time and a refused one follows at once, for ever: {steps}; wait, or set limit"

@@ -262,6 +262,10 @@ STILL = {
     "one group of several": ("{think: {mean: 1ms}, others: [{name: b, idle: {mean: 0}}]}", "contention.others.0.idle"),
     "blind writes": ("{read: none, strategy: apply}", "contention"),
     "a stale cache": ("{loop: once, read: cache, retry: {backoff: none}}", "contention.retry.backoff"),
+    "a cache without a lag": (
+        "{loop: once, read: cache, lag: {mean: 0}, retry: {backoff: none}}",
+        "contention.retry.backoff",
+    ),
     "a stale cache, with own writes": (
         "{loop: once, read: cache, retry: {backoff: none, policy: read-your-writes}}",
         "contention.retry.backoff",
@@ -296,7 +300,6 @@ def test_a_loop_in_which_no_step_takes_time_is_refused(case: str):
         "{loop: once, read: cache, retry: {backoff: none, limit: 3}}",
         "{loop: once, read: cache, retry: {backoff: none, policy: in-place}}",
         "{loop: once, read: cache, retry: {backoff: none, budget: {kind: grpc}}}",
-        "{loop: once, read: cache, lag: {mean: 0}, retry: {backoff: none}}",
         "{loop: once, read: cache, strategy: apply, retry: {backoff: none}}",
     ],
 )
