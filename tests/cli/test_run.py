@@ -261,7 +261,7 @@ def test_a_progress_bar_only_on_a_terminal(project: Path):
 def test_an_unexpected_error_is_not_hidden(project: Path):
     code = (
         "import sys, sim.experiment.replicate as simulator\n"
-        "def broken(scenario, index): raise RuntimeError('a bug')\n"
+        "def broken(scenario, index, **more): raise RuntimeError('a bug')\n"
         "simulator.replicate = broken\n"
         "sys.argv = ['requeue', 'run', 'small.yaml']\n"
         "from sim.cli.main import main\n"
