@@ -39,12 +39,11 @@ def _losses(replication: Replication) -> Metrics:
 
 
 def _requests(replication: Replication) -> Metrics:
-    actor, verb, resource, code, reason, written, about, decided = positions(
-        REQUESTS, "actor", "verb", "resource", "code", "reason", "written_version", "certificate", "decided_ns"
+    actor, verb, code, reason, written, decided = positions(
+        REQUESTS, "actor", "verb", "code", "reason", "written_version", "decided_ns"
     )
     controllers = {row[RECONCILES.index("controller")] for row in replication.reconciles}
     late_from = replication.ended_ns - _LATE
-    made: Counter[tuple[object, ...]] = Counter()
     exists = nothing = late = 0
     requests: Sequence[Row] = replication.requests
     for row in requests:
@@ -52,15 +51,13 @@ def _requests(replication: Replication) -> Metrics:
             continue
         if row[code] == 409 and row[reason] == "AlreadyExists":
             exists += 1
-        elif row[code] == 201:
-            made[row[actor], row[resource], row[about]] += 1
         elif row[code] == 200 and row[verb] != "delete" and not row[written]:
             nothing += 1
         late += bool(row[written]) and int(row[decided]) > late_from
     return {
         "already_exists": exists,
         "writes_without_change": nothing,
-        "duplicates": sum(count - 1 for count in made.values()),
+        "duplicates": replication.duplicates,
         "late_writes": late / (_LATE * SECONDS),
     }
 

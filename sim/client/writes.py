@@ -134,12 +134,16 @@ def _whole(read: Object, fields: Body) -> Body:
     if "status" in fields:
         return {"status": _merged(read.status, fields["status"])}
     metadata = fields.get("metadata", {})
-    body: Body = {
-        "metadata": {
-            "labels": _merged(read.labels, metadata.get("labels")),
-            "annotations": _merged(read.annotations, metadata.get("annotations")),
-        }
+    sent: Body = {
+        "labels": _merged(read.labels, metadata.get("labels")),
+        "annotations": _merged(read.annotations, metadata.get("annotations")),
     }
+    # An update that left these out would take them away.
+    if read.finalizers or "finalizers" in metadata:
+        sent["finalizers"] = metadata.get("finalizers", list(read.finalizers))
+    if read.owners:
+        sent["ownerReferences"] = list(read.owners)
+    body: Body = {"metadata": sent}
     for part in ("spec", "data"):
         if part in fields or getattr(read, part) is not None:
             body[part] = _merged(getattr(read, part), fields.get(part))

@@ -2,8 +2,9 @@
 
 A write without a resourceVersion may be stored on a version newer than the copy that it was made from. A field is lost
 where it had been changed by another writer since that copy, and the write changed it again: to the old value (a merge
-patch that replaces a whole list of conditions, say), or to one of its own. It is repaired when the lost value is there
-again, or when its owner writes the field anew.
+patch that replaces a whole list of conditions, say), or to one of its own. Who wrote without having read at all has
+seen nothing: the last write wins. It is repaired when the lost value is there again, or when its owner writes the field
+anew.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ class Losses:
         self.rows: list[tuple[object, ...]] = []
         """In the order of ``sim.recording.columns.LOSSES``."""
         self._writer: dict[_Field, str] = {}
+        self.duplicates = 0
+        """Objects that were created for an owner for which their creator had created the same before."""
+        self._made: set[tuple[str, str, str, str]] = set()
         self._open: dict[_Field, tuple[int, Any, str]] = {}  # by field: row, lost value, whose it was
 
     def created(self, obj: Object, actor: str) -> None:
@@ -30,11 +34,17 @@ class Losses:
         for field in leaves(obj):
             self._writer[obj.name, field] = actor
 
+    def made(self, actor: str, kind: str, owner: str, body: Any) -> None:
+        """Something was created for an owner; the same again, under another name, is a duplicate."""
+        same = (actor, kind, owner, repr(body))
+        self.duplicates += same in self._made
+        self._made.add(same)
+
     def written(self, request: int, actor: str, read: Object | None, before: Object, after: Object, now: int) -> None:
         """A write was stored on ``before``; ``read`` is the copy that it was made from."""
         old, new = leaves(before), leaves(after)
-        unseen = read is not None and read.resource_version < before.resource_version
-        seen = leaves(read) if unseen and read is not None else old
+        unseen = read is None or read.resource_version < before.resource_version
+        seen = {} if read is None else leaves(read) if unseen else old
         for field in old.keys() | new.keys():
             was, is_ = old.get(field), new.get(field)
             if was == is_:

@@ -100,7 +100,7 @@ class Recorder:
         fields = 0
         if write.kind != "Event" and response.code < 300:
             fields = self._accepted(write, send.about, before, stored, answered)
-            if self.losses is not None and stored is not None and write.kind == self._kind:
+            if self.losses is not None and stored is not None:
                 self._follow(self.losses, sent, before, stored, decided)
         elif response.code == 409:
             self._refused(send, response, cpu)
@@ -132,10 +132,14 @@ class Recorder:
         )
 
     def _follow(self, losses: Losses, sent: Sent, before: Object | None, stored: Object, decided: int) -> None:
-        """Note whose values a stored write took away unseen."""
-        if before is None:
+        """Note whose values a stored write took away unseen, and what was made twice."""
+        write = sent.send.write
+        if write.kind != self._kind:
+            if write.verb == "create" and stored.owner:
+                losses.made(sent.actor, write.kind, stored.owner, write.body)
+        elif before is None:
             losses.created(stored, sent.actor)
-        elif sent.send.write.verb != "delete":
+        elif write.verb != "delete":
             losses.written(len(self.requests), sent.actor, sent.send.read, before, stored, decided)
 
     def _refused(self, send: Any, response: Response, cpu: int) -> None:

@@ -94,6 +94,8 @@ class MainWrite(Part):
         default={}, description="fields of the spec, dotted, and their values: templates. Default: none"
     )
     data: dict[str, Any] = Field(default={}, description="of a ConfigMap: keys and templates. Default: none")
+    add_finalizer: str | None = Field(default=None, description="controllerutil.AddFinalizer. Default: none")
+    remove_finalizer: str | None = Field(default=None, description="controllerutil.RemoveFinalizer. Default: none")
     by: Pattern | None = Field(default=None, description="how. Default: the controller's writes")
 
     @field_validator("annotations", "labels", "spec", "data")
@@ -103,8 +105,10 @@ class MainWrite(Part):
 
     @model_validator(mode="after")
     def _something(self) -> MainWrite:
-        if not (self.annotations or self.labels or self.spec or self.data):
-            raise Impossible(Fault("a write names annotations, labels, fields of the spec or data", ((),)))
+        finalizer = self.add_finalizer or self.remove_finalizer
+        if not (self.annotations or self.labels or self.spec or self.data or finalizer):
+            message = "a write names annotations, labels, fields of the spec, data or a finalizer"
+            raise Impossible(Fault(message, ((),)))
         return self
 
 

@@ -355,6 +355,11 @@ def _main_maker(settings: MainWrite) -> Make:
         fields: writes.Body = {}
         if metadata:
             fields["metadata"] = {key: value(scope) for key, value in metadata.items()}
+        if settings.add_finalizer or settings.remove_finalizer:
+            kept = [each for each in copy.finalizers if each != settings.remove_finalizer]
+            if settings.add_finalizer and settings.add_finalizer not in kept:
+                kept.append(settings.add_finalizer)
+            fields.setdefault("metadata", {})["finalizers"] = kept
         for part, values in parts.items():
             made: dict[str, Any] = {}
             for path, value in values.items():

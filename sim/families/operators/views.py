@@ -23,12 +23,13 @@ def view(obj: Object) -> dict[str, Any]:
         "resourceVersion": str(obj.resource_version),
         "labels": obj.labels,
         "annotations": obj.annotations,
+        "finalizers": list(obj.finalizers),
     }
+    if obj.deleted is not None:
+        metadata["deletionTimestamp"] = rfc3339(obj.deleted)
     found: dict[str, Any] = {"metadata": metadata}
     for part in ("spec", "status", "data"):
-        value = getattr(obj, part)
-        if value is not None:
-            found[part] = value
+        found[part] = getattr(obj, part) or {}  # so that has(self.status.phase) is false and not without a value
     return found
 
 

@@ -1,0 +1,204 @@
+"""Operators described in a scenario: what each action and pattern sends, what wakes, and what is refused in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import sim
+from sim.experiment.replicate import replicate
+from sim.recording.columns import RECONCILES, REQUESTS
+from sim.recording.replication import Replication
+from sim.scenario.errors import ScenarioError
+from sim.scenario.model import Scenario
+from sim.scenario.operators import Pattern
+from sim.scenario.profile import Profile
+from sim.units import MS
+
+READY = {"status": {"conditions": {"Ready": {}}}}
+
+
+def run(steps: list[dict[str, Any]], **more: Any) -> Replication:
+    """One controller of one kind, with these steps, and one object."""
+    controller = {"name": "one", "for": "Widget", "owns": ["ConfigMap"], "steps": steps, **more.pop("controller", {})}
+    operator = {"name": "operator", "controllers": [controller, *more.pop("others", [])], **more.pop("operator", {})}
+    workload = {"kind": "Widget", "objects": 1, "spec": {"replicas": 2}, **more.pop("workload", {})}
+    scenario = {
+        "name": "described",
+        "kinds": {"Widget": {}},
+        "workload": workload,
+        "operators": [operator],
+        "until": {"settled_for": "2s", "at_most": "20s"},
+        **more,
+    }
+    return replicate(Scenario.model_validate(scenario), 0)
+
+
+def sent(found: Replication, actor: str = "one") -> list[tuple[Any, ...]]:
+    """Verb, resource with subresource, and answer of what somebody sent."""
+    rows = [dict(zip(REQUESTS, row, strict=True)) for row in found.requests]
+    return [
+        (row["verb"], row["resource"] + ("/status" if row["subresource"] else ""), row["code"])
+        for row in rows
+        if row["actor"] == actor
+    ]
+
+
+def passes(found: Replication) -> list[dict[str, Any]]:
+    return [dict(zip(RECONCILES, row, strict=True)) for row in found.reconciles]
+
+
+def test_the_first_due_step_runs_and_goes_on_with_what_the_server_returned():
+    found = run(
+        [
+            {"when": "!has(self.status.phase)", "do": [{"status": {"set": {"phase": "a"}}}, READY]},
+            {"do": [{"fail": "only the first due step runs"}]},
+        ]
+    )
+    assert sent(found)[:2] == [("update", "widgets/status", 200)] * 2
+    assert passes(found)[0]["outcome"] == "ok"
+
+
+def test_a_read_of_the_cache_behind_ones_own_write_may_give_the_old_copy():
+    slow_watch = Profile.model_validate({"watch": {"lag": {"p50": 50 * MS, "p90": 51 * MS}}})
+    steps = [{"when": "!('Ready' in holds)", "do": [{"status": {"set": {"phase": "a"}}}, {"read": "cache"}, READY]}]
+    scenario = {
+        "name": "scaffold",
+        "kinds": {"Widget": {}},
+        "workload": {"kind": "Widget", "objects": 1},
+        "operators": [{"name": "o", "controllers": [{"name": "one", "for": "Widget", "steps": steps}]}],
+    }
+    found = replicate(Scenario.model_validate(scenario), 0, slow_watch)
+    assert sent(found)[:2] == [("update", "widgets/status", 200), ("update", "widgets/status", 409)]
+    assert "conflict" in {each["outcome"] for each in passes(found)}
+
+
+VERBS: dict[Pattern, list[str]] = {
+    "update": ["update"],
+    "merge-patch": ["patch"],
+    "merge-patch-lock": ["patch"],
+    "apply": ["apply"],
+    "retry": ["update"],
+    "retry-live": ["get", "update"],
+}
+
+
+@pytest.mark.parametrize("pattern", VERBS)
+def test_each_pattern_sends_its_request(pattern: Pattern):
+    found = run([{"when": "!('Ready' in holds)", "do": [READY]}], controller={"writes": pattern})
+    assert [verb for verb, *_ in sent(found)] == VERBS[pattern]
+    row = next(row for row in found.requests if row[1] == "one" and row[2] != "get")
+    conditional = row[REQUESTS.index("conditional")]
+    assert conditional is (pattern not in {"merge-patch", "apply"})
+
+
+def test_retry_on_conflict_tries_five_times_within_the_pass():
+    steps = [{"when": "!('Ready' in holds)", "do": [READY]}]
+    writers = [{"name": "busy", "rate": "900/s", "start": "0s", "lasts": "1s"}]
+    found = run(steps, controller={"writes": "retry"}, writers=writers)
+    first = next(each for each in passes(found) if each["requests"])
+    assert 1 <= first["requests"] <= 5
+
+
+def test_children_are_owned_and_wake_their_owner():
+    found = run(
+        [
+            {"when": "size(owned.ConfigMap) < self.spec.replicas", "do": [
+                {"create": {
+                    "kind": "ConfigMap", "generate_name": "${name}-", "data": {"n": "${size(owned.ConfigMap)}"}
+                }},
+            ]},
+            {"when": "!('Ready' in holds)", "do": [READY]},
+        ]
+    )  # fmt: skip
+    assert sent(found) == [("create", "configmaps", 201)] * 2 + [("update", "widgets/status", 200)]
+    assert found.duplicates == 0
+
+
+def test_requeue_after_comes_back_and_forgets_failures():
+    found = run([{"when": "!('Ready' in holds)", "do": [{"requeue_after": "1s"}]}], until={"at_most": "5s"})
+    woken = [each for each in passes(found) if each["cause"] == "requeue"]
+    assert len(woken) >= 4
+    assert {each["failures"] for each in woken} == {0}
+
+
+def test_an_error_takes_the_back_off_and_is_counted():
+    found = run([{"do": [{"fail": "no"}]}], until={"at_most": "2s"})
+    failing = [each["failures"] for each in passes(found)]
+    assert failing == sorted(failing)
+    assert failing[-1] >= 5
+
+
+def test_generation_changed_drops_status_events():
+    steps = [{"when": "self.spec.replicas == 2", "do": [{"status": {"set": {"count": "${generation}"}}}]}]
+    awake = run(steps, until={"at_most": "3s"})
+    asleep = run(steps, until={"at_most": "3s"}, controller={"predicates": ["generation-changed"]})
+    assert len(passes(asleep)) == 1 < len(passes(awake))
+
+
+def test_a_merge_patch_from_a_stale_copy_loses_what_another_wrote():
+    slow = {"work": {"mean": "40ms"}}
+    steps = [{"when": "!('A' in holds)", "do": [slow, {"status": {"conditions": {"A": {}}}}]}]
+    other = {
+        "name": "two",
+        "for": "Widget",
+        "steps": [{"when": "!('Ready' in holds)", "do": [{"work": {"mean": "20ms"}}, READY]}],
+    }
+    settled = {"settled": "'A' in holds && 'Ready' in holds"}
+    lost = run(
+        steps, others=[{**other, "writes": "merge-patch"}], controller={"writes": "merge-patch"}, workload=settled
+    )
+    kept = run(steps, others=[other], workload=settled)
+    assert [row[2:5] for row in lost.losses] == [("status.conditions[Ready]", "one", "two")]
+    assert lost.losses[0][6] > lost.losses[0][5]  # repaired: its owner wrote it again
+    assert not kept.losses
+    assert ("update", "widgets/status", 409) in sent(kept)
+
+
+@pytest.mark.parametrize("runtime", ["controller-runtime-0.17", "controller-runtime-0.25", "client-go"])
+def test_every_runtime_gets_there_and_is_deterministic(runtime: str):
+    steps = [{"when": "!('Ready' in holds)", "do": [READY]}]
+    runs = [run(steps, operator={"runtime": runtime}, workload={"objects": 20}) for _ in range(2)]
+    assert runs[0].settled
+    assert runs[0].digest == runs[1].digest
+
+
+HEAD = """\
+name: x
+kinds: {Widget: {}}
+workload: {kind: Widget, objects: 2}
+operators:
+- name: o
+  runtime: controller-runtime-0.24
+  controllers:
+  - name: a
+    for: Widget
+"""
+STEPS = "operators.0.controllers.0.steps"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("steps: [{when: 'self.spec.x ==', do: []}]", f"10:20: {STEPS}.0.when: column 15 of 'self.spec.x =='"),
+        ("steps: [{when: 'sefl.spec.x == 1', do: []}]", "there is no variable sefl; did you mean self?"),
+        ("steps: [{do: [{status: {set: {x: '${name +}'}}}]}]", f"{STEPS}.0.do.0.status.set.x"),
+        ("steps: [{do: [{}]}]", "an action has exactly one key; this one has none"),
+        ("steps: [{do: [{read: cache, requeue: true}]}]", "an action has exactly one key; this one has read, requeue"),
+        ("steps: [{do: [{create: {kind: Pod}}]}]", "there is no kind 'Pod'"),
+        ("owns: [ConfigMao]\n    steps: [{do: []}]", "there is no kind 'ConfigMao'; did you mean ConfigMap?"),
+        ("stepz: []", "did you mean steps?"),
+        ("writes: ssa\n    steps: [{do: []}]", "operators.0.controllers.0.writes"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_its_place(line: str, says: str):
+    with pytest.raises(ScenarioError) as error:
+        sim.load(f"{HEAD}    {line}\n")
+    assert says in str(error.value)
+
+
+def test_read_your_writes_needs_the_release_that_has_it():
+    text = HEAD.replace("  controllers:", "  client: {read_your_writes: true}\n  controllers:")
+    with pytest.raises(ScenarioError, match=r"it came with controller-runtime-0\.25"):
+        sim.load(f"{text}    steps: [{{do: []}}]\n")
