@@ -63,6 +63,13 @@ _TRANSITION_121 = re.compile(
     r'"?(?:Setting lastTransitionTime for|Found status change for) (\w+) condition.*?'
     r'\b(?:certificate|certificateRequest|resource)="([^"]{1,600})".*?\bcondition="(\w+)"(?:.*?\bstatus="(\w+)")?'
 )
+_WORTH_IT = re.compile(
+    r"modified|optimistic|409|Apply failed|re-issued|Found status|[Tt]hrottl|Waited|Retry-After|Too ?[Mm]any|last hour|"
+    r"Backing off|multiple Cert|same Secret|already exists|leas|lead|lock|pproved|starting controller|rror|re-queuing|"
+    r"cannot be fulfilled"
+)
+"""Words without which a line of level I or W tells nothing that is counted."""
+_KEY = re.compile(r'\bkey"?="([^"]{1,600})"')
 _LOST = re.compile(
     r"leader ?election lost|failed to renew lease|stopped leading|lost lease|lost leadership|Failed to update lock",
     re.I,
@@ -167,6 +174,10 @@ def why_unread(found: Unread) -> str:
 def said(entry: Entry) -> LogLine:
     """Return what a line says."""
     message = entry.message
+    if entry.values is None and entry.form == KLOG and entry.level in "IW":
+        plain = _at_a_glance(entry)
+        if plain is not None:
+            return plain
     values: dict[str, Any] = entry.values if entry.values is not None else {}
     if "=" in message and entry.form != LOGFMT:
         values = {**values, **pairs(message)}
@@ -207,6 +218,33 @@ def said(entry: Entry) -> LogLine:
             first = "Setting lastTransitionTime" in message[: message.find(moved[1]) + 1]
             return line(TRANSITION, moved[1], moved[2], moved[3], first=first, status=moved[4] or "")
     return _causes(line, entry, text, values, key) or line(OTHER, "", key)
+
+
+def _at_a_glance(entry: Entry) -> LogLine | None:
+    """What a line of klog's says that is a transition, or nothing of interest: most are, and their values are not read.
+
+    None where the line must be looked at in full.
+    """
+    message = entry.message
+    time = entry.time if entry.time is not None else NO_TIME
+    named = _CONTROLLER.match(message)
+    controller = _known(named[1]) if named else ""
+    if "lastTransitionTime" in message:
+        moved = _TRANSITION.search(message) or _TRANSITION_121.search(message)
+        if moved is None:
+            return None
+        first = "Setting lastTransitionTime" in message[: moved.end(1)]
+        return LogLine(
+            time, entry.level, entry.source, TRANSITION, controller, moved[1], moved[2], moved[3], first,
+            moved[4] or "", form=KLOG, certmanager=True,
+        )  # fmt: skip
+    if _WORTH_IT.search(message) is not None:
+        return None
+    key = _KEY.search(message)
+    ours = named is not None or 'logger="cert-manager' in message
+    return LogLine(
+        time, entry.level, entry.source, OTHER, controller, "", key[1] if key else "", "", form=KLOG, certmanager=ours
+    )
 
 
 def _moved(message: str, values: dict[str, Any]) -> tuple[str, str, str, str, str] | None:

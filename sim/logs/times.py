@@ -172,6 +172,7 @@ class Years:
         self._before = before
         self._last = near
         self._year = year  # of the first line, where it is known
+        self._same: tuple[tuple[int, int], int] | None = None  # the last line's day, and its year
         self.certain: int | None = None  # the last time whose year a stamp told
         self.ahead: list[int] = []  # of the first lines: how far their time is ahead of the stamp beside them
 
@@ -179,6 +180,10 @@ class Years:
         self, month: int, day: int, clock: tuple[int, int, int], nanoseconds: int, stamp: int | None
     ) -> int | None:
         """Return the time of a date without a year; None for an impossible one."""
+        if self._same is not None and self._same[0] == (month, day):
+            found = of_parts(self._same[1], month, day, clock, nanoseconds)
+            if found is not None and (stamp is None or abs(found - stamp) < 30 * DAY):
+                return self._take(found, stamp)
         near = stamp if stamp is not None else self._last
         if near is None and self._year is not None:
             found = of_parts(self._year, month, day, clock, nanoseconds)
@@ -191,10 +196,15 @@ class Years:
                 found = min(
                     (time for time in times if time is not None), key=lambda time: abs(time - near), default=None
                 )
-        if found is not None:
-            self._last = found
-            if stamp is not None:
-                self.certain = found
-                if len(self.ahead) < 1000:
-                    self.ahead.append(found - stamp)
+        if found is None:
+            return None
+        self._same = (month, day), year_of(found)
+        return self._take(found, stamp)
+
+    def _take(self, found: int, stamp: int | None) -> int:
+        self._last = found
+        if stamp is not None:
+            self.certain = found
+            if len(self.ahead) < 1000:
+                self.ahead.append(found - stamp)
         return found
