@@ -68,8 +68,12 @@ class Response:
 
     @property
     def stale(self) -> bool:
-        """Whether a write was refused because its resourceVersion is no longer current."""
-        return self._render is stale
+        """Whether a write was refused for what it was made from: its resourceVersion, UID or a precondition.
+
+        A try that begins with a new copy may succeed. client-go's IsConflict, apart from conflicts over fields, which
+        it takes for the same.
+        """
+        return self.reason == "Conflict" and self._render is not apply_conflict
 
     def _rendered(self) -> _Text:
         if self._text is None:

@@ -136,6 +136,13 @@ def _of_certificates(scenario: Scenario) -> _Found:
         for key in Retry.model_fields:
             if key != "limit":  # approver and issuers take it over
                 yield f"retry.{key}", "every controller has a retry of its own"
+    if scenario.issuer.type == "external":
+        why = "an external issuer updates the status of its requests"
+        yield "controllers.issuer.strategy", why
+        retry = scenario.controllers.issuer.retry
+        if retry is not None and retry.budget is None:  # a budget stands around requeues or around tries in place
+            for key in ("policy", "in_place"):
+                yield f"controllers.issuer.retry.{key}", "an external issuer requeues what was refused, and no more"
     for path, retry in _retries(scenario):
         yield from _of_waits(path, retry)
 

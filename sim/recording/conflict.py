@@ -1,8 +1,9 @@
 """What the project calls a conflict, said once: a write to what the figures are about, refused as stale.
 
-The API server answers 409 for several reasons. Only one of them is a conflict here: the resourceVersion that the
-write carried is not the current one (optimistic locking). An apply that meets another manager's fields is recorded
-with the reason ``FieldConflict``, a creation of what there is with ``AlreadyExists``.
+The API server answers 409 for several reasons. A conflict here is one that a try from a new copy may cure: the
+resourceVersion that the write carried is not the current one (optimistic locking), or its UID, or the precondition of a
+deletion is not met. That is ``Response.stale``, by which those who were refused act. An apply that meets another
+manager's fields is recorded with the reason ``FieldConflict``, a creation of what there is with ``AlreadyExists``.
 """
 
 from __future__ import annotations

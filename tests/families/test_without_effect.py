@@ -31,6 +31,10 @@ contention:
 retry: {base: 10ms, max: 100ms}
 until: {at_most: 2s}
 """
+EXTERNAL = f"""{CERTIFICATES}
+issuer: {{type: external, reports_pending: true}}
+controllers: {{issuer: {{retry: {{base: 1s}}}}}}
+"""
 SCANNING = CLIENTS.replace("objects: 2", "objects: 2\n  scan: {mean: 1ms}")
 SMALL_BUCKET = {"client.qps": "4", "client.burst": "3", "client.read_after_wait": "true"}
 
@@ -50,6 +54,7 @@ def digest(text: str, *settings: str) -> str:
         (CERTIFICATES, "retry.jitter=decorrelated", {"retry.factor": "3", "retry.first_exponent": "1"}),
         (CERTIFICATES, "retry.limit=0", {"retry.base": "5s", "retry.jitter": "full", "retry.bucket": "{rate: 1/s}"}),
         (CERTIFICATES, "retry.budget={kind: aws-sdk}", {"retry.base": "5s", "retry.jitter": "full"}),
+        (EXTERNAL, "seed=3", {"controllers.issuer.retry.policy": "in-place", "controllers.issuer.strategy": "apply"}),
         (CLIENTS, "seed=3", {"client.qps": "4", "client.burst": "3", "client.read_after_wait": "true"}),
         (CLIENTS, "seed=3", {"until.settled_for": "1s", "until.at_least": "1s", "cpu.cores": "1"}),
         (CLIENTS, "seed=3", {"server.max_in_flight": "1", "contention.lag": "{mean: 1s}", "contention.force": "false"}),

@@ -193,7 +193,7 @@ def test_a_bad_recording_is_named_with_its_line(tmp_path: Path, content: str, wo
     assert str(error.value).startswith(f"{tmp_path}/{words}")
 
 
-def test_a_recording_that_is_not_there_or_not_compressed(tmp_path: Path) -> None:
+def test_a_recording_that_is_not_there_or_packed_otherwise_than_it_is_called(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"nope\.jsonl: no such file or directory"):
         list(read(tmp_path / "nope.jsonl"))
     path = tmp_path / "plain.jsonl.gz"

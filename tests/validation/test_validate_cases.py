@@ -82,7 +82,7 @@ def test_repetitions_that_were_asked_different_things_are_refused(tmp_path):
         ('{"asked": 3}', "does not say what was asked"),
         ('{"asked": {}, "recorded": []}', "'recorded' is no object"),
         ('{"asked": {}, "t0": "now"}', "t0 is 'now', wanted a number"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "nested more than 100 levels deep"),
     ],
 )
 def test_a_broken_description_is_one_line(tmp_path, text, said):

@@ -146,7 +146,7 @@ def test_bad_input_is_one_message_and_status_2(project):
         (["broken"], "not JSON"),
         (["unknown"], "cert-manager 2.0 is not modelled"),
         (["recordings", "--update", "none.md"], "--update none.md: no such file"),
-        (["recordings", "--out", "p.yaml"], "this is a file"),
+        (["recordings", "--out", "p.yaml"], "p.yaml is a file; --out names a folder"),
         (["recordings", "--set", "cpu.core=3"], "cpu.core"),
         (["recordings", "--profile", "none-such"], "none-such"),
     ):

@@ -17,6 +17,7 @@ from sim.families.plain.commons import Commons
 from sim.families.plain.direct import Direct, takes_short_way
 from sim.families.plain.draws import samplers
 from sim.families.plain.group import ClientGroup
+from sim.scenario.metrics import PLAIN as NAME
 from sim.scenario.model import Writer
 from sim.units import SECOND
 
@@ -138,7 +139,7 @@ class PlainFamily:
     ``direct=False`` sends all of them the long way, for comparing the two.
     """
 
-    name = "plain clients"
+    name = NAME
     subject = Subject(kind="ConfigMap", ready=_always, settled=_always)
     listed = False
     service_class: ServiceClass = staticmethod(_general)
