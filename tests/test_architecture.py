@@ -38,8 +38,8 @@ JUPYTER = {("sim.experiment.result", "sim.report.html.cell"), ("sim.experiment.c
 """Jupyter asks a value itself how it looks, and what it looks like is the report's business: imported when asked."""
 
 SAME_NAME = {
-    *("Answers", "Cause", "Comparison", "Family", "Fault", "Process", "Program", "Result", "Rule", "Step"),
-    *("Lost", "Outcome", "Until", "Writer"),
+    *("Cause", "Comparison", "Fault", "Process", "Program", "Step"),
+    *("Lost", "Outcome"),
 }
 """Names that more than one class has, and that are on their way out."""
 

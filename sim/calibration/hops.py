@@ -124,19 +124,19 @@ def _requests_seen(trace: Trace) -> dict[int, list[int]]:
     return seen
 
 
-class Answers(NamedTuple):
+class AnswerTimes(NamedTuple):
     """Times from the end of service until the code that waited for the answer runs."""
 
     refused: list[int]
     stored: list[int]  # these carry the object, which is decoded
 
 
-def answers(trace: Trace) -> Answers:
+def answers(trace: Trace) -> AnswerTimes:
     """Return how long answers take to the code that waits for them.
 
     Only of requests that were alone in the server: next to others the answer would wait for a core as well.
     """
-    found = Answers([], [])
+    found = AnswerTimes([], [])
     for event, alone in zip(trace.events, trace.alone, strict=True):
         if not alone or not event.ours or event.resource == EVENTS or not trace.calm(event.answered_ns):
             continue

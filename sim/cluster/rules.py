@@ -14,7 +14,7 @@ from sim.cluster.causes import Cause
 from sim.cluster.golang import identical
 from sim.cluster.openapi import item_before
 from sim.scenario.kinds.cel import Program, engine
-from sim.scenario.kinds.structural import ABSENT, Rule, Schema
+from sim.scenario.kinds.structural import ABSENT, Schema, ValidationRule
 
 # Values
 
@@ -204,7 +204,7 @@ def _evaluate(
         yield _cause(rule, schema, variables, path)
 
 
-def _cause(rule: Rule, schema: Schema, variables: dict[str, Any], path: str) -> Cause:
+def _cause(rule: ValidationRule, schema: Schema, variables: dict[str, Any], path: str) -> Cause:
     field = ".".join(part for part in (path, _field_path(rule.field_path)) if part) or "<nil>"
     detail = ""
     if rule.message_program is not None:
@@ -229,7 +229,7 @@ def _field_path(path: str) -> str:
     return re.sub(r"\['((?:\\.|[^'])*)'\]", r".\1", path).removeprefix(".")
 
 
-def _name(rule: Rule) -> str:
+def _name(rule: ValidationRule) -> str:
     return rule.message.strip() or rule.rule.strip()
 
 

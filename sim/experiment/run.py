@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 """Called with the number of replications done and the number of all."""
 
 
-class Until(Protocol):
+class StoppingRule(Protocol):
     """Decides how many replications are enough; ``as_dict`` says what was asked and what came out."""
 
     def sizes(self) -> Iterator[int]:
@@ -85,7 +85,7 @@ def execute(
     progress: Progress | None = None,
     log: bool = False,
     origin: Callable[[Scenario], Mapping[str, str]] | None = None,
-    until: Until | None = None,
+    until: StoppingRule | None = None,
     operators: tuple[type[Operator], ...] = (),
     limits: Limits | None = None,
 ) -> Result:
@@ -175,7 +175,7 @@ class Collected:
         if done.log is not None:
             self.log = done.log
 
-    def finish(self, origin: Mapping[str, str] | None = None, until: Until | None = None) -> None:
+    def finish(self, origin: Mapping[str, str] | None = None, until: StoppingRule | None = None) -> None:
         """Sum up, and write what a results folder holds beside the tables."""
         self.summary = complete_summary(self.scenario, self.measured)
         if until is not None:

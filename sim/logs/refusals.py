@@ -19,7 +19,7 @@ _LAST_WRITES = 6
 _OBJECTS = 20_000
 
 
-class Writer(NamedTuple):
+class LoggedWriter(NamedTuple):
     """One writer of one resource."""
 
     actor: str
@@ -60,24 +60,24 @@ class Refusals:
     """Counts refusals by writer, object and winner, and follows each to the write that resolved it."""
 
     def __init__(self) -> None:
-        self.writes: Counter[Writer] = Counter()  # answered with 2xx
-        self.refused: Counter[Writer] = Counter()  # stale copies
-        self.objects: Counter[tuple[Writer, str]] = Counter()  # by writer and key
+        self.writes: Counter[LoggedWriter] = Counter()  # answered with 2xx
+        self.refused: Counter[LoggedWriter] = Counter()  # stale copies
+        self.objects: Counter[tuple[LoggedWriter, str]] = Counter()  # by writer and key
         self.fields: Counter[FieldLoss] = Counter()
         self.field_examples: dict[FieldLoss, str] = {}
-        self.existing: Counter[Writer] = Counter()  # creations of what was there already
+        self.existing: Counter[LoggedWriter] = Counter()  # creations of what was there already
         self.losses: Counter[Loss] = Counter()
         self.nameless = 0
         self.tries: Counter[int] = Counter()  # refusals before the write that went through
         self.times = {True: array("q"), False: array("q")}  # of refusals: of cert-manager's on Certificates, of others
         self.waits = {True: array("d"), False: array("d")}  # seconds from a refusal to the write that resolved it
-        self.pending: dict[tuple[Writer, str], list[int]] = {}  # refusals not resolved so far
+        self.pending: dict[tuple[LoggedWriter, str], list[int]] = {}  # refusals not resolved so far
         self._recent: OrderedDict[_Object, list[_Write]] = OrderedDict()
         self._undecided: dict[_Object, list[_Refused]] = {}
 
     def add(self, event: AuditEvent) -> None:
         """Count one write."""
-        who = Writer(event.actor, event.ours, event.resource)
+        who = LoggedWriter(event.actor, event.ours, event.resource)
         if 200 <= event.code < 300:
             self.writes[who] += 1
             if event.name:
@@ -92,7 +92,7 @@ class Refusals:
         elif event.code == 409:
             self.existing[who] += 1
 
-    def _refused(self, event: AuditEvent, who: Writer, key: str) -> None:
+    def _refused(self, event: AuditEvent, who: LoggedWriter, key: str) -> None:
         self.refused[who] += 1
         self.objects[who, key] += 1
         self.times[concerns_certificates(who)].append(event.answered_ns)
@@ -108,7 +108,7 @@ class Refusals:
         else:
             self.pending.setdefault((who, key), []).append(event.answered_ns)
 
-    def _succeeded(self, event: AuditEvent, who: Writer, key: str) -> None:
+    def _succeeded(self, event: AuditEvent, who: LoggedWriter, key: str) -> None:
         if self.pending and (waiting := self.pending.get((who, key))):
             left = [time for time in waiting if time > event.answered_ns]
             over = [time for time in waiting if time <= event.answered_ns]
@@ -158,6 +158,6 @@ class Refusals:
         self._undecided.clear()
 
 
-def concerns_certificates(who: Writer) -> bool:
+def concerns_certificates(who: LoggedWriter) -> bool:
     """Whether this is one of cert-manager's controllers on Certificates."""
     return who.ours and who.resource == CERTIFICATES

@@ -29,7 +29,7 @@ from sim.logs.logreport import (
 )
 from sim.logs.lost_updates import LostUpdates
 from sim.logs.reader import FileAccount
-from sim.logs.refusals import FieldLoss, Refusals, Writer, concerns_certificates
+from sim.logs.refusals import FieldLoss, LoggedWriter, Refusals, concerns_certificates
 from sim.logs.writers import TOGETHER
 from sim.units import MINUTE, SECOND
 
@@ -69,8 +69,8 @@ class _LogSide:
     ours: int = 0  # lines of cert-manager
     other: int = 0  # lines that tell of anything but a refusal
     span: _Span = field(default_factory=_Span)
-    refused: Counter[Writer] = field(default_factory=Counter)
-    objects: Counter[tuple[Writer, str]] = field(default_factory=Counter)
+    refused: Counter[LoggedWriter] = field(default_factory=Counter)
+    objects: Counter[tuple[LoggedWriter, str]] = field(default_factory=Counter)
     times: dict[bool, array[int]] = field(default_factory=lambda: {True: array("q"), False: array("q")})
     fields: Counter[FieldLoss] = field(default_factory=Counter)
     fates: Fates = field(default_factory=Fates)
@@ -147,7 +147,7 @@ class ConflictTally:
         if line.what == FIELD_CONFLICT:
             log.fields[FieldLoss(line.controller or UNNAMED, line.owner, line.resource or "(not named)")] += 1
         elif line.what == CONFLICT:
-            who = Writer(line.controller or UNNAMED, line.certmanager, line.resource)
+            who = LoggedWriter(line.controller or UNNAMED, line.certmanager, line.resource)
             log.refused[who] += 1
             log.objects[who, line.key] += 1
             if line.timed:
@@ -236,14 +236,14 @@ class ConflictTally:
             notes=self._notes(subject, kept),
         )
 
-    def _full_keys(self) -> Counter[tuple[Writer, str]]:
+    def _full_keys(self) -> Counter[tuple[LoggedWriter, str]]:
         """Refusals by object, with the namespace where another line of the log tells it."""
-        found: Counter[tuple[Writer, str]] = Counter()
+        found: Counter[tuple[LoggedWriter, str]] = Counter()
         for (who, key), count in self._log.objects.items():
             found[who, self._log.fates.full_key(key)] += count
         return found
 
-    def _elsewhere(self, refused: dict[Writer, int], audit: bool) -> Counter[str]:
+    def _elsewhere(self, refused: dict[LoggedWriter, int], audit: bool) -> Counter[str]:
         found: Counter[str] = Counter()
         for who, count in refused.items():
             stale = " (stale copy)" if who.resource == CERTIFICATES and audit else ""
@@ -284,7 +284,7 @@ class ConflictTally:
         refusals = self._refusals
         hit = {who.resource for who in refusals.refused} | {loss.resource for loss in refusals.fields}
         hit |= {one.resource for one in self._lost.lost}
-        everybody = {Writer(who.actor, who.ours, who.resource) for who in (*refusals.writes, *refusals.refused)}
+        everybody = {LoggedWriter(who.actor, who.ours, who.resource) for who in (*refusals.writes, *refusals.refused)}
         rows = [
             WriterRow(
                 who.resource,
@@ -382,11 +382,11 @@ class ConflictTally:
         return notes
 
 
-def _certificates(refused: Counter[Writer]) -> int:
+def _certificates(refused: Counter[LoggedWriter]) -> int:
     return sum(count for who, count in refused.items() if concerns_certificates(who))
 
 
-def _by_actor(refused: dict[Writer, int]) -> Counter[str]:
+def _by_actor(refused: dict[LoggedWriter, int]) -> Counter[str]:
     return _summed((who.actor, count) for who, count in refused.items())
 
 

@@ -32,7 +32,7 @@ class Condition(NamedTuple):
     number: float
 
 
-class Result(NamedTuple):
+class ExpectationResult(NamedTuple):
     """Whether one expectation is met; ``reason`` says why not, ``""`` where it is met."""
 
     metric: str
@@ -74,7 +74,7 @@ def parse_condition(text: str, metric: str) -> Condition:
     return Condition(operator, number)
 
 
-def check(expectations: Mapping[str, str], values: Mapping[str, float | None]) -> list[Result]:
+def check(expectations: Mapping[str, str], values: Mapping[str, float | None]) -> list[ExpectationResult]:
     """Compare each expectation with the metric's value, in the expectations' order.
 
     ``values`` are by name; an expectation may spell it as it was spelled before. A metric without a value (absent, None
@@ -84,13 +84,17 @@ def check(expectations: Mapping[str, str], values: Mapping[str, float | None]) -
     return [_check(metric, text, values.get(find(metric).name)) for metric, text in expectations.items()]
 
 
-def _check(metric: str, text: str, value: float | None) -> Result:
+def _check(metric: str, text: str, value: float | None) -> ExpectationResult:
     condition = parse_condition(text, metric)
     if value is None or math.isnan(value):
-        return Result(metric, text, None, False, f"{metric} has no value: nothing was observed that it is made of")
+        return ExpectationResult(
+            metric, text, None, False, f"{metric} has no value: nothing was observed that it is made of"
+        )
     if holds(value, condition):
-        return Result(metric, text, value, True, "")
-    return Result(metric, text, value, False, f"{metric} is {_written(value, metric)}, expected {text.strip()}")
+        return ExpectationResult(metric, text, value, True, "")
+    return ExpectationResult(
+        metric, text, value, False, f"{metric} is {_written(value, metric)}, expected {text.strip()}"
+    )
 
 
 def holds(value: float, condition: Condition) -> bool:

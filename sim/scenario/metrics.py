@@ -522,7 +522,7 @@ _OF_OBJECTS: tuple[Metric, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class FamilyWords:
     """What a family's figures are about, in words."""
 
     name: str
@@ -535,12 +535,12 @@ class Family:
     own: tuple[Metric, ...]
 
 
-FAMILIES: Mapping[str, Family] = {
-    CERT_MANAGER: Family(
+FAMILIES: Mapping[str, FamilyWords] = {
+    CERT_MANAGER: FamilyWords(
         CERT_MANAGER, "cert-manager's controllers", "Certificate", "conflicts.per_certificate", _OF_CERTIFICATES
     ),
-    OPERATORS: Family(OPERATORS, "operators", "object", "conflicts.per_object", _OF_OBJECTS),
-    PLAIN: Family(PLAIN, "contention", "client", "time", _OF_CLIENTS),
+    OPERATORS: FamilyWords(OPERATORS, "operators", "object", "conflicts.per_object", _OF_OBJECTS),
+    PLAIN: FamilyWords(PLAIN, "contention", "client", "time", _OF_CLIENTS),
 }
 
 _FIRST = (
@@ -568,7 +568,7 @@ ALIASES: Mapping[str, str] = {alias: each.name for each in METRICS.values() for 
 """Older spellings, and the names that they stand for."""
 
 
-def families_with(metric: Metric) -> list[Family]:
+def families_with(metric: Metric) -> list[FamilyWords]:
     """Return the families that have a metric."""
     return [family for family in FAMILIES.values() if metric.name in metrics_of(family.name)]
 

@@ -25,7 +25,7 @@ class SchemaError(ValueError):
 
 
 @dataclass(slots=True)
-class Rule:
+class ValidationRule:
     """One of ``x-kubernetes-validations``."""
 
     rule: str
@@ -75,7 +75,7 @@ class Schema:
     any_of: tuple[Schema, ...] = ()
     one_of: tuple[Schema, ...] = ()
     not_: Schema | None = None
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[ValidationRule, ...] = ()
     has_rules: bool = False
     """Whether it, or anything below it, has rules."""
 
@@ -214,8 +214,8 @@ def _check_spine(made: Schema, path: tuple[str | int, ...]) -> None:
             raise SchemaError(path, f"x-kubernetes-list-map-keys names {unknown[0]}, which its items don't have")
 
 
-def _rule(given: Any, path: tuple[str | int, ...]) -> Rule:
-    made = Rule("")
+def _rule(given: Any, path: tuple[str | int, ...]) -> ValidationRule:
+    made = ValidationRule("")
     for key, value in _map(given, path).items():
         if key not in _RULE:
             raise SchemaError((*path, key), f"found the key {key!r}; allowed are {', '.join(_RULE)}")
