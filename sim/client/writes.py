@@ -10,6 +10,7 @@ update                     the parts whole, as read and changed          version
 apply                      one's own fields, by force unless told not to  none          those sent
 merge-patch                what differs from the copy; lists whole       version       those changed
 merge-patch-unconditional  the same                                      none          those changed
+json-patch                 the same as operations add and remove         none          those changed
 =========================  ============================================  ============  ============
 
 Sources: client-go's typed clients, controller-runtime pkg/client/patch.go (MergeFrom, MergeFromWithOptimisticLock),
@@ -18,8 +19,8 @@ RFC 7386.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from sim.cluster.objects import Object, Write
 from sim.scenario.values import Strategy
@@ -27,12 +28,15 @@ from sim.scenario.values import Strategy
 Body = dict[str, Any]
 """An object or a part of one, in Kubernetes' form."""
 
+Way = Strategy | Literal["json-patch"]
+"""How a write is made: a strategy of cert-manager's controllers, or what only operators do."""
+
 CONDITIONAL = frozenset({"update", "merge-patch"})
 """Strategies whose requests carry the version that was read, so that they can be refused as stale."""
 
 
 def replace(
-    strategy: Strategy,
+    strategy: Way,
     read: Object,
     parts: Body,
     *,
@@ -52,13 +56,16 @@ def replace(
     if strategy == "apply":
         applied = parts if own is None else own
         return apply(read.kind, read.name, applied, manager=manager, subresource=subresource, force=force)
+    if strategy == "json-patch":
+        steps = [step for part, value in parts.items() for step in _operations(_part(read, part), value, f"/{part}")]
+        return Write("json-patch", read.kind, read.name, steps, manager, subresource)
     version = read.resource_version if strategy in CONDITIONAL else None
     body = {part: difference(getattr(read, part) or {}, value) for part, value in parts.items()}
     return Write("merge-patch", read.kind, read.name, body, manager, subresource, False, version)
 
 
 def set_fields(
-    strategy: Strategy,
+    strategy: Way,
     fields: Body,
     *,
     manager: str,
@@ -76,8 +83,8 @@ def set_fields(
     """
     if read is not None:
         kind, name = read.kind, read.name
-    if strategy == "update":
-        assert read is not None, "an update is made from a copy"
+    if strategy in {"update", "json-patch"}:
+        assert read is not None, "it is made from a copy"
         return replace(strategy, read, _whole(read, fields), manager=manager, subresource=subresource)
     if strategy == "apply":
         return apply(kind, name, without_none(fields), manager=manager, subresource=subresource, force=force)
@@ -115,6 +122,32 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Body:
             patch[key] = difference(before, value) if both else value  # type: ignore[arg-type] # mypy loses both
     patch.update({key: None for key in old if key not in new})
     return patch
+
+
+def _part(obj: Object, part: str) -> Body | None:
+    """A part of an object, None where it has none."""
+    if part != "metadata":
+        found: Body | None = getattr(obj, part)
+        return found
+    return {"labels": obj.labels or None, "annotations": obj.annotations or None, "finalizers": list(obj.finalizers)}
+
+
+def _operations(old: Body | None, new: Body, path: str) -> Iterator[Body]:
+    """The JSON patch (RFC 6902) from ``old`` to ``new``: lists whole, and no test before."""
+    if old is None:
+        yield {"op": "add", "path": path, "value": new}
+        return
+    for key, value in new.items():
+        before, below = old.get(key), f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
+        if before == value or (value in ({}, []) and not before):
+            continue
+        if isinstance(before, dict) and isinstance(value, dict):
+            yield from _operations(before, value, below)
+        else:
+            yield {"op": "add", "path": below, "value": value}
+    for key in sorted(old.keys() - new.keys()):
+        if path != "/metadata":
+            yield {"op": "remove", "path": f"{path}/{key.replace('~', '~0').replace('/', '~1')}"}
 
 
 def without_none(fields: Mapping[str, Any]) -> Body:

@@ -31,7 +31,7 @@ The verb is ``refused`` for a write that is already stale when it is taken; the 
 """
 
 
-_GUARANTEED = {"update", "merge-patch", "apply"}
+_GUARANTEED = {"update", "merge-patch", "json-patch", "apply"}
 """Verbs whose transaction the server tries again after losing a race (storage's GuaranteedUpdate)."""
 
 

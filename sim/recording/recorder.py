@@ -108,7 +108,7 @@ class Recorder:
             (
                 len(self.requests),
                 sent.actor,
-                "patch" if verb == "merge-patch" else verb,
+                "patch" if verb.endswith("-patch") else verb,
                 kind.plural,
                 write.subresource,
                 write.name,

@@ -19,6 +19,7 @@ Pattern = Literal[
     "update",
     "merge-patch",
     "merge-patch-lock",
+    "json-patch",
     "apply",
     "retry",
     "retry-live",
@@ -27,8 +28,9 @@ Pattern = Literal[
 
 update: the object as the reconcile holds it, whole, with its resourceVersion. merge-patch: a merge patch of what
 differs from it; a list is replaced whole; never refused. merge-patch-lock: the same with the resourceVersion
-(MergeFromWithOptimisticLock). apply: a forced server-side apply of the fields that the write names. retry:
-RetryOnConflict around a read of the cache and an update. retry-live: the same with a live read.
+(MergeFromWithOptimisticLock). json-patch: a JSON patch of what differs, without a test; lists whole. apply: a forced
+server-side apply of the fields that the write names. retry: RetryOnConflict around a read of the cache and an update.
+retry-live: the same with a live read.
 """
 
 VARIABLES = ("self", "holds", "conditions", "owned", "name", "generation", "now", "now_micro", "attempt")

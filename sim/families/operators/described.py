@@ -9,7 +9,8 @@ The ten rules:
 1. ``when`` is decided from the cache, before anything costs time; a pass without a due step is an idle one.
 2. Values of a write are made when it is made, from what is held; under a retry from each copy that is read again.
 3. update sends what is held, changed, with its version; merge-patch the difference, lists whole, no version;
-   merge-patch-lock the difference and the version; apply the fields named and nothing else, by force.
+   merge-patch-lock the difference and the version; json-patch the difference as operations; apply the fields named
+   and nothing else, by force.
 4. retry reads the cache again before each of five tries, 10 ms apart (a tenth of jitter); retry-live the server.
 5. An answer of 400 or more ends the pass with an error: the key comes again after the back-off.
 6. requeue_after forgets the failures; requeue counts as one; both end the pass.
@@ -53,10 +54,11 @@ from sim.scenario.runtimes import built_with
 from sim.scenario.values import Strategy
 from sim.units import MS
 
-STRATEGIES: Mapping[Pattern, Strategy] = {
+STRATEGIES: Mapping[Pattern, writes.Way] = {
     "update": "update",
     "merge-patch": "merge-patch-unconditional",
     "merge-patch-lock": "merge-patch",
+    "json-patch": "json-patch",
     "apply": "apply",
     "retry": "update",
     "retry-live": "update",
@@ -262,7 +264,7 @@ def _read_live(one: Pass) -> Doing:
     return False
 
 
-Make = Callable[[Pass, Object, Strategy, str], Write]
+Make = Callable[[Pass, Object, writes.Way, str], Write]
 """Makes a write from a copy: by a strategy, under a field manager."""
 
 
@@ -313,7 +315,7 @@ def _status_maker(settings: StatusWrite) -> Make:
     fields = {path: template(value, VARIABLES) for path, value in settings.set.items()}
     conditions = [(type_, each, *_texts(each)) for type_, each in settings.conditions.items()]
 
-    def make(one: Pass, copy: Object, strategy: Strategy, manager: str) -> Write:
+    def make(one: Pass, copy: Object, strategy: writes.Way, manager: str) -> Write:
         scope = one.scope(copy)
         status: dict[str, Any] = dict(copy.status or {})
         own: dict[str, Any] = {}
@@ -350,7 +352,7 @@ def _main_maker(settings: MainWrite) -> Make:
         if values
     }
 
-    def make(one: Pass, copy: Object, strategy: Strategy, manager: str) -> Write:
+    def make(one: Pass, copy: Object, strategy: writes.Way, manager: str) -> Write:
         scope = one.scope(copy)
         fields: writes.Body = {}
         if metadata:

@@ -78,6 +78,7 @@ VERBS: dict[Pattern, list[str]] = {
     "update": ["update"],
     "merge-patch": ["patch"],
     "merge-patch-lock": ["patch"],
+    "json-patch": ["patch"],
     "apply": ["apply"],
     "retry": ["update"],
     "retry-live": ["get", "update"],
@@ -90,7 +91,24 @@ def test_each_pattern_sends_its_request(pattern: Pattern):
     assert [verb for verb, *_ in sent(found)] == VERBS[pattern]
     row = next(row for row in found.requests if row[1] == "one" and row[2] != "get")
     conditional = row[REQUESTS.index("conditional")]
-    assert conditional is (pattern not in {"merge-patch", "apply"})
+    assert conditional is (pattern not in {"merge-patch", "json-patch", "apply"})
+
+
+def test_a_json_patch_changes_what_it_names_and_nothing_else():
+    steps = [
+        {"when": "!has(self.status.a)", "do": [{"status": {"set": {"a.x": 1, "a.y": 2}}}]},
+        {"when": "self.status.a.x == 1", "do": [
+            {"write": {"labels": {"example.com/team": "a"}, "spec": {"replicas": 3}}},
+            {"status": {"set": {"a.x": 3}, "conditions": {"Ready": {}}}},
+        ]},
+    ]  # fmt: skip
+    found = run(steps, controller={"writes": "json-patch"})
+    assert sent(found) == [
+        ("patch", "widgets/status", 200),
+        ("patch", "widgets", 200),
+        ("patch", "widgets/status", 200),
+    ]
+    assert found.settled
 
 
 def test_retry_on_conflict_tries_five_times_within_the_pass():
