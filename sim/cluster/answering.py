@@ -150,12 +150,13 @@ class _Answering(Storing):
         rendered = before["metadata"].get("managedFields")
         after: Any
         if write.verb == "json-patch":
-            if not isinstance(write.body, list):
-                kind = {dict: "object", str: "string", bool: "bool", type(None): "null"}.get(type(write.body), "number")
-                text = (
-                    f"error decoding patch: json: cannot unmarshal {kind} into Go value of type []handlers.jsonPatchOp"
-                )
-                self._refuse(400, "BadRequest", messages.plain, text)
+            operations = write.body if isinstance(write.body, list) else [write.body]
+            target = "handlers.jsonPatchOp" if operations is write.body else "[]handlers.jsonPatchOp"
+            for operation in operations:
+                if operations is write.body and (operation is None or isinstance(operation, dict)):
+                    continue
+                found = f"json: cannot unmarshal {_json_type(operation)} into Go value of type {target}"
+                self._refuse(400, "BadRequest", messages.plain, f"error decoding patch: {found}")
             try:
                 after = patched(before, write.body)
             except PatchError:
@@ -212,6 +213,12 @@ class _Answering(Storing):
                 text = messages.delete_precondition
                 self._refuse(409, "Conflict", text, kind, write.name, field, wanted, found)
         return delete(self.store, live, write.body.get("propagationPolicy"), self.now)
+
+
+def _json_type(value: Any) -> str:
+    """What Go's decoder of JSON calls a value."""
+    names = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
+    return names.get(type(value), "number")
 
 
 def _strict(unknown: list[str]) -> str:

@@ -30,8 +30,9 @@ class Applying(Storing):
             self._refuse(400, "BadRequest", messages.plain, f"invalid object type: {version}, Kind={name}")
         if isinstance(given, dict):
             self._check_names({key: given.get(key) or "" for key in ("name", "namespace")})
-            if given.get("managedFields") is not None:
-                self._refuse(400, "BadRequest", messages.plain, "metadata.managedFields must be nil")
+        base, managers = self._before()
+        if isinstance(given, dict) and given.get("managedFields") is not None:
+            self._refuse(400, "BadRequest", messages.plain, "metadata.managedFields must be nil")
         config = {"apiVersion": version, "kind": name, **body}
         if isinstance(given, dict):
             config["metadata"] = {"name": write.name, **given}
@@ -40,7 +41,7 @@ class Applying(Storing):
         except UntypedError as error:
             namespace = given.get("namespace", "") if isinstance(given, dict) else ""
             self._refuse(500, "", messages.untyped, kind, write.name, str(error), namespace)
-        new, managers = self._merge(config)
+        new, managers = self._merge(base, managers, config)
         if live is None:
             return self._insert_applied(new or config, managers)
         wanted = given.get("resourceVersion")
@@ -53,20 +54,25 @@ class Applying(Storing):
         whole["metadata"]["uid"] = uid or live.uid
         return self._replace(whole, managers)
 
-    def _merge(self, config: dict[str, Any]) -> tuple[dict[str, Any] | None, Managers]:
-        """Merge a configuration into the live object: the new one, ``None`` where nothing changes, and its managers."""
+    def _before(self) -> tuple[dict[str, Any], Managers]:
+        """What the configuration is merged into, and its managers."""
         write, kind, live = self.write, self.kind, self.live
-        base: dict[str, Any] = {"apiVersion": kind.api_version, "kind": kind.name}
-        managers: Managers = ()
-        if live is not None:
-            base = {**self.live_whole, "metadata": dict(self.live_whole["metadata"])}
-            base["metadata"].pop("managedFields", None)
-            managers = live.managers
-            if not managers:
-                try:
-                    managers = kind.ownership.before_first_apply(base, write.subresource, self.now)
-                except UntypedError as error:
-                    self._refuse(500, "", messages.untyped_live, kind, write.name, str(error))
+        if live is None:
+            return {"apiVersion": kind.api_version, "kind": kind.name}, ()
+        base = {**self.live_whole, "metadata": dict(self.live_whole["metadata"])}
+        base["metadata"].pop("managedFields", None)
+        if live.managers:
+            return base, live.managers
+        try:
+            return base, kind.ownership.before_first_apply(base, write.subresource, self.now)
+        except UntypedError as error:
+            self._refuse(500, "", messages.untyped_live, kind, write.name, str(error))
+
+    def _merge(
+        self, base: dict[str, Any], managers: Managers, config: dict[str, Any]
+    ) -> tuple[dict[str, Any] | None, Managers]:
+        """Merge a configuration into the live object: the new one, ``None`` where nothing changes, and its managers."""
+        write, kind = self.write, self.kind
         applied = {
             **config,
             "metadata": {k: v for k, v in (config.get("metadata") or {}).items() if k != "managedFields"},

@@ -170,9 +170,22 @@ def is_regular(schema: Schema, value: Any) -> bool:
     """Whether decoding leaves a value as it is, and nothing is invalid about it."""
     unknown: list[str] = []
     read = decoding.defaulted(decoding.without_nulls(decoding.pruned(value, schema, unknown), schema), schema)
-    if unknown or read != value or _has_point(value):
+    if unknown or read != value or _has_point(value) or not _is_typed(schema, value):
         return False
     return _is_valid(schema, value) and not any(openapi.duplicates(schema, value))
+
+
+def _is_typed(schema: Schema, value: Any) -> bool:
+    """Whether all in a value is of its JSON type: validation lets a list pass for a text with a format."""
+    if schema.type in _TYPES:
+        return isinstance(value, _TYPES[schema.type]) and isinstance(value, bool) == (schema.type == "boolean")
+    if isinstance(value, list):
+        return schema.items is None or all(_is_typed(schema.items, item) for item in value)
+    if isinstance(value, dict):
+        every = schema.additional if isinstance(schema.additional, Schema) else None
+        below = ((schema.properties.get(name, every), item) for name, item in value.items())
+        return all(inner is None or _is_typed(inner, item) for inner, item in below)
+    return True
 
 
 def _has_point(value: Any) -> bool:

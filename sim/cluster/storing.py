@@ -8,7 +8,7 @@ What the system sets, what is checked, whether anything changes, and the new ver
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from sim.cluster import decoding, messages, objectmeta, openapi, rules
 from sim.cluster.causes import Cause
@@ -64,7 +64,7 @@ class Storing:
         """The live object as a read gives it."""
         return as_kubernetes(self.kind, self.live) if self.live is not None else {}
 
-    def _refuse(self, code: int, reason: str, render: Any, *args: Any) -> Any:
+    def _refuse(self, code: int, reason: str, render: Any, *args: Any) -> NoReturn:
         raise Refusal(Response(code, reason, self.live, False, render, *args))
 
     def _check_names(self, metadata: dict[str, Any]) -> None:

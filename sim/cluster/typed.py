@@ -32,12 +32,22 @@ def owned(path: Path, value: Any) -> int:
         return path.bit
     mask = 0
     if isinstance(value, list):
-        places = [item_path(path, item) for item in value]
+        places = [_path_or_none(path, item) for item in value]
         for place, item in zip(places, value, strict=True):
+            if place is None:
+                continue
             mask |= place.bit
             if places.count(place) == 1:
                 mask |= owned(place, item)
     return mask
+
+
+def _path_or_none(path: Path, item: Any) -> Path | None:
+    """The path of an item; ``None`` where it can have none, as an item of which pruning left nothing."""
+    try:
+        return item_path(path, item)
+    except OddItemError:
+        return None
 
 
 def fields_owned(up: Above, value: Any) -> int:
@@ -254,10 +264,11 @@ def removed(path: Path, value: Any, paths: int) -> Any:
         return None
     out = []
     for item in value:
-        place = item_path(path, item)
-        if place.bit & paths:
-            continue
-        out.append(removed(place, item, paths) if place.subtree & paths else item)
+        place = _path_or_none(path, item)
+        if place is None:
+            out.append(item)
+        elif not place.bit & paths:
+            out.append(removed(place, item, paths) if place.subtree & paths else item)
     return out or None
 
 

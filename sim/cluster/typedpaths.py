@@ -131,7 +131,7 @@ def _value_text(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(_value_text(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{" + ";".join(f"{name}={_value_text(value[name])}" for name in sorted(value)) + "}"
+        return "".join(f"{name}={_value_text(value[name])}" for name in sorted(value))
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -19,6 +19,7 @@ RECORDINGS = {
     "edges": (150, 2733),
     "custom/targeted": (87, 723),
     "custom/random": (244, 2548),
+    "custom/remixed": (54, 601),
 }
 
 
@@ -36,7 +37,7 @@ def test_every_recorded_answer_is_reproduced(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["custom/targeted", "custom/random"])
+@pytest.mark.parametrize("name", ["custom/targeted", "custom/random", "custom/remixed"])
 def test_the_long_way_answers_as_the_short_one(name: str) -> None:
     report = Report()
     for sequence in read(DATA / f"{name}.jsonl.gz"):
