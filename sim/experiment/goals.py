@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from sim.analysis import figures
 from sim.analysis.measured import Measured
 from sim.scenario.expectations import Condition, holds, parse_condition
-from sim.scenario.metrics import CERT_MANAGER, PLAIN, comparable
+from sim.scenario.metrics import CERT_MANAGER, OPERATORS, PLAIN, comparable
 
-OBJECTIVES = {CERT_MANAGER: ("time_to_ready.p99", "requests.total"), PLAIN: ("time", "work")}
-CONSTRAINTS = {CERT_MANAGER: ("gave_up == 0", "stranded == 0"), PLAIN: ("gave_up == 0",)}
+OBJECTIVES = {
+    CERT_MANAGER: ("time_to_ready.p99", "requests.total"),
+    OPERATORS: ("time_to_ready.p99", "requests.total"),
+    PLAIN: ("time", "work"),
+}
+CONSTRAINTS = {
+    CERT_MANAGER: ("gave_up == 0", "stranded == 0"),
+    OPERATORS: ("lost_updates.never_repaired == 0", "duplicates == 0"),
+    PLAIN: ("gave_up == 0",),
+}
 """What a search is after where nothing is asked for, by family."""
 
 _CONSTRAINT = re.compile(r"\s*([A-Za-z][\w.]*)\s*(<=|>=|==|!=|<|>)\s*(\S+)\s*")

@@ -9,7 +9,7 @@ from sim.analysis.figures import decided
 from sim.analysis.intervals import Estimate, verdict
 from sim.report.numbers import NONE, interval, write
 from sim.report.text import bold, footer, render, table
-from sim.scenario.metrics import CERT_MANAGER, METRICS, PLAIN, Metric
+from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN, Metric
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IN_WORDS = {
     CERT_MANAGER: ("conflicts.per_certificate", "conflicts.rate", "time_to_ready.p50"),
+    OPERATORS: ("conflicts.rate", "lost_updates", "time_to_ready.p50"),
     PLAIN: ("time", "work", "conflicts.rate"),
 }
 """What every sentence speaks of, beside the metric that ranks, by family."""

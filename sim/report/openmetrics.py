@@ -249,9 +249,11 @@ def _server(result: Result, requests: pd.DataFrame) -> Iterator[MetricFamily]:
     back = pd.Timedelta(result.scenario.server.network_one_way, "ns")
     done = (requests["answered_at"] - back).where(requests["answered_at"] - back > requests["decided_at"])
     requests = requests.assign(done_at=done.fillna(requests["decided_at"]))
+    described = (settings.description(name) for name, settings in result.scenario.kinds.items())
+    known = {**RESOURCES, **{kind.plural: (kind.group, kind.version) for kind in described}}
     for key, part in requests.groupby(["verb", "resource", "subresource"], observed=True):
         verb, resource, subresource = (str(each) for each in key)
-        group, version = RESOURCES[resource]
+        group, version = known.get(resource, ("", "v1"))
         labels = {
             "component": "apiserver",
             "dry_run": "",

@@ -236,7 +236,9 @@ class Scenario(Part):
         if self.contention is not None:
             return "configmaps"
         named = self.kinds.get(self.workload.kind)
-        return (named.plural if named is not None else None) or f"{self.workload.kind.lower()}s"
+        if named is not None:
+            return named.description(self.workload.kind).plural
+        return f"{self.workload.kind.lower()}s"
 
     @field_validator("name")
     @classmethod

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import sim
+from sim.cli.app import app
 from sim.experiment.replicate import replicate
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.replication import Replication
@@ -220,3 +223,17 @@ def test_read_your_writes_needs_the_release_that_has_it():
     text = HEAD.replace("  controllers:", "  client: {read_your_writes: true}\n  controllers:")
     with pytest.raises(ScenarioError, match=r"it came with controller-runtime-0\.25"):
         sim.load(f"{text}    steps: [{{do: []}}]\n")
+
+
+def test_every_command_takes_a_run_of_operators(tmp_path: Path):
+    scenario = "scenarios/operators/ten-workers.yaml"
+    main = CliRunner()
+    small = ["--set", "workload.objects=6"]
+    for words in (
+        ["run", scenario, *small, "--replications", "2", "--out", str(tmp_path / "out")],
+        ["explain", str(tmp_path / "out")],
+        ["metrics", str(tmp_path / "out")],
+        ["compare", scenario, *small, "--vary", "operators.0.controllers.0.workers=1,10", "--replications", "2"],
+    ):
+        result = main.invoke(app, words)
+        assert result.exit_code == 0, result.output
