@@ -133,9 +133,9 @@ def test_a_run_needs_none_of_them(tmp_path: Path):
 
 
 def test_a_comparison_and_plain_clients_need_none_of_them(tmp_path: Path):
-    few = ["--set", "workload.certificates=2", "--replications", "2"]
+    few = ["--set", "workload.certificates=2", "--replications", "2", "--jobs", "1"]
     assert "against update" in command(tmp_path, "compare", "tutorial", "--vary", "strategy=update,apply", *few).stdout
-    assert command(tmp_path, "run", "contention/aws-backoff", "--replications", "2").returncode == 0
+    assert command(tmp_path, "run", "contention/aws-backoff", "--replications", "2", "--jobs", "1").returncode == 0
 
 
 def test_python_says_what_it_needs_where_it_needs_it(tmp_path: Path):
