@@ -29,6 +29,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command("sim.cli.run", "run", "Simulate a scenario and say who conflicted with whom."),
     "compare": Command("sim.cli.compare", "compare", "Compare strategies or settings on the same random numbers."),
+    "advise": Command("sim.cli.advise", "advise", "Say what each way of writing costs an operator, and loses."),
     "attribution": Command(
         "sim.cli.attribution", "attribution", "Say why conflicts happened: who lost to whom, and why."
     ),
@@ -58,7 +59,7 @@ _ROWS = ("pandas", "pyarrow")
 _PICTURES = (*_ROWS, "matplotlib")
 NEEDS = {
     **dict.fromkeys(("attribution", "explain", "diff", "metrics"), _ROWS),
-    **dict.fromkeys(("sweep", "budget"), _PICTURES),
+    **dict.fromkeys(("sweep", "budget", "advise"), _PICTURES),
     "tune": (*_PICTURES, "scipy", "optuna", "SALib"),
     "report": (*_PICTURES, "jinja2"),
     "trace": (*_ROWS, "perfetto"),
@@ -163,7 +164,7 @@ def requeue(
       0    done
       1    an expectation written in the scenario is not met, or an invariant of the simulator was violated
       2    bad input: the message says what and where
-      130  interrupted; nothing half-finished is left in results/, but sweep, tune and budget
+      130  interrupted; nothing half-finished is left in results/, but advise, sweep, tune and budget
            keep the replications that are done: the same command goes on from them
 
     requeue COMMAND --help has examples for each command.

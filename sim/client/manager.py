@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sim.client.barrier import WriteBarrier
 from sim.client.controller import Controller
 from sim.client.events import EventRecorder
 from sim.client.informer import Informer
@@ -19,12 +20,14 @@ _PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]
 class Manager:
     """A process with one informer for each kind that its controllers read, shared by all of them."""
 
-    def __init__(self, process: Process, event_sender: str = "") -> None:
+    def __init__(self, process: Process, event_sender: str = "", reads_own_writes: bool = False) -> None:
         self.process = process
         self.event_sender = event_sender
         self._recorder: EventRecorder | None = None
         self.informers: dict[str, Informer] = {}
         self.controllers: list[Controller] = []
+        self.barrier = WriteBarrier(self.informers) if reads_own_writes else None
+        """What reads wait for in a client that reads its own writes."""
         self.shared = Shared()
         """What the retry policies of its controllers have in common."""
         self._watches: list[Watch] = []

@@ -72,3 +72,26 @@ def tries_table(document: Mapping[str, Any]) -> pd.DataFrame:
     ]
     columns = ["tries", "retries", "writes", "given_up", "share", "share_low", "share_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def alternatives_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row per alternative, ranked: every figure with its interval and its paired difference.
+
+    ``document`` is ``sim.experiment.advise.Advice.as_dict``.
+    """
+    import pandas as pd
+
+    rows = []
+    for each in document["ranked"]:
+        row = {key: each.get(key) for key in ("rank", "name", "whose", "change", "current", "guarded", "same", "loops")}
+        for metric, group in each["metrics"].items():
+            row |= {metric: group["mean"], f"{metric}_low": group["low"], f"{metric}_high": group["high"]}
+            against = each["difference"][metric] if each["difference"] else {}
+            row |= {
+                f"{metric}_difference": against.get("mean"),
+                f"{metric}_difference_low": against.get("low"),
+                f"{metric}_difference_high": against.get("high"),
+                f"{metric}_verdict": against.get("verdict"),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)

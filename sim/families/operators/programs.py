@@ -43,7 +43,8 @@ class Program:
             parts=replace(STANDARD, queue=PriorityQueue) if runtime.priority_queue else STANDARD,
             followed=self.controllers[0].kind if surroundings.scenario.workload.kind != "Certificate" else "",
         )
-        manager = Manager(process, (self.sender or self.name) if runtime.one_event_sender else "")
+        sender = (self.sender or self.name) if runtime.one_event_sender else ""
+        manager = Manager(process, sender, self.client is not None and self.client.read_your_writes)
         manager.controllers += [controller(manager) for controller in self.controllers]
         manager.start()
         return manager
