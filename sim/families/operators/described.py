@@ -22,10 +22,12 @@ The ten rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from sim.client import writes
+from sim.client.barrier import WriteBarrier
 from sim.client.conditions import condition, with_condition
 from sim.client.effects import Compute, Effect, Failure, Get, Reconcile, Requeue, Result, Send, Sleep
 from sim.client.manager import Manager
@@ -65,6 +67,7 @@ STRATEGIES: Mapping[Pattern, writes.Way] = {
 }
 """The request that each pattern sends (``sim.client.writes``)."""
 _DELAY, _JITTER = 10 * MS, 0.1
+_OWNED = re.compile(r"\bowned\.(\w+)")
 
 Ended = Result | bool
 """What an action comes to: False to go on, True to end well, or how the pass ends."""
@@ -107,6 +110,8 @@ class DescribedController(Operator):
         self._generations: dict[str, int] | None = {} if "generation-changed" in self.settings.predicates else None
         self._watched_by = {watched.kind: watched.by for watched in self.settings.watches}
         self.jitter = streams.uniform(self.name, "retry-on-conflict")
+        self.barrier = manager.barrier
+        self.lists = sorted(set(_OWNED.findall(self.settings.model_dump_json())))  # the kinds that expressions list
         super().__init__(manager)
         self._draw_name = 0
 
@@ -142,7 +147,25 @@ class DescribedController(Operator):
             yield from sorted(self._names_by_reference.get((obj.kind, obj.name), ()))
 
     def reconcile(self, obj: Object) -> Reconcile | None:
-        """Follow the first step that is due, or all."""
+        """Follow the first step that is due, or all; with a client that reads its own writes once it may read."""
+        barrier = self.barrier
+        if barrier is None:
+            return self._due(obj)
+        if barrier.clear(self.kind, obj.name) and all(map(barrier.clear, self.lists)):
+            steps = self._due(obj)
+            return None if steps is None else barrier.around(steps)
+        return self._once_seen(barrier, obj.name)
+
+    def _once_seen(self, barrier: WriteBarrier, name: str) -> Reconcile:
+        """Wait for the key, then for the lists, one read after the other, and decide from what the cache has."""
+        yield from barrier.read(self.kind, name)
+        fresh = self.cache.get(name)
+        for kind in self.lists:
+            yield from barrier.read(kind)
+        steps = self._due(fresh) if fresh is not None else None
+        return None if steps is None else (yield from barrier.around(steps))
+
+    def _due(self, obj: Object) -> Reconcile | None:
         scope = Scope(self, obj)
         due: list[Do] = []
         for when, actions in self._steps:
@@ -246,12 +269,16 @@ def _end(result: Result) -> Do:
 
 def _read_cache(one: Pass) -> Doing:
     """Go on with what the cache has now; a key whose object is gone is done."""
+    barrier = one.controller.barrier
+    if barrier is not None:
+        yield from barrier.read(one.held.kind, one.held.name)
+        for kind in one.controller.lists:
+            yield from barrier.read(kind)
     fresh = one.controller.cache.get(one.held.name)
     if fresh is None:
         return True
     one.held = fresh
     return False
-    yield
 
 
 def _read_live(one: Pass) -> Doing:
