@@ -87,7 +87,9 @@ def calibrate(
     """
     cores, told_by = _cores(traces, cores)
     base = base or Profile()
-    service = service_times(traces, base.server.cold_factor)
+    service = service_times(
+        traces, base.server.cold_factor, base.server.cold_after, base.server.cold_requests
+    )
     rejected: dict[str, str] = {}
     _profile = partial(profile_on, base)
     measured: dict[str, MeasuredValue | None] = {f"server.times.{name}": value for name, value in service.times.items()}

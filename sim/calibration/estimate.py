@@ -128,18 +128,22 @@ class ServiceEstimates(NamedTuple):
     speeds: dict[str, float]  # by recording: its times, as a multiple of the average recording's
 
 
-def service_times(traces: list[Trace], cold_factor: float) -> ServiceEstimates:
+def service_times(
+    traces: list[Trace], cold_factor: float, cold_after: int = COLD_AFTER, cold_requests: int = 1
+) -> ServiceEstimates:
     """Estimate from the requests that were alone in the server: keys being generated don't slow those.
 
     Log times are the sum of an effect of the class, of the recording and of being cold: a machine is not
     equally fast at all times, and a class that was seen cold only can still be told what it takes warm. Where the
     recordings leave open what being cold costs, as behind a token bucket that lets every request come cold, it
-    is taken to cost ``cold_factor``.
+    is taken to cost ``cold_factor``. Where one recording has warm requests and another cold ones only, the machine is
+    taken to have been equally fast in both.
     """
     import numpy as np
 
+    came_cold = [trace.cold(cold_after, cold_requests) for trace in traces]
     rows = [
-        (name, number, trace.quiet[i] > COLD_AFTER, float(trace.answered[i] - trace.received[i]))
+        (name, number, came_cold[number][i], float(trace.answered[i] - trace.received[i]))
         for number, trace in enumerate(traces)
         for i, name in enumerate(trace.classes)
         if name is not None and trace.alone[i] and trace.answered[i] > trace.received[i]
@@ -156,7 +160,12 @@ def service_times(traces: list[Trace], cold_factor: float) -> ServiceEstimates:
     recordings = np.array([row[1] for row in rows])
     cold = np.array([row[2] for row in rows], dtype=float)
     effects, cold_effect, spread = _effects(logs, classes, recordings, cold, len(traces))
-    if spread is None or 1.96 * spread > COLD_UNSURE:
+    alike = False
+    if (spread is None or 1.96 * spread > COLD_UNSURE) and len(traces) > 1:
+        none, cold_effect, spread = _effects(logs, classes, 0 * recordings, cold, 1)
+        alike = spread is not None and 1.96 * spread <= COLD_UNSURE
+        effects = np.zeros(len(traces)) if alike else none
+    if not alike and (spread is None or 1.96 * spread > COLD_UNSURE):
         cold_effect, spread = log(cold_factor), None
         effects, *_ = _effects(logs - cold * cold_effect, classes, recordings, 0 * cold, len(traces))
     warm = np.exp(logs - effects[recordings] - cold * cold_effect)
@@ -168,9 +177,13 @@ def service_times(traces: list[Trace], cold_factor: float) -> ServiceEstimates:
     slower = None
     if spread is not None:
         interval = (exp(cold_effect - 1.96 * spread), exp(cold_effect + 1.96 * spread))
-        source = f"audit log, alone, {COLD_AFTER // MS} ms after the last answer or later, against sooner"
+        source = f"audit log, alone, {cold_after // MS} ms after the last answer or later, against sooner"
+        if cold_requests > 1:
+            source = f"audit log, alone, fewer than {cold_requests} within {cold_after // MS} ms, against more"
+        if alike:
+            source += "; the machine taken to be equally fast in all recordings"
         slower = MeasuredValue(exp(cold_effect), source, int(min(cold.sum(), (1 - cold).sum())), interval, None)
-    speeds = {trace.name: exp(float(effect)) for trace, effect in zip(traces, effects, strict=True)}
+    speeds = {trace.name: exp(float(effect)) for trace, effect in zip(traces, effects, strict=True)} if not alike else {}
     return ServiceEstimates(times, slower, speeds)
 
 

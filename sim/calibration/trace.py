@@ -32,11 +32,22 @@ _WINDOW = 20  # requests in a row that show a token bucket's even spacing
 _EVEN = 0.25  # their spacing's coefficient of variation at most; independent arrivals have 1
 
 
-def service_class(event: AuditEvent) -> str | None:
-    """The field of ``ServiceTimes`` that a successful request's time belongs to; None for others."""
+def subject_of(events: Iterable[AuditEvent]) -> str:
+    """The resource that controllers write the status of: Certificates, or else the one whose status is written most."""
+    written = Counter(event.resource for event in events if event.subresource == "status")
+    if not written or CERTIFICATES in written:
+        return CERTIFICATES
+    return min(written, key=lambda name: (-written[name], name))
+
+
+def service_class(event: AuditEvent, subject: str = CERTIFICATES) -> str | None:
+    """The field of ``ServiceTimes`` that a successful request's time belongs to; None for others.
+
+    What is said of Certificates goes for the ``subject`` of a recording, what is said of Secrets for ConfigMaps too.
+    """
     if event.resource == EVENTS:
         return "event"
-    if event.resource == CERTIFICATES:
+    if event.resource == subject:
         if event.reason == "Conflict":
             return "certificate_refused"
         if event.verb == "create":
@@ -44,7 +55,7 @@ def service_class(event: AuditEvent) -> str | None:
         if event.verb == "delete":
             return None
         return "certificate_status" if event.subresource == "status" else "certificate_main"
-    if event.resource == SECRETS:
+    if event.resource in {SECRETS, "configmaps"}:
         named = {"create": "secret_create", "delete": "secret_delete"}
         return named.get(event.verb, "secret_apply")
     if event.resource == REQUESTS:
@@ -80,11 +91,22 @@ class Trace:
         self.passes = passes or {}
         self.received: NDArray[int64] = np.array([event.received_ns for event in self.events], dtype=np.int64)
         self.answered: NDArray[int64] = np.array([event.answered_ns for event in self.events], dtype=np.int64)
-        self.classes = [self._class(event) for event in self.events]
+        subject = subject_of(self.events)
+        self.classes = [
+            service_class(event, subject) if event.succeeded or event.reason == "Conflict" else None
+            for event in self.events
+        ]
 
-    @staticmethod
-    def _class(event: AuditEvent) -> str | None:
-        return service_class(event) if event.succeeded or event.reason == "Conflict" else None
+    def cold(self, after: int, requests: int) -> NDArray[bool_]:
+        """Whether a request came to a cold server: fewer than ``requests`` within ``after`` nanoseconds before it."""
+        import numpy as np
+
+        if requests == 1:
+            result: NDArray[bool_] = self.quiet > after
+            return result
+        before = np.concatenate((np.full(requests, -(2**62)), self.received))[: len(self.received)]
+        result = (self.received - before) > after
+        return result
 
     @cached_property
     def quiet(self) -> NDArray[int64]:

@@ -66,7 +66,8 @@ class Server:
         self._cold_factor = self._costs.cold_factor
         self._cpu_share = self._costs.cpu_share
         self._commit_share = self._costs.commit_share
-        self._last_taken = -self._cold_after
+        self._cpu_behind = self._costs.cpu_behind / self._costs.cpu_share
+        self._taken = deque([-self._cold_after] * costs.cold_requests, costs.cold_requests)
         self._places = scenario.server.max_in_flight
         self._waiting: deque[InFlight] = deque()
         self._answers: list[int] = []  # when requests that still hold a place will be answered; a heap
@@ -180,9 +181,9 @@ class Server:
         draw = self._times.get(key) or self._new_times(key)
         service = draw()
         received = request.received
-        if received - self._last_taken > self._cold_after:
+        if received - self._taken[0] > self._cold_after:
             service = round(service * self._cold_factor)
-        self._last_taken = received
+        self._taken.append(received)
         request.cpu = cpu = round(service * self._cpu_share)
         before = round(service * self._commit_share) - cpu
         # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
@@ -237,6 +238,8 @@ class Server:
                 self._sim.after(self._costs.hidden_retry, self._decide, request)
                 return
             response = self._handle(write, self._sim.unix_seconds)
+            if self._cpu_behind:
+                self._machine.run(round(request.cpu * self._cpu_behind), False, self._machine.finished, object())
         answered = now + request.after
         # Told now, in the order of decisions: two writes may be answered in another order.
         kind = self._kinds[write.kind]

@@ -69,8 +69,9 @@ class Family(Protocol):
     listed: bool
     """Whether the end is looked for as the recordings did, by listing the subjects once a second."""
 
-    service_class: ServiceClass
-    """The class of service times that a request is timed by."""
+    @property
+    def service_class(self) -> ServiceClass:
+        """The class of service times that a request is timed by."""
 
     def kinds(self) -> Iterable[Kind]:
         """The kinds that it brings along, beside those that every cluster has; for one run."""

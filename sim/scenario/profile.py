@@ -57,6 +57,14 @@ class ServerCosts(Part):
         description="core time of API server and etcd in a request, as a share of its time in the idle server; it "
         "comes first, the rest is waiting. Measured by how service times stretch under load",
     )
+    cpu_behind: float = Field(
+        0,
+        ge=0,
+        le=10,
+        description="core time, as a share of the service time, that API server and etcd spend behind the decision, where "
+        "it holds up nobody who is alone: watch events, audit, etcd's apply, garbage. From CPU seconds a request less "
+        "cpu_share. 0: within contended_cores already",
+    )
     commit_share: float = Field(
         0.7,
         ge=0,
@@ -71,6 +79,13 @@ class ServerCosts(Part):
         "have gone to sleep. 1.25 in the recordings; 1 for no difference",
     )
     cold_after: Duration = Field(20 * MS, description="see cold_factor")
+    cold_requests: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="a request is cold where fewer than so many came within cold_after before it: behind a bucket of 20 "
+        "a second three quick ones a turn warm nothing up",
+    )
     delivery: Latency | None = Field(
         None,
         description="from one process to the other on the same machine, beyond the core time of either: loopback "

@@ -130,10 +130,16 @@ class OperatorsFamily:
 
     name = "operators"
     listed = True
-    service_class: ServiceClass = staticmethod(service_class)
-
     def __init__(self, scenario: Scenario) -> None:
         self.subject = subject(scenario)
+
+    def service_class(self, verb: str, kind: str, subresource: str) -> str:
+        """What a profile says of Certificates goes for the subjects, what it says of Secrets for ConfigMaps."""
+        if kind == self.subject.kind:
+            kind = "Certificate"
+        elif kind == "ConfigMap":
+            kind = "Secret"
+        return service_class(verb, kind, subresource)
 
     def kinds(self) -> Iterable[Kind]:
         """cert-manager's, which operators may write too; the scenario's are handed to the world."""
