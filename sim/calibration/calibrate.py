@@ -8,7 +8,9 @@ looked at: a profile that was fitted to them could not be used to predict them.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.calibration import hops
@@ -32,6 +34,7 @@ from sim.calibration.estimate import (
     watch_lag,
 )
 from sim.calibration.fit import Lognormal, ShiftedGamma
+from sim.calibration.operatorlog import measured_of, operator_times
 from sim.calibration.trace import Trace
 from sim.guarded import Unusable
 from sim.logs.audit import CERTIFICATES, EVENTS
@@ -77,19 +80,19 @@ def calibrate(
     ignored: Counter[str] | None = None,
     base: Profile | None = None,
     base_name: str = DOCUMENTED,
+    folders: Sequence[Path] = (),
 ) -> Calibration:
     """Return the profile that these recordings show, taken on a machine with ``cores`` cores.
 
     None for as many as the controllers' metrics tell of, or else two, which the profile then says. What the
     recordings do not show, or show too badly (``doubt``), stays as it is in ``base`` (default: the documented
     figures); service times of its server are scaled by how much faster or slower the measured ones are.
+    ``folders`` are those of the recordings, for what an operator's own log says there (``operatorlog``).
     Raises ``CalibrationError`` where not one parameter can be estimated.
     """
     cores, told_by = _cores(traces, cores)
     base = base or Profile()
-    service = service_times(
-        traces, base.server.cold_factor, base.server.cold_after, base.server.cold_requests
-    )
+    service = service_times(traces, base.server.cold_factor, base.server.cold_after, base.server.cold_requests)
     rejected: dict[str, str] = {}
     _profile = partial(profile_on, base)
     measured: dict[str, MeasuredValue | None] = {f"server.times.{name}": value for name, value in service.times.items()}
@@ -100,6 +103,9 @@ def calibrate(
     measured["speed_spread"] = speed_spread(service.speeds)
     profile = _profile(measured, rejected)
     measured["watch.lag"] = _lag(traces, profile)
+    if folders:
+        told = operator_times(folders, traces, profile.server.commit_share)
+        measured |= measured_of(told, profile) if told is not None else {}
     measured["create_cpu"] = quantile_of(
         gathered(traces, hops.create_gaps),
         FASTEST,
@@ -329,13 +335,14 @@ def _kept_factor(base: Profile, small: MeasuredValue | None) -> float:
 
 
 _TIMES = "server.times."
-_FROM_REPETITIONS = {"speed_spread"}
-"""Its samples are recordings, and its interval, by chi-square, is wide with any number that people record."""
+_FROM_REPETITIONS = {"speed_spread", "server.cpu_behind"}
+"""Their samples are recordings, and few: their intervals are wide with any number that people record."""
 _WITHOUT_UNIT = {
     "server.commit_share",
     "server.cpu_share",
     "server.cold_factor",
     "server.contended_cores",
+    "server.cpu_behind",
     "controllers.rsa4096_factor",
     "speed_spread",
 }

@@ -183,7 +183,9 @@ def service_times(
         if alike:
             source += "; the machine taken to be equally fast in all recordings"
         slower = MeasuredValue(exp(cold_effect), source, int(min(cold.sum(), (1 - cold).sum())), interval, None)
-    speeds = {trace.name: exp(float(effect)) for trace, effect in zip(traces, effects, strict=True)} if not alike else {}
+    speeds = (
+        {trace.name: exp(float(effect)) for trace, effect in zip(traces, effects, strict=True)} if not alike else {}
+    )
     return ServiceEstimates(times, slower, speeds)
 
 

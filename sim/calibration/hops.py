@@ -312,7 +312,7 @@ def create_gaps(trace: Trace) -> list[int]:
     found = []
     last: dict[str, AuditEvent] = {}
     for event in trace.events:
-        if event.resource == CERTIFICATES and event.verb == "create" and not event.ours:
+        if event.resource == trace.subject and event.verb == "create" and not event.ours:
             before = last.get(event.actor)
             if before is not None and 0 < event.received_ns - before.answered_ns < LONGEST:
                 found.append(event.received_ns - before.answered_ns)

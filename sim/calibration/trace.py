@@ -91,9 +91,9 @@ class Trace:
         self.passes = passes or {}
         self.received: NDArray[int64] = np.array([event.received_ns for event in self.events], dtype=np.int64)
         self.answered: NDArray[int64] = np.array([event.answered_ns for event in self.events], dtype=np.int64)
-        subject = subject_of(self.events)
+        self.subject = subject_of(self.events)
         self.classes = [
-            service_class(event, subject) if event.succeeded or event.reason == "Conflict" else None
+            service_class(event, self.subject) if event.succeeded or event.reason == "Conflict" else None
             for event in self.events
         ]
 

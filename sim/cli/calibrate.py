@@ -72,8 +72,9 @@ def calibrate(
         found = find_recordings(recordings)
         with reading_bar([path for one in found for path in (*one.audit, *one.logs)]) as progress:
             traces = [read_trace(one, ignored, progress) for one in found]
+        folders = [(one.audit or one.logs or (Path(),))[0].parent for one in found]
         start = Profile() if base == DOCUMENTED else profile_of_name(base)
-        calibration = measure(traces, cores, ignored, start, base)
+        calibration = measure(traces, cores, ignored, start, base, folders)
         if output is not None:
             write_file(output, to_yaml(calibration, _made_by(recordings, output, cores)))
         if plots is not None:

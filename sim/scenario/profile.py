@@ -61,9 +61,9 @@ class ServerCosts(Part):
         0,
         ge=0,
         le=10,
-        description="core time, as a share of the service time, that API server and etcd spend behind the decision, where "
-        "it holds up nobody who is alone: watch events, audit, etcd's apply, garbage. From CPU seconds a request less "
-        "cpu_share. 0: within contended_cores already",
+        description="core time, as a share of the service time, that API server and etcd spend behind the decision, "
+        "where it holds up nobody who is alone: watch events, audit, etcd's apply, garbage. From CPU seconds a request "
+        "less cpu_share. 0: within contended_cores already",
     )
     commit_share: float = Field(
         0.7,
@@ -83,8 +83,8 @@ class ServerCosts(Part):
         1,
         ge=1,
         le=100,
-        description="a request is cold where fewer than so many came within cold_after before it: behind a bucket of 20 "
-        "a second three quick ones a turn warm nothing up",
+        description="a request is cold where fewer than so many came within cold_after before it: behind a bucket of "
+        "20 a second three quick ones a turn warm nothing up",
     )
     delivery: Latency | None = Field(
         None,

@@ -9,7 +9,6 @@ from sim.client.manager import Manager
 from sim.client.surroundings import Surroundings
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
-from sim.cluster.server import ServiceClass
 from sim.families.certmanager.kinds import brought as certmanager_kinds
 from sim.families.certmanager.service import service_class
 from sim.families.creator import Creator
@@ -130,6 +129,7 @@ class OperatorsFamily:
 
     name = "operators"
     listed = True
+
     def __init__(self, scenario: Scenario) -> None:
         self.subject = subject(scenario)
 
