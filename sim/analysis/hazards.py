@@ -34,6 +34,10 @@ def _losses(replication: Replication) -> Metrics:
         "lost_updates": len(rows),
         **{f"lost_updates.{who}": count for who, count in sorted(counted.items())},
         "lost_updates_never_repaired": sum(row[repaired] == -1 for row in rows),
+        **{
+            f"lost_updates_never_repaired.{who}": sum(row[repaired] == -1 for row in rows if row[by] == who)
+            for who in sorted(counted)
+        },
         "lost_updates_repaired_p95": quantile(times, 0.95),
     }
 

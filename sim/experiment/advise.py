@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
@@ -83,7 +83,7 @@ class Advice:
         evaluator.expected = planned.expected
         found = evaluator.evaluate((each.scenario, index) for index in range(many) for each in planned.tried)
         for place, each in enumerate(planned.tried):
-            each.measured = found[place :: len(planned.tried)]
+            each.measured = [_own(each.scenario, one) for one in found[place :: len(planned.tried)]]
         self.plan = planned
         self.current = planned.tried[0]
         self.scenario = self.current.scenario
@@ -177,7 +177,12 @@ class Advice:
         many = self.plan.replications
         indices = range(many, 2 * many)
         both = [
-            Way(each.name, each.alternative, each.scenario, evaluator.replications(each.scenario, indices))
+            Way(
+                each.name,
+                each.alternative,
+                each.scenario,
+                [_own(each.scenario, one) for one in evaluator.replications(each.scenario, indices)],
+            )
             for each in (chosen, self.current)
         ]
         judged = self._judged_fresh(*both)
@@ -229,6 +234,18 @@ class Advice:
             "fresh": self.fresh,
             "left_out": [{"name": name, "reason": reason} for name, reason in self.plan.left_out.items()],
         }
+
+
+def _own(scenario: Scenario, measured: Measured) -> Measured:
+    """A replication in which the lost updates are those of the operators' own writes: what a user's blind edit takes
+    away no controller can help."""
+    names = [controller.name for operator in scenario.operators for controller in operator.controllers]
+    own: dict[str, float | None] = {
+        name: sum(measured.metrics.get(f"{name}.{who}") or 0 for who in names)
+        for name in ("lost_updates", "lost_updates_never_repaired")
+        if name in measured.metrics
+    }
+    return replace(measured, metrics=measured.metrics | own)
 
 
 def bad(judged: Mapping[str, Any]) -> bool:

@@ -69,6 +69,12 @@ PATTERNS: Mapping[Pattern, _Words] = {
         "err := {w}.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{{}}))",
         "a merge patch that carries the resourceVersion of its copy: lists are guarded, and a stale one is refused",
     ),
+    "json-patch": _Words(
+        "err := {w}.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, operations))",
+        "operations on single places, and nothing is refused",
+        _UNLOCKED,
+        False,
+    ),
     "apply": _Words(
         "// own: an object with no field but yours\nerr := {w}.Patch(ctx, own, client.Apply, client.ForceOwnership, "
         'client.FieldOwner("{name}"))',

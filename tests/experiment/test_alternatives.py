@@ -53,9 +53,9 @@ def test_the_go_is_that_of_the_release():
     assert "r.Status().Patch(ctx, own, client.Apply, client.ForceOwnership" in go[apply]
 
 
-def test_only_a_merge_patch_without_a_lock_is_unguarded():
+def test_patches_without_a_lock_or_a_test_are_unguarded():
     unguarded = [each for each in alternatives(shipped("three-controllers-one-status")) if not each.guarded]
-    assert {each.name.partition(": ")[2] for each in unguarded} == {"merge-patch"}
+    assert {each.name.partition(": ")[2] for each in unguarded} == {"merge-patch", "json-patch"}
 
 
 def test_one_operator_alone():
