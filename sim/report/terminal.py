@@ -47,10 +47,10 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     parts: list[RenderableType] = []
     if summary["violations"]:
         parts.append(bold(_violations(summary), "red"))
-    parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())]
     # An earlier version's results say nothing of their end.
     ended = [summary["ending"]["said"]] if "ending" in summary else []
-    parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)]), ""]
+    parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)])]
+    parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())] + [""]
     if summary.get("contention"):
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
