@@ -84,7 +84,7 @@ def test_a_schedule_says_how_many_certificates():
         ("name: x\ncontrollers: {restarts: [1s, 2]}", "2:30: controllers.restarts.1: '2' is a number without a unit"),
         ("name: x\nwriters: [{rate: 5/d}]", "2:18: writers.0.rate: '5/d' is not a rate; write a number per unit of"),
         ("name: x\nwriters: [{start: soon}]",
-         "2:19: writers.0.start: found 'soon'; write after-creation, or a duration, such as 30s"),
+         "2:19: writers.0.start: found 'soon'; write one of after-creation, when-settled, or a duration, such as 30s"),
         ("name: x\nwriters: [{start: 5}]", "2:19: writers.0.start: '5' is a number without a unit"),
         # Values.
         ("name: x\nworkload: {certificates: 0}",

@@ -111,8 +111,9 @@ def test_fewer_workers_mean_fewer_conflicts_and_more_mean_more(burst: Variants, 
 @pytest.mark.parametrize("name", ["burst-50-update", "steady-60-update"])
 def test_a_few_retries_are_enough_against_conflicts(burst: Variants, steady: Variants, name: str):
     from sim.analysis.budget import budget
+    from sim.scenario.metrics import CERT_MANAGER
 
-    found = budget((burst if name.startswith("burst") else steady).measured["current"])
+    found = budget((burst if name.startswith("burst") else steady).measured["current"], CERT_MANAGER)
     assert found.unfinished == 0
     assert 2 <= (found.enough or 0) <= 6
     one, two = found.allowed[:2]
