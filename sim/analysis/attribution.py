@@ -17,9 +17,10 @@ from sim.analysis.ages import PARTS, ages
 from sim.analysis.frames import Frames
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.analysis.waste import wasted_by_request
+from sim.families.certmanager.fields import FIELDS
 from sim.recording.conflict import CODE, conflicting, subjects_of
 from sim.recording.dictionary import COLUMNS
-from sim.recording.fields import FIELD_NAMES, FIELDS, field_names
+from sim.recording.fields import FIELD_NAMES, field_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

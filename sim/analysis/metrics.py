@@ -52,9 +52,9 @@ from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import DROPPED, Metrics, Row, ghosts, positions, waste
+from sim.families.certmanager.fields import FIELDS
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
-from sim.recording.fields import FIELDS
 from sim.recording.replication import Replication
 from sim.scenario.workload import OWN_PREFIXES
 

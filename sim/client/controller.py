@@ -90,6 +90,19 @@ class Controller:
         """Yield each key that it is not done with, and where it is held up, as ``Workers.held`` does."""
         return self.workers.held()
 
+    def acts(self, obj: Object) -> bool:
+        """Whether it would do something about an object that it looked at now; only to be asked at the end."""
+        steps: Reconcile | None = self.workers.reconcile(obj)
+        self.parsing = 0
+        if steps is None:
+            return False
+        try:
+            next(steps)
+        except StopIteration:
+            return False
+        steps.close()
+        return True
+
     def failed(self, key: str, result: Response | Failure) -> None:
         """Log a reconcile that failed."""
 

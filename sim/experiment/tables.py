@@ -20,15 +20,7 @@ def cells_table(document: Mapping[str, Any]) -> pd.DataFrame:
     for cell in document["cells"]:
         row = {key: cell[key] for key in ("rank", "cell", "current", "replications")}
         row |= {key: cell["settings"].get(key) for key in document["vary"]}
-        for metric, group in cell["metrics"].items():
-            row |= {metric: group["mean"], f"{metric}_low": group["low"], f"{metric}_high": group["high"]}
-            against = cell["difference"][metric] if cell["difference"] else {}
-            row |= {
-                f"{metric}_difference": against.get("mean"),
-                f"{metric}_difference_low": against.get("low"),
-                f"{metric}_difference_high": against.get("high"),
-                f"{metric}_verdict": against.get("verdict"),
-            }
+        row |= _figures(cell["metrics"], cell["difference"])
         rows.append(row | {"digest": cell["digest"]})
     return pd.DataFrame(rows)
 
@@ -84,14 +76,21 @@ def alternatives_table(document: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for each in document["ranked"]:
         row = {key: each.get(key) for key in ("rank", "name", "whose", "change", "current", "guarded", "same", "loops")}
-        for metric, group in each["metrics"].items():
-            row |= {metric: group["mean"], f"{metric}_low": group["low"], f"{metric}_high": group["high"]}
-            against = each["difference"][metric] if each["difference"] else {}
-            row |= {
-                f"{metric}_difference": against.get("mean"),
-                f"{metric}_difference_low": against.get("low"),
-                f"{metric}_difference_high": against.get("high"),
-                f"{metric}_verdict": against.get("verdict"),
-            }
+        row |= _figures(each["metrics"], each["difference"])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _figures(metrics: Mapping[str, Any], difference: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Each metric with its interval and, where there is one, its difference from the current settings."""
+    row: dict[str, Any] = {}
+    for metric, group in metrics.items():
+        row |= {metric: group["mean"], f"{metric}_low": group["low"], f"{metric}_high": group["high"]}
+        against = difference[metric] if difference else {}
+        row |= {
+            f"{metric}_difference": against.get("mean"),
+            f"{metric}_difference_low": against.get("low"),
+            f"{metric}_difference_high": against.get("high"),
+            f"{metric}_verdict": against.get("verdict"),
+        }
+    return row

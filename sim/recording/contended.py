@@ -8,10 +8,10 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from sim.families.certmanager.fields import FIELDS
 from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.conflict import CODE
-from sim.recording.fields import FIELDS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,27 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.families.certmanager.fields import FIELDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sim.cluster.objects import Object, Write
 
 _CONDITION = "status.conditions["
-FIELDS = (
-    "status.conditions[Issuing]",
-    "status.conditions[Ready]",
-    "status.revision",
-    "status.notBefore",
-    "status.notAfter",
-    "status.renewalTime",
-    "status.nextPrivateKeySecretName",
-    "status.lastFailureTime",
-    "status.failedIssuanceAttempts",
-    "status (other)",
-    "spec",
-    "metadata",
-)
-"""What each bit stands for, from the lowest."""
 
 _NOTHING: dict[str, Any] = {}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from sim.client.parts import Parts
 from sim.client.standard import STANDARD
+from sim.families.certmanager.fields import FIELDS
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
-from sim.recording.fields import FIELDS
 from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile

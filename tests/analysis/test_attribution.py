@@ -7,8 +7,8 @@ from sim.analysis.ages import PARTS
 from sim.analysis.attribution import Frames, attribution, blame, staleness
 from sim.experiment.result import Result
 from sim.experiment.run import run
+from sim.families.certmanager.fields import FIELDS
 from sim.recording.dictionary import COLUMNS
-from sim.recording.fields import FIELDS
 from sim.recording.frames import certificates, frame, joined, table
 from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.recording.fields import FIELDS
+from sim.families.certmanager.fields import FIELDS
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.validation.figures import recorded_quantile

@@ -13,7 +13,6 @@ from typing import Protocol
 
 from sim.client.conditions import is_true, ready_reason
 from sim.client.controller import Controller
-from sim.client.effects import Reconcile
 from sim.client.informer import Informer
 from sim.client.manager import Manager
 from sim.cluster.objects import Object
@@ -124,7 +123,7 @@ class Remains:
             # trigger alone sets times, and passes over a Certificate that is being issued.
             futile = is_true(obj.status, "Issuing")
         else:
-            futile = where not in _CERTAIN and not acts(controller, obj)
+            futile = where not in _CERTAIN and not controller.acts(obj)
         if not futile:
             name = controller.about(obj)
             about = "" if key == name else f" for {key}"
@@ -188,7 +187,7 @@ class Remains:
             for controller in manager.controllers:
                 for key in (certificate.name, *(each.name for each in requests)):
                     obj = controller.cache.get(key)
-                    if obj is None or controller.about(obj) != certificate.name or not acts(controller, obj):
+                    if obj is None or controller.about(obj) != certificate.name or not controller.acts(obj):
                         continue
                     why = f"{controller.name} would act on {obj.kind} {key}, and nothing wakes it"
                     return Ending("waiting", "writer", why) if self._writers else Ending("stuck", "unwoken", why)
@@ -221,20 +220,6 @@ class Remains:
         stored = {each.name: each.resource_version for each in self._store.list(kind)}
         cached = {each.name: each.resource_version for each in informer.cache.values()}
         return [(kind, name) for name in sorted(stored.keys() | cached.keys()) if stored.get(name) != cached.get(name)]
-
-
-def acts(controller: Controller, obj: Object) -> bool:
-    """Whether a controller that looked at an object now would do something about it."""
-    steps: Reconcile | None = controller.workers.reconcile(obj)
-    controller.parsing = 0
-    if steps is None:
-        return False
-    try:
-        next(steps)
-    except StopIteration:
-        return False
-    steps.close()
-    return True
 
 
 def _revision(certificate: Object) -> int:

@@ -16,6 +16,7 @@ from sim.cluster.server import ServiceClass
 from sim.families.certmanager import existing
 from sim.families.certmanager.binary import PARTS, binary
 from sim.families.certmanager.endings import LastPass, Remains
+from sim.families.certmanager.fields import FIELDS
 from sim.families.certmanager.kinds import brought
 from sim.families.certmanager.manager import CertManager
 from sim.families.certmanager.outside import ExternalIssuer, certificates, other_writer
@@ -42,20 +43,7 @@ SUBJECT = Subject(
     kind="Certificate",
     ready=ready,
     settled=settled,
-    fields=(
-        "status.conditions[Issuing]",
-        "status.conditions[Ready]",
-        "status.revision",
-        "status.notBefore",
-        "status.notAfter",
-        "status.renewalTime",
-        "status.nextPrivateKeySecretName",
-        "status.lastFailureTime",
-        "status.failedIssuanceAttempts",
-        "status (other)",
-        "spec",
-        "metadata",
-    ),
+    fields=FIELDS,
 )
 
 

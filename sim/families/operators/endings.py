@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sim.client.controller import Controller
 from sim.client.manager import Manager
 from sim.cluster.objects import Object
 from sim.families.endings import WAITING, Ending
@@ -29,24 +28,11 @@ class OperatorRemains:
             if cause in held:
                 return Ending("waiting", cause, held[cause])
         for controller in self._controllers:
-            if _acts(controller, obj):
+            cached = controller.cache.get(obj.name)
+            if cached is not None and controller.acts(cached):
                 return Ending("stuck", "unwoken", f"{controller.name} would act, and nothing wakes it")
         return Ending("stuck", "nothing", "no controller has a step that is due")
 
     def faults(self) -> list[str]:
         """Nothing is asked of operators that would be a fault of the simulator."""
         return []
-
-
-def _acts(controller: Controller, obj: Object) -> bool:
-    """Whether a controller that looked at an object now would do something about it."""
-    cached = controller.cache.get(obj.name)
-    steps = controller.workers.reconcile(cached) if cached is not None else None
-    if steps is None:
-        return False
-    try:
-        next(steps)
-    except StopIteration:
-        return False
-    steps.close()
-    return True
