@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible
+from sim.scenario.faults import LeaderElection
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Part, Strategy, check_order
 from sim.units import MS, format_duration
@@ -81,6 +82,14 @@ class Controllers(Part):
         default=200 * MS,
         description="from the start to the first reconcile. Default: measured (model.md section 6)",
     )
+
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="processes of cert-manager, of which the one works that holds a lease. Default: one, without lease",
+    )
+    leader_election: LeaderElection = LeaderElection()
 
     @model_validator(mode="after")
     def _possible(self) -> Controllers:

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
+from sim.scenario.faults import CONTROLLERS, PlannedFault, wrong_faults
 from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
@@ -89,7 +90,7 @@ def contention_faults(scenario: Scenario) -> list[Fault]:
     contention = scenario.contention
     assert contention is not None
     wrong = []
-    for key in ("preset", "workload", "certificate", "issuer", "controllers", "log", "profile", "recording"):
+    for key in ("preset", "workload", "certificate", "issuer", "controllers", "log", "faults", "profile", "recording"):
         if getattr(scenario, key) != Scenario.model_fields[key].default:
             message = f"{key} is about cert-manager, and contention stands in its place; remove one of them"
             wrong.append(Fault(message, ((key,), ("contention",)), at_key=True))
@@ -192,6 +193,9 @@ class Scenario(Part):
     cpu: Cpu = Cpu()
     writers: list[Writer] = Field(default=[], description="others who write the Certificates. Default: nobody")
     log: Log = Log()
+    faults: list[PlannedFault] = Field(
+        default=[], description="what goes wrong, when, and for how long. Default: nothing"
+    )
     until: Until = Until()
     expect: dict[str, str] = Field(
         default={},
@@ -214,7 +218,8 @@ class Scenario(Part):
     contention: Contention | None = Field(
         default=None,
         description="plain clients instead of cert-manager's controllers; the keys preset, workload, certificate, "
-        "issuer, controllers, log, profile and recording are then left out. Default: cert-manager's controllers",
+        "issuer, controllers, log, faults, profile and recording are then left out. Default: cert-manager's "
+        "controllers",
     )
     clients: int | None = Field(
         default=None,
@@ -319,6 +324,13 @@ class Scenario(Part):
         return self
 
     @model_validator(mode="after")
+    def _faults_fit(self) -> Scenario:
+        wrong = wrong_faults(self.faults, self.process_names(), replicated=self.controllers.replicas > 1)
+        if wrong:
+            raise Impossible(*wrong)
+        return self
+
+    @model_validator(mode="after")
     def _happens_in_time(self) -> Scenario:
         end = self.until.at_most + (self._created_by() if self.contention is None else 0)
         moments: list[tuple[str, int, Path]] = [
@@ -328,6 +340,9 @@ class Scenario(Part):
             ("the start", writer.start, ("writers", n, "start"))
             for n, writer in enumerate(self.writers)
             if isinstance(writer.start, int)
+        ]
+        moments += [
+            ("the fault", fault.at, ("faults", n, "at")) for n, fault in enumerate(self.faults) if fault.at is not None
         ]
         limit = format_duration(self.until.at_most)
         late = [
@@ -356,6 +371,18 @@ class Scenario(Part):
         own = [options.retry for _, options in self.controllers if isinstance(options, ControllerOptions)]
         own += [group.retry for group in self.contention.groups] if self.contention is not None else []
         return [self.retry, *(retry for retry in own if retry is not None)]
+
+    def process_names(self) -> list[str]:
+        """Return the names of the processes of controllers: cert-manager's, its parts that run apart, operators."""
+        found = []
+        if self.family == CERT_MANAGER:
+            found = [CONTROLLERS, *(f"{CONTROLLERS}-{n}" for n in range(2, self.controllers.replicas + 1))]
+            parts = {"approver": self.controllers.approver, "issuer": self.controllers.issuer}
+            apart = {part for part, options in parts.items() if options.client is not None}
+            found += sorted(apart - ({"issuer"} if self.issuer.type == "external" else set()))
+        for settings in self.operators:
+            found += [settings.name, *(f"{settings.name}-{n}" for n in range(2, settings.replicas + 1))]
+        return found
 
     def clients_of(self, group: Clients) -> int:
         """Return how many clients a group of the contention has; of an open loop as many as jobs need."""
