@@ -30,7 +30,7 @@ def conformance(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="Recorded sequences of writes, one JSON object a line (.jsonl or .jsonl.gz).",
+            help="Recorded sequences of writes, one JSON object a line (.jsonl or .jsonl.gz), or folders of them.",
             show_default=False,
         ),
     ],
@@ -46,17 +46,17 @@ def conformance(
 
     \b
     Examples:
-      requeue conformance tests/data/conformance/*.jsonl.gz
+      requeue conformance tests/data/conformance
       requeue conformance tests/data/conformance/targeted.jsonl.gz --show atomic-dns-names
 
     Exit status 1 if any step disagrees, 2 if a file cannot be used.
     """
     from sim.validation.conformance import Report
-    from sim.validation.sequences import RecordingError, read
+    from sim.validation.sequences import RecordingError, read, recordings
 
     report = Report()
     try:
-        sequences = (sequence for path in files for sequence in read(path))
+        sequences = (sequence for path in recordings(files) for sequence in read(path))
         if show is not None:
             agrees = _show(_find(sequences, show))
             raise typer.Exit(0 if agrees else 1)

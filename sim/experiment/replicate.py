@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from typing import Any
 
 from sim.analysis.contention import violations as accepted_unseen
 from sim.client.parts import Parts
@@ -29,6 +30,7 @@ from sim.recording.columns import RECONCILES
 from sim.recording.contended import Rows, contended_of
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
+from sim.scenario.expressions import EvaluationError
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.scenario.reading.profile_file import profile_of
@@ -79,7 +81,7 @@ def replicate(
     ``parts`` are what the controllers' process is built from; ``operators`` run beside cert-manager, each in a
     process of its own. ``watch`` surrounds the simulation while it runs. The same arguments give the same digest.
     """
-    with _no_garbage_collection():
+    with _no_garbage_collection(), _told_where(scenario):
         world = world_of(scenario, index, profile, parts, operators)
         replication = played(world, index, watch)
         world.take_apart()
@@ -141,6 +143,23 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.freeze()
         gc.unfreeze()  # from the permanent generation into the oldest
         gc.enable()
+
+
+@contextmanager
+def _told_where(scenario: Scenario) -> Iterator[None]:
+    """Say at which key of a scenario an expression stands that had no value."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise EvaluationError(f"{scenario.name}: {_key_of(scenario.model_dump(), str(error))}{error}") from None
+
+
+def _key_of(value: Any, said: str, path: str = "") -> str:
+    """The key of the first text that has the expression which a message begins with."""
+    if isinstance(value, str):
+        return f"{path}: " if value and "has no value" in said and said.startswith(repr(value)) else ""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next((key for name, below in items if (key := _key_of(below, said, f"{path}.{name}".lstrip(".")))), "")
 
 
 def _of_subjects(world: World, index: int) -> Replication:

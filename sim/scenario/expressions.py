@@ -14,19 +14,23 @@ import marshal
 import re
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from sim.scenario.kinds.cel import engine
+from sim.guarded import Unusable
+from sim.scenario.kinds.cel import FUNCTIONS, Program
 
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _CHAIN = re.compile(r"(?<![\w.'\"])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)(\s*\()?")
-_BOUND = re.compile(r"\.(?:exists|all|exists_one|map|filter)\(\s*(\w+)\s*,")
 _TEMPLATE = re.compile(r"\$\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _MISSING = (KeyError, IndexError)
 
 Scope = Mapping[str, Any]
 """Values of the variables."""
+
+
+class EvaluationError(Unusable, ValueError):
+    """An expression has no value for what it was given, as where it compares a text with a number."""
 
 
 class Expression:
@@ -35,22 +39,24 @@ class Expression:
     def __init__(self, source: str, variables: Collection[str]) -> None:
         self.source = source
         try:
-            self._program = engine().compile(source)
+            program = Program(source)
         except ValueError as error:
             raise ValueError(_said(source, str(error))) from None
-        bound = set(_BOUND.findall(source))
-        for name in self._program.variables():
-            if name not in variables and name not in bound:
+        self._names = program.names()
+        for name in sorted(self._names):
+            if name not in variables:
                 near = get_close_matches(name, variables, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(variables))}"
-                column = _column(source, name)
-                raise ValueError(f"column {column} of {source!r}: there is no variable {name}; {hint}")
+                raise ValueError(f"{_place(source, name)}: there is no variable {name}; {hint}")
+        for name in program.unknown():
+            raise ValueError(f"{_place(source, name)}: {name}() is no function of CEL that is simulated")
+        self._execute_with = program.evaluate if program.functions() & FUNCTIONS.keys() else program.plainly
         self._remembered: dict[bytes, Any] = {}
 
     @cached_property
     def paths(self) -> dict[str, Any]:
         """What it reads: a tree of field names below each variable; an empty tree stands for all of it."""
-        known = set(self._program.variables())
+        known = self._names
         paths = set()
         for match in _CHAIN.finditer(self.source):
             root, rest, call = match.groups()
@@ -66,7 +72,7 @@ class Expression:
         return tree
 
     def value(self, scope: Scope) -> Any:
-        """Its value. Raises ``KeyError`` or ``IndexError`` where it reads what is not there, ``ValueError`` in all
+        """Its value. Raises ``KeyError`` or ``IndexError`` where it reads what is not there, ``EvaluationError`` in all
         other cases in which it has none.
         """
         given = {}
@@ -88,11 +94,11 @@ class Expression:
 
     def _execute(self, given: dict[str, Any]) -> Any:
         try:
-            return _sorted(self._program.execute(given))
+            return _sorted(self._execute_with(given))
         except _MISSING:
             raise
         except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
-            raise ValueError(f"{self.source!r}: {error}") from None
+            raise EvaluationError(f"{self.source!r} has no value: {str(error).split('. ')[0]}") from None
 
     def holds(self, scope: Scope) -> bool:
         """Whether it is true; where it reads what is not there it is not."""
@@ -102,11 +108,20 @@ class Expression:
             return False
 
 
-def template(text: Any, variables: Collection[str]) -> Callable[[Scope], Any]:
+@lru_cache(4096)
+def compiled(source: str, variables: tuple[str, ...]) -> Expression:
+    """Return an expression, made once: the same in every controller, process and replication.
+
+    Raises ``ValueError`` as ``Expression``.
+    """
+    return Expression(source, variables)
+
+
+def template(text: Any, variables: tuple[str, ...]) -> Callable[[Scope], Any]:
     """Return what makes the value of a text, map or list in which texts may have ``${...}``.
 
     Raises ``ValueError`` where an expression is none. A field that cannot be made, because something that it reads is
-    not there, is left out of its map.
+    not there, is left out of its map; within a text it is nothing.
     """
     if isinstance(text, dict):
         parts = {key: template(value, variables) for key, value in text.items()}
@@ -118,16 +133,29 @@ def template(text: Any, variables: Collection[str]) -> Callable[[Scope], Any]:
         return lambda _: text
     whole = _TEMPLATE.fullmatch(text)
     if whole:
-        return Expression(whole[1].strip(), variables).value
+        return compiled(whole[1].strip(), variables).value
     pieces = _TEMPLATE.split(text)  # text and expressions in turn
-    made = [Expression(piece.strip(), variables) if n % 2 else piece for n, piece in enumerate(pieces)]
+    made = [compiled(piece.strip(), variables) if n % 2 else piece for n, piece in enumerate(pieces)]
     if len(made) == 1:
         raise ValueError(f"{text!r} has a ${{ that is not closed")
 
     def joined(scope: Scope) -> str:
-        return "".join(part if isinstance(part, str) else as_text(part.value(scope)) for part in made)
+        return "".join(part if isinstance(part, str) else _text_of(part.value, scope) for part in made)
 
     return joined
+
+
+def words(text: str, variables: tuple[str, ...]) -> Callable[[Scope], str]:
+    """Return what makes a text of a template; what is not there reads as in Go, as nothing."""
+    value = template(text, variables)
+    return lambda scope: _text_of(value, scope)
+
+
+def _text_of(value: Callable[[Scope], Any], scope: Scope) -> str:
+    try:
+        return as_text(value(scope))
+    except _MISSING:
+        return ""
 
 
 def _made(parts: Mapping[str, Callable[[Scope], Any]], scope: Scope) -> dict[str, Any]:
@@ -175,9 +203,16 @@ def _said(source: str, message: str) -> str:
     found = _PLACE.search(message)
     if found is None:
         return f"{source!r} is no CEL expression: {message.splitlines()[0]}"
-    return f"column {found[2]} of {source!r}: {found[3]}"
+    return f"{_at(source, int(found[1]), int(found[2]))}: {found[3]}"
 
 
-def _column(source: str, name: str) -> int:
-    found = re.search(rf"(?<![\w.]){re.escape(name)}\b", source)
-    return found.start() + 1 if found else 1
+def _place(source: str, name: str) -> str:
+    """Where a name stands in an expression, in words."""
+    found = re.search(rf"(?<!\w){re.escape(name)}\b", source)
+    before = source[: found.start() if found else 0]
+    return _at(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _at(source: str, line: int, column: int) -> str:
+    """A place in an expression, from 1; its line where there are several."""
+    return f"{f'line {line}, ' if chr(10) in source.strip() else ''}column {column} of {source!r}"

@@ -8,7 +8,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from sim.scenario.contention import Times
 from sim.scenario.errors import Fault, Impossible, Path
-from sim.scenario.expressions import Expression, template
+from sim.scenario.expressions import compiled, template
 from sim.scenario.kinds import unknown_kind
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
@@ -160,7 +160,7 @@ class Deletion(Part):
     @field_validator("which")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        Expression(value, VARIABLES)
+        compiled(value, VARIABLES)
         return value
 
 
@@ -214,7 +214,7 @@ class Action(Part):
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         if value is not None:
-            Expression(value, VARIABLES)
+            compiled(value, VARIABLES)
         return value
 
 
@@ -231,7 +231,7 @@ class Step(Part):
     @field_validator("when")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        Expression(value, VARIABLES)
+        compiled(value, VARIABLES)
         return value
 
 
@@ -287,7 +287,7 @@ class _Controller(Part):
         for n, text in enumerate(value):
             if text != "generation-changed":
                 try:
-                    Expression(text, VARIABLES)
+                    compiled(text, VARIABLES)
                 except ValueError as error:
                     wrong.append(Fault(str(error), ((n,),)))
         if wrong:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.expressions import Expression, template
+from sim.scenario.expressions import compiled, template
 from sim.scenario.values import Duration, Latency, Part, Rate, check_order, one_line
 from sim.units import HOUR, SECOND, format_duration, quoted
 
@@ -259,7 +259,7 @@ class Workload(Part):
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         if value is not None:
-            Expression(value, ("self", "holds", "conditions", "name", "generation"))
+            compiled(value, ("self", "holds", "conditions", "name", "generation"))
         return value
 
     @field_validator("spec")

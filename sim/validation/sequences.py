@@ -8,7 +8,7 @@ CustomResourceDefinition in the file ``crds.json`` beside the recording. A step 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from sim.scenario.kinds.structural import SchemaError
 
 CRDS = "crds.json"
 """The file beside a recording that holds the CustomResourceDefinitions, by the name that sequences use."""
+RECORDED = (".jsonl", ".jsonl.gz")
+"""How the names of recordings end."""
 _MOST = 64 << 20
 
 OPERATIONS = ("create", "update", "merge-patch", "json-patch", "strategic-merge-patch", "apply", "delete")
@@ -83,6 +85,21 @@ class _Described:
         if name not in self._kinds:
             self._kinds[name] = DescribedKind(description_of(self._manifests[name]))
         return self._kinds[name]
+
+
+def recordings(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files that paths stand for: a folder for the recordings in it and below, in order of name.
+
+    Raises ``RecordingError`` where a folder has none.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(each for each in path.rglob("*") if each.name.endswith(RECORDED))
+        if not found:
+            raise RecordingError(f"{path}: this folder has no recording; expected are files *.jsonl or *.jsonl.gz")
+        yield from found
 
 
 def read(path: Path) -> Iterator[Sequence]:

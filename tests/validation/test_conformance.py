@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sim.validation.conformance import ASPECTS, Replay, Report, differences, owned_paths
-from sim.validation.sequences import RecordingError, Sequence, fault, read
+from sim.validation.sequences import RecordingError, Sequence, fault, read, recordings
 from tests.cli.command import requeue
 
 DATA = Path(__file__).parent.parent / "data" / "conformance"
@@ -201,6 +201,15 @@ def test_a_recording_that_is_not_there_or_packed_otherwise_than_it_is_called(tmp
     path.write_text("{}")
     with pytest.raises(RecordingError, match="a sequence is an object with an id"):
         list(read(path))
+
+
+def test_a_folder_stands_for_the_recordings_in_it_and_below(tmp_path: Path) -> None:
+    assert [path.name for path in recordings([DATA])] == [
+        *("random.jsonl.gz", "remixed.jsonl.gz", "targeted.jsonl.gz"),  # those of custom, which comes first by name
+        *("edges.jsonl.gz", "random.jsonl.gz", "targeted.jsonl.gz"),
+    ]
+    with pytest.raises(RecordingError, match="this folder has no recording; expected are files"):
+        list(recordings([tmp_path]))
 
 
 def test_the_command_counts_and_shows(tmp_path: Path) -> None:

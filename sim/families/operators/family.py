@@ -19,7 +19,7 @@ from sim.families.operators.operator import Operator
 from sim.families.operators.programs import Program, programs
 from sim.families.operators.views import Seen
 from sim.families.otherwriter import OtherWriter, OtherWriters, change_of
-from sim.scenario.expressions import Expression, template
+from sim.scenario.expressions import compiled, template
 from sim.scenario.model import Scenario
 from sim.scenario.workload import Writer
 
@@ -36,7 +36,7 @@ def subject(scenario: Scenario) -> Subject:
 
 
 def _asked(source: str) -> Callable[[Object], bool]:
-    expression = Expression(source, Seen.VARIABLES)
+    expression = compiled(source, Seen.VARIABLES)
     return lambda obj: expression.holds(Seen(obj))
 
 

@@ -116,17 +116,21 @@ class Program:
         self.uses_old_self = bool(_OLD_SELF.search(bare))
         self._bound = set(_BINDS.findall(bare))
 
+    def functions(self) -> set[str]:
+        """Functions that it uses, operators left out."""
+        return {name for name in self._program.functions() if not _OPERATOR.match(name)}
+
     def unknown(self) -> list[str]:
         """Functions that it uses and nobody has."""
-        return sorted(
-            name
-            for name in self._program.functions()
-            if name not in _OWN and name not in FUNCTIONS and not _OPERATOR.match(name)
-        )
+        return sorted(self.functions() - _OWN - FUNCTIONS.keys())
 
     def names(self) -> set[str]:
         """Variables that it uses."""
         return set(self._program.variables()) - self._bound
+
+    def plainly(self, variables: dict[str, Any]) -> Any:
+        """Its value where it uses none of ``FUNCTIONS``, at a tenth of the time."""
+        return self._program.execute(variables)
 
     def evaluate(self, variables: dict[str, Any]) -> Any:
         """Its value. Raises whatever is wrong with it, as the library does."""

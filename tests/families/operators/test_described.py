@@ -14,8 +14,9 @@ from sim.experiment.replicate import replicate
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.replication import Replication
 from sim.scenario.errors import ScenarioError
+from sim.scenario.expressions import EvaluationError, compiled
 from sim.scenario.model import Scenario
-from sim.scenario.operators import Pattern
+from sim.scenario.operators import VARIABLES, Pattern
 from sim.scenario.profile import Profile
 from sim.units import MS
 
@@ -217,6 +218,59 @@ def test_what_cannot_be_is_refused_at_its_place(line: str, says: str):
     with pytest.raises(ScenarioError) as error:
         sim.load(f"{HEAD}    {line}\n")
     assert says in str(error.value)
+
+
+def test_what_is_not_there_is_left_out_of_a_map_and_nothing_in_a_text():
+    found = run(
+        [
+            {
+                "when": "!has(self.status.phase)",
+                "do": [
+                    {
+                        "status": {
+                            "set": {"phase": "a", "port": "${self.spec.port}"},
+                            "conditions": {"Ready": {"message": "port ${self.spec.port} of ${name.upperAscii()}"}},
+                        }
+                    },
+                    {"when": "self.status.conditions[0].message == 'port  of W0000'", "status": {"set": {"told": 1}}},
+                    {"when": "has(self.status.port)", "fail": "a field without a value is left out"},
+                ],
+            }
+        ]
+    )
+    assert sent(found) == [("update", "widgets/status", 200)] * 2
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ("self.metadata.name > 3", "'self.metadata.name > 3' has no value: No such overload"),
+        ("self.metadata.name", None),  # not true: the step is not due
+    ],
+)
+def test_an_expression_without_a_value_is_named_with_its_key(when: str, says: str | None):
+    if says is None:
+        assert sent(run([{"when": when, "do": [{"fail": "due"}]}])) == []
+        return
+    with pytest.raises(EvaluationError) as error:
+        run([{"do": [{"when": when, "fail": "due"}]}])
+    assert str(error.value).startswith(f"described: operators.0.controllers.0.steps.0.do.0.when: {says}")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("self.a == 1 &&\n  && true", "line 2, column 3 of "),
+        ("1 +", "column 4 of '1 +': Syntax error"),
+        ("name.frobnicate()", "column 6 of 'name.frobnicate()': frobnicate() is no function of CEL that is simulated"),
+        ("'x' in hold", "column 8 of \"'x' in hold\": there is no variable hold; did you mean holds?"),
+        ("[1].exists(n, n == m)", "column 20 of '[1].exists(n, n == m)': there is no variable m"),
+    ],
+)
+def test_an_error_of_cel_says_where_in_the_expression(source: str, says: str):
+    with pytest.raises(ValueError, match="of") as error:
+        compiled(source, VARIABLES)
+    assert str(error.value).startswith(says)
 
 
 def test_read_your_writes_needs_the_release_that_has_it():
