@@ -14,7 +14,9 @@ import typer
 from sim.cli.output import BadInput, complain, emit
 
 if TYPE_CHECKING:
+    from sim.drafting.described import Definition
     from sim.drafting.facts import Facts
+    from sim.drafting.text import Draft
 
 DEFAULT = Path("my-cluster.yaml")
 _STANDARD_INPUT = "-"
@@ -25,8 +27,8 @@ def init(
         list[str] | None,
         typer.Argument(
             metavar="[FILE...]",
-            help="What kubectl get -o json or -o yaml printed, cert-manager's Deployment, the API server's audit log; "
-            "- is standard input.",
+            help="What kubectl get -o json or -o yaml printed, cert-manager's Deployment, a CustomResourceDefinition, "
+            "the API server's audit log; - is standard input.",
             show_default=False,
         ),
     ] = None,
@@ -42,7 +44,7 @@ def init(
         typer.Option(metavar="TIME", help="When the objects were read, such as 2026-11-28T20:00:00Z; default now."),
     ] = None,
 ) -> None:
-    """Draft a scenario from a cluster: who is there, when it is renewed, how cert-manager is set up.
+    """Draft a scenario from a cluster: who is there, when it is renewed, how cert-manager or an operator writes.
 
     \b
     Examples:
@@ -51,35 +53,41 @@ def init(
       kubectl -n cert-manager get deployment cert-manager -o json > cert-manager.json
       requeue init all.json cert-manager.json            your Certificates, renewal dates, settings
       requeue init all.json audit.log                    and who else writes them
+      kubectl get crd widgets.example.com -o yaml > crd.yaml
+      requeue init crd.yaml audit.log                    an operator: its controllers, how each writes, and what
       kubectl get certificates -A -o json | requeue init - -o - --anonymise
       requeue run my-cluster.yaml                        then run it
 
     Each value says where it comes from; what is guessed is marked, with how to find out. Contents of Secrets are
     never read. A file that is there already is not replaced. Without files a terminal is asked.
     """
-    from sim.drafting.draft import draft
-    from sim.drafting.masks import anonymised
     from sim.scenario.reading.loader import load
 
     printed = str(out) == "-"
     if not printed:
         _check_new(out)
     now = _time(at)
-    facts = _facts(files) if files else _asked()
-    if anonymise:
-        facts = anonymised(facts)
     name = "my-cluster" if printed or anonymise else out.stem
-    made = draft(facts, name, now)
-    scenario = load(made.text.encode())  # a draft that does not load would be this command's fault
+    folder = Path() if printed else out.parent
+    made = _drafted(files or [], name, now, folder, anonymise=anonymise)
+    # A draft that does not load would be this command's fault.
     if printed:
+        scenario = load(made.text.encode())
         emit(made.text)
     else:
         with out.open("x", encoding="utf-8") as file:
             file.write(made.text)
+        scenario = load(out)
     created = scenario.workload.certificates
     there = scenario.workload.total - created
     subject = "the draft" if printed else str(out)
-    lines = [f"{subject}: {there:,} Certificates that are there, {created:,} that are created"]
+    what = f"{there:,} Certificates that are there, {created:,} that are created"
+    if scenario.operators:
+        controllers = sum(len(each.controllers) for each in scenario.operators)
+        others = f", {_counted(len(scenario.writers), 'other writer')}" if scenario.writers else ""
+        objects = f"{_counted(created, 'object')} of kind {scenario.workload.kind}"
+        what = f"{objects}, {_counted(controllers, 'controller')}{others}"
+    lines = [f"{subject}: {what}"]
     if made.guessed:
         lines.append(f"guessed, with how to find out: {', '.join(dict.fromkeys(made.guessed))}")
     if printed:
@@ -87,6 +95,10 @@ def init(
             complain(line)
     else:
         emit("".join(f"{line}\n" for line in [*lines, f"run it: requeue run {out}"]))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _check_new(out: Path) -> None:
@@ -110,17 +122,48 @@ def _time(at: str | None) -> int:
     return found
 
 
-def _facts(files: list[str]) -> Facts:
+def _drafted(files: list[str], name: str, now: int, folder: Path, *, anonymise: bool) -> Draft:
+    """Return the draft: of an operator, where its definition is given or the logs are of nothing else."""
+    from sim.drafting.described import describe
+    from sim.drafting.draft import draft
     from sim.drafting.facts import Facts
+    from sim.drafting.masks import anonymised
+    from sim.drafting.others import read_audit, read_operator
+
+    if not files:
+        facts = _asked()
+        return draft(anonymised(facts) if anonymise else facts, name, now)
+    facts = Facts()
+    logs: list[Path] = []
+    definitions: list[Definition] = []
+    _sort(files, facts, logs, definitions, folder)
+    if definitions and not logs:
+        raise BadInput(
+            f"{definitions[0].file}: a CustomResourceDefinition says what is written, not by whom; give the API "
+            "server's audit log too"
+        )
+    seen = read_operator(logs, {each.resource for each in definitions}) if logs and not facts.any() else None
+    if seen is not None:
+        definition = next((each for each in definitions if each.resource == seen.resource), None)
+        return describe(seen, definition, name, facts.sources, masked=anonymise)
+    if logs:
+        read_audit(logs, facts)
+    return draft(anonymised(facts) if anonymise else facts, name, now)
+
+
+def _sort(files: list[str], facts: Facts, logs: list[Path], definitions: list[Definition], folder: Path) -> None:
+    """Read objects into ``facts``; tell audit logs and definitions of operators' kinds from them."""
     from sim.drafting.kubectl import LARGEST, read_objects
-    from sim.drafting.others import read_audit
     from sim.guarded import read_bytes
     from sim.logs.sources import AUDIT, kind_of
 
-    facts, logs = Facts(), []
     for each in dict.fromkeys(files):
         if each == _STANDARD_INPUT:
             data = sys.stdin.buffer.read(LARGEST + 1)
+        elif (definition := _definition(Path(each), folder)) is not None:
+            definitions.append(definition)
+            facts.sources.append(Path(each).name)
+            continue
         elif _holds_objects(Path(each)):
             data = read_bytes(Path(each), LARGEST)
         else:
@@ -137,9 +180,23 @@ def _facts(files: list[str]) -> Facts:
             raise BadInput(f"{name}: larger than {LARGEST >> 20} MiB; leave out the kinds that are not needed")
         read_objects(data, name, facts)
         facts.sources.append("standard input" if each == _STANDARD_INPUT else Path(each).name)
-    if logs:
-        read_audit(logs, facts)
-    return facts
+
+
+def _definition(path: Path, folder: Path) -> Definition | None:
+    """Return the kind of an operator that a file defines; None where it holds something else, or cert-manager's."""
+    from sim.drafting.described import Definition
+    from sim.drafting.others import CERT_MANAGER
+    from sim.drafting.seen import Resource
+    from sim.guarded import read_bytes
+    from sim.scenario.reading.definitions import read_definition
+
+    head = read_bytes(path, 4096)
+    if b"audit.k8s.io" in head or not re.search(rb"kind[\"']?\s*:\s*[\"']?CustomResourceDefinition\b(?!List)", head):
+        return None
+    found = read_definition(path)
+    if found.group in CERT_MANAGER:
+        return None
+    return Definition(found.name, Resource(found.group, found.plural), os.path.relpath(path, folder))
 
 
 def _holds_objects(path: Path) -> bool:

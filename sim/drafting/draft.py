@@ -11,17 +11,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from textwrap import wrap
-from typing import NamedTuple, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from sim.drafting.facts import Facts, FoundCertificate, FoundWriter, IssuerName, Process
+from sim.drafting.text import DEPLOYMENT, FIND_OUT, GUESSED, LOG, OBJECTS, Draft, DraftText, long_list, rate_text
 from sim.scenario.machinery import ClientOptions, Controllers, Cpu
 from sim.scenario.model import Release
 from sim.scenario.workload import OWN_PREFIXES, CertificateSpec
 from sim.units import DAY, HOUR, MINUTE, MS, SECOND, format_duration
 
-GUESSED = "guessed"
-WIDTH = 110
 SCHEDULED = 300
 """So many creations are drafted one by one; of more, their rate."""
 LISTED = 12
@@ -31,57 +29,10 @@ WINDOW_RENEWALS = 50
 LONGEST = 7 * DAY
 _T = TypeVar("_T")
 
-_OBJECTS, _DEPLOYMENT, _LOG = "A", "B", "C"
-FIND_OUT = {
-    _OBJECTS: "kubectl get certificates,issuers,clusterissuers,certificaterequests -A -o json > objects.json",
-    _DEPLOYMENT: "kubectl -n cert-manager get deployment cert-manager -o json > cert-manager.json",
-    _LOG: "the API server's audit log, whatever it is wrapped in, as audit.log (docs/reading-logs.md)",
-}
-"""What tells more, by the letter that stands for it in a draft: requeue init takes all of them together."""
-
-
-class Draft(NamedTuple):
-    """A drafted scenario: its text, and what in it is guessed, in a word or two each."""
-
-    text: str
-    guessed: list[str]
-
-
-class _Text:
-    """Lines of YAML, each with where its value comes from."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.guessed: list[str] = []
-
-    def comment(self, text: str, indent: str = "") -> None:
-        """Write a comment of any length."""
-        width = WIDTH - len(indent) - 2
-        wrapped = wrap(text, width, break_long_words=False, break_on_hyphens=False)
-        self.lines += [f"{indent}# {line}" for line in wrapped]
-
-    def blank(self) -> None:
-        self.lines.append("")
-
-    def known(self, line: str, why: str = "") -> None:
-        """Write a value that was found, and where."""
-        self.lines.append(f"{line} # {why}" if why else line)
-
-    def guess(self, line: str, what: str, why: str, find_out: str) -> None:
-        """Write a value that is an assumption, why it is this one, and how to find out."""
-        self.guessed.append(what)
-        told = f"{find_out} tells" if find_out in FIND_OUT else find_out
-        said = f"{line} # {GUESSED}: {why}; {told}"
-        if len(said) <= WIDTH:
-            self.lines.append(said)
-            return
-        self.comment(f"{GUESSED}: {why}; {told}", line[: len(line) - len(line.lstrip())])
-        self.lines.append(line)
-
 
 def draft(facts: Facts, name: str, now_ns: int) -> Draft:
     """Return the scenario of a cluster; ``now_ns`` is when its objects were read, in nanoseconds since 1970."""
-    text = _Text()
+    text = DraftText()
     when = datetime.fromtimestamp(now_ns // SECOND, UTC)
     sources = f"from {', '.join(facts.sources)}" if facts.sources else "from nothing: edit it"
     text.comment(f"A scenario for requeue, drafted {sources}; {when:%Y-%m-%d %H:%M} UTC.")
@@ -123,12 +74,12 @@ def _description(facts: Facts) -> str:
     return f"{count} Certificates of a cluster" + (f", {waiting} of them without a certificate" if waiting else "")
 
 
-def _release(text: _Text, process: Process | None) -> None:
+def _release(text: DraftText, process: Process | None) -> None:
     presets: tuple[str, ...] = get_args(Release)
     default = presets[0]
     if process is None or process.version is None:
         what = "no release is known" if process is None else "the image names no release"
-        text.guess(f"preset: {default}", "release", what, _DEPLOYMENT)
+        text.guess(f"preset: {default}", "release", what, DEPLOYMENT)
     else:
         wanted = _numbers(process.version)
         earlier = [each for each in presets if _numbers(each) <= wanted] or [min(presets, key=_numbers)]
@@ -148,7 +99,7 @@ def _release(text: _Text, process: Process | None) -> None:
     gate = gates.get("ServerSideApply", "").strip().lower()
     if process is None:
         text.guess(
-            "strategy: update", "strategy", "cert-manager's default, its gate ServerSideApply is off", _DEPLOYMENT
+            "strategy: update", "strategy", "cert-manager's default, its gate ServerSideApply is off", DEPLOYMENT
         )
     elif gate == "true":
         text.known("strategy: apply", "--feature-gates has ServerSideApply=true")
@@ -161,7 +112,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(each) for each in re.findall(r"\d+", text))
 
 
-def _workload(text: _Text, facts: Facts, now_ns: int, name: str) -> None:
+def _workload(text: DraftText, facts: Facts, now_ns: int, name: str) -> None:
     issued = [each for each in facts.certificates if each.issued]
     waiting = [each for each in facts.certificates if not each.issued]
     text.known("workload:")
@@ -172,12 +123,12 @@ def _workload(text: _Text, facts: Facts, now_ns: int, name: str) -> None:
         elif facts.created_ns:
             _arrival(text, sorted(facts.created_ns))
         else:
-            text.guess("  certificates: 50", "Certificates", "how many are created", _OBJECTS)
+            text.guess("  certificates: 50", "Certificates", "how many are created", OBJECTS)
             text.guess(
                 "  arrival: one-after-the-other",
                 "arrival",
                 "how they come: at-once, {rate: 5/s} or {schedule: [0s, 1s, 5s]}",
-                _LOG,
+                LOG,
             )
             text.comment("existing: 3000   # so many that are Ready already, renewed when they are due", "  ")
         text.blank()
@@ -199,29 +150,23 @@ def _workload(text: _Text, facts: Facts, now_ns: int, name: str) -> None:
         text.comment(f"{len(issued)} that have a certificate: from now to the renewal of each{why}.", "  ")
         text.known("  existing:")
         due = sorted(_due(each, now_ns) for each in issued)
-        text.lines += ["    renewals:", *_list(", ".join(map(_short, due)))]
+        text.lines += ["    renewals:", *long_list(", ".join(map(_short, due)))]
         text.comment("A herd instead, all renewed within an hour:", "  ")
         herd = f"{{certificates: {len(issued)}, within: 1h}}"
         text.lines.append(f"  #   requeue run {name}.yaml --set 'workload.existing={herd}' --set until.at_least=2h")
     text.blank()
 
 
-def _arrival(text: _Text, times: list[int]) -> None:
+def _arrival(text: DraftText, times: list[int]) -> None:
     """Write creations as an audit log has them: each at its time where they are few."""
     text.known(f"  certificates: {len(times)}", "created while the audit log was written")
     if len(times) <= SCHEDULED:
         listed = ", ".join(format_duration((time - times[0]) // MS * MS) for time in times)
         text.known("  arrival:")
-        text.lines += ["    schedule:", *_list(listed)]
+        text.lines += ["    schedule:", *long_list(listed)]
         return
-    rate = _rate((len(times) - 1) / max((times[-1] - times[0]) / SECOND, 1.0))
+    rate = rate_text((len(times) - 1) / max((times[-1] - times[0]) / SECOND, 1.0))
     text.known(f"  arrival: {{rate: {rate}, poisson: true}}", "on average; in bursts there are more conflicts")
-
-
-def _list(items: str) -> list[str]:
-    """Return a long list as lines of YAML."""
-    lines = wrap(items, WIDTH - 8)
-    return [f"      {'[' if n == 0 else ' '}{line}{']' if n + 1 == len(lines) else ''}" for n, line in enumerate(lines)]
 
 
 def _due(certificate: FoundCertificate, now_ns: int) -> int:
@@ -236,12 +181,12 @@ def _short(ns: int) -> str:
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
-def _certificate(text: _Text, found: Sequence[FoundCertificate]) -> None:
+def _certificate(text: DraftText, found: Sequence[FoundCertificate]) -> None:
     defaults = CertificateSpec()
     text.known("certificate:")
     if not found:
-        text.guess(f"  duration: {format_duration(defaults.duration)}", "lifetime", "cert-manager's default", _OBJECTS)
-        text.guess("  private_key: {algorithm: RSA, size: 2048}", "key", "cert-manager's default", _OBJECTS)
+        text.guess(f"  duration: {format_duration(defaults.duration)}", "lifetime", "cert-manager's default", OBJECTS)
+        text.guess("  private_key: {algorithm: RSA, size: 2048}", "key", "cert-manager's default", OBJECTS)
         text.blank()
         return
     duration = _most(each.duration or defaults.duration for each in found)
@@ -263,7 +208,7 @@ def _certificate(text: _Text, found: Sequence[FoundCertificate]) -> None:
     text.blank()
 
 
-def _mixed(text: _Text, what: str, values: list[str]) -> None:
+def _mixed(text: DraftText, what: str, values: list[str]) -> None:
     """Say where not all are alike: a scenario has one kind of Certificate."""
     counted = Counter(values).most_common()
     if len(counted) > 1:
@@ -275,7 +220,7 @@ def _most(values: Iterable[_T]) -> _T:
     return Counter(values).most_common(1)[0][0]
 
 
-def _issuer(text: _Text, facts: Facts) -> None:
+def _issuer(text: DraftText, facts: Facts) -> None:
     text.known("issuer:")
     used = Counter(each.issuer for each in facts.certificates)
     if facts.answers is not None:
@@ -283,7 +228,7 @@ def _issuer(text: _Text, facts: Facts) -> None:
         text.blank()
         return
     if not used:
-        text.guess("  type: selfsigned", "issuer", "who signs: selfsigned, ca, or external, such as ACME", _OBJECTS)
+        text.guess("  type: selfsigned", "issuer", "who signs: selfsigned, ca, or external, such as ACME", OBJECTS)
         text.blank()
         return
     types = Counter[str]()
@@ -298,7 +243,7 @@ def _issuer(text: _Text, facts: Facts) -> None:
         text.blank()
         return
     if type_ == "unknown":
-        text.guess("  type: external", "issuer", "their issuers are not in the export", _OBJECTS)
+        text.guess("  type: external", "issuer", "their issuers are not in the export", OBJECTS)
     else:
         text.known(
             "  type: external", f"{type_}, {types[type_]} of {types.total()} Certificates: it answers after a while"
@@ -317,7 +262,7 @@ def _issuer(text: _Text, facts: Facts) -> None:
             "  latency: {p50: 20s, p90: 60s}" if type_ == "acme" else "  latency: {p50: 2s, p90: 5s}",
             "the issuer's latency",
             "from approval to signature",
-            _OBJECTS,
+            OBJECTS,
         )
     text.blank()
 
@@ -328,7 +273,7 @@ def _type_of(issuer: IssuerName, facts: Facts) -> str:
     return facts.issuers.get(issuer, "unknown")
 
 
-def _settings(text: _Text, process: Process | None) -> None:
+def _settings(text: DraftText, process: Process | None) -> None:
     client = ClientOptions()
     _option(text, process, "controllers", "workers", "concurrent-workers", Controllers().workers)
     text.known("client:")
@@ -346,13 +291,13 @@ def _settings(text: _Text, process: Process | None) -> None:
     text.blank()
 
 
-def _option(text: _Text, process: Process | None, part: str, key: str, option: str, default: float) -> None:
+def _option(text: DraftText, process: Process | None, part: str, key: str, option: str, default: float) -> None:
     """Write a setting that an argument of the process may have."""
     if part:
         text.known(f"{part}:")
     plain = f"{default:g}"
     if process is None:
-        text.guess(f"  {key}: {plain}", f"--{option}", f"cert-manager's default for --{option}", _DEPLOYMENT)
+        text.guess(f"  {key}: {plain}", f"--{option}", f"cert-manager's default for --{option}", DEPLOYMENT)
         return
     given = process.options.get(option)
     if given is None:
@@ -362,14 +307,14 @@ def _option(text: _Text, process: Process | None, part: str, key: str, option: s
     good = re.fullmatch(r"\d{1,6}" if whole else r"\d{1,6}(?:\.\d{1,6})?", given)
     if good is None or float(given) <= 0:
         text.guess(
-            f"  {key}: {plain}", f"--{option}", f"--{option}={given} is no number above 0; the default", _DEPLOYMENT
+            f"  {key}: {plain}", f"--{option}", f"--{option}={given} is no number above 0; the default", DEPLOYMENT
         )
         return
     # In YAML a leading zero would make it another number.
     text.known(f"  {key}: {float(given):g}", f"--{option} of {process.where}")
 
 
-def _writers(text: _Text, facts: Facts) -> None:
+def _writers(text: DraftText, facts: Facts) -> None:
     if facts.span_s and not facts.writers:
         text.known("writers: []", "nobody else wrote Certificates while the audit log was written")
         text.blank()
@@ -379,7 +324,7 @@ def _writers(text: _Text, facts: Facts) -> None:
             "writers: []",
             "other writers",
             "nobody else, such as a GitOps tool, writes the Certificates",
-            _LOG,
+            LOG,
         )
         text.comment("writers: [{name: gitops, rate: 1/m, action: apply, target: annotation}]")
         text.blank()
@@ -387,7 +332,7 @@ def _writers(text: _Text, facts: Facts) -> None:
     text.known("writers:")
     for writer in facts.writers:
         text.known(f"  - name: {json.dumps(_own_name(writer))}", f"{writer.writes} writes in {facts.span_s:.0f} s")
-        text.known(f"    rate: {_rate(writer.rate)}", "spread evenly; real ones come in bursts")
+        text.known(f"    rate: {rate_text(writer.rate)}", "spread evenly; real ones come in bursts")
         text.known(f"    action: {writer.action}")
         if writer.target_seen:
             text.known(f"    target: {writer.target}", "by what it sent")
@@ -401,20 +346,12 @@ def _writers(text: _Text, facts: Facts) -> None:
     text.blank()
 
 
-def _rate(per_second: float) -> str:
-    """Return a rate in the unit in which it is a number of ordinary size."""
-    for unit, seconds in (("s", 1), ("m", 60)):
-        if per_second * seconds >= 1:
-            return f"{per_second * seconds:.2f}/{unit}"
-    return f"{max(per_second * 3600, 0.01):.2f}/h"
-
-
 def _own_name(writer: FoundWriter) -> str:
     name = writer.name.strip() or "unnamed"
     return f"other-{name}" if name.startswith(OWN_PREFIXES) else name
 
 
-def _until(text: _Text, facts: Facts, now_ns: int) -> None:
+def _until(text: DraftText, facts: Facts, now_ns: int) -> None:
     issued = [each for each in facts.certificates if each.issued]
     if not issued and facts.answers is not None and facts.answers.existing:
         text.comment("A day from now on; raise at_least for more renewals, such as 90d.")

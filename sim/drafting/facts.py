@@ -79,3 +79,7 @@ class Facts:
     answers: Answers | None = None
     sources: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+
+    def any(self) -> bool:
+        """Whether anything is known of cert-manager's objects or its process."""
+        return bool(self.certificates or self.issuers or self.signing_s or self.process)

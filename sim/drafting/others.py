@@ -1,4 +1,4 @@
-"""Who else writes Certificates, from the API server's audit log, and how often Certificates were created meanwhile."""
+"""From audit logs: who writes Certificates beside cert-manager, or who writes the objects of an operator's kind."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 from sim.drafting.facts import Facts, FoundWriter
+from sim.drafting.seen import Resource, SeenOperator, Watcher, busiest, in_order
 from sim.guarded import Unusable, load_json
 from sim.logs.audit import CERTIFICATES, AuditEvent
-from sim.logs.reader import LogReader
+from sim.logs.reader import LogReader, read_events
 
+CERT_MANAGER = frozenset({"cert-manager.io", "acme.cert-manager.io", "certmanager.k8s.io"})
 _ACTIONS = {"update": "update", "patch": "patch", "apply": "apply"}
 
 
@@ -17,6 +19,26 @@ class _Writer:
     def __init__(self) -> None:
         self.actions: Counter[str] = Counter()
         self.targets: Counter[str] = Counter()
+
+
+def read_operator(paths: list[Path], known: set[Resource]) -> SeenOperator | None:
+    """Return what logs say of the writers of the known kinds that is written most, or of any custom kind.
+
+    None where there is no write of one, or where it is Certificates and nothing else was asked for. Raises
+    ``Unusable`` where the known kinds are not in the logs.
+    """
+    resource = busiest(read_events(paths), known)
+    if resource is None:
+        if known:
+            named = " or ".join(f"{each.plural}.{each.group}" for each in sorted(known))
+            raise Unusable(f"{paths[0]}: no write of {named} in it; requeue log {paths[0]} says what it holds")
+        return None
+    if resource.group in CERT_MANAGER:
+        return None
+    watcher = Watcher(resource)
+    for event in in_order(read_events(paths, bodies=True)):
+        watcher.add(event)
+    return watcher.seen
 
 
 def read_audit(paths: list[Path], facts: Facts) -> None:
