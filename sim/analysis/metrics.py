@@ -27,13 +27,12 @@ events                      requests for events
 reconciles, gave_up         passes of all controllers; of them those that failed and dropped their key
 retries                     tries after a refusal or an error: passes that sent something, and tries in place
 budget_refusals             retries (and writes) that a retry budget did not allow
-ghost_reconciles            see ``sim.analysis.waste.ghosts``
 hidden_retries              times the server read again and retried inside a request
 overwritten                 see ``overwritten``
 duplicate_secret_applies    applies of target Secrets beyond one per issuance
 duplicate_requests          CertificateRequests beyond one per issuance
 time_to_ready_p50, ...      seconds from a Certificate's creation to its first Ready=True
-wasted_cpu, tries...        see ``sim.analysis.waste``
+wasted_cpu, ghosts, tries   see ``sim.analysis.waste``
 log_lines                   lines that the process writes at the scenario's verbosity
 logged.V.K                  lines of kind K (``LINES``) that it writes from verbosity V on, written or not
 violations                  broken invariants
@@ -51,11 +50,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards
 from sim.analysis.intervals import quantile
-from sim.analysis.waste import DROPPED, Metrics, Row, ghosts, positions, waste
+from sim.analysis.waste import DROPPED, Metrics, Row, positions, waste
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
 from sim.recording.replication import Replication
+from sim.recording.rows import column, take
 from sim.scenario.workload import OWN_PREFIXES
 
 WRITING_CONTROLLERS = (
@@ -96,7 +96,7 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     if replication.subject != CERTIFICATES:
         metrics.update(hazards(replication))
     metrics.update(counted(replication))
-    metrics["log_lines"] = len(visible(replication.logs, verbosity))
+    metrics["log_lines"] = sum(level <= verbosity for level in column(replication.logs, LOGS, "verbosity"))
     metrics.update(logged(replication.logs))
     metrics["violations"] = len(replication.violations)
     metrics["settled"] = int(replication.settled)
@@ -126,11 +126,9 @@ def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:
 
 def logged(logs: Iterable[Row]) -> Metrics:
     """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
-    verbosity, message = positions(LOGS, "verbosity", "message")
     found: Counter[tuple[int, str]] = Counter()
-    for row in logs:
-        kind = next((kind for kind, words in LINES.items() if words in row[message]), "other")
-        found[row[verbosity], kind] += 1
+    for verbosity, message in take(logs, LOGS, "verbosity", "message"):
+        found[verbosity, next((kind for kind, words in LINES.items() if words in message), "other")] += 1
     return {f"logged.{level}.{kind}": count for (level, kind), count in sorted(found.items())}
 
 
@@ -141,23 +139,25 @@ def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[st
     read, where one of the writes in between came from another writer and touched one of the same fields. It
     may have written the same value again: what counts is that nobody checked.
     """
-    resource, name, actor, conditional, read, base, written, fields, decided = positions(
-        REQUESTS,
-        "resource",
-        "object",
-        "actor",
-        "conditional",
-        "read_version",
-        "base_version",
-        "written_version",
-        "fields",
+    names = (
+        "resource", "object", "actor", "conditional", "read_version", "base_version", "written_version", "fields",
         "decided_ns",
-    )
-    history: dict[str, list[Row]] = defaultdict(list)
-    for row in requests:
-        if row[resource] in subjects and row[written] > 0:
-            history[row[name]].append(row)
+    )  # fmt: skip
+    name, actor, conditional, read, base, written, fields, decided = range(1, 9)
     found: Counter[str] = Counter()
+    unchecked = set()
+    stored = []
+    for row in take(requests, REQUESTS, *names):
+        if row[written] > 0 and row[0] in subjects:
+            stored.append(row)
+            if not row[conditional] and 0 < row[read] < row[base]:
+                unchecked.add(row[name])
+    if not unchecked:
+        return found
+    history: dict[str, list[Row]] = defaultdict(list)
+    for row in stored:
+        if row[name] in unchecked:
+            history[row[name]].append(row)
     for rows in history.values():
         rows.sort(key=lambda row: int(row[written]))
         for place, row in enumerate(rows):
@@ -177,35 +177,12 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     rows: Sequence[Row] = replication.requests
     # Where no cert-manager is, the controllers are all that reconcile.
     certificates = replication.subject == CERTIFICATES
-    place = RECONCILES.index("controller")
-    reconcilers = () if certificates else {str(row[place]) for row in replication.reconciles}
+    reconcilers = () if certificates else set(column(replication.reconciles, RECONCILES, "controller"))
 
     def is_own(who: str) -> bool:
         return who.startswith(OWN_PREFIXES) or who in reconcilers
 
-    actor, verb, resource, subresource, code, reason, conditional, retries = positions(
-        REQUESTS,
-        "actor",
-        "verb",
-        "resource",
-        "subresource",
-        "code",
-        "reason",
-        "conditional",
-        "hidden_retries",
-    )
-    kinds = Counter(
-        (
-            row[actor],
-            row[verb],
-            row[resource],
-            row[subresource],
-            row[code],
-            row[reason],
-            bool(row[conditional]),
-        )
-        for row in rows
-    )
+    kinds = Counter(take(rows, REQUESTS, "actor", "verb", "resource", "subresource", "code", "reason", "conditional"))
     conflicts, attempts, refused, writes = (_at_zero(certificates) for _ in range(4))
     written: Counter[str] = Counter()
     by_code: Counter[str] = Counter()
@@ -235,7 +212,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         "requests": len(rows),
         "requests_by_controllers": own,
         "events": events,
-        "hidden_retries": sum(row[retries] for row in rows),
+        "hidden_retries": sum(column(rows, REQUESTS, "hidden_retries")),
     }
     for name, counter in (
         ("conflicts", conflicts),
@@ -257,16 +234,14 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
 
 
 def _reconciles(rows: Sequence[Row]) -> Metrics:
-    controller, outcome, requests, failures, retries, refusals = positions(
-        RECONCILES, "controller", "outcome", "requests", "failures", "retries", "refusals"
-    )
+    outcomes = Counter(column(rows, RECONCILES, "outcome"))
+    again = sum(failures > 0 < requests for failures, requests in take(rows, RECONCILES, "failures", "requests"))
     metrics: Metrics = {
-        "gave_up": sum(row[outcome] in DROPPED for row in rows),
-        "retries": sum((row[failures] > 0 and row[requests] > 0) + row[retries] for row in rows),
-        "budget_refusals": sum(row[refusals] for row in rows),
+        "gave_up": sum(outcomes[outcome] for outcome in DROPPED),
+        "retries": again + sum(column(rows, RECONCILES, "retries")),
+        "budget_refusals": sum(column(rows, RECONCILES, "refusals")),
     }
-    metrics.update(_with_parts("reconciles", Counter(row[controller] for row in rows)))
-    metrics.update(_with_parts("ghost_reconciles", ghosts(rows)))
+    metrics.update(_with_parts("reconciles", Counter(column(rows, RECONCILES, "controller"))))
     return metrics
 
 
@@ -276,22 +251,20 @@ def _renewals(rows: Iterable[Row]) -> Metrics:
     A renewal begins with the first write of Issuing after an issuance was finished (by trigger), and ends with the
     write that counts its revision (by issuing).
     """
-    name, actor, resource, written, decided, fields = positions(
-        REQUESTS, "object", "actor", "resource", "written_version", "decided_ns", "fields"
-    )
+    columns = ("resource", "written_version", "fields", "object", "actor", "decided_ns")
     begun: dict[str, int] = {}
     issued: Counter[str] = Counter()
     times: list[float] = []
-    for row in rows:
-        if row[resource] != "certificates" or row[written] <= 0:
+    for resource, written, fields, name, actor, decided in take(rows, REQUESTS, *columns):
+        if resource != "certificates" or written <= 0:
             continue
-        if row[fields] & _REVISION:
-            issued[row[name]] += 1
-            began = begun.pop(row[name], None)
-            if began is not None and issued[row[name]] > 1:
-                times.append((row[decided] - began) * SECONDS)
-        elif row[fields] & _ISSUING and row[actor] == "certificates-trigger":
-            begun.setdefault(row[name], row[decided])
+        if fields & _REVISION:
+            issued[name] += 1
+            began = begun.pop(name, None)
+            if began is not None and issued[name] > 1:
+                times.append((decided - began) * SECONDS)
+        elif fields & _ISSUING and actor == "certificates-trigger":
+            begun.setdefault(name, decided)
     return {
         "issued": sum(issued.values()),
         "renewed": sum(count - 1 for count in issued.values()),

@@ -7,6 +7,7 @@ tries_unfinished    writes still being tried at the end
 wasted_cpu          core seconds of passes that ended refused, of the server for refused requests, and of
                     ghost reconciles
 requests_peak       requests that the server received in the busiest second
+ghost_reconciles    see ``ghost_passes``; a part for each controller
 ==================  ================================================================================
 
 A *write* is what one controller wants to change about one Certificate: all passes of its key up to the one that
@@ -22,10 +23,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import is_conflict
+from sim.recording.rows import column, take
 
 if TYPE_CHECKING:
     from sim.recording.replication import Replication
@@ -47,10 +50,6 @@ def positions(columns: Sequence[str], *names: str) -> list[int]:
     return [columns.index(name) for name in names]
 
 
-_R = {name: place for place, name in enumerate(REQUESTS)}
-_C = {name: place for place, name in enumerate(RECONCILES)}
-
-
 def waste(replication: Replication) -> Metrics:
     """Return the figures above for a replication."""
     metrics: Metrics = {
@@ -58,11 +57,14 @@ def waste(replication: Replication) -> Metrics:
         "tries_unfinished": 0,
         **tries(replication.requests, replication.reconciles, replication.subject),
     }
+    ghosts = list(ghost_passes(replication.reconciles))
+    by_controller = Counter(controller for controller, _ in ghosts)
+    metrics["ghost_reconciles"] = len(ghosts)
+    metrics.update({f"ghost_reconciles.{name}": count for name, count in sorted(by_controller.items())})
     metrics["wasted_cpu"] = wasted_cpu(
-        replication.requests, replication.reconciles, replication.refusals, replication.subject
+        replication.requests, replication.reconciles, replication.refusals, ghosts, replication.subject
     )
-    requests: Sequence[Row] = replication.requests
-    seconds = Counter(row[_R["received_ns"]] // SECOND for row in requests)
+    seconds = Counter(received // SECOND for received in column(replication.requests, REQUESTS, "received_ns"))
     metrics["requests_peak"] = max(seconds.values(), default=0)
     return metrics
 
@@ -72,30 +74,30 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "ce
     sent: Counter[int] = Counter()
     counted: Counter[str] = Counter()
     alone: dict[tuple[str, str], int] = {}
-    number, actor, name = _R["reconcile"], _R["actor"], _R["object"]
-    resource, code, reason, conditional = _R["resource"], _R["code"], _R["reason"], _R["conditional"]
-    for row in requests:
-        if row[resource] != subject or not row[conditional]:
+    columns = ("resource", "conditional", "reconcile", "actor", "object", "code", "reason")
+    for resource, conditional, number, actor, name, code, reason in take(requests, REQUESTS, *columns):
+        if resource != subject or not conditional:
             continue
-        if row[number] >= 0:
-            sent[row[number]] += 1
+        if number >= 0:
+            sent[number] += 1
             continue
-        writer = (row[actor], row[name])
+        writer = (actor, name)
         alone[writer] = alone.get(writer, 0) + 1
-        if not is_conflict(row[resource], row[code], row[reason], (subject,)):
+        if not is_conflict(resource, code, reason, (subject,)):
             counted[f"tries.{alone.pop(writer)}"] += 1
     open_tries: dict[tuple[str, str], int] = {}
     writing: set[tuple[str, str]] = set()
-    number, controller, key, outcome = _C["reconcile"], _C["controller"], _C["key"], _C["outcome"]
-    for row in reconciles:
-        item = (row[controller], row[key])
-        attempts = sent.get(row[number], 0)
-        failed = row[outcome] != "ok"
-        if attempts:
-            writing.add(item)
+    for number, controller, key, outcome in take(reconciles, RECONCILES, "reconcile", "controller", "key", "outcome"):
+        item = (controller, key)
+        attempts = sent.get(number, 0)
+        failed = outcome != "ok"
         if attempts or failed:
             open_tries[item] = open_tries.get(item, 0) + max(attempts, failed)
-        if row[outcome] in {"ok", "gave-up"} and item in open_tries:
+            if attempts:
+                writing.add(item)
+        elif item not in open_tries:  # most passes of all
+            continue
+        if outcome in {"ok", "gave-up"}:
             count = open_tries.pop(item)
             if item in writing:
                 writing.discard(item)
@@ -105,20 +107,23 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "ce
 
 
 def wasted_cpu(
-    requests: Iterable[Row], reconciles: Sequence[Row], refusals: Iterable[Row], subject: str = "certificates"
+    requests: Iterable[Row],
+    reconciles: Sequence[Row],
+    refusals: Iterable[Row],
+    ghosts: Iterable[tuple[str, int]],
+    subject: str = "certificates",
 ) -> float:
-    """Return the core seconds spent for nothing, of recorded rows."""
-    request, resource, code, reason, number = positions(REQUESTS, "request", "resource", "code", "reason", "reconcile")
+    """Return the core seconds spent for nothing, of recorded rows and of what ``ghost_passes`` finds in them."""
+    columns = ("code", "request", "resource", "reason", "reconcile")
     lost = [
-        (row[request], row[number])
-        for row in requests
-        if is_conflict(row[resource], row[code], row[reason], (subject,))
+        (request, number)
+        for code, request, resource, reason, number in take(requests, REQUESTS, *columns)
+        if code == 409 and is_conflict(resource, code, reason, (subject,))
     ]
-    passes = ((row[_C["reconcile"]], row[_C["outcome"]], row[_C["cpu_ns"]]) for row in reconciles)
-    refused, server = positions(REFUSALS, "request", "server_cpu_ns")
-    served = ((row[refused], row[server]) for row in refusals)
+    passes = take(reconciles, RECONCILES, "reconcile", "outcome", "cpu_ns")
+    served = take(refusals, REFUSALS, "request", "server_cpu_ns")
     spent = sum(wasted_by_request(lost, passes, served).values())
-    return float(spent + sum(row[_C["cpu_ns"]] for row in ghost_passes(reconciles))) / SECOND
+    return float(spent + sum(cpu for _, cpu in ghosts)) / SECOND
 
 
 def wasted_by_request(
@@ -140,29 +145,22 @@ def wasted_by_request(
     }
 
 
-def ghost_passes(reconciles: Iterable[Row]) -> Iterator[Row]:
-    """Yield the reconciles that a backoff started after a conflict and that found nothing to do.
+def ghost_passes(reconciles: Iterable[Row]) -> Iterator[tuple[str, int]]:
+    """Yield controller and core time (ns) of the reconciles that a backoff began after a conflict for nothing.
 
     Nothing cancels a waiting re-add, so the retry that the winner's watch event started has normally done the
     work before. The conflict is the last failure of that key in that controller.
     """
-    controller, key, cause, started, requests, outcome = positions(
-        RECONCILES, "controller", "key", "cause", "started_ns", "requests", "outcome"
-    )
+    failed = {"conflict", "error", *DROPPED}
+    columns = ("outcome", "cause", "requests", "started_ns", "controller", "key", "cpu_ns")
+    told = [
+        row
+        for row in take(reconciles, RECONCILES, *columns)
+        if (row[1] == "backoff" and row[0] == "ok" and row[2] == 0) or row[0] in failed
+    ]
     last_failure: dict[tuple[str, str], str] = {}
-    for row in sorted(reconciles, key=lambda row: int(row[started])):
-        item = (row[controller], row[key])
-        if row[outcome] in {"conflict", "error", *DROPPED}:
-            last_failure[item] = row[outcome]
-        elif (
-            row[outcome] == "ok"
-            and row[cause] == "backoff"
-            and row[requests] == 0
-            and last_failure.get(item) == "conflict"
-        ):
-            yield row
-
-
-def ghosts(reconciles: Iterable[Row]) -> Counter[str]:
-    """Count the ghost passes by controller."""
-    return Counter(row[_C["controller"]] for row in ghost_passes(reconciles))
+    for outcome, _, _, _, controller, key, cpu in sorted(told, key=itemgetter(3)):
+        if outcome in failed:
+            last_failure[controller, key] = outcome
+        elif last_failure.get((controller, key)) == "conflict":
+            yield controller, cpu

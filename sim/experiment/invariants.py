@@ -11,32 +11,26 @@ from __future__ import annotations
 
 from sim.recording.columns import REQUESTS
 from sim.recording.recorder import Recorder
-
-_R = {name: index for index, name in enumerate(REQUESTS)}
+from sim.recording.rows import column, take
 
 
 def violations(recorder: Recorder) -> list[str]:
     """One sentence for each broken invariant; empty in a sound replication."""
     found = list(recorder.violations)
-    kind, name, base, read, written, conditional, code = (
-        _R[column]
-        for column in (
-            "resource", "object", "base_version", "read_version", "written_version", "conditional", "code",
-        )
-    )  # fmt: skip
     rows = recorder.requests
     # One counter gives all versions, so they grow for each object if they grow at all: seen at a glance.
-    versions = [row[written] for row in rows if row[written]]
+    versions = [version for version in column(rows, REQUESTS, "written_version") if version]
     if versions != sorted(set(versions)):
         last: dict[tuple[str, str], int] = {}
-        for row in rows:  # in the order of the server's decisions
-            if row[written]:
-                key = (row[kind], row[name])
-                if row[written] <= last.get(key, 0):
-                    found.append(f"{row[kind]}/{row[name]} went back from version {last[key]} to {row[written]}")
-                last[key] = row[written]
+        for version, kind, name in take(rows, REQUESTS, "written_version", "resource", "object"):
+            if version:  # in the order of the server's decisions
+                if version <= last.get((kind, name), 0):
+                    found.append(f"{kind}/{name} went back from version {last[kind, name]} to {version}")
+                last[kind, name] = version
     return found + [
-        f"{row[kind]}/{row[name]}: a write made from {row[read]} was accepted on {row[base]}"
-        for row in rows
-        if row[conditional] and row[code] < 300 and row[read] and row[base] != row[read]
+        f"{kind}/{name}: a write made from {read} was accepted on {base}"
+        for conditional, code, read, base, kind, name in take(
+            rows, REQUESTS, "conditional", "code", "read_version", "base_version", "resource", "object"
+        )
+        if conditional and code < 300 and read and base != read
     ]

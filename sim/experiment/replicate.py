@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from sim.analysis.contention import violations as accepted_unseen
@@ -26,10 +27,11 @@ from sim.families.plain.family import PLAIN, PlainPopulation
 from sim.kernel.clock import unix_seconds
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
-from sim.recording.columns import RECONCILES
-from sim.recording.contended import Rows, contended_of
+from sim.recording.columns import LOGS, RECONCILES
+from sim.recording.contended import LateRows, contended_of
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
+from sim.recording.rows import Rows, take
 from sim.scenario.expressions import EvaluationError
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
@@ -104,8 +106,8 @@ def remains(world: World) -> Remains | OperatorRemains:
     population = world.populations[0]
     if not isinstance(population, CertManagerPopulation):
         return OperatorRemains(world.processes(), world.family.subject.kind)
-    controller, key, outcome = (RECONCILES.index(name) for name in ("controller", "key", "outcome"))
-    last = {(row[controller], row[key]): row[outcome] for row in world.listener.reconciles}
+    passes = take(world.listener.reconciles, RECONCILES, "controller", "key", "outcome")
+    last = {(controller, key): outcome for controller, key, outcome in passes}
     return population.remains(world.processes(), last)
 
 
@@ -117,8 +119,8 @@ def _of_clients(world: World, population: PlainPopulation, index: int) -> Replic
         run.digest,
         world.sim.now,
         world.settled,
-        Rows(run, "requests"),
-        Rows(run, "reconciles"),
+        LateRows(run, "requests"),
+        LateRows(run, "reconciles"),
         [],
         [],
         accepted_unseen(run),
@@ -168,7 +170,9 @@ def _of_subjects(world: World, index: int) -> Replication:
     store, kind = world.api.store, world.family.subject.kind
     size = partial(managed_fields_bytes, store.kinds[kind])
     # What controllers are asked at the end is no part of what happened.
-    logs = recorder.logs.copy()
+    said = len(recorder.logs)
+    for rows in (recorder.requests, recorder.reconciles, recorder.refusals, recorder.deliveries):
+        rows.pack()
     left = remains(world)
     objects = []
     for name, life in recorder.lives.items():
@@ -184,7 +188,7 @@ def _of_subjects(world: World, index: int) -> Replication:
         recorder.requests,
         recorder.reconciles,
         objects,
-        logs,
+        recorder.logs if len(recorder.logs) == said else Rows(LOGS, islice(recorder.logs, said)),
         [*violations(recorder), *left.faults()],
         world.unfinished,
         world.sim.epoch,

@@ -12,6 +12,7 @@ from sim.families.certmanager.fields import FIELDS
 from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.conflict import CODE
+from sim.recording.rows import TEXTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -242,7 +243,7 @@ def reconciles(run: Contended) -> dict[str, Any]:
 _COLUMNS = {"requests": (REQUESTS, requests), "reconciles": (RECONCILES, reconciles)}
 
 
-class Rows(Sequence[tuple[Any, ...]]):
+class LateRows(Sequence[tuple[Any, ...]]):
     """The rows of a table as tuples, made when the first is asked for."""
 
     def __init__(self, run: Contended, name: str) -> None:
@@ -284,7 +285,7 @@ def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
         count = len(made[columns[0]])
         arrays = [_integers(np.full(count, replication), pa.int32())]
         for column in columns:
-            if column in frames.STRINGS:
+            if column in TEXTS:
                 codes, names = made[column]
                 values = pa.array(list(names), pa.string())
                 arrays.append(pa.DictionaryArray.from_arrays(_integers(codes, pa.int32()), values))

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
 from sim.recording.columns import DELIVERIES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import conflicting, subjects_of
+from sim.recording.rows import TEXTS, Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,24 +32,6 @@ TABLES = {
 }
 """The tables of a run and their columns after ``replication``."""
 
-STRINGS = frozenset(
-    {
-        "actor",
-        "verb",
-        "resource",
-        "subresource",
-        "object",
-        "certificate",
-        "reason",
-        "controller",
-        "key",
-        "cause",
-        "outcome",
-        "owners",
-        "ending",
-        "why",
-    }
-)
 CONFLICTS = (
     "replication",
     "request",
@@ -78,7 +61,7 @@ def schema(name: str) -> pa.Schema:
 
     fields = [pa.field("replication", pa.int32())]
     for column in TABLES[name]:
-        if column in STRINGS:
+        if column in TEXTS:
             fields.append(pa.field(column, pa.dictionary(pa.int32(), pa.string())))
         else:
             fields.append(pa.field(column, pa.bool_() if column in BOOLEANS else pa.int64()))
@@ -93,30 +76,34 @@ def table(name: str, rows: Sequence[tuple[Any, ...]], replication: int) -> pa.Ta
     """
     import pyarrow as pa
 
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(TABLES[name])
-    if len(columns) != len(TABLES[name]):
-        raise ValueError(f"rows of {name} have {len(columns)} columns, not {len(TABLES[name])}")
+    if rows and len(rows[0]) != len(TABLES[name]):
+        raise ValueError(f"rows of {name} have {len(rows[0])} columns, not {len(TABLES[name])}")
+    packed = rows if isinstance(rows, Rows) else Rows(TABLES[name], rows)
+    packed.pack()
     arrays = [_integers(array("i", [replication]) * len(rows), pa.int32())]
-    for column, values in zip(TABLES[name], columns, strict=True):
-        if column in STRINGS:
-            arrays.append(_categories(values))
+    for place, column in enumerate(TABLES[name]):
+        texts = packed.texts[place]
+        if texts is not None:
+            numbers = b"".join(part.tobytes() for part in packed.coded(place))
+            arrays.append(pa.DictionaryArray.from_arrays(_integers(numbers, pa.int32()), _texts(texts.names)))
         elif column in BOOLEANS:
-            arrays.append(_booleans(values))
+            arrays.append(_booleans(array("i", chain.from_iterable(packed.coded(place)))))
         else:
-            arrays.append(_integers(array("q", values), pa.int64()))
+            arrays.append(_integers(b"".join(packed.parts(place)), pa.int64()))
     return pa.Table.from_arrays(arrays, schema=schema(name))
 
 
 # These make arrays from memory, where pyarrow.array would: that imports pandas, .3 s in every process.
 
 
-def _integers(values: array[int], kind: pa.DataType) -> pa.Array:
+def _integers(values: array[int] | bytes, kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    buffer = pa.py_buffer(values)
+    return pa.Array.from_buffers(kind, buffer.size * 8 // kind.bit_width, [None, buffer])
 
 
-def _booleans(values: Sequence[bool]) -> pa.Array:
+def _booleans(values: Sequence[int]) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
@@ -124,16 +111,13 @@ def _booleans(values: Sequence[bool]) -> pa.Array:
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
 
 
-def _categories(values: Sequence[str]) -> pa.Array:
+def _texts(names: Sequence[str]) -> pa.Array:
     import pyarrow as pa
 
-    codes: dict[str, int] = {}
-    indices = array("i", [codes.setdefault(value, len(codes)) for value in values])
-    encoded = [value.encode() for value in codes]
+    encoded = [name.encode() for name in names]
     ends = array("i", accumulate(map(len, encoded), initial=0))
     parts = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
-    names = pa.Array.from_buffers(pa.string(), len(encoded), parts)
-    return pa.DictionaryArray.from_arrays(_integers(indices, pa.int32()), names)
+    return pa.Array.from_buffers(pa.string(), len(encoded), parts)
 
 
 def joined(name: str, parts: Iterable[pa.Table]) -> pa.Table:

@@ -29,14 +29,14 @@ class Replication:
     requests: Sequence[tuple[object, ...]]
     reconciles: Sequence[tuple[object, ...]]
     objects: list[tuple[object, ...]]
-    logs: list[tuple[object, ...]]
+    logs: Sequence[tuple[object, ...]]
     violations: list[str] = field(default_factory=list)
     unfinished: int = 0
     """Certificates not Ready, still Issuing or with a next private key when all were listed for the last time."""
     epoch_ns: int = EPOCH * 1_000_000_000
     """Unix time of the start in nanoseconds."""
-    refusals: list[tuple[object, ...]] = field(default_factory=list)
-    deliveries: list[tuple[object, ...]] = field(default_factory=list)
+    refusals: Sequence[tuple[object, ...]] = field(default_factory=list)
+    deliveries: Sequence[tuple[object, ...]] = field(default_factory=list)
     subject: str = "certificates"
     """The resource that its figures are about."""
     losses: list[tuple[object, ...]] = field(default_factory=list)

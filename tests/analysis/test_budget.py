@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sim.analysis.budget import budget, none_lost, share
 from sim.analysis.measured import Measured
-from sim.analysis.waste import tries, wasted_by_request, wasted_cpu
+from sim.analysis.waste import ghost_passes, tries, wasted_by_request, wasted_cpu
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
 from sim.scenario.metrics import CERT_MANAGER
 
@@ -55,9 +55,11 @@ def refusal(number: int, cpu: int) -> tuple[object, ...]:
 
 
 def test_core_time_for_nothing_is_what_was_recorded():
-    assert wasted_cpu([request(1)], [reconcile(1, "ok", cpu_ns=5)], []) == 0
+    assert wasted_cpu([request(1)], [reconcile(1, "ok", cpu_ns=5)], [], []) == 0
     passes = [reconcile(1, "conflict", cpu_ns=700), reconcile(2, "ok", cause="backoff", cpu_ns=30)]  # and its ghost
-    assert wasted_cpu([request(1, 409, request=8)], passes, [refusal(8, 5), refusal(9, 1000)]) == pytest.approx(735e-9)
+    assert wasted_cpu(
+        [request(1, 409, request=8)], passes, [refusal(8, 5), refusal(9, 1000)], ghost_passes(passes)
+    ) == pytest.approx(735e-9)
 
 
 def test_a_refused_pass_is_wasted_once_and_one_that_got_through_is_not():

@@ -1,0 +1,49 @@
+"""Packed rows are the rows that were appended: read whole, by column and as bytes, from memory and from the file."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.recording import rows as module
+from sim.recording.rows import Rows, column, take
+
+COLUMNS = ("request", "actor", "decided_ns", "conditional")
+
+row = st.tuples(
+    st.integers(-(2**63), 2**63 - 1), st.text(max_size=3), st.integers(0, 2**40), st.booleans() | st.integers(0, 1)
+)
+
+
+@given(rows=st.lists(row, max_size=40), chunk=st.integers(1, 9), kept=st.integers(0, 3), packed=st.booleans())
+def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CHUNK", chunk)
+        patch.setattr(module, "IN_MEMORY", kept)
+        found = Rows(COLUMNS, rows)
+        if packed:
+            found.pack()
+    assert len(found) == len(rows)
+    assert list(found) == rows
+    assert found == rows
+    assert found[-3:] == rows[-3:]
+    assert all(found[place] == rows[place] for place in range(-len(rows), len(rows)))
+    assert list(column(found, COLUMNS, "actor")) == list(column(rows, COLUMNS, "actor"))
+    names = ("conditional", "actor")
+    assert list(take(found, COLUMNS, *names)) == list(take(rows, COLUMNS, *names))
+    assert b"".join(found.parts(1)).decode() == "".join(f"{text}\0" for _, text, _, _ in rows)
+    assert b"".join(found.parts(2)) == b"".join(time.to_bytes(8, "little") for _, _, time, _ in rows)
+
+
+def test_rows_that_differ_are_not_equal():
+    rows = Rows(COLUMNS, [(1, "a", 2, True)])
+    assert rows != [(1, "b", 2, True)]
+    assert rows != []
+    assert rows != "x"
+
+
+def test_a_number_beyond_63_bits_is_refused_when_it_is_packed():
+    rows = Rows(COLUMNS, [(2**63, "a", 2, True)])
+    with pytest.raises(OverflowError):
+        rows.pack()
