@@ -16,6 +16,7 @@ from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.scenario.model import Retry, Strategy
+from sim.units import SECOND
 
 
 class Host(Protocol):
@@ -109,13 +110,13 @@ class Controller:
     @property
     def now(self) -> int:
         """Unix time in nanoseconds."""
-        sim = self.process.sim
-        return sim.epoch + sim.now
+        process = self.process
+        return process.sim.epoch + process.sim.now + process.skew
 
     @property
     def now_s(self) -> int:
         """Whole Unix seconds: the granularity of times in objects."""
-        return self.process.sim.unix_seconds
+        return self.now // SECOND
 
     def event(self, obj: Object, reason: str, message: str, type_: str = "Normal") -> None:
         """Record an Event on an object; it is sent in the background."""

@@ -84,6 +84,10 @@ class Failure:
     code: int = 599
     reason: str = "ClientError"
 
+    @property
+    def object(self) -> None:
+        """Nothing: there is no answer."""
+
 
 class Waiting:
     """Hold the worker until somebody calls what ``begin`` is given."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sim.client.cache import Cache
 from sim.client.process import Process
 from sim.cluster.objects import Object
-from sim.cluster.watch import WatchEvent
+from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.go import Burst, GoProcess
 
 Handler = Callable[[Object], None]
@@ -76,6 +76,7 @@ class Informer(Burst):
         self._orders: list[list[list[ProcessorListener]]] = []
         self._luck = process.streams.uniform(f"informer/{kind}", "handlers")
         self._decode_cpu = process.profile.watch.decode_cpu
+        self._watch: Watch | None = None
         self._read: deque[WatchEvent] = deque()
         self._decoding = False
         self._blocked: WatchEvent | None = None  # decoded, and the reflector is not receiving
@@ -99,6 +100,23 @@ class Informer(Burst):
     def add_index(self, update: Callable[[Object, bool], None]) -> None:
         """Call ``update(object, deleted)`` whenever the cache changes, before any handler."""
         self._before.append(update)
+
+    def begin(self) -> None:
+        """List what is there and watch from now on."""
+        process = self._process
+        process.server.watch(self.cache.kind, self._new_watch())
+        self.fill(process.server.api.store.list(self.cache.kind))
+
+    def _new_watch(self) -> Watch:
+        process, kind = self._process, self.cache.kind
+        lag = process.streams.latency("watch", kind, process.profile.watch.lag)
+        self._watch = Watch(process.sim, lag, process.network, self.arrive)
+        return self._watch
+
+    def stop(self) -> None:
+        """The process is killed: nothing arrives any more."""
+        if self._watch is not None:
+            self._watch.stopped = True
 
     def fill(self, objects: Iterable[Object]) -> None:
         """Fill the cache from a list, as at the start of a process."""

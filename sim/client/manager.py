@@ -10,7 +10,6 @@ from sim.client.events import EventRecorder
 from sim.client.informer import Informer
 from sim.client.policy import Shared
 from sim.client.process import Process
-from sim.cluster.watch import Watch
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Characters of generated names (apimachinery's util/rand)."""
@@ -30,7 +29,6 @@ class Manager:
         """What reads wait for in a client that reads its own writes."""
         self.shared = Shared()
         """What the retry policies of its controllers have in common."""
-        self._watches: list[Watch] = []
         self._letters: dict[tuple[str, str], Callable[[], float]] = {}
         self._started = False
 
@@ -40,7 +38,7 @@ class Manager:
         if found is None:
             found = self.informers[kind] = self.process.parts.informer(self.process, kind)
             if self._started:
-                self._watch(found)
+                found.begin()
         return found
 
     def event_recorder(self, component: str) -> EventRecorder:
@@ -59,17 +57,9 @@ class Manager:
         """List what is there and watch from now on; then the controllers are told of all that is in the caches."""
         self._started = True
         for informer in self.informers.values():
-            self._watch(informer)
+            informer.begin()
         for informer in self.informers.values():
             informer.announce()
-
-    def _watch(self, informer: Informer) -> None:
-        process, kind = self.process, informer.cache.kind
-        lag = process.streams.latency("watch", kind, process.profile.watch.lag)
-        watch = Watch(process.sim, lag, process.network, informer.arrive)
-        process.server.watch(kind, watch)
-        self._watches.append(watch)
-        informer.fill(process.server.api.store.list(kind))
 
     def suffix(self, actor: str, purpose: str, length: int = 5) -> str:
         """Random letters, as in generated names, from a stream of the actor's own."""
@@ -86,8 +76,8 @@ class Manager:
     def stop(self) -> None:
         """Kill the process."""
         self.process.stop()
-        for watch in self._watches:
-            watch.stopped = True
+        for informer in self.informers.values():
+            informer.stop()
 
     def everything(self) -> Iterator[object]:
         """All of its parts, which refer to each other in circles, for letting them go."""

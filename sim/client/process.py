@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from sim.client.connection import Connection
 from sim.client.surroundings import Surroundings
 from sim.client.throttle import Throttle
+from sim.cluster.requests import InFlight
 from sim.kernel.go import GoProcess
 from sim.kernel.streams import Streams
 
 if TYPE_CHECKING:
+    from sim.client.link import Link
     from sim.client.parts import Parts
 
 
@@ -35,33 +37,41 @@ class Process:
     ) -> None:
         scenario, profile, simulation = surroundings.scenario, surroundings.profile, surroundings.simulation
         self.surroundings = surroundings
-        self.parts: Parts = parts or surroundings.parts
         self.name = name
         self.followed = followed
         self.sim = simulation
         self.streams: Streams = streams or simulation.streams
         self.server = surroundings.server
+        self.send: Callable[[InFlight], None] = surroundings.server.receive
+        """Sends a request whose token is there."""
         self.listener = surroundings.listener
         self.scenario = scenario
         self.profile = profile
         self.go = GoProcess(simulation, surroundings.machine, profile.go)
         self.throttle = throttle
         self.network = scenario.server.network_one_way
-        network, delivery = self.network, profile.server.delivery
-        self.message: Callable[[], int] = lambda: network
+        one_way, delivery = self.network, profile.server.delivery
+        self.message: Callable[[], int] = lambda: one_way
         """Nanoseconds from sending a request until the server takes it."""
         waking: Callable[[], int] | None = None
         if delivery is not None:
             draw = self.streams.latency("network", "delivery", delivery)
-            self.message = (lambda: network + draw()) if network else draw
+            self.message = (lambda: one_way + draw()) if one_way else draw
             waking = self.streams.latency("network", "waking", delivery)
         self.connection = Connection(simulation, self.go, waking)
         self.request_cpu = profile.controllers.request_cpu
         self.response_cpu = profile.controllers.response_cpu
         self.object_cpu = profile.controllers.object_cpu
+        self.skew = 0
+        """Nanoseconds by which its clock is ahead."""
         self.stopped = False
+        network, chosen = surroundings.breaks, parts or surroundings.parts
+        self.parts: Parts = chosen if network is None else network.breakable(chosen)
+        self.link: Link | None = None if network is None else network.join(self)
 
     def stop(self) -> None:
         """Kill the process: caches, queues, waits and unsent requests are gone; what the server has goes on."""
         self.stopped = True
         self.go.stop()
+        if self.link is not None:
+            self.link.hang_up()

@@ -83,7 +83,7 @@ class Request(Burst):
             process.go.wake_in(wait, self._resume)
         else:
             self.sent_ns = now
-            process.server.receive(self)
+            process.send(self)
         return True
 
     def _resume(self) -> None:
@@ -94,7 +94,7 @@ class Request(Burst):
             send.read_again()
             self.read_ns = process.sim.now
         self.sent_ns = process.sim.now
-        process.server.receive(self)
+        process.send(self)
 
     @property
     def sent(self) -> bool:

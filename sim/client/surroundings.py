@@ -13,6 +13,7 @@ from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 
 if TYPE_CHECKING:
+    from sim.client.link import Network
     from sim.client.parts import Parts
 
 
@@ -28,3 +29,5 @@ class Surroundings:
     listener: ProcessListener
     parts: Parts
     """What the processes of controllers are built from."""
+    breaks: Network | None = None
+    """What may break between processes and server; None where there are no faults."""

@@ -84,6 +84,16 @@ class Response:
         return f"Response({self.code}, {self.reason!r}, written={self.written}, message={self.message!r})"
 
 
+class Later(Response):
+    """An answer that says when to come again: Retry-After, in nanoseconds here."""
+
+    __slots__ = ("retry_after",)
+
+    def __init__(self, code: int, reason: str, message: str, retry_after: int) -> None:
+        super().__init__(code, reason, None, False, plain, message)
+        self.retry_after = retry_after
+
+
 def stale(kind: Kind, name: str) -> _Text:
     """409: the resourceVersion is not the current one."""
     return f'Operation cannot be fulfilled on {kind.resource} "{name}": {MODIFIED}', ()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.faults import UNANSWERED, Faults, Outcome
+from sim.cluster.faults import LOST, UNANSWERED, Faults, Outcome
 from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
 from sim.cluster.requests import InFlight
@@ -68,7 +68,7 @@ class Server:
         self._commit_share = self._costs.commit_share
         self._cpu_behind = self._costs.cpu_behind / self._costs.cpu_share
         self._taken = deque([-self._cold_after] * costs.cold_requests, costs.cold_requests)
-        self._places = scenario.server.max_in_flight
+        self._places = self._most = scenario.server.max_in_flight
         self._waiting: deque[InFlight] = deque()
         self._answers: list[int] = []  # when requests that still hold a place will be answered; a heap
         self._waking = False
@@ -89,7 +89,7 @@ class Server:
         def publish(event: WatchEvent) -> None:
             held = faults.on_publish(watch, event)
             if held > 0:
-                self._sim.after(held, publish, event)
+                self._sim.after(held, watch.publish, event)
             elif not held:
                 watch.publish(event)
 
@@ -126,15 +126,40 @@ class Server:
         self, outcome: Outcome, request: InFlight, go_on: Callable[[InFlight], None], ask: Callable[[InFlight], None]
     ) -> None:
         """Do with a request what the faults say."""
-        if isinstance(outcome, Response):
-            self._sim.after(request.back, request.arrive, outcome)
+        if isinstance(outcome, Response) or outcome == LOST:
+            taken = ask == self._ask_on_decide
+            if taken:
+                heappush(self._answers, self._sim.now)  # it leaves its place
+            if isinstance(outcome, Response):
+                self._answer_in_place(request, outcome, request.received if taken else self._sim.now)
         elif outcome > 0:
             self._sim.after(outcome, ask, request)
-        elif outcome == UNANSWERED:
-            self._unanswered.add(request)
+        else:
+            if outcome == UNANSWERED:
+                self._unanswered.add(request)
             go_on(request)
-        elif not outcome:
-            go_on(request)
+
+    def _answer_in_place(self, request: InFlight, response: Response, received: int) -> None:
+        """Answer a request that is not decided: it is heard of like any other."""
+        write = request.send.write
+        now = self._sim.now
+        current = self._objects[write.kind].get(write.name)
+        self._listener.request(request, self._kinds[write.kind], response, current, received, now, now, 0, 0)
+        self._sim.after(request.back, request.arrive, response)
+
+    def crash(self) -> list[InFlight]:
+        """SIGKILL: whatever is not with etcd yet is gone, and returned; what is there will be decided, unanswered."""
+        computing = [thread for thread, function in self._machine.threads() if function == self._when_computed]
+        for thread in computing:
+            self._machine.stop(thread)
+        gone = [*computing, *(request for request, _ in self._runnable), *self._waiting]
+        self._procs += len(computing)
+        self._runnable.clear()
+        self._waiting.clear()
+        self._answers.clear()
+        self._places = self._most
+        self._taken = deque([-self._cold_after] * len(self._taken), len(self._taken))
+        return gone
 
     def _admit(self, request: InFlight) -> None:
         request.received = self._sim.now
@@ -153,6 +178,7 @@ class Server:
         while answers and answers[0] <= now:
             heappop(answers)
             self._places += 1
+        self._places = min(self._places, self._most)  # more only after a crash
         return self._places
 
     def _wake_later(self) -> None:
@@ -235,7 +261,7 @@ class Server:
                 request.base = version
                 if write.resource_version is None:
                     request.retries += 1
-                self._sim.after(self._costs.hidden_retry, self._decide, request)
+                self._sim.after(self._costs.hidden_retry, self._when_decided, request)
                 return
             response = self._handle(write, self._sim.unix_seconds)
             if self._cpu_behind:

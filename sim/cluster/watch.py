@@ -37,6 +37,8 @@ class Watch:
         self._deliver = deliver
         self._last = 0
         self.stopped = False
+        self.owner = ""
+        """The process whose watch it is, where there are faults."""
 
     def publish(self, event: WatchEvent) -> None:
         """The write is committed; the event arrives later, never before the one published before it."""

@@ -56,6 +56,13 @@ class Population(Protocol):
     def processes(self) -> Iterable[Manager]:
         """The processes of controllers that live."""
 
+    @property
+    def leader(self) -> str:
+        """The replica that works, where one is elected; "" where none is, or none works now."""
+
+    def kill(self, name: str, down_for: int) -> bool:
+        """Kill a process, which is started again after ``down_for`` nanoseconds; False where there is none to kill."""
+
     def parts(self) -> Iterable[object]:
         """Everything that was built, to be taken apart after the end: the parts refer to each other in circles."""
 

@@ -124,6 +124,7 @@ class GoProcess:
         self._waiting = 0  # goroutines in processors' own queues and runnext places
         self._sysmon_awaited = False  # whether sysmon's next look is arranged
         self._current: _Processor | None = None
+        self._paused: tuple[list[tuple[_Processor, Burst]], list[_Processor], int] | None = None
         self._when_computed = self._computed  # at hand: making a bound method costs more than reading one
         self.stopped = False
 
@@ -133,6 +134,35 @@ class GoProcess:
         for processor in self._all:
             if processor.burst is not None:
                 self._machine.stop(processor)
+
+    def pause(self) -> None:
+        """SIGSTOP: no thread runs until ``go_on``; what becomes runnable meanwhile waits for a processor."""
+        if self._paused is not None or self.stopped:
+            return
+        bursts: list[tuple[_Processor, Burst]] = [
+            (processor, processor.burst) for processor in self._all if processor.burst is not None
+        ]
+        for processor, burst in bursts:
+            burst.demand = self._machine.stop(processor)
+            processor.burst = None
+        self._paused = (bursts, self._idle, self._spare)
+        self._idle, self._spare = [], 0
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        if self._paused is None or self.stopped:
+            return
+        bursts, self._idle, self._spare = self._paused
+        self._paused = None
+        for processor, burst in bursts:
+            processor.burst = burst
+            self._machine.run(burst.demand, burst.demand >= LONG_BURST, self._when_computed, processor)
+        for processor in self._all:
+            self._global.extend(processor.due)
+            processor.due.clear()
+        self._global.extend(self._network)
+        self._network.clear()
+        self._fill()
 
     def ready(self, goroutine: Goroutine) -> None:
         """Make a goroutine runnable, by the one that runs now if there is one."""

@@ -25,6 +25,7 @@ from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.scenario.speed import at_drawn_speed
 from sim.units import SECOND
+from sim.world.happenings import Happenings
 
 Populate = Callable[[Surroundings], Population]
 
@@ -59,9 +60,22 @@ class World:
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
         self.api = ApiServer(Store(registry((*family.kinds(), *kinds))))
-        self.server = Server(self.sim, self.machine, self.api, listener, scenario, profile.server, family.service_class)
-        surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, listener, parts)
+        happenings = Happenings(self.sim, self.machine, self.api, listener) if scenario.faults else None
+        self.server = Server(
+            self.sim,
+            self.machine,
+            self.api,
+            listener if happenings is None else happenings,
+            scenario,
+            profile.server,
+            family.service_class,
+            None if happenings is None else happenings.outages,
+        )
+        breaks = None if happenings is None else happenings.network(self.server)
+        surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, listener, parts, breaks)
         self.populations: list[Population] = [populate(surroundings) for populate in (family.populate, *beside)]
+        if happenings is not None:
+            happenings.begin(scenario, self.populations)
         if scenario.kinds:
             served = [name for name in self.api.kinds if name != "PlainConfigMap"]
             self._garbage = GarbageCollector(self.sim, self.server, served, profile.watch.lag)
@@ -90,14 +104,19 @@ class World:
     def _created(self) -> None:
         self._from = self.sim.now
         # Nothing ends before at_least: the looks until then are left out, and the others are when they were.
-        first = min(self.scenario.until.at_least, self.scenario.until.at_most)
+        first = min(self._at_least(), self.scenario.until.at_most)
         self.sim.call_in(max(-(-first // SECOND), 1) * SECOND, self._list)
+
+    def _at_least(self) -> int:
+        """Nothing ends before the time that the scenario says, nor before the last fault that has one has begun."""
+        last = max((fault.at for fault in self.scenario.faults if fault.at is not None), default=0)
+        return max(self.scenario.until.at_least, last - self._from)
 
     def _list(self) -> None:
         until = self.scenario.until
         since: int = self.sim.now - self._from
         self._count()
-        if (self.settled and since >= until.at_least) or since >= until.at_most:
+        if (self.settled and since >= self._at_least()) or since >= until.at_most:
             # Counted here, as in the recordings: by the end of the counting a renewal may have begun.
             for population in self.populations:
                 population.quieten()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sim.client import writes
 from sim.client.conditions import is_true
+from sim.client.election import Elector, first_lease
 from sim.client.manager import Manager
 from sim.client.process import Process
 from sim.client.surroundings import Surroundings
@@ -24,6 +25,7 @@ from sim.families.certmanager.releases import release_of
 from sim.families.certmanager.service import service_class
 from sim.families.family import Family, Subject
 from sim.families.otherwriter import OtherWriters
+from sim.scenario.faults import CONTROLLERS
 from sim.scenario.machinery import OwnClient
 from sim.scenario.model import Scenario
 
@@ -65,10 +67,16 @@ class CertManagerPopulation:
         issuer = writes.create("Issuer", scenario.issuer.type, {"spec": {}}, manager="lab")
         surroundings.server.api.handle(issuer, self._sim.unix_seconds)
         existing.put(surroundings)
-        self._managers: list[CertManager] = []  # one for each start of the process
-        self._down = False
+        self._managers: list[CertManager] = []  # one for each start of a process
         self._apart = _apart(scenario)
-        self._start_process()
+        self._replicas: dict[str, Process] = {}  # the latest run of each replica of the main process
+        self._leading: CertManager | None = None
+        if scenario.controllers.replicas > 1:
+            lease = first_lease(CONTROLLERS, scenario.controllers.leader_election, self._sim.unix_seconds)
+            surroundings.server.api.handle(lease, self._sim.unix_seconds)
+        for name in scenario.process_names():
+            if name == CONTROLLERS or name.startswith(f"{CONTROLLERS}-"):
+                self._start_process(name, leads=name == CONTROLLERS)
         for part in self._apart:
             self._start_apart(part)
         self._issuers = [ExternalIssuer(surroundings)] if scenario.issuer.type == "external" else []
@@ -78,33 +86,68 @@ class CertManagerPopulation:
         self._writers = OtherWriters(surroundings, [other_writer(surroundings, writer) for writer in scenario.writers])
         self.created.append(self._writers.created)
         for at in scenario.controllers.restarts:
-            self._sim.call_in(at, self._kill)
+            self._sim.call_in(at, self.kill, CONTROLLERS, 0)
 
-    def _start_process(self) -> None:
-        self._down = False
+    def _start_process(self, name: str, *, leads: bool = False) -> None:
+        """Start a replica of the main process: alone it works at once, of several the one that holds the Lease."""
         scenario = self._surroundings.scenario
         client = scenario.client
         throttled = self.release.throttled if client.throttle is None else client.throttle
         throttle = OneBucket(client.qps, client.burst) if throttled else None
+        streams = None if name == CONTROLLERS else self._sim.streams.of(f"process/{name}")
+        process = Process(self._surroundings, throttle, name=name, streams=streams, followed=SUBJECT.kind)
+        self._replicas[name] = process
+        if scenario.controllers.replicas == 1:
+            self._work(process)
+        else:
+            elector = Elector(
+                process,
+                scenario.controllers.leader_election,
+                elected=lambda: self._work(process),
+                lost=lambda: self.kill(name, 0),
+            )
+            elector.start(leads=leads)
+
+    def _work(self, process: Process) -> None:
         parts = [part for part in PARTS if part not in self._apart]
-        manager = binary(Process(self._surroundings, throttle, followed=SUBJECT.kind), self.release, parts)
+        manager = binary(process, self.release, parts)
         manager.start()
-        self._main = manager
+        self._leading = manager
         self._managers.append(manager)
 
     def _start_apart(self, part: str) -> None:
         """Start a process of its own for the approver or the built-in issuers, with luck of its own."""
         client = self._apart[part]
         streams = self._sim.streams.of(f"process/{part}")
-        process = Process(self._surroundings, OneBucket(client.qps, client.burst), streams=streams)
+        process = Process(self._surroundings, OneBucket(client.qps, client.burst), name=part, streams=streams)
         manager = binary(process, self.release, [part])
         manager.start()
         self._managers.append(manager)
 
-    def _kill(self) -> None:
-        self._main.stop()
-        self._down = True
-        self._sim.call_in(self._surroundings.scenario.controllers.restart_takes, self._start_process)
+    @property
+    def leader(self) -> str:
+        """The replica that works; "" while none does."""
+        lives = self._leading is not None and not self._leading.process.stopped
+        return self._leading.process.name if lives and self._leading is not None else ""
+
+    def kill(self, name: str, down_for: int) -> bool:
+        """Kill a process, which is started again after ``down_for`` nanoseconds; False where there is none to kill."""
+        if name in self._apart:
+            running = next((each for each in reversed(self._managers) if each.process.name == name), None)
+            if running is None or running.process.stopped:
+                return False
+            running.stop()
+        else:
+            process = self._replicas.get(name)
+            if process is None or process.stopped:
+                return False
+            if self._leading is not None and self._leading.process is process:
+                self._leading.stop()
+            else:
+                process.stop()
+        again = self._start_apart if name in self._apart else self._start_process
+        self._sim.call_in(down_for + self._surroundings.scenario.controllers.restart_takes, again, name)
+        return True
 
     def start(self) -> None:
         """Begin to create Certificates."""
@@ -130,7 +173,7 @@ class CertManagerPopulation:
             processes,
             self._issuers,
             last,
-            down=self._down,
+            down=not self.leader,
             writers=bool(self._writers),
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.client.conditions import Status, is_true, ready_reason, with_condition
-from sim.client.effects import Compute, Reconcile
+from sim.client.effects import Compute, Reconcile, Sleep
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
 from sim.families.certmanager.names import PRIVATE_KEY
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WAITING = "Not signing CertificateRequest until it is Approved"
 FETCHED = "Certificate fetched from issuer successfully"
+NOT_READY = "Referenced issuer does not have a Ready status condition"
 EXTERNAL_GROUP = "example.org"
 
 
@@ -36,6 +37,16 @@ class BuiltInIssuer(RequestController):
         super().__init__(manager)
         self._signs = self.scenario.issuer.type == type_
         self._luck = self.process.streams.uniform(self.name, "failures")
+        link = self.process.link
+        self._outages = link.network.outages if link is not None and self._signs else None
+        if self._outages is not None:
+            self._outages.issuer_ready.append(self._issuer_ready)
+
+    def _issuer_ready(self) -> None:
+        """The Issuer's event adds every request that refers to it (certificaterequests/checks.go)."""
+        if not self.process.stopped:
+            for request in list(self.requests.values()):
+                self.workers.add(request.name)
 
     # A Secret's event wakes the selfsigned issuer only for requests whose issuerRef names the group
     # cert-manager.io (handleSecretReferenceWorkFunc); the simulated ones leave it empty, as the recorded ones.
@@ -58,6 +69,11 @@ class BuiltInIssuer(RequestController):
         assert request.spec is not None
         csr: pki.SigningRequest = request.spec["request"]
         status: Status
+        late, fails = 0, False
+        if self._outages is not None:
+            if self.process.sim.now < self._outages.issuer_until:
+                return (yield from self._pending(request, "IssuerNotReady", NOT_READY))
+            late, fails = self._outages.signs(request.name)
         if self.type == "selfsigned":
             secret_name = request.annotations[PRIVATE_KEY]
             secret = self.secrets.get(secret_name)
@@ -73,7 +89,9 @@ class BuiltInIssuer(RequestController):
         else:
             signing_key = pki.Key("ca", "ECDSA", 256)
         yield Compute(self.manager.costs.sign(signing_key))
-        if self._luck() < self.scenario.issuer.failure_rate:
+        if late:
+            yield Sleep(late)
+        if self._luck() < self.scenario.issuer.failure_rate or fails:
             return (yield from self._failed(request, "ErrorSigning", "Error signing certificate"))
         signed = sign(csr, self.manager.suffix(self.name, "serials", 12), self.now_s, self.manager.lifetime)
         authority = signed if self.type == "selfsigned" else "ca"

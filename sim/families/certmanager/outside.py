@@ -114,6 +114,8 @@ class ExternalIssuer(OutsideClient):
         self._bucket = TokenBucket(client.qps, client.burst) if client is not None else None
         retry = options.retry or Retry(base=SECOND, max=SECOND)
         self._limiter = RateLimiter(policy_of(retry, simulation.streams.uniform(self.actor, "retries"), Shared()))
+        self._outages = surroundings.breaks.outages if surroundings.breaks is not None else None
+        self._failing: set[str] = set()  # requests that a fault makes it refuse
         self._seen: set[str] = set()
         self._free_at = 0
         self._taken: set[str] = set()
@@ -156,10 +158,19 @@ class ExternalIssuer(OutsideClient):
             if self._issuer.rate_limit is not None:
                 self._free_at = max(self._free_at, self.now) + round(SECOND / self._issuer.rate_limit)
                 wait = self._free_at - self.now
-            self.sim.call_in(wait + self._latency(), self._finish, self._turns.popleft())
+            name = self._turns.popleft()
+            if self._outages is not None:
+                late, fails = self._outages.signs(name)
+                wait += late
+                if fails:
+                    self._failing.add(name)
+            self.sim.call_in(wait + self._latency(), self._finish, name)
 
     def _finish(self, name: str) -> None:
         """Write the outcome from the cached copy; a refused write is tried again with a fresh one."""
+        if self._outages is not None and self.now < self._outages.issuer_until:
+            self.sim.call_in(self._outages.issuer_until - self.now, self._finish, name)
+            return
         request = self._cache.get(name)
         if request is None:
             self._done(name)
@@ -167,7 +178,7 @@ class ExternalIssuer(OutsideClient):
         assert request.spec is not None
         csr: SigningRequest = request.spec["request"]
         now = self.sim.unix_seconds
-        if self._luck() < self._issuer.failure_rate:
+        if self._luck() < self._issuer.failure_rate or name in self._failing:
             status = failed_status(request.status, "the external issuer refused", now)
         else:
             signed = sign(csr, f"external-{name}", now, self._lifetime)

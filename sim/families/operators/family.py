@@ -56,6 +56,7 @@ class OperatorsPopulation:
             self._writers = OtherWriters(surroundings, writers)
             self.created.append(self._writers.created)
         self._managers: list[Manager] = []
+        self._programs: dict[str, tuple[Program, int]] = {}
         for program in programs(operators):
             self._managers.append(program.start(surroundings))
         for settings in scenario.operators:
@@ -63,17 +64,26 @@ class OperatorsPopulation:
             for replica in range(settings.replicas):
                 name = settings.name if not replica else f"{settings.name}-{replica + 1}"
                 program = Program(name, controllers, settings.client, settings.name, settings.queue)
+                self._programs[name] = (program, settings.restart_takes)
                 self._start(program)
                 for at in settings.restarts:
-                    self._sim.call_in(at, self._kill, program, settings.restart_takes)
+                    self._sim.call_in(at, self.kill, name, 0)
 
     def _start(self, program: Program) -> None:
         self._managers.append(program.start(self._surroundings))
 
-    def _kill(self, program: Program, takes: int) -> None:
-        running = next(each for each in reversed(self._managers) if each.process.name == program.name)
+    leader = ""
+    """Nobody is elected among operators."""
+
+    def kill(self, name: str, down_for: int) -> bool:
+        """Kill a process, which is started again after ``down_for`` nanoseconds; False where there is none to kill."""
+        running = next((each for each in reversed(self._managers) if each.process.name == name), None)
+        if name not in self._programs or running is None or running.process.stopped:
+            return False
+        program, takes = self._programs[name]
         running.stop()
-        self._sim.call_in(takes, self._start, program)
+        self._sim.call_in(down_for + takes, self._start, program)
+        return True
 
     def start(self) -> None:
         """Begin to create what the workload asks for; the processes wait for events."""

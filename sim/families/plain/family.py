@@ -60,6 +60,13 @@ class PlainPopulation:
     def quieten(self) -> None:
         """They end with the run."""
 
+    leader = ""
+    """They elect nobody."""
+
+    def kill(self, name: str, down_for: int) -> bool:
+        """There is no process to kill."""
+        return False
+
     def processes(self) -> Iterator[Manager]:
         """None: they are no controllers."""
         return iter(())
