@@ -7,12 +7,9 @@ server says "later" (rest/request.go, rest/with_retry.go v0.27; golang.org/x/net
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol
 
 from sim.client.effects import Failure, Get
-from sim.client.events import EventRecorder
-from sim.client.informer import Informer
 from sim.client.parts import Parts
 from sim.client.process import Process
 from sim.client.rest import Answered, Request
@@ -20,7 +17,6 @@ from sim.cluster.messages import Later, Response
 from sim.cluster.outages import Outages
 from sim.cluster.requests import InFlight
 from sim.cluster.server import Server
-from sim.kernel.simulation import Simulation
 from sim.units import MS, SECOND
 
 HOST = "127.0.0.1:6443"
@@ -183,19 +179,19 @@ class BreakableRequest(Request):
 
     def _expire(self) -> None:
         link = self.process.link
-        assert link is not None
+        assert isinstance(link, Link)
         if not self.process.stopped and link.given_up(self):
             self.fail("context deadline exceeded")
 
     def arrive(self, response: Response) -> None:
         """The answer reaches the client, if its connection is still there."""
         link = self.process.link
-        assert link is not None
+        assert isinstance(link, Link)
         link.through(self._arrived, response)
 
     def _arrived(self, response: Response) -> None:
         process = self.process
-        assert process.link is not None
+        assert isinstance(process.link, Link)
         if process.stopped or not process.link.over(self):
             return
         if isinstance(response, Later) and self._tries < MAX_RETRIES:
@@ -255,28 +251,15 @@ class BreakableRequest(Request):
 class Network:
     """The links of all processes, by name; the latest run of each."""
 
-    def __init__(self, simulation: Simulation, server: Server, outages: Outages) -> None:
-        self._sim = simulation
+    def __init__(self, server: Server, outages: Outages, breakable: Callable[[Parts], Parts]) -> None:
         self.server = server
         self.outages = outages
+        self.breakable = breakable
         self.links: dict[str, Link] = {}
         self.servers: dict[str, int] = {}
         """Which API server a process connects to, if not the first."""
         self.skews: dict[str, int] = {}
         """By how much clocks are ahead, in nanoseconds."""
-
-    @staticmethod
-    def breakable(parts: Parts) -> Parts:
-        """The parts of a process, with client-go's own ones made such that they can fail."""
-        from sim.client.patient import PatientEventRecorder
-        from sim.client.reflector import Reflector
-
-        return replace(
-            parts,
-            request=BreakableRequest if parts.request is Request else parts.request,
-            informer=Reflector if parts.informer is Informer else parts.informer,
-            events=PatientEventRecorder if parts.events is EventRecorder else parts.events,
-        )
 
     def join(self, process: Process) -> Link:
         """A process starts."""

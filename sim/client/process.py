@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sim.client.connection import Connection
-from sim.client.surroundings import Surroundings
+from sim.client.surroundings import BreakableWay, Surroundings
 from sim.client.throttle import Throttle
 from sim.cluster.requests import InFlight
 from sim.kernel.go import GoProcess
 from sim.kernel.streams import Streams
 
 if TYPE_CHECKING:
-    from sim.client.link import Link
     from sim.client.parts import Parts
 
 
@@ -67,7 +66,7 @@ class Process:
         self.stopped = False
         network, chosen = surroundings.breaks, parts or surroundings.parts
         self.parts: Parts = chosen if network is None else network.breakable(chosen)
-        self.link: Link | None = None if network is None else network.join(self)
+        self.link: BreakableWay | None = None if network is None else network.join(self)
 
     def stop(self) -> None:
         """Kill the process: caches, queues, waits and unsent requests are gone; what the server has goes on."""

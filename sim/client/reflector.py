@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 from sim.client import writes
 from sim.client.informer import Informer
-from sim.client.link import DIAL_TIMEOUT, HOST, REFUSED
+from sim.client.link import DIAL_TIMEOUT, HOST, REFUSED, Link
 from sim.client.process import Process
 from sim.cluster.messages import Later
 from sim.cluster.objects import Object
@@ -53,7 +53,7 @@ class Reflector(Informer):
 
     def __init__(self, process: Process, kind: str) -> None:
         super().__init__(process, kind)
-        assert process.link is not None
+        assert isinstance(process.link, Link)
         self._link = process.link
         self._sim = process.sim
         draw = process.streams.uniform(f"informer/{kind}", "backoff")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.client.listener import ProcessListener
+from sim.cluster.requests import InFlight
 from sim.cluster.server import Server
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
@@ -13,8 +15,35 @@ from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 
 if TYPE_CHECKING:
-    from sim.client.link import Network
     from sim.client.parts import Parts
+    from sim.cluster.outages import Outages
+
+
+class BreakableWay(Protocol):
+    """A process's way to the API server, which may break."""
+
+    @property
+    def network(self) -> Breaks:
+        """What it is one of."""
+
+    def send(self, request: InFlight) -> None:
+        """Send a request, if there is a connection to be had."""
+
+    def hang_up(self) -> None:
+        """The process is killed."""
+
+
+class Breaks(Protocol):
+    """What may break between all processes and the server: ``sim.client.link``."""
+
+    outages: Outages
+
+    @property
+    def breakable(self) -> Callable[[Parts], Parts]:
+        """Makes the parts of a process such that they can fail."""
+
+    def join(self, process: Any) -> BreakableWay:
+        """A process starts; returns its way to the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +58,5 @@ class Surroundings:
     listener: ProcessListener
     parts: Parts
     """What the processes of controllers are built from."""
-    breaks: Network | None = None
+    breaks: Breaks | None = None
     """What may break between processes and server; None where there are no faults."""

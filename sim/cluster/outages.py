@@ -66,7 +66,7 @@ class Client(Protocol):
         """The connection of this request breaks."""
 
 
-class Rule:
+class MessageRule:
     """A fault of messages that is in force: which of them it befalls."""
 
     def __init__(self, fault: PlannedFault, draw: Callable[[], float]) -> None:
@@ -119,7 +119,7 @@ class Outages:
         self._draw = simulation.streams.uniform("faults", "luck")
         self.caches = [WatchCache(simulation, api.store, self.on_publish) for _ in range(2)]
         """The watch caches of the API server and of a second one before the same etcd."""
-        self.rules: list[Rule] = []
+        self.rules: list[MessageRule] = []
         self.down_until = 0
         """While it is down: when it is started again."""
         self.serves_from = 0
@@ -136,9 +136,9 @@ class Outages:
         self._timed_out: set[InFlight] = set()
         self._free_at: dict[Watch, int] = {}
 
-    def rule(self, fault: PlannedFault) -> Rule:
+    def rule(self, fault: PlannedFault) -> MessageRule:
         """Let a rule be in force; whoever began it takes it out of ``rules`` when it is over."""
-        rule = Rule(fault, self._draw)
+        rule = MessageRule(fault, self._draw)
         self.rules.append(rule)
         return rule
 
@@ -248,7 +248,7 @@ class Outages:
                 return _refusal(fault)
         return held
 
-    def _is_about(self, rule: Rule, request: InFlight, write: Write, process: str) -> bool:
+    def _is_about(self, rule: MessageRule, request: InFlight, write: Write, process: str) -> bool:
         if rule.fault.target == "webhook":
             if write.verb in _READS:
                 return False
@@ -336,7 +336,7 @@ class Outages:
             return free_at - now
         return 0
 
-    def _of(self, *targets: str) -> Iterator[Rule]:
+    def _of(self, *targets: str) -> Iterator[MessageRule]:
         return (rule for rule in self.rules if rule.fault.target in targets)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sim.client.breakable import breakable
 from sim.client.link import Link, Network
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import Kind
 from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.cluster.outages import Outages, Rule
+from sim.cluster.outages import MessageRule, Outages
 from sim.cluster.requests import InFlight, Sent
 from sim.cluster.server import Server
 from sim.families.family import Population
@@ -45,7 +46,7 @@ class Happenings:
     def network(self, server: Server) -> Network:
         """The links of all processes to the server."""
         self._server = server
-        self._network = Network(self._sim, server, self.outages)
+        self._network = Network(server, self.outages, breakable)
         return self._network
 
     def begin(self, scenario: Scenario, populations: Sequence[Population]) -> None:
@@ -187,7 +188,7 @@ class Happenings:
         if fault.lasts is not None:
             self._sim.call_in(fault.lasts, self._over, rule)
 
-    def _over(self, rule: Rule) -> None:
+    def _over(self, rule: MessageRule) -> None:
         self.outages.rules.remove(rule)
 
     _delay = _drop = _refuse = _message
