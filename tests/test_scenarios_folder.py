@@ -41,7 +41,7 @@ def test_each_means_the_same_to_any_yaml_reader(path):
 
 def test_the_tutorial_teaches_every_block():
     written = yaml.safe_load((FOLDER / "tutorial.yaml").read_text("utf-8"))
-    others = {"recording", "contention", "clients", "kinds", "operators", "faults"}
+    others = {"recording", "contention", "clients", "kinds", "operators", "faults", "properties", "perturbations"}
     assert set(Scenario.model_fields) - set(written) == others
     comments = [line for line in (FOLDER / "tutorial.yaml").read_text("utf-8").splitlines() if line.startswith("#")]
     assert len(comments) > 15

@@ -12,7 +12,7 @@ from sim.recording.columns import LOSSES, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
 
 SECONDS = 1e-9
-_LATE = 5_000_000_000
+LATE = 5_000_000_000
 """Nanoseconds at the end in which nothing should be written any more, where a replication had settled by then."""
 
 
@@ -47,7 +47,7 @@ def _requests(replication: Replication) -> Metrics:
         REQUESTS, "actor", "verb", "code", "reason", "written_version", "decided_ns"
     )
     controllers = {row[RECONCILES.index("controller")] for row in replication.reconciles}
-    late_from = replication.ended_ns - _LATE
+    late_from = replication.ended_ns - LATE
     exists = nothing = late = 0
     requests: Sequence[Row] = replication.requests
     for row in requests:
@@ -62,7 +62,7 @@ def _requests(replication: Replication) -> Metrics:
         "already_exists": exists,
         "writes_without_change": nothing,
         "duplicates": replication.duplicates,
-        "late_writes": late / (_LATE * SECONDS),
+        "late_writes": late / (LATE * SECONDS),
     }
 
 

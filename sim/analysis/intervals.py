@@ -18,6 +18,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
+from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from sim.analysis.distributions import student_quantile
@@ -56,6 +57,17 @@ def mean_interval(values: Iterable[float | None]) -> Estimate:
     if mean is None or half is None:
         return Estimate(mean, None, None, len(known))
     return Estimate(mean, mean - half, mean + half, len(known))
+
+
+def share_interval(hits: int, n: int) -> Estimate:
+    """Return the share of ``hits`` among ``n`` trials with Wilson's 95% interval, which is one of no hits too."""
+    if not n:
+        return NOTHING
+    z2 = NormalDist().inv_cdf(0.975) ** 2
+    share = hits / n
+    middle, half = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
+    low, high = ((middle + sign * half) / (1 + z2 / n) for sign in (-1, 1))
+    return Estimate(share, max(low, 0.0) if hits else 0.0, min(high, 1.0) if hits < n else 1.0, n)
 
 
 def amount_interval(values: Iterable[float | None], most: float = math.inf) -> Estimate:

@@ -23,6 +23,8 @@ class Measured:
     metrics: Metrics
     times_to_ready: array[float]
     violations: tuple[str, ...] = field(default=())
+    broken: tuple[str, ...] = field(default=())
+    """The scenario's properties that did not hold, one sentence each."""
 
 
 def series(replications: Sequence[Measured], key: str) -> list[float | None]:

@@ -35,6 +35,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
     times = {q: found.get(f"time_to_ready.{q}", NOTHING) for q in QUANTILES}
     pooled = {q: found.get(f"time_to_ready_pooled.{q}", NOTHING) for q in QUANTILES}
     events = ratio_interval(totals(replications, "events"), totals(replications, "requests"))
+    broken = [{"replication": each.index + 1, "property": one} for each in replications for one in each.broken]
     return {
         "scenario": scenario.name,
         "strategy": scenario.strategy,
@@ -79,6 +80,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
             for each in replications
             for violation in each.violations
         ],
+        **({"broken": broken} if broken else {}),
     }
 
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "metrics": Command("sim.cli.metrics", "metrics", "Print a replication's metrics under real clusters' names."),
     "sweep": Command("sim.cli.sweep", "sweep", "Run every combination of settings, and rank them."),
     "tune": Command("sim.cli.tune", "tune", "Search a better retry budget, and say how sure that is."),
+    "explore": Command("sim.cli.explore", "explore", "Search schedules for one that breaks a property, and shrink it."),
     "budget": Command("sim.cli.budget", "budget", "Say how many tries a write takes, and how many are enough."),
     "init": Command("sim.cli.init", "init", "Draft a scenario from a cluster's objects and logs, or from nothing."),
     "scenarios": Command("sim.cli.scenarios", "scenarios", "List the scenarios that come with the project."),
@@ -59,7 +60,7 @@ _ROWS = ("pandas", "pyarrow")
 _PICTURES = (*_ROWS, "matplotlib")
 NEEDS = {
     **dict.fromkeys(("attribution", "explain", "diff", "metrics"), _ROWS),
-    **dict.fromkeys(("sweep", "budget", "advise"), _PICTURES),
+    **dict.fromkeys(("sweep", "budget", "advise", "explore"), _PICTURES),
     "tune": (*_PICTURES, "scipy", "optuna", "SALib"),
     "report": (*_PICTURES, "jinja2"),
     "trace": (*_ROWS, "perfetto"),

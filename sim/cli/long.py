@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal
     from sim.experiment.limits import Limits
+    from sim.experiment.spread import Spread
     from sim.experiment.work import Destination
     from sim.scenario.model import Scenario
 
@@ -35,6 +36,7 @@ class Work(NamedTuple):
     evaluator: Evaluator
     journal: Journal
     place: Destination
+    spread: Spread
 
 
 @contextmanager
@@ -48,8 +50,12 @@ def work(
     expected: int,
     command: str,
     most: Limits,
+    pieces: str = "replications",
 ) -> Iterator[Work]:
-    """Open the journal and the executor; on an interruption say what is kept and how to go on."""
+    """Open the journal and the executor; on an interruption say what is kept and how to go on.
+
+    ``pieces`` is what the journal's lines are called.
+    """
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal, JournalError, version
     from sim.experiment.limits import LimitReached
@@ -63,36 +69,32 @@ def work(
     except JournalError as error:
         raise BadInput(str(error)) from None
     with journal:
-        if journal.found:
-            complain(f"going on from {len(journal.found)} replications in {where.journal}")
-        evaluator: Evaluator | None = None
+        if journal.lines:
+            complain(f"going on from {journal.lines} {pieces} in {where.journal}")
         try:
             with opened(executor, expected, version) as spread, progress_bar(scenario.name) as progress:
                 evaluator = Evaluator(spread, journal, expected=expected, progress=progress, limits=most)
-                yield Work(evaluator, journal, where)
+                yield Work(evaluator, journal, where, spread)
         except SpreadError as error:
-            _discard(journal, evaluator)
+            _discard(journal)
             raise BadInput(f"--executor {error}") from None
         except LimitReached as reached:
-            done = len(journal.found) + (evaluator.ran if evaluator is not None else 0)
-            _discard(journal, evaluator)
-            kept = (
-                f"; {done} finished replications are kept in {where.journal}: the same command goes on" if done else ""
-            )
+            done = journal.lines
+            _discard(journal)
+            kept = f"; {done} finished {pieces} are kept in {where.journal}: the same command goes on" if done else ""
             raise BadInput(f"{reached}{kept}") from None
         except (KeyboardInterrupt, SystemExit) as stop:
-            done = len(journal.found) + (evaluator.ran if evaluator is not None else 0)
-            complain(f"interrupted; {done} finished replications are kept in {where.journal}")
+            complain(f"interrupted; {journal.lines} finished {pieces} are kept in {where.journal}")
             complain(f"to go on, start the same command again: {command}")
             raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)) from None
         except Exception:
-            _discard(journal, evaluator)
+            _discard(journal)
             raise
 
 
-def _discard(journal: Journal, evaluator: Evaluator | None) -> None:
+def _discard(journal: Journal) -> None:
     """Remove a journal in which there is nothing."""
-    if not journal.found and not (evaluator and evaluator.ran):
+    if not journal.lines:
         journal.path.unlink(missing_ok=True)
 
 

@@ -67,6 +67,7 @@ def perform(job: Job) -> Done:
         metrics=metrics,
         times_to_ready=times_to_ready(replication.objects),
         violations=tuple(replication.violations),
+        broken=tuple(map(str, replication.broken)),
     )
     return Done(
         measured,

@@ -86,6 +86,9 @@ class Journal:
             os.close(self._file)
             raise JournalError(f"{path} is in use: the same command is running already") from None
         self.found: dict[tuple[str, int], Measured] = {}
+        self.pieces: dict[str, Any] = {}
+        """Other work that is done, by a hash of what was asked."""
+        self.lines = 0
         self._read()
 
     def __enter__(self) -> Journal:
@@ -104,10 +107,14 @@ class Journal:
                     entry = load_json(line) if line.endswith(b"\n") else None
                     if entry is None:
                         break
-                    self.found[entry["scenario"], entry["replication"]] = _measured(entry)
+                    if "piece" in entry:
+                        self.pieces[entry["piece"]] = entry["came_to"]
+                    else:
+                        self.found[entry["scenario"], entry["replication"]] = _measured(entry)
                 except (ValueError, KeyError, TypeError):
                     break  # torn, and whatever follows it is not to be trusted
                 sound += len(line)
+                self.lines += 1
         os.ftruncate(self._file, sound)
 
     def add(self, scenario: str, measured: Measured) -> None:
@@ -120,6 +127,13 @@ class Journal:
             "metrics": kept(measured.metrics),
             "violations": measured.violations,
         }
+        self._append(entry)
+
+    def keep(self, piece: str, came_to: Any) -> None:
+        """Keep what the piece of work with this hash came to, as plain data."""
+        self._append({"piece": piece, "came_to": came_to})
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
         line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         whole = os.fstat(self._file).st_size
         try:
@@ -128,6 +142,7 @@ class Journal:
         except OSError:
             os.ftruncate(self._file, whole)
             raise
+        self.lines += 1
 
 
 def kept(metrics: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -10,8 +10,10 @@ from itertools import islice
 from typing import Any
 
 from sim.analysis.contention import violations as accepted_unseen
+from sim.analysis.properties import built_in
 from sim.client.parts import Parts
 from sim.client.standard import STANDARD
+from sim.cluster.holding import HeldRequests, held_requests
 from sim.cluster.objects import Object
 from sim.cluster.render import managed_fields_bytes
 from sim.experiment.invariants import violations
@@ -25,16 +27,19 @@ from sim.families.operators.kinds import brought
 from sim.families.operators.operator import Operator
 from sim.families.plain.family import PLAIN, PlainPopulation
 from sim.kernel.clock import unix_seconds
+from sim.kernel.perturbing import Bends, BentStreams
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
 from sim.recording.columns import LOGS, RECONCILES
 from sim.recording.contended import LateRows, contended_of
+from sim.recording.properties import PropertyMonitor
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
 from sim.recording.rows import Rows, take
 from sim.scenario.expressions import EvaluationError
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
+from sim.scenario.properties import Perturbation
 from sim.scenario.reading.profile_file import profile_of
 from sim.world.world import World
 
@@ -49,18 +54,42 @@ def world_of(
     parts: Parts = STANDARD,
     operators: Sequence[type[Operator]] = (),
     family: Family | None = None,
+    bends: Bends | None = None,
+    held: HeldRequests | None = None,
 ) -> World:
     """Return the cluster of replication ``index`` (from 0) before its start, with a recorder that listens to it.
 
-    ``family`` takes the place of the one that the scenario asks for.
+    ``family`` takes the place of the one that the scenario asks for; ``bends`` and ``held`` that of its perturbations.
     """
     family = family or family_of(scenario)
     described = scenario.operators if family is CERT_MANAGER else ()
     beside = [partial(OperatorsPopulation, operators=operators)] if operators or described else []
-    streams = Streams(scenario.seed, index)
+    bends, held = bends or bends_of(scenario.perturbations), held or held_of(scenario.perturbations)
+    streams = Streams(scenario.seed, index) if bends is None else BentStreams(scenario.seed, index, bends)
     recorder = Recorder(None if scenario.workload.kind == "Certificate" else family.subject)
     kinds = brought(scenario.kinds)
-    return World(scenario, profile or profile_of(scenario), streams, recorder, family, beside, parts, kinds)
+    return World(scenario, profile or profile_of(scenario), streams, recorder, family, beside, parts, kinds, held)
+
+
+def bends_of(perturbations: Sequence[Perturbation]) -> Bends | None:
+    """Return what perturbations change of random streams; None where there is nothing."""
+    drawn = [each for each in perturbations if each.request is None]
+    bends = Bends()
+    for each in drawn:
+        if each.tie is not None:
+            bends.ties[each.tie] = each.turn == "first"
+        elif each.draw is not None and each.number is None:
+            bends.each[each.draw] += each.delay or 0
+        elif each.draw is not None and each.number is not None:
+            at = bends.delays[each.draw]
+            at[each.number] = at.get(each.number, 0) + (each.delay or 0)
+    return bends if drawn else None
+
+
+def held_of(perturbations: Sequence[Perturbation]) -> HeldRequests | None:
+    """Return the requests that perturbations hold up; None where there are none."""
+    held = [(each.request, each.of or "", each.number or 0, each.delay or 0) for each in perturbations if each.request]
+    return held_requests(held) if held else None
 
 
 def family_of(scenario: Scenario) -> Family:
@@ -83,7 +112,7 @@ def replicate(
     ``parts`` are what the controllers' process is built from; ``operators`` run beside cert-manager, each in a
     process of its own. ``watch`` surrounds the simulation while it runs. The same arguments give the same digest.
     """
-    with _no_garbage_collection(), _told_where(scenario):
+    with no_garbage_collection(), _told_where(scenario):
         world = world_of(scenario, index, profile, parts, operators)
         replication = played(world, index, watch)
         world.take_apart()
@@ -91,14 +120,45 @@ def replicate(
     return replication
 
 
-def played(world: World, index: int, watch: Watch = nullcontext) -> Replication:
-    """Run a world to its end and hand over what was recorded."""
+def played(
+    world: World,
+    index: int,
+    watch: Watch = nullcontext,
+    *,
+    digested: bool = True,
+    monitor: PropertyMonitor | None = None,
+) -> Replication:
+    """Run a world to its end and hand over what was recorded, with a digest or, for who needs none, without.
+
+    ``monitor`` watches it already; otherwise one does where the scenario has properties.
+    """
+    asked = world.scenario.properties
+    monitor = monitor or (monitoring(world) if asked else None)
     with watch(world.sim):
         world.run()
     population = world.populations[0]
     if isinstance(population, PlainPopulation):
         return _of_clients(world, population, index)
-    return _of_subjects(world, index)
+    replication = _of_subjects(world, index, digested)
+    if monitor is not None:
+        monitor.finish()
+        replication.broken += monitor.broken
+        for each in asked:
+            replication.broken += built_in(each, replication)
+    return replication
+
+
+def monitoring(world: World) -> PropertyMonitor:
+    """Watch a world that has not begun for its scenario's properties."""
+    bends = world.sim.streams.bends if isinstance(world.sim.streams, BentStreams) else Bends()
+    held = world.held or held_requests(())
+    return PropertyMonitor(
+        world.scenario.properties,
+        world.family.subject.kind,
+        world.api.store,
+        world.sim,
+        lambda: bends.added + held.added,
+    )
 
 
 def remains(world: World) -> Remains | OperatorRemains:
@@ -130,7 +190,7 @@ def _of_clients(world: World, population: PlainPopulation, index: int) -> Replic
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Nearly everything made meanwhile lives until the end, so looking for garbage only costs time.
 
     What is left then are rows, which the collector need not look at soon either.
@@ -164,7 +224,7 @@ def _key_of(value: Any, said: str, path: str = "") -> str:
     return next((key for name, below in items if (key := _key_of(below, said, f"{path}.{name}".lstrip(".")))), "")
 
 
-def _of_subjects(world: World, index: int) -> Replication:
+def _of_subjects(world: World, index: int, digested: bool) -> Replication:
     scenario, recorder = world.scenario, world.listener
     assert isinstance(recorder, Recorder)
     store, kind = world.api.store, world.family.subject.kind
@@ -182,7 +242,7 @@ def _of_subjects(world: World, index: int) -> Replication:
     return Replication(
         index,
         scenario.seed,
-        recorder.digest(objects),
+        recorder.digest(objects) if digested else "",
         world.sim.now,
         world.settled,
         recorder.requests,

@@ -80,8 +80,9 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether every expectation of the scenario is met and no invariant was violated."""
-        return not self.summary["violations"] and all(each["met"] for each in self.summary["expectations"])
+        """Whether all that the scenario expects is met, its properties held, and no invariant was violated."""
+        wrong = self.summary["violations"] or self.summary.get("broken")
+        return not wrong and all(each["met"] for each in self.summary["expectations"])
 
     def only(self, replication: int) -> Result:
         """Return the result of one replication, counted from 1; of a results folder only its rows are read.
@@ -249,6 +250,7 @@ def _read_measured(path: Path) -> list[Measured]:
             seed=row.pop("seed"),
             digest=row.pop("digest"),
             violations=tuple(row.pop("violated")),
+            broken=tuple(row.pop("broken", None) or ()),
             # Of the parts (requests.code.409) a replication lists those that it has.
             metrics={key: value for key, value in row.items() if value is not None or "." not in key},
             times_to_ready=times.get(number, array("d")),
@@ -259,12 +261,14 @@ def _read_measured(path: Path) -> list[Measured]:
 
 def replication_rows(measured: list[Measured]) -> list[dict[str, Any]]:
     """Return one row per replication, numbered from 1: seed, digest and its figures."""
+    any_broken = any(each.broken for each in measured)
     return [
         {
             "replication": each.index + 1,
             "seed": each.seed,
             "digest": each.digest,
             "violated": list(each.violations),
+            **({"broken": list(each.broken)} if any_broken else {}),
             **each.metrics,
         }
         for each in measured

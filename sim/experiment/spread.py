@@ -155,8 +155,8 @@ def opened(name: str | None, expected: int, check: Callable[[], str] | None = No
         yield AdaptiveSpread(expected)
     elif name == "in-process":
         yield SpreadHere()
-    elif name == "processes":
-        yield Joblib("loky")
+    elif name == "processes" or name.startswith("processes:"):
+        yield Joblib("loky", int(name.partition(":")[2] or 0) or None)
     elif name == "threads":
         yield Joblib("threading")
     elif name.startswith(DASK):

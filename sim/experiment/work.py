@@ -61,7 +61,7 @@ class Files:
     kind: str
     document: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
-    picture: Figure
+    picture: Figure | None
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,7 +79,8 @@ def publish(where: Destination, journal: Journal, files: Files, scenario: Scenar
             table.to_parquet(folder.path / f"{name}.parquet", index=False)
         for name, text in {results.SCENARIO: scenario.to_yaml(), **files.texts}.items():
             (folder.path / name).write_text(text, encoding="utf-8")
-        files.picture.savefig(folder.path / f"{files.kind}.png", dpi=120, bbox_inches="tight")
+        if files.picture is not None:
+            files.picture.savefig(folder.path / f"{files.kind}.png", dpi=120, bbox_inches="tight")
         shutil.copyfile(journal.path, folder.path / JOURNAL)
         results.write_json(folder.path / results.MANIFEST, manifest(scenario, files.document, origin, files.kind))
         published = folder.publish()

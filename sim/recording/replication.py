@@ -10,6 +10,7 @@ from sim.kernel.clock import EPOCH
 
 if TYPE_CHECKING:
     from sim.recording.contended import Contended
+    from sim.recording.properties import Broken
 
 
 @dataclass(slots=True)
@@ -45,3 +46,5 @@ class Replication:
     """Objects created for an owner for which their creator had created the same before; not of Certificates."""
     contended: Contended | None = None
     """What a contention recorded; its rows above are made from that."""
+    broken: list[Broken] = field(default_factory=list)
+    """The scenario's properties that did not hold."""

@@ -29,6 +29,15 @@ HAZARDS = (
 """Figures of operators: what goes wrong beyond the 409."""
 
 
+def _broken(summary: Summary) -> str:
+    found = summary["broken"]
+    lines = [f"{len(found)} time{'s' * (len(found) != 1)} a property of the scenario was broken:"]
+    lines += [f"  replication {each['replication']}: {each['property']}" for each in found[:SHOWN_VIOLATIONS]]
+    if len(found) > SHOWN_VIOLATIONS:
+        lines.append(f"  ... and {len(found) - SHOWN_VIOLATIONS} more in summary.json")
+    return "\n".join(lines)
+
+
 def kind(summary: Summary) -> str:
     """Return the kind that the figures are about."""
     return str(summary.get("kind", CERTIFICATE))  # an earlier version's results have none
@@ -47,6 +56,8 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     parts: list[RenderableType] = []
     if summary["violations"]:
         parts.append(bold(_violations(summary), "red"))
+    if summary.get("broken"):
+        parts.append(bold(_broken(summary), "red"))
     # An earlier version's results say nothing of their end.
     ended = [summary["ending"]["said"]] if "ending" in summary else []
     parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)])]

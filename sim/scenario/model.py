@@ -19,6 +19,7 @@ from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER, KindSettings, misnam
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
 from sim.scenario.operators import OperatorSettings, operator_faults
+from sim.scenario.properties import Perturbation, Property
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
 from sim.scenario.workload import (
@@ -204,6 +205,12 @@ class Scenario(Part):
             "propertyNames": {"enum": [*METRICS, *ALIASES]},
             "additionalProperties": {"type": "string", "pattern": CONDITION_PATTERN},
         },
+    )
+    properties: list[Property] = Field(
+        default=[], description="what must hold, beside what explore looks for anyway. Default: none"
+    )
+    perturbations: list[Perturbation] = Field(
+        default=[], description="changes of the schedule, as requeue explore finds them. Default: none"
     )
     profile: str | None = Field(
         default=None,

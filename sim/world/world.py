@@ -13,6 +13,7 @@ from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.builtin import registry
+from sim.cluster.holding import HeldRequests
 from sim.cluster.kinds import Kind
 from sim.cluster.listener import Listener
 from sim.cluster.server import Server
@@ -51,6 +52,7 @@ class World:
         beside: Sequence[Populate] = (),
         parts: Parts = STANDARD,
         kinds: Iterable[Kind] = (),
+        held: HeldRequests | None = None,
     ) -> None:
         self.scenario = scenario
         self.family = family
@@ -61,6 +63,11 @@ class World:
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
         self.api = ApiServer(Store(registry((*family.kinds(), *kinds))))
         happenings = Happenings(self.sim, self.machine, self.api, listener) if scenario.faults else None
+        outages = None if happenings is None else happenings.outages
+        if held is not None:
+            held.behind = outages
+        self.held = held
+        """Requests that are held up on their way to the server, if any may be."""
         self.server = Server(
             self.sim,
             self.machine,
@@ -69,7 +76,7 @@ class World:
             scenario,
             profile.server,
             family.service_class,
-            None if happenings is None else happenings.outages,
+            self.held or outages,
         )
         breaks = None if happenings is None else happenings.network(self.server)
         surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, listener, parts, breaks)

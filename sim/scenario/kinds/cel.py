@@ -11,6 +11,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from types import ModuleType
@@ -19,6 +20,7 @@ from typing import Any
 from sim.scenario.kinds.structural import Schema, SchemaError
 
 
+@cache
 def engine() -> Any:
     """The library's compiled half. Importing the whole would load its command line as well, which takes 0.1 s more."""
     if "cel" not in sys.modules:

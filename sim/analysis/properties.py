@@ -1,0 +1,51 @@
+"""Properties that are built in, judged by what was recorded: the same figures as everywhere else."""
+
+from __future__ import annotations
+
+from sim.analysis.hazards import LATE, hazards
+from sim.recording.columns import LOSSES, OBJECTS
+from sim.recording.properties import Broken
+from sim.recording.replication import Replication
+from sim.scenario.properties import Property
+from sim.units import SECOND
+
+HOT = 2.0
+"""Writes a second for each object from which on a loop is hot."""
+
+
+def built_in(settings: Property, replication: Replication) -> list[Broken]:
+    """Return where a property that is built in does not hold; nothing of one with an expression."""
+    name = settings.name
+    match settings.builtin:
+        case "settles":
+            return [Broken(name, *each) for each in _unsettled(replication)]
+        case "no-lost-write":
+            return [Broken(name, *each) for each in _lost(replication)]
+        case "no-duplicate":
+            count = replication.duplicates
+            why = f"{count} objects were created for an owner that had one like it from the same creator"
+            return [Broken(name, "", replication.ended_ns, why)] if count else []
+        case "no-hot-loop":
+            late = hazards(replication)["late_writes"] or 0.0
+            share = late / max(len(replication.objects), 1)
+            why = f"controllers stored {share:.1f} writes a second for each object in the last {LATE // SECOND} s"
+            return [Broken(name, "", replication.ended_ns, why)] if share >= HOT else []
+    return []
+
+
+def _unsettled(replication: Replication) -> list[tuple[str, int, str]]:
+    who, ending, why = (OBJECTS.index(column) for column in ("certificate", "ending", "why"))
+    ended = replication.ended_ns
+    return [
+        (str(row[who]), ended, f"{row[ending]}: {row[why]}") for row in replication.objects if row[ending] != "settled"
+    ]
+
+
+def _lost(replication: Replication) -> list[tuple[str, int, str]]:
+    found = [("", replication.ended_ns, each) for each in replication.violations]
+    for row in replication.losses:
+        lost = dict(zip(LOSSES, row, strict=True))
+        if lost["repaired_ns"] == -1:
+            why = f"{lost['by']} took away {lost['field']} of {lost['of']} unseen, and it never came back"
+            found.append((str(lost["object"]), int(str(lost["lost_ns"])), why))
+    return found

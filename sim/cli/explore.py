@@ -1,0 +1,202 @@
+"""``requeue explore``: search schedules for one that breaks a property, and shrink it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.long import Out, Work, work
+from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Setting, limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sim.experiment.explore import Exploration, Finding, Progressing
+    from sim.scenario.model import Scenario
+
+RUNS = 2000
+"""Runs where neither --runs nor --budget is given."""
+
+
+def explore(
+    scenario: Name,
+    other: Annotated[
+        str | None, typer.Argument(metavar="[OTHER]", help="With --fix-check: the changed scenario.")
+    ] = None,
+    *,
+    budget: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Search so long, such as 10m; then --runs has no default.")
+    ] = None,
+    runs: Annotated[int | None, typer.Option(metavar="N", min=1, help=f"Runs at most; default {RUNS}.")] = None,
+    strategy: Annotated[
+        str, typer.Option(metavar="NAME", help="guided (by abstract states), random, or pct.")
+    ] = "guided",
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of the search; the scenario keeps its own.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes; default all cores. The finding is the same.")
+    ] = None,
+    fix_check: Annotated[
+        bool, typer.Option("--fix-check", help="Try what SCENARIO finds on OTHER: which findings vanish.")
+    ] = False,
+    settings: Setting = None,
+    out: Out = None,
+    max_time: MaxTime = None,
+    max_memory: MaxMemory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search schedules for one that breaks a property, shrink it, and say how likely it is without.
+
+    What must hold: everything settles, no accepted write is lost, nothing is made twice, no hot loop; of Certificates
+    that they become Ready with a Secret whose key matches, with one CertificateRequest a revision; and the scenario's
+    own properties, in CEL. What is changed: the n-th event of a watch or the n-th request of a controller comes late, a
+    duration is longer, a tie is turned.
+
+    \b
+    Examples:
+      requeue explore tutorial --runs 500
+      requeue explore bugs/kubebuilder-1381 --budget 10m --jobs 2
+      requeue explore bugs/kubebuilder-1381 --strategy pct --seed 7
+      requeue explore --fix-check bugs/kubebuilder-1381 bugs/kubebuilder-1381-fixed
+
+    The same seed finds the same, whatever the number of processes. Every finished batch of runs is kept at once:
+    interrupted or killed, the same command goes on where it was.
+
+    The folder holds finding-1.yaml, which requeue run replays to the same digest, its story and its picture, and
+    explore.json. Exit status 1 where a property is broken; with --fix-check where a finding has not vanished.
+    """
+    with bad_input():
+        loaded = load_scenario(scenario, settings or [], None, None)
+        changed = _other(other, fix_check)
+        if loaded.contention is not None:
+            raise BadInput("explore is about controllers, and this scenario is about plain clients (contention)")
+
+        from shlex import join
+
+        from sim.experiment.explore import Exploration
+        from sim.experiment.schedules import STRATEGIES
+        from sim.units import parse_duration
+
+        if strategy not in STRATEGIES:
+            raise BadInput(f"--strategy {strategy}: there are {', '.join(STRATEGIES)}")
+        try:
+            seconds = None if budget is None else parse_duration(budget) / 1e9
+        except ValueError as error:
+            raise BadInput(f"--budget: {error}") from None
+        most = runs if runs is not None else None if budget is not None else RUNS
+        warn(loaded)
+        words = ["requeue", "explore", *(["--fix-check"] if fix_check else []), portable(scenario)]
+        words += [portable(other)] if other is not None else []
+        words += ["--strategy", strategy, "--seed", str(seed), *set_words(settings)]
+        words += ["--runs", str(runs)] if runs is not None else []
+        words += ["--budget", budget] if budget is not None else []
+        options = {"strategy": strategy, "seed": seed}
+        with work(
+            "explore",
+            loaded,
+            options,
+            out=out,
+            executor="in-process" if jobs == 1 else None if jobs is None else f"processes:{jobs}",
+            expected=most or 10_000,
+            command=join(words + (["--out", str(out)] if out is not None else [])),
+            most=limits(max_time, max_memory),
+            pieces="batches of runs",
+        ) as at:
+            search = Exploration(loaded, strategy, seed, at.spread, at.journal, _progress())
+            search.search(most, seconds)
+            findings = [search.finding(name) for name in sorted(search.broken)]
+            document = _document(search, findings, loaded, strategy, seed) | {"command": join(words)}
+            vanished = _fix_check(document, findings, changed)
+            folder = _publish(at, document, findings, loaded, origin(words, scenario))
+    if as_json:
+        emit_json(document)
+    else:
+        from sim.report.exploring import report
+
+        emit(report(document, findings, search.explorer.points, folder, join(words)))
+    if (not vanished) if changed is not None else findings:
+        raise typer.Exit(1)
+
+
+def _other(other: str | None, fix_check: bool) -> Scenario | None:
+    if fix_check != (other is not None):
+        raise BadInput("--fix-check takes two scenarios: the one that findings are sought in, and the changed one")
+    return load_scenario(other, [], None, None) if other is not None else None
+
+
+def _progress() -> Any:
+    """On a terminal one line that is written over; in a pipe nothing."""
+    if not sys.stderr.isatty():
+        return None
+    from sim.report.exploring import progress_line
+
+    def show(seen: Progressing) -> None:
+        sys.stderr.write(f"\r\x1b[K{progress_line(seen)}")
+        sys.stderr.flush()
+
+    return show
+
+
+def _document(
+    search: Exploration, findings: list[Finding], loaded: Scenario, strategy: str, seed: int
+) -> dict[str, Any]:
+    from sim.report.exploring import described
+
+    return {
+        "scenario": loaded.name,
+        "strategy": strategy,
+        "seed": seed,
+        "runs": search.runs,
+        "states": len(search.explorer.seen),
+        "replications": search.runs,
+        "digest": "",
+        **({"bound": search.explorer.said} if strategy == "pct" else {}),
+        "findings": [
+            {
+                "property": each.name,
+                "object": each.broken.object,
+                "broken_s": each.broken.time_ns / 1e9,
+                "why": each.broken.why,
+                "run": each.run,
+                "tries": each.tries,
+                "digest": each.digest,
+                "perturbations": [
+                    {**one.model_dump(mode="json", exclude_defaults=True), "said": described(one), "without": without}
+                    for one, without in each.without
+                ],
+                "plain": each.plain.as_dict() if each.plain is not None else None,
+            }
+            for each in findings
+        ],
+    }
+
+
+def _fix_check(document: dict[str, Any], findings: list[Finding], changed: Scenario | None) -> bool:
+    """Whether every finding has vanished from the changed scenario; says so in the document."""
+    if changed is None:
+        return True
+    from sim.experiment.explore import FIX_TRIES, fix_check
+
+    checked = fix_check(findings, changed, FIX_TRIES)
+    document["fix_check"] = {
+        "scenario": changed.name,
+        "tries": FIX_TRIES,
+        "still_broken": {each.name: count for each, count in checked},
+    }
+    return not any(count for _, count in checked)
+
+
+def _publish(
+    at: Work, document: dict[str, Any], findings: list[Finding], loaded: Scenario, made: dict[str, str]
+) -> Path:
+    from sim.experiment.work import Files, publish
+    from sim.report.exploring import picture_of, story_of
+
+    texts = {}
+    for number, each in enumerate(findings, start=1):
+        texts[f"finding-{number}.yaml"] = each.scenario.to_yaml()
+        texts[f"finding-{number}.txt"] = story_of(each)
+    picture = picture_of(findings[0]) if findings else None
+    return publish(at.place, at.journal, Files("explore", document, {}, picture, texts), loaded, made)

@@ -1,0 +1,199 @@
+"""The search for a schedule that breaks a property: generations of runs, the first finding, and what it comes to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sim.analysis.intervals import Estimate, share_interval
+from sim.experiment.exploring import (
+    Batch,
+    Outcome,
+    Schedule,
+    as_entry,
+    from_entry,
+    play_batch,
+    points_of,
+    prepared,
+    scheduled,
+)
+from sim.experiment.journal import Journal, hash_of
+from sim.experiment.replicate import replicate
+from sim.experiment.result import Result
+from sim.experiment.run import run
+from sim.experiment.schedules import LADDER, MOST, Explorer, StrategyName, first_broken
+from sim.experiment.shrinking import Shrinker
+from sim.recording.properties import Broken
+from sim.scenario.model import Scenario
+from sim.scenario.properties import Perturbation
+
+if TYPE_CHECKING:
+    from sim.experiment.spread import Spread
+
+BATCH = 25
+"""Runs that travel together."""
+GENERATION = 8
+"""Batches between two looks at what they came to: what is proposed next depends on them."""
+FIX_TRIES = 200
+"""Runs by which a finding is tried on a changed scenario."""
+PLAIN = 200
+"""Runs without perturbations by which a finding's odds are estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressing:
+    """How far a search is: runs, their rate a second, abstract states, and broken properties."""
+
+    runs: int
+    rate: float
+    states: int
+    broken: int
+
+
+@dataclass(slots=True)
+class Finding:
+    """A broken property: ``scenario`` replays the shrunk run to ``result``; ``run`` found it, from 1."""
+
+    name: str
+    run: int
+    found: Schedule
+    scenario: Scenario
+    broken: Broken
+    result: Result
+    tries: int
+    without: list[tuple[Perturbation, str]] = field(default_factory=list)
+    """By perturbation what happens without it: "" where the property is broken all the same, else what holds."""
+    plain: Estimate | None = None
+    """Share of runs without perturbations that break the property."""
+
+    @property
+    def digest(self) -> str:
+        """The digest that ``requeue run`` comes to."""
+        return str(self.result.summary["digest"])
+
+
+class Exploration:
+    """One search of one scenario; runs are carried out by ``spread`` and kept in ``journal``."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        strategy: StrategyName,
+        seed: int,
+        spread: Spread,
+        journal: Journal | None = None,
+        progress: Callable[[Progressing], None] | None = None,
+    ) -> None:
+        self.scenario = prepared(scenario, MOST * LADDER[-1])
+        self.explorer = Explorer(strategy, points_of(self.scenario), seed, self.scenario.seed)
+        self._spread = spread
+        self._journal = journal
+        self._progress = progress
+        self.runs = 0
+        self.broken: dict[str, tuple[int, Schedule]] = {}
+        """By property: the number of the first run that broke it, from 1, and its schedule."""
+
+    def search(self, runs: int | None = None, seconds: float | None = None) -> None:
+        """Run until a property is broken, or so many runs or seconds are over."""
+        began = time.monotonic()
+        while not self.broken and (runs is None or self.runs < runs):
+            if seconds is not None and time.monotonic() - began >= seconds:
+                break
+            most = GENERATION * BATCH if runs is None else min(GENERATION * BATCH, runs - self.runs)
+            # The very first alone: it shows the states of the scenario as it stands.
+            numbers = range(self.runs, self.runs + (1 if not self.runs else most))
+            schedules = [self.explorer.propose(number) for number in numbers]
+            outcomes = self._carry_out(schedules)
+            for schedule, outcome in zip(schedules, outcomes, strict=True):
+                self.explorer.learn(schedule, outcome)
+            for name, place in first_broken(schedules, outcomes).items():
+                self.broken.setdefault(name, (numbers[place] + 1, schedules[place]))
+            self.runs += len(schedules)
+            if self._progress is not None:
+                rate = self.runs / max(time.monotonic() - began, 1e-9)
+                self._progress(Progressing(self.runs, rate, len(self.explorer.seen), len(self.broken)))
+
+    def _carry_out(self, schedules: Sequence[Schedule]) -> list[Outcome]:
+        """Return the outcomes in order: batches that the journal has are not run again."""
+        batches = [tuple(schedules[at : at + BATCH]) for at in range(0, len(schedules), BATCH)]
+        keys = [hash_of([each.plain() for each in batch]) for batch in batches]
+        known = self._journal.pieces if self._journal is not None else {}
+        done = {n: from_entry(known[key]) for n, key in enumerate(keys) if key in known}
+        missing = [n for n in range(len(batches)) if n not in done]
+        pieces = [Batch(self.scenario, batches[n]) for n in missing]
+        for place, outcomes in self._spread.unordered(play_batch, pieces):
+            done[missing[place]] = outcomes
+            if self._journal is not None:
+                self._journal.keep(keys[missing[place]], as_entry(outcomes))
+        return [outcome for n in range(len(batches)) for outcome in done[n]]
+
+    def finding(self, name: str, plain: int = PLAIN) -> Finding:
+        """Shrink what broke a property, and say what each perturbation is worth and how likely it is without any."""
+        number, schedule = self.broken[name]
+        asked = [each for each in self.scenario.properties if each.name == name]
+        alone = self.scenario.model_copy(update={"properties": asked})
+        shrinker = Shrinker(alone, schedule, name)
+        shrinker.shrink()
+        found = replayable(shrinker.scenario, shrinker.schedule)
+        first = replicate(found, 0).broken[0]
+        finding = Finding(name, number, schedule, found, first, run(found, jobs=1), shrinker.tries)
+        for place, each in enumerate(found.perturbations):
+            left = (*found.perturbations[:place], *found.perturbations[place + 1 :])
+            broken = replicate(found.model_copy(update={"perturbations": list(left)}), 0).broken
+            finding.without.append((each, "" if broken else "it holds"))
+        finding.plain = self.odds(found, plain)
+        return finding
+
+    def odds(self, found: Scenario, plain: int) -> Estimate:
+        """Return the share of plain runs of a finding's scenario in which its property is broken."""
+        schedules = [Schedule(number) for number in range(1, plain + 1)]
+        pieces = [Batch(found, tuple(schedules[at : at + BATCH])) for at in range(0, plain, BATCH)]
+        broken = 0
+        for _, outcomes in self._spread.unordered(play_batch, pieces):
+            broken += sum(bool(each.broken) for each in outcomes)
+        return share_interval(broken, plain)
+
+
+def replayable(scenario: Scenario, schedule: Schedule) -> Scenario:
+    """Return the scenario of a schedule as ``requeue run`` reads it from its file."""
+    data: dict[str, Any] = scheduled(scenario, schedule).resolved()
+    return Scenario.model_validate(data | {"replications": 1, "expect": {}, "recording": None})
+
+
+def fix_check(findings: Sequence[Finding], other: Scenario, tries: int) -> list[tuple[Finding, int]]:
+    """Try findings on a changed scenario: return each with how many of ``tries`` runs still break its property.
+
+    The first is its very schedule; then come other seeds and numbers near by, as a change moves them.
+    """
+    found = []
+    for each in findings:
+        properties = each.scenario.properties
+        changed = prepared(replace_properties(other, properties), MOST * LADDER[-1])
+        changed = changed.model_copy(update={"properties": properties})
+        outcomes = play_batch(Batch(changed, tuple(_near_schedules(each.scenario, tries))))
+        found.append((each, sum(bool(outcome.broken) for outcome in outcomes)))
+    return found
+
+
+def replace_properties(scenario: Scenario, properties: Sequence[Any]) -> Scenario:
+    """Return a scenario that is judged by other properties."""
+    return scenario.model_copy(update={"properties": list(properties)})
+
+
+def _near_schedules(scenario: Scenario, tries: int) -> list[Schedule]:
+    from random import Random
+
+    kept = tuple(scenario.perturbations)
+    schedules = [Schedule(scenario.seed, kept)]
+    for n in range(1, tries):
+        luck = Random(f"{scenario.seed}/near/{n}")
+        moved = tuple(
+            each
+            if each.number is None
+            else each.model_copy(update={"number": max(each.number + luck.randint(-2, 2), 1)})
+            for each in kept
+        )
+        schedules.append(Schedule(scenario.seed if n % 2 else luck.randrange(1 << 31), moved))
+    return schedules

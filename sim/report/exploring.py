@@ -1,0 +1,136 @@
+"""What ``requeue explore`` says: how far it is, what it found, what each perturbation is worth, how likely it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sim.experiment.exploring import Points
+from sim.report.numbers import write
+from sim.scenario.properties import Perturbation
+from sim.units import format_duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sim.experiment.explore import Finding, Progressing
+
+
+def progress_line(seen: Progressing) -> str:
+    """Return one line on how far a search is."""
+    broken = f"{seen.broken} properties broken" if seen.broken else "nothing broken yet"
+    return f"{seen.runs} runs, {seen.rate:.0f} a second; {seen.states} abstract states; {broken}"
+
+
+def described(one: Perturbation) -> str:
+    """Return what a perturbation does, in words."""
+    late = format_duration(one.delay or 0)
+    nth = "each" if one.number is None else f"{_ordinal(one.number)}"
+    if one.tie is not None:
+        return f"the {_ordinal(one.tie)} call takes the {one.turn} place among those of its instant"
+    if one.request is not None:
+        about = f" about {one.of}" if one.of else ""
+        return (
+            f"{'the ' * (one.number is not None)}{nth} request of {one.request}{about} reaches the server {late} late"
+        )
+    stream = one.draw or ""
+    process, _, rest = stream.rpartition("watch/")
+    if process.endswith("/") or stream.startswith("watch/"):
+        of = f" of {process.rstrip('/')}" if process else ""
+        return f"{'the ' * (one.number is not None)}{nth} event of the {rest} watch{of} comes {late} late"
+    return f"{'the ' * (one.number is not None)}{nth} {stream} takes {late} longer"
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
+    return f"{number}{ending}"
+
+
+def finding_lines(finding: Finding, strategy: str, file: str) -> list[str]:
+    """Return what is said of one finding; ``file`` is the scenario that replays it."""
+    scenario, broken = finding.scenario, finding.broken
+    about = f" ({broken.object})" if broken.object else ""
+    workload = scenario.workload
+    parts = [_count(len(finding.without), "perturbation"), _count(workload.total, f"{workload.kind}")]
+    controllers = sum(len(each.controllers) for each in scenario.operators)
+    parts += [_count(controllers, "described controller")] if controllers else []
+    lines = [
+        f"BROKEN: {broken.property}{about}: {broken.why}",
+        f"  found in run {finding.run} ({strategy}), shrunk in {_count(finding.tries, 'run')} to {', '.join(parts)}, "
+        f"seed {scenario.seed}",
+    ]
+    for number, (one, without) in enumerate(finding.without, start=1):
+        lines += [
+            f"  {number}. {described(one)}",
+            f"     without it: {without or 'broken all the same, with these object numbers and this seed'}",
+        ]
+    if not finding.without:
+        lines.append("  It needs no perturbation: this seed breaks it by itself.")
+    plain = finding.plain
+    if plain is not None and plain.mean is not None and plain.low is not None and plain.high is not None:
+        lines.append(
+            f"  without any perturbation {round(plain.mean * plain.n)} of {plain.n} seeds break it: "
+            f"{write(plain.mean, 'share')} (95% interval {write(plain.low, 'share')} to {write(plain.high, 'share')})"
+        )
+    return [*lines, f"  digest {finding.digest}; replay it: requeue run {file}"]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def report(document: Mapping[str, Any], findings: Sequence[Finding], points: Points, folder: Path, command: str) -> str:
+    """Return what is said at the end of a search."""
+    runs, states = document["runs"], document["states"]
+    lines = [
+        f"{runs} runs of {document['scenario']} ({document['strategy']}, seed {document['seed']}), "
+        f"{states} abstract states, {len(points.threads)} threads",
+        *([document["bound"]] if document.get("bound") else []),
+        "",
+    ]
+    for number, finding in enumerate(findings, start=1):
+        lines += [*finding_lines(finding, document["strategy"], f"{folder}/finding-{number}.yaml"), ""]
+    checked = document.get("fix_check")
+    if checked:
+        for name, count in checked["still_broken"].items():
+            said = f"still broken in {count} of {checked['tries']} tries" if count else "it vanishes"
+            lines.append(f"In {checked['scenario']}: {name}: {said}")
+        lines.append("")
+    if not findings:
+        upper = -math.log(0.05) / runs
+        lines += [
+            "No property was broken.",
+            f"Where {write(upper, 'share')} of all schedules break one, these runs meet it with a certainty of 95%.",
+            "",
+        ]
+    return "\n".join([*lines, f"Results:       {folder}", f"Reproduce it:  {command}"]) + "\n"
+
+
+def story_of(finding: Finding) -> str:
+    """Return the story of the object of a finding: who read and wrote what, when."""
+    from sim.analysis.story import story
+    from sim.report.explain import explanation
+
+    told = story(finding.result.only(1), object_of(finding))
+    lines = explanation(told, title=finding.scenario.name, chosen="", conflict=None, width=110)
+    return "\n".join([*map(described, finding.scenario.perturbations), "", *lines]) + "\n"
+
+
+def object_of(finding: Finding) -> str:
+    """Return the object that a finding's story and picture are about: the first where it names none."""
+    kind = finding.scenario.workload.kind
+    return finding.broken.object or f"{'c' if kind == 'Certificate' else kind[0].lower()}0000"
+
+
+def picture_of(finding: Finding) -> Any:
+    """Return a picture of the life of a finding's object: a lane for each controller."""
+    from matplotlib.figure import Figure
+
+    from sim.plot import timeline
+
+    figure = Figure(figsize=(10, 5))
+    ax = figure.subplots()
+    timeline(finding.result, object_of(finding), ax)
+    ax.set_title(f"{object_of(finding)}: {finding.name}", wrap=True)
+    return figure
