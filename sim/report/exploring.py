@@ -11,8 +11,13 @@ from sim.report.numbers import write
 from sim.scenario.properties import Perturbation
 from sim.units import format_duration
 
+ON_ITS_WAY = 0.005
+"""Seconds from which on a request's way to the server is told."""
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from sim.experiment.explore import Finding, Progressing
 
@@ -108,13 +113,40 @@ def report(document: Mapping[str, Any], findings: Sequence[Finding], points: Poi
 
 
 def story_of(finding: Finding) -> str:
-    """Return the story of the object of a finding: who read and wrote what, when."""
-    from sim.analysis.story import story
+    """Return the story of a finding: what was bent, every request about its object, who was refused and why."""
+    from sim.analysis.story import counts, story
     from sim.report.explain import explanation
 
-    told = story(finding.result.only(1), object_of(finding))
-    lines = explanation(told, title=finding.scenario.name, chosen="", conflict=None, width=110)
-    return "\n".join([*map(described, finding.scenario.perturbations), "", *lines]) + "\n"
+    result, name = finding.result.only(1), object_of(finding)
+    lines = [f"{finding.name}: {finding.broken.why} ({name})", ""]
+    lines += [f"- {described(one)}" for one in finding.scenario.perturbations]
+    lines += ["", *chronicle(result.requests, name)]
+    if name in counts(result):
+        told = story(result, name)
+        lines += ["", *explanation(told, title=finding.scenario.name, chosen="", conflict=None, width=110)]
+    return "\n".join(lines) + "\n"
+
+
+def chronicle(requests: pd.DataFrame, name: str) -> list[str]:
+    """Return one line for each request about an object: when it was decided, who sent it, from which copy."""
+    about = requests[(requests["certificate"] == name) & (requests["resource"] != "events")].sort_values("decided_at")
+    start = requests["decided_at"].min()
+    lines = [f"{'decided at':>12}  who and what (made from version, met version -> stored version)"]
+    for row in about.itertuples(index=False):
+        made = row._asdict()
+        when = (made["decided_at"] - start).total_seconds()
+        held = (made["received_at"] - made["sent_at"]).total_seconds()
+        read = f"{made['read_version']}, " if made["read_version"] else ""
+        stored = f" -> {made['written_version']}" if made["written_version"] else " -> nothing"
+        slow = f"; {held:.3g} s on its way" if held >= ON_ITS_WAY else ""
+        path = made["resource"] + (f"/{made['subresource']}" if made["subresource"] else "")
+        code = f" {made['code']} {made['reason']}" if made["code"] >= 400 else ""
+        stale = " STALE" if 0 < made["read_version"] < made["base_version"] and made["object"] == name else ""
+        lines.append(
+            f"{when:10.3f} s  {made['actor']}: {made['verb']} {path} {made['object']} "
+            f"({read}{made['base_version']}{stored}){code}{stale}{slow}"
+        )
+    return lines
 
 
 def object_of(finding: Finding) -> str:

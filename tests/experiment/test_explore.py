@@ -1,0 +1,204 @@
+"""requeue explore: properties, perturbed schedules, searches that find the same wherever they run, shrinking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sim
+from sim.experiment.explore import Exploration, fix_check
+from sim.experiment.exploring import Schedule, play, points_of, prepared
+from sim.experiment.journal import Journal
+from sim.experiment.replicate import replicate
+from sim.experiment.schedules import DEPTH, STRATEGIES, Explorer
+from sim.experiment.shrinking import ddmin
+from sim.experiment.spread import Joblib, SpreadHere
+from sim.kernel.perturbing import Bends, BentStreams
+from sim.kernel.simulation import Simulation
+from sim.scenario.errors import ScenarioError
+from sim.scenario.properties import Perturbation, Property
+from sim.scenario.reading.loader import load
+from sim.units import MS, SECOND
+from tests.cli.command import inside
+
+CHILDREN = load("bugs/kubebuilder-1381")
+FIXED = load("bugs/kubebuilder-1381-fixed")
+FIVE = load("name: five\nworkload: {certificates: 5}\n")
+
+
+def bent(scenario, *perturbations, **update):
+    return replicate(scenario.model_copy(update={"perturbations": list(perturbations), **update}), 0)
+
+
+def test_a_scenario_with_perturbations_replays_to_the_same_digest_and_without_them_nothing_changes():
+    late = Perturbation(draw="watch/Secret", number=3, delay=2 * SECOND)
+    first, again, plain = bent(FIVE, late), bent(FIVE, late), bent(FIVE)
+    assert first.digest == again.digest != plain.digest == replicate(FIVE, 0).digest
+    assert bent(FIVE, Perturbation(draw="watch/Secret", number=999, delay=SECOND)).digest == plain.digest
+
+
+def test_a_held_request_reaches_the_server_late_and_no_other_does():
+    held = bent(FIVE, Perturbation(request="certificates-trigger", of="c0002", number=1, delay=3 * SECOND))
+    sent, received, about, actor = (
+        sim.recording.columns.REQUESTS.index(name) for name in ("sent_ns", "received_ns", "certificate", "actor")
+    )
+    ways = [(row[received] - row[sent], row[about], row[actor]) for row in held.requests]
+    assert [way[1:] for way in ways if way[0] >= 3 * SECOND] == [("c0002", "certificates-trigger")]
+
+
+def test_a_watch_that_is_held_keeps_its_order():
+    late = bent(FIVE, Perturbation(draw="watch/Certificate", number=4, delay=SECOND))
+    versions = [row[1] for row in late.deliveries]
+    assert versions == sorted(versions)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_tie_that_is_turned_comes_first_or_last_of_its_instant(number):
+    for first, place in ((True, 0), (False, 2)):
+        bends, order = Bends(ties={number: first}), []
+        simulation = Simulation(BentStreams(1, 0, bends))
+        for name in (1, 2, 3):
+            simulation.call_in(5, order.append, name)
+        over = simulation.event()
+        simulation.call_in(9, over.succeed)
+        simulation.run_until(over)
+        assert order[place] == number
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- {name: x, always: 'true', never: 'true'}", "exactly one of always, never, eventually and builtin"),
+        ("- {name: x}", "this one has none"),
+        ("- {name: x, always: 'self.'}", "column"),
+        ("- {name: x, always: 'mine'}", "there is no variable mine"),
+        ("- {name: x, always: 'true', within: 5s}", "within goes with eventually"),
+        ("- {name: x, builtin: settled}", "settles"),
+    ],
+)
+def test_a_property_that_is_none_is_refused_where_it_stands(text, said):
+    with pytest.raises(ScenarioError, match=said) as refused:
+        load(f"name: x\nproperties:\n{text}\n")
+    assert refused.value.line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- {draw: watch/Secret, number: 1}", "name its delay"),
+        ("- {draw: watch, number: 1, delay: 1s}", "ACTOR/PURPOSE"),
+        ("- {tie: 4}", "turned first or last"),
+        ("- {tie: 4, turn: first, delay: 1s}", "delay is not for a tie"),
+        ("- {request: x, draw: y/z, delay: 1s}", "exactly one of draw, request and tie"),
+        ("- {draw: y/z, of: c0000, delay: 1s}", "of is for a request"),
+    ],
+)
+def test_a_perturbation_that_is_none_is_refused_where_it_stands(text, said):
+    with pytest.raises(ScenarioError, match=said):
+        load(f"name: x\nperturbations:\n{text}\n")
+
+
+def broken(scenario, **prop):
+    asked = Property(name="p", **prop)
+    return replicate(scenario.model_copy(update={"properties": [asked], "workload": scenario.workload}), 0).broken
+
+
+def test_always_never_and_eventually_are_judged_of_each_object():
+    assert not broken(FIVE, always="generation == 1")
+    assert {each.object for each in broken(FIVE, never="'Ready' in holds")} == {f"c000{n}" for n in range(5)}
+    assert len(broken(FIVE, always="size(objects.Secret) < 3")) == 5
+    assert not broken(FIVE, of="Secret", always="has(self.data)")
+    assert not broken(FIVE, eventually="'Ready' in holds", within=30 * SECOND)
+    late = broken(FIVE, eventually="'Ready' in holds", within=50 * MS)
+    assert late
+    assert all("did not hold for 50ms" in each.why for each in late)
+
+
+def test_what_perturbations_delay_is_nobodys_fault():
+    asked = [Property(name="p", eventually="'Ready' in holds", within=5 * SECOND)]
+    held = Perturbation(request="certificates-trigger", of="c0000", number=1, delay=20 * SECOND)
+    until = FIVE.until.model_copy(update={"settled_for": 30 * SECOND})
+    assert not bent(FIVE, held, properties=asked, until=until).broken
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_children_with_generated_names_are_found_shrunk_and_gone_with_the_fix(strategy):
+    search = Exploration(CHILDREN, strategy, 1, SpreadHere())
+    search.search(runs=2000)
+    finding = search.finding("as many children as asked for", plain=20)
+    assert len(finding.scenario.perturbations) <= 2
+    assert finding.scenario.workload.total == 1
+    assert all(without == "it holds" for _, without in finding.without)
+    text = finding.scenario.to_yaml()
+    assert sim.run(load(text), jobs=1).summary["digest"] == finding.digest
+    assert finding.plain.n == 20
+    assert finding.plain.low == 0
+    assert fix_check([finding], FIXED, 40) == [(finding, 0)]
+    assert fix_check([finding], CHILDREN, 5)[0][1] > 0
+
+
+def test_the_same_seed_finds_the_same_on_more_processes_and_after_a_kill(tmp_path):
+    here = Exploration(CHILDREN, "guided", 3, SpreadHere())
+    here.search(runs=60)
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        there = Exploration(CHILDREN, "guided", 3, Joblib("loky", 2), journal)
+        there.search(runs=60)
+    assert (there.broken, there.explorer.seen, there.explorer.corpus) == (
+        here.broken,
+        here.explorer.seen,
+        here.explorer.corpus,
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+    class Counted(SpreadHere):
+        items = 0
+
+        def unordered(self, function, items):
+            Counted.items += len(items)
+            return super().unordered(function, items)
+
+    with Journal(path) as journal:
+        kept = len(journal.pieces)
+        again = Exploration(CHILDREN, "guided", 3, Counted(), journal)
+        again.search(runs=60)
+    assert again.broken == here.broken
+    assert Counted.items == len(whole.splitlines()) - kept > 0
+
+
+def test_points_name_what_can_be_bent_and_pct_says_its_bound():
+    points = points_of(prepared(CHILDREN, SECOND))
+    assert set(points.watches) == {"cluster-operator/watch/Cluster", "cluster-operator/watch/ConfigMap"}
+    own = [n for (actor, about), n in points.requests.items() if actor == "cluster" and about]
+    assert points.requests["cluster", ""] == sum(own)
+    explorer = Explorer("pct", points, 1, 1)
+    steps = len(list(points.steps()))
+    assert explorer.bound == pytest.approx(1 / (len(points.threads) * steps ** (DEPTH - 1)))
+    assert len(explorer.propose(5).perturbations) == DEPTH
+    assert explorer.propose(5) == explorer.propose(5)
+
+
+def test_cert_manager_keeps_its_promises_as_it_stands():
+    assert not play(prepared(FIVE, SECOND), Schedule(1)).broken
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=12, unique=True), st.data())
+def test_ddmin_leaves_what_it_takes_and_nothing_else(items, data):
+    needed = data.draw(st.sets(st.sampled_from(items)))
+    assert ddmin(items, lambda kept: needed <= set(kept)) == [each for each in items if each in needed]
+
+
+def test_a_findings_folder_is_left_and_the_exit_status_says_so(tmp_path):
+    done = inside("explore", "bugs/kubebuilder-1381", "--runs", "30", "--jobs", "1", at=tmp_path)
+    assert done.returncode == 1
+    (folder,) = (Path(tmp_path) / "results").glob("*explore*")
+    assert {"finding-1.yaml", "finding-1.txt", "explore.png", "explore.json"} <= {
+        file.name for file in folder.iterdir()
+    }
+    replayed = inside("run", str(folder / "finding-1.yaml"), at=tmp_path)
+    assert replayed.returncode == 1
+    assert "as many children as asked for (c0000)" in replayed.stdout
