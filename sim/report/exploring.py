@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.plain import rows
 from sim.experiment.exploring import Points
 from sim.report.numbers import write
 from sim.scenario.properties import Perturbation
@@ -132,8 +133,7 @@ def chronicle(requests: pd.DataFrame, name: str) -> list[str]:
     about = requests[(requests["certificate"] == name) & (requests["resource"] != "events")].sort_values("decided_at")
     start = requests["decided_at"].min()
     lines = [f"{'decided at':>12}  who and what (made from version, met version -> stored version)"]
-    for row in about.itertuples(index=False):
-        made = row._asdict()
+    for made in rows(about):
         when = (made["decided_at"] - start).total_seconds()
         held = (made["received_at"] - made["sent_at"]).total_seconds()
         read = f"{made['read_version']}, " if made["read_version"] else ""
