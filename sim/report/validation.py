@@ -50,6 +50,12 @@ def report(document: Document, *, terminal: bool) -> str:
         for cells in decision_rows(decided["pairs"]):
             made.add_row(*cells)
         parts += ["", made, *decision_words(decided["summary"])]
+    if any(run["back"] for run in runs):
+        made = table("How long after a fault each controller is back", *BACK, terminal=terminal)
+        keep_names(made, [run["name"] for run in runs])
+        for cells in back_rows(runs):
+            made.add_row(*cells)
+        parts += ["", made, back_words(document["summary"])]
     left = _left(runs)
     if left:
         parts += ["", *left]
@@ -66,6 +72,39 @@ def report(document: Document, *, terminal: bool) -> str:
     if notes:
         parts += ["", *notes]
     return render(parts, terminal)
+
+
+BACK = ("case", "fault", "controller", "recorded", "predicted", "")
+
+
+def back_rows(runs: Iterable[Part]) -> list[list[str]]:
+    """Return the rows of the table of recoveries: seconds from a fault to a controller's first accepted write."""
+    rows = []
+    for run in runs:
+        case, last = run["name"], ""
+        for key, each in run["back"].items():
+            fault, _, controller = key.partition(".")
+            shown = fault if fault != last else ""
+            rows.append(
+                [
+                    case,
+                    shown,
+                    controller,
+                    write(each["recorded"], "seconds"),
+                    interval(each, "seconds"),
+                    "" if each["close"] else "off",
+                ]
+            )
+            case, last = "", fault
+    return rows
+
+
+def back_words(summary: Part) -> str:
+    """Say for how many controllers it is predicted well how long after a fault they are back."""
+    return (
+        f"From a fault to the answer of a controller's first accepted write after it: {summary['recoveries_close']} of "
+        f"{summary['recoveries']} within a second or 20%."
+    )
 
 
 DECIDED = ("decision", "figure", "recorded", "predicted", "sign", "regret")

@@ -9,10 +9,13 @@ from sim.report import validation_operators
 from sim.report.numbers import NONE, write
 from sim.report.validation import (
     ABLATED,
+    BACK,
     DECIDED,
     HEADS,
     Document,
     ablated,
+    back_rows,
+    back_words,
     decision_rows,
     decision_words,
     row,
@@ -45,6 +48,7 @@ def markdown(document: Document) -> str:
         ("Conflicts by controller and by phase", _splits(runs)),
         ("Spread of single runs", _spreads(runs)),
         ("Requests, passes and writes", _others(runs)),
+        ("After a fault", _back(document)),
         ("Stranded Certificates", _stranded(runs)),
         ("What each mechanism is worth", _ablations(document)),
     )
@@ -95,6 +99,11 @@ def _ladder(rungs: Sequence[Part]) -> list[str]:
         for check in rung.get("checks", ())
     ]
     return [*lines, "", *_grid(("closed form", "expected", "found", "standard error"), checks)]
+
+
+def _back(document: Document) -> list[str]:
+    rows = back_rows(document["runs"])
+    return [back_words(document["summary"]), "", *_grid(BACK, rows)] if rows else []
 
 
 def _recordings(document: Document) -> list[str]:

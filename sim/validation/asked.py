@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 from sim.guarded import Unusable
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
+from sim.validation.faults import checked
 from sim.validation.recorded import ARRIVALS, DOES, scenario_of
 
 RELEASES = {"1.12": "1.12.9", "1.21": "1.21.1"}
@@ -47,11 +48,15 @@ _KNOWN: dict[str, tuple[type, ...]] = {
     "controller_restarts_at_s": (list,),
     "other_writers": (list,),
     "observed_for_at_least_s": (int, float),
+    "faults": (list,),
+    "controllers_running": (int,),
+    "leader_election": (dict,),
 }
 _INSIDE = {
     "arrival": {"rate_per_s"},
     "private_key": {"algorithm", "size", "rotationPolicy"},
     "requeue_backoff": {"base", "max"},
+    "leader_election": {"lease_s", "renew_s", "retry_s"},
 }
 _OF_WRITER = {"name", "rate_per_s", "does", "wait_s"}
 _COUNTING_S = 6
@@ -148,6 +153,12 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
         known["private_key"] = {"algorithm": "RSA", "size": None, **known["private_key"]}
         if known["private_key"]["size"] is None:
             known["private_key"]["size"] = {"RSA": 2048, "ECDSA": 256}.get(known["private_key"]["algorithm"])
+    for key, value in known.get("leader_election", {}).items():
+        _number_at(case, f"asked.leader_election.{key}", value)
+    try:
+        notes += checked(known.get("faults", []))
+    except ValueError as error:
+        raise AskedError(f"{case}: {error}") from None
     writers = known.get("other_writers", [])
     if not all(isinstance(writer, dict) for writer in writers):
         raise AskedError(f"{case}: asked.other_writers is {_short(writers)}, wanted a list of objects")

@@ -10,6 +10,8 @@ from typing import Any
 from sim.logs.audit import CERTIFICATES, AuditEvent
 from sim.units import MS, SECOND
 from sim.validation.cases import CaseError, Run
+from sim.validation.faults import Back
+from sim.validation.faults import begun as begun_s
 from sim.validation.figures import Figures, Observation, Phases, at_zero, is_own, time_figures, with_total
 
 _QUANTILES = ("p50", "p95", "max")
@@ -99,7 +101,9 @@ def _from_audit(run: Run, logs: list[Path], notes: list[str]) -> Observation:
     events = (event for event in read_mixed(logs, ignored) if isinstance(event, AuditEvent))
     start = round(run.t0 * SECOND) if run.t0 is not None else None
     end = start + round(run.ended_s * SECOND) if start is not None and run.ended_s is not None else None
-    found = follow(events, start, end)
+    begun = begun_s(run.folder, run.asked) if start is not None else []
+    back = Back([round((start or 0) + at * SECOND) for at in begun])
+    found = follow(events, start, end, back)
     if run.created_s and start is not None:
         created = {name: start + round(at * SECOND) for name, at in run.created_s.items()}
     else:
@@ -108,7 +112,7 @@ def _from_audit(run: Run, logs: list[Path], notes: list[str]) -> Observation:
     lost = {reason: count for reason, count in ignored.items() if "(get, list, watch)" not in reason}
     if lost:
         notes.append("not used of the audit log: " + ", ".join(f"{why}: {count}" for why, count in lost.items()))
-    return Observation({**found.figures(), **time_figures(times)}, times)
+    return Observation({**found.figures(), **time_figures(times), **back.figures()}, times)
 
 
 class Followed:
@@ -134,8 +138,10 @@ class Followed:
         }
 
 
-def follow(events: Iterable[AuditEvent], start: int | None, end: int | None) -> Followed:
+def follow(events: Iterable[AuditEvent], start: int | None, end: int | None, back: Back | None = None) -> Followed:
     """Count the requests between ``start`` and ``end`` (nanoseconds since 1970; None for no limit).
+
+    ``back`` is told of the controllers' accepted writes.
 
     An audit log is in the order of answers, which is that of decisions to within milliseconds.
     """
@@ -145,6 +151,8 @@ def follow(events: Iterable[AuditEvent], start: int | None, end: int | None) -> 
         if (start is not None and event.received_ns < start - MS) or (end is not None and event.received_ns > end):
             continue
         _follow(found, event)
+        if back is not None and event.succeeded and event.ours and is_own(event.actor) and event.resource != "events":
+            back.write(event.actor, event.received_ns, event.answered_ns)
     return found
 
 

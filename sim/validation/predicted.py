@@ -14,6 +14,7 @@ from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
+from sim.validation.faults import Back
 from sim.validation.figures import Figures, Observation, Phases, at_zero, is_own, time_figures, with_total
 
 Row = tuple[Any, ...]
@@ -57,6 +58,7 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     times = [(row[ready] - row[created]) * 1e-9 for row in objects if row[ready] >= 0]
     figures.update(time_figures(times))
     figures["unfinished"] = replication.unfinished
+    figures.update(_back(replication.requests, scenario))
     return Observation(figures, times, list(replication.violations))
 
 
@@ -94,6 +96,19 @@ def _requests(rows: Iterable[Row]) -> Figures:
         **with_total("requests", by_kind),
         "requests": own,
     }
+
+
+def _back(rows: Iterable[Row], scenario: Scenario) -> Figures:
+    """How long after each fault each controller is back."""
+    begun = [fault.at for fault in scenario.faults if fault.at is not None]
+    back = Back(begun)
+    actor, resource, verb, code, received, answered = (
+        _R[column] for column in ("actor", "resource", "verb", "code", "received_ns", "answered_ns")
+    )
+    for row in rows if begun else ():
+        if row[code] < 300 and row[verb] != "get" and row[resource] != "events" and is_own(row[actor]):
+            back.write(row[actor], row[received], row[answered])
+    return back.figures()
 
 
 def _phases(rows: Iterable[Row]) -> Phases:

@@ -14,6 +14,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from sim.validation.faults import faults_of
+
 FIGURES = (
     "conflicts",
     "conflicts_by_controller",
@@ -56,6 +58,9 @@ _ASKED = {
     "controller_restarts_at_s",
     "other_writers",
     "observed_for_at_least_s",
+    "faults",
+    "controllers_running",
+    "leader_election",
 }
 
 
@@ -120,7 +125,10 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         "controllers": {
             "workers": asked["concurrent_workers"],
             "restarts": [_seconds(at) for at in restarts] if restarts else None,
+            "replicas": asked.get("controllers_running"),
+            "leader_election": _election(asked.get("leader_election")),
         },
+        "faults": faults_of(asked.get("faults", ())) or None,
         "retry": {"base": backoff["base"], "max": backoff["max"]} if backoff else None,
         "client": {"qps": asked["kube_api_qps"], "burst": asked["kube_api_burst"]},
         "server": {"network_one_way": _delay(asked)},
@@ -158,6 +166,8 @@ def _description(asked: Mapping[str, Any]) -> str:
         f"backoff from {asked['requeue_backoff']['base']}" if "requeue_backoff" in asked else "",
         "renewed after a minute" if "renew_before" in asked else "",
         "the controller restarts" if "controller_restarts_at_s" in asked else "",
+        f"{asked['controllers_running']} replicas" if asked.get("controllers_running", 1) > 1 else "",
+        *(f"{fault['does']} at {fault['at_s']:g} s" for fault in asked.get("faults", ())),
         *(f"{writer['name']} {writer['does']}" for writer in asked.get("other_writers", ())),
     ]
     what = "server-side apply" if asked["server_side_apply"] else "update"
@@ -183,6 +193,11 @@ def _writer(writer: Mapping[str, Any]) -> dict[str, Any]:
         "wait": _seconds(wait) if wait else None,
         "start": "after-creation",
     }
+
+
+def _election(asked: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    keys = {"lease_s": "lease_duration", "renew_s": "renew_deadline", "retry_s": "retry_period"}
+    return {name: _seconds(asked[key]) if key in asked else None for key, name in keys.items()} if asked else None
 
 
 def _at_most(case: str, asked: Mapping[str, Any]) -> int:

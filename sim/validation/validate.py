@@ -11,6 +11,7 @@ from sim.client.standard import STANDARD
 from sim.experiment.executor import Executor
 from sim.scenario.profile import Profile
 from sim.validation.cases import Case, Run
+from sim.validation.faults import close
 from sim.validation.figures import CONTROLLERS, PHASES, Figures, Observation
 from sim.validation.observed import observe_run
 from sim.validation.operators.asked import MARK
@@ -103,6 +104,11 @@ class CaseResult:
         """Conflicts of each controller that may conflict or did."""
         found = self.family("conflicts")
         return {name: found[name] for name in sorted(found) if name in CONTROLLERS or found[name].recorded}
+
+    def back(self) -> dict[str, Prediction]:
+        """Seconds from each fault to each controller's first accepted write, as ``FAULT.CONTROLLER``."""
+        found = self.family("back")
+        return {name: each for name, each in found.items() if each.recorded is not None and each.predicted is not None}
 
     def unfinished(self) -> dict[str, float | None]:
         """Shares of Certificates and of runs that were left unfinished, recorded and predicted."""
@@ -259,7 +265,18 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
         "max_abs_rel_error_requests": max(_errors(cases, "requests"), default=None),
         "median_abs_rel_error_status_writes_apply": median(_errors(applies, "status_writes")),
         "median_abs_rel_error_time_to_ready_apply": median(_errors(applies, P50)),
+        **_recoveries(cases),
     }
+
+
+def _recoveries(cases: Iterable[CaseResult]) -> dict[str, int]:
+    """Of how many controllers it is said how long after a fault they are back, and for how many closely enough."""
+    found = [_close(each) for case in cases for each in case.back().values()]
+    return {"recoveries": len(found), "recoveries_close": sum(found)}
+
+
+def _close(each: Prediction) -> bool:
+    return each.recorded is not None and each.predicted is not None and close(each.recorded, each.predicted)
 
 
 P50, P95 = "time_to_ready.p50", "time_to_ready.p95"
@@ -317,6 +334,7 @@ def as_dict(case: CaseResult) -> dict[str, Any]:
         "time_to_ready_max": _full(case["time_to_ready.max"]),
         "time_to_ready_wasserstein_s": case.distance_s,
         "unfinished": case.unfinished(),
+        "back": {name: {**_full(each), "close": _close(each)} for name, each in case.back().items()},
         "notes": case.notes,
     }
 
