@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from sim.scenario.workload import OWN_PREFIXES
+from sim.scenario.workload import is_own
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ def outside(scenario: Scenario, requests: pd.DataFrame) -> set[str]:
         return {writer.name for writer in scenario.writers}
     named = {CREATOR, EXTERNAL_ISSUER, *(writer.name for writer in scenario.writers)}
     actors = {str(name) for name in requests["actor"].unique()}
-    return {name for name in actors if name in named or not name.startswith(OWN_PREFIXES)}
+    return {name for name in actors if name in named or not is_own(name)}
 
 
 def steps(up: pd.Series[pd.Timedelta], down: pd.Series[pd.Timedelta]) -> Level:

@@ -56,7 +56,7 @@ from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
 from sim.recording.replication import Replication
 from sim.recording.rows import column, take
-from sim.scenario.workload import OWN_PREFIXES
+from sim.scenario.workload import is_own as of_cert_manager
 
 WRITING_CONTROLLERS = (
     "certificates-trigger",
@@ -180,7 +180,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     reconcilers = () if certificates else set(column(replication.reconciles, RECONCILES, "controller"))
 
     def is_own(who: str) -> bool:
-        return who.startswith(OWN_PREFIXES) or who in reconcilers
+        return of_cert_manager(who) or who in reconcilers
 
     kinds = Counter(take(rows, REQUESTS, "actor", "verb", "resource", "subresource", "code", "reason", "conditional"))
     conflicts, attempts, refused, writes = (_at_zero(certificates) for _ in range(4))

@@ -17,7 +17,7 @@ from sim.drafting.facts import Facts, FoundCertificate, FoundWriter, IssuerName,
 from sim.drafting.text import DEPLOYMENT, FIND_OUT, GUESSED, LOG, OBJECTS, Draft, DraftText, long_list, rate_text
 from sim.scenario.machinery import ClientOptions, Controllers, Cpu
 from sim.scenario.model import Release
-from sim.scenario.workload import OWN_PREFIXES, CertificateSpec
+from sim.scenario.workload import CertificateSpec, is_own
 from sim.units import DAY, HOUR, MINUTE, MS, SECOND, format_duration
 
 SCHEDULED = 300
@@ -348,7 +348,7 @@ def _writers(text: DraftText, facts: Facts) -> None:
 
 def _own_name(writer: FoundWriter) -> str:
     name = writer.name.strip() or "unnamed"
-    return f"other-{name}" if name.startswith(OWN_PREFIXES) else name
+    return f"other-{name}" if is_own(name) else name
 
 
 def _until(text: DraftText, facts: Facts, now_ns: int) -> None:

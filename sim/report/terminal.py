@@ -12,7 +12,7 @@ from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.metrics import find
-from sim.scenario.workload import OWN_PREFIXES
+from sim.scenario.workload import is_own
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -146,7 +146,7 @@ def course(summary: Summary) -> str:
     said += [
         f"{name} wrote {interval(group)} times"
         for name, group in summary.get("written", {"by_controller": {}})["by_controller"].items()
-        if not name.startswith(OWN_PREFIXES) and name not in described
+        if not is_own(name) and name not in described
     ]
     many = " (means per replication)" if summary["replications"] > 1 else ""
     return f"{'; '.join(said)}{many}." if said else ""

@@ -11,7 +11,7 @@ from sim.scenario.errors import Fault, Impossible
 from sim.scenario.faults import LeaderElection
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Part, Strategy, check_order
-from sim.units import MS, format_duration
+from sim.units import MS, SECOND, format_duration
 
 
 def _not_endless(rate: float) -> float:
@@ -73,6 +73,21 @@ class Controllers(Part):
     revision_manager: ControllerOptions = ControllerOptions()
     approver: RequestControllerOptions = RequestControllerOptions()
     issuer: RequestControllerOptions = RequestControllerOptions()
+    orders: ControllerOptions = ControllerOptions()
+    challenges: ControllerOptions = ControllerOptions()
+    max_concurrent_challenges: int = Field(
+        default=60,
+        ge=1,
+        le=100_000,
+        description="--max-concurrent-challenges: Challenges that an ACME issuer has under way. "
+        "Default: cert-manager's",
+    )
+    check_retry_period: Duration = Field(
+        default=10 * SECOND,
+        gt=0,
+        description="--dns01-check-retry-period: from a failed self-check to the next, of http01 too. "
+        "Default: cert-manager's",
+    )
     restarts: list[Duration] = Field(
         default=[],
         description="the process is killed at these times and started again at once; the next kill comes after it has "

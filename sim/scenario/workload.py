@@ -7,16 +7,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from sim.scenario.acme import AcmeServer, Challenge
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.expressions import compiled, template
 from sim.scenario.values import Duration, Latency, Part, Rate, check_order, one_line
-from sim.units import HOUR, SECOND, format_duration, quoted
+from sim.units import HOUR, MS, SECOND, format_duration, quoted
 
 _KEY_SIZES = {"RSA": tuple(range(2048, 8193, 1024)), "ECDSA": (256, 384, 521), "Ed25519": ()}
 
 
 OWN_PREFIXES = ("certificates-", "certificaterequests-", "cert-manager")
 """How the names of cert-manager's own controllers and event recorders begin, which nobody else may have."""
+OWN_NAMES = frozenset({"orders", "challenges"})
+"""Those of its controllers whose names begin otherwise."""
+
+
+def is_own(actor: str) -> bool:
+    """Whether this is the name of one of cert-manager's controllers."""
+    return actor.startswith(OWN_PREFIXES) or actor in OWN_NAMES
 
 
 class PrivateKey(Part):
@@ -62,6 +70,14 @@ class CertificateSpec(Part):
         default=None,
         ge=1,
         description="old CertificateRequests kept. Default: as in the release, all in 1.12.9 and 1 in 1.21",
+    )
+    dns_names: int = Field(default=1, ge=1, le=100, description="names of each. Default: 1, as in most recordings")
+    registered_domains: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="registered domains that the names are spread over: an ACME server limits each. "
+        "Default: one for all",
     )
 
     @model_validator(mode="after")
@@ -112,6 +128,7 @@ TAGS = {
     "arrival": ("<choice>", "<rate>", "<schedule>"),
     "existing": ("<count>", "<existing>"),
     "start": ("<choice>", "<duration>"),
+    "limits": ("<choice>", "<limits>"),
 }
 """Names that validation puts into an error's location after these keys; the user wrote none of them."""
 
@@ -311,11 +328,21 @@ class Workload(Part):
 _EXTERNAL_LATENCY = Latency(p50=2 * SECOND, p90=5 * SECOND)
 
 
+_PROVIDER = Latency(p50=1 * MS, p90=2 * MS)
+_ONLY: dict[str, tuple[str, ...]] = {
+    "external": ("latency", "rate_limit", "reports_pending"),
+    "acme": ("challenge", "server", "provider", "propagation"),
+}
+"""The keys that are about one type of issuer."""
+
+
 class Issuer(Part):
     """Who signs."""
 
-    type: Literal["selfsigned", "ca", "external"] = Field(
-        default="selfsigned", description="external: answers after latency. Default: as in most recordings"
+    type: Literal["selfsigned", "ca", "external", "acme"] = Field(
+        default="selfsigned",
+        description="external: answers after latency. acme: through Orders and Challenges, by server. "
+        "Default: as in most recordings",
     )
     latency: Latency = Field(
         default=_EXTERNAL_LATENCY,
@@ -336,20 +363,33 @@ class Issuer(Part):
         description="external only: true: it writes Ready=False, Pending as soon as it sees a request, at the time at "
         "which the approver writes the same object. Default: it writes once, after approval, and conflicts with nobody",
     )
+    challenge: Challenge = Field(
+        default="http01",
+        description="acme only: http01 makes a Pod, a Service and an Ingress for each name, dns01 asks a DNS provider. "
+        "Default: cert-manager's most frequent",
+    )
+    server: AcmeServer = Field(default=AcmeServer(), description="acme only: the ACME server")
+    provider: Latency = Field(
+        default=_PROVIDER,
+        description="acme with dns01 only: one call of the DNS provider, to present a record or to clean it up. "
+        "Default: an assumption of a name server on the same machine, as recorded",
+    )
+    propagation: Duration = Field(
+        default=0,
+        description="acme only: until what was presented can be seen; dns01 from the provider's answer, http01 from "
+        "the first look. Default: at once",
+    )
 
     @model_validator(mode="after")
-    def _external_only(self) -> Issuer:
-        if self.type == "external":
-            return self
+    def _of_its_type(self) -> Issuer:
         wrong = [
-            Fault(f"{key} is for issuer.type external, and the type is {self.type}", ((key,),), at_key=True)
-            for key, value, default in (
-                ("latency", self.latency, _EXTERNAL_LATENCY),
-                ("rate_limit", self.rate_limit, None),
-                ("reports_pending", self.reports_pending, False),
-            )
-            if value != default
+            Fault(f"{key} is for issuer.type {type_}, and the type is {self.type}", ((key,),), at_key=True)
+            for type_, keys in _ONLY.items()
+            for key in keys
+            if type_ != self.type and getattr(self, key) != type(self).model_fields[key].default
         ]
+        if self.type == "acme" and self.failure_rate:
+            wrong.append(Fault("an ACME issuer fails by server.validation_fails", (("failure_rate",),), at_key=True))
         if wrong:
             raise Impossible(*wrong)
         return self
@@ -419,7 +459,7 @@ class Writer(Part):
     @field_validator("name")
     @classmethod
     def _own_name(cls, name: str) -> str:
-        if name.startswith(OWN_PREFIXES):
+        if is_own(name):
             raise ValueError(f"{quoted(name)} is a name of cert-manager's own controllers; choose another")
         return one_line(name)
 

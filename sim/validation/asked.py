@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, get_args
 
 from sim.guarded import Unusable
+from sim.scenario.acme import Challenge
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.validation.faults import checked
-from sim.validation.recorded import ARRIVALS, DOES, scenario_of
+from sim.validation.recorded import ARRIVALS, AS_RECORDED, DOES, OF_ACME, scenario_of
 
 RELEASES = {"1.12": "1.12.9", "1.21": "1.21.1"}
 """The release that stands for each minor release: what differs is said in ``sim.families.certmanager.releases``."""
@@ -47,6 +48,8 @@ _KNOWN: dict[str, tuple[type, ...]] = {
     "network_one_way_ms": (int, float),
     "controller_restarts_at_s": (list,),
     "other_writers": (list,),
+    "dns_names": (int,),
+    "acme": (dict,),
     "observed_for_at_least_s": (int, float),
     "faults": (list,),
     "controllers_running": (int,),
@@ -57,10 +60,14 @@ _INSIDE = {
     "private_key": {"algorithm", "size", "rotationPolicy"},
     "requeue_backoff": {"base", "max"},
     "leader_election": {"lease_s", "renew_s", "retry_s"},
+    "acme": {"challenge", *OF_ACME, *AS_RECORDED},
 }
 _OF_WRITER = {"name", "rate_per_s", "does", "wait_s"}
 _COUNTING_S = 6
 """The recordings go on counting for so long after the end."""
+
+
+CHALLENGES: tuple[str, ...] = get_args(Challenge)
 
 
 class AskedError(Unusable, ValueError):
@@ -159,6 +166,13 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
         notes += checked(known.get("faults", []))
     except ValueError as error:
         raise AskedError(f"{case}: {error}") from None
+    for key, value in known.get("acme", {}).items():
+        if key in AS_RECORDED and not str(value).startswith(AS_RECORDED[key]):
+            _refuse(case, f"asked.acme.{key}", value, [repr(AS_RECORDED[key])])
+        if key in OF_ACME and isinstance(value, str):
+            _refuse(case, f"asked.acme.{key}", value, ["a number, true or false"])
+    if known["issuer"] == "acme" and known.get("acme", {}).get("challenge") not in CHALLENGES:
+        _refuse(case, "asked.acme.challenge", known.get("acme", {}).get("challenge"), map(repr, CHALLENGES))
     writers = known.get("other_writers", [])
     if not all(isinstance(writer, dict) for writer in writers):
         raise AskedError(f"{case}: asked.other_writers is {_short(writers)}, wanted a list of objects")

@@ -28,9 +28,6 @@ CONTROLLERS = (
     "certificates-issuing",
 )
 """The controllers that write a Certificate's status."""
-OWN = ("certificates-", "certificaterequests-")
-"""How the names of cert-manager's controllers and event recorders begin."""
-
 CREATION, KEY_SET, COMPLETION = "creation", "key set", "completion"
 PHASES = (CREATION, KEY_SET, COMPLETION)
 QUANTILES = {"p50": 0.5, "p95": 0.95}
@@ -77,11 +74,6 @@ class Phases:
         else:
             phase = COMPLETION if self._named.get(certificate) else CREATION
         self.counts[phase] += 1
-
-
-def is_own(actor: str) -> bool:
-    """Whether a request was sent by cert-manager."""
-    return actor.startswith(OWN)
 
 
 def recorded_quantile(values: Sequence[float], q: float) -> float:

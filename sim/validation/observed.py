@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from sim.logs.audit import CERTIFICATES, AuditEvent
+from sim.scenario.workload import is_own
 from sim.units import MS, SECOND
 from sim.validation.cases import CaseError, Run
 from sim.validation.faults import Back
 from sim.validation.faults import begun as begun_s
-from sim.validation.figures import Figures, Observation, Phases, at_zero, is_own, time_figures, with_total
+from sim.validation.figures import Figures, Observation, Phases, at_zero, time_figures, with_total
 
 _QUANTILES = ("p50", "p95", "max")
 

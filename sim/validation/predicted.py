@@ -15,7 +15,8 @@ from sim.recording.replication import Replication
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.validation.faults import Back
-from sim.validation.figures import Figures, Observation, Phases, at_zero, is_own, time_figures, with_total
+from sim.scenario.workload import is_own
+from sim.validation.figures import Figures, Observation, Phases, at_zero, time_figures, with_total
 
 Row = tuple[Any, ...]
 

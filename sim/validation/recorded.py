@@ -57,11 +57,28 @@ _ASKED = {
     "network_one_way_ms",
     "controller_restarts_at_s",
     "other_writers",
+    "dns_names",
+    "acme",
     "observed_for_at_least_s",
     "faults",
     "controllers_running",
     "leader_election",
 }
+OF_ACME = {
+    "nonce_reject_percent",
+    "retry_after_authz_s",
+    "retry_after_order_s",
+    "finalize_answers_location",
+    "finalize_takes_s",
+    "server_one_way_ms",
+    "answer_visible_after_s",
+    "validation_fails",
+    "first_new_orders_answered_429",
+    "max_concurrent_challenges",
+}
+"""What was set on the ACME side: numbers, true and false."""
+AS_RECORDED = {"server": "pebble", "provider": "rfc2136", "validation": "real", "validation_sleep_max_s": "0"}
+"""How the server and the names behind it were, in all recordings: what another value would mean is not known."""
 
 
 def collect(folder: Path) -> dict[str, dict[str, Any]]:
@@ -107,6 +124,7 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
             "size": key["size"],
             "rotation_policy": key.get("rotationPolicy"),
         },
+        "dns_names": asked.get("dns_names") if asked.get("dns_names") != 1 else None,
     }
     scenario = {
         "name": case,
@@ -121,9 +139,10 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
             "arrival": {"rate": _rate(arrival)} if isinstance(arrival, Mapping) else ARRIVALS[arrival],
         },
         "certificate": certificate,
-        "issuer": {"type": asked["issuer"]},
+        "issuer": {"type": asked["issuer"], **_acme(asked.get("acme", {}))},
         "controllers": {
             "workers": asked["concurrent_workers"],
+            "max_concurrent_challenges": asked.get("acme", {}).get("max_concurrent_challenges"),
             "restarts": [_seconds(at) for at in restarts] if restarts else None,
             "replicas": asked.get("controllers_running"),
             "leader_election": _election(asked.get("leader_election")),
@@ -141,6 +160,26 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
     written: dict[str, Any] = _without_nothing(scenario)
     return written
+
+
+def _acme(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of an issuer that is about ACME."""
+    if not asked:
+        return {}
+    return {
+        "challenge": asked["challenge"],
+        "propagation": _seconds(asked["answer_visible_after_s"]) if "answer_visible_after_s" in asked else None,
+        "server": {
+            "one_way": _seconds(asked["server_one_way_ms"] / 1000) if "server_one_way_ms" in asked else None,
+            "retry_after_authorization": _seconds(asked.get("retry_after_authz_s", 3)),
+            "retry_after_order": _seconds(asked.get("retry_after_order_s", 5)),
+            "location_on_finalize": asked.get("finalize_answers_location", False),
+            "finalize_takes": _seconds(asked["finalize_takes_s"]) if "finalize_takes_s" in asked else None,
+            "bad_nonces": asked.get("nonce_reject_percent", 0) / 100,
+            "refuse_first": asked.get("first_new_orders_answered_429"),
+            "validation_fails": 1.0 if asked.get("validation_fails") else None,
+        },
+    }
 
 
 def scenario_text(case: str, asked: Mapping[str, Any]) -> str:

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sim.client.process import Process
+from sim.families.certmanager.acme.challenges import Challenges
+from sim.families.certmanager.acme.client import AcmeClient
+from sim.families.certmanager.acme.issuer import AcmeIssuer
+from sim.families.certmanager.acme.orders import Orders
+from sim.families.certmanager.acme.scheduler import ChallengeScheduler
+from sim.families.certmanager.acme.server import Acme
+from sim.families.certmanager.acme.solvers import Visible
 from sim.families.certmanager.approver import Approver
 from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.issuers import BuiltInIssuer
@@ -17,6 +25,14 @@ from sim.families.certmanager.releases import Release
 from sim.families.certmanager.request_manager import RequestManager
 from sim.families.certmanager.revision_manager import RevisionManager
 from sim.families.certmanager.trigger import Trigger
+
+
+class AcmeOutside(NamedTuple):
+    """What an ACME issuer meets outside the cluster; it stays when the process starts again."""
+
+    server: Acme
+    visible: Visible
+
 
 CERTIFICATE_CONTROLLERS: tuple[type[CertManagerController], ...] = (
     Trigger,
@@ -31,13 +47,27 @@ PARTS = ("certificates", "approver", "issuer")
 """The controllers of Certificates, the approver and the built-in issuers: all in one process unless asked otherwise."""
 
 
-def binary(process: Process, release: Release, parts: Sequence[str] = PARTS) -> CertManager:
-    """Return one run of the binary, before its start, with the controllers of these parts."""
+def binary(
+    process: Process, release: Release, parts: Sequence[str] = PARTS, outside: AcmeOutside | None = None
+) -> CertManager:
+    """Return one run of the binary, before its start, with the controllers of these parts.
+
+    ``outside`` is the ACME server and what can be seen from it, where the issuer is ACME.
+    """
     manager = CertManager(process, release)
     if "certificates" in parts:
         manager.controllers += [kind(manager) for kind in CERTIFICATE_CONTROLLERS]
     if "approver" in parts:
         manager.controllers.append(Approver(manager))
     if "issuer" in parts:
-        manager.controllers += [BuiltInIssuer(manager, type_) for type_ in release.issuers]
+        signer = process.scenario.issuer.type
+        manager.controllers += [
+            AcmeIssuer(manager) if type_ == signer == "acme" else BuiltInIssuer(manager, type_)
+            for type_ in release.issuers
+        ]
+        if outside is not None:
+            client = AcmeClient(process, outside.server)
+            challenges = Challenges(manager, client, outside.visible)
+            manager.controllers += [Orders(manager, client), challenges]
+            ChallengeScheduler(challenges)
     return manager

@@ -15,7 +15,9 @@ from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
 from sim.cluster.server import ServiceClass
 from sim.families.certmanager import existing
-from sim.families.certmanager.binary import PARTS, binary
+from sim.families.certmanager.acme.server import Acme
+from sim.families.certmanager.acme.solvers import Visible
+from sim.families.certmanager.binary import PARTS, AcmeOutside, binary
 from sim.families.certmanager.endings import LastPass, Remains
 from sim.families.certmanager.fields import FIELDS
 from sim.families.certmanager.kinds import brought
@@ -57,6 +59,16 @@ def _apart(scenario: Scenario) -> dict[str, OwnClient]:
     return {part: client for part, client in clients.items() if client is not None}
 
 
+def _outside(surroundings: Surroundings) -> AcmeOutside | None:
+    """The ACME server and what it can see, where the issuer is ACME."""
+    scenario = surroundings.scenario
+    if scenario.issuer.type != "acme":
+        return None
+    simulation, settings = surroundings.simulation, scenario.issuer.server
+    server = Acme(simulation, simulation.streams, settings, scenario.certificate.duration)
+    return AcmeOutside(server, Visible(scenario.issuer.propagation))
+
+
 class CertManagerPopulation:
     """cert-manager's process, those who ask for Certificates and write them, and an issuer, in one replication."""
 
@@ -66,6 +78,7 @@ class CertManagerPopulation:
         self.release = release_of(scenario.preset)
         issuer = writes.create("Issuer", scenario.issuer.type, {"spec": {}}, manager="lab")
         surroundings.server.api.handle(issuer, self._sim.unix_seconds)
+        self._outside = _outside(surroundings)
         existing.put(surroundings)
         self._managers: list[CertManager] = []  # one for each start of a process
         self._apart = _apart(scenario)
@@ -110,7 +123,7 @@ class CertManagerPopulation:
 
     def _work(self, process: Process) -> None:
         parts = [part for part in PARTS if part not in self._apart]
-        manager = binary(process, self.release, parts)
+        manager = binary(process, self.release, parts, self._outside if "issuer" in parts else None)
         manager.start()
         self._leading = manager
         self._managers.append(manager)
@@ -120,7 +133,7 @@ class CertManagerPopulation:
         client = self._apart[part]
         streams = self._sim.streams.of(f"process/{part}")
         process = Process(self._surroundings, OneBucket(client.qps, client.burst), name=part, streams=streams)
-        manager = binary(process, self.release, [part])
+        manager = binary(process, self.release, [part], self._outside if part == "issuer" else None)
         manager.start()
         self._managers.append(manager)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 from sim.client.conditions import Status
 from sim.client.effects import Failure
@@ -31,6 +32,11 @@ class CertManager(Manager):
         self.certificates = self.informer("Certificate")
         self.requests = self.informer("CertificateRequest")
         self.secrets = self.informer("Secret")
+        self._requests_by_uid: dict[str, str] = {}
+        self._orders_by_uid: dict[str, str] = {}
+        if scenario.issuer.type == "acme":
+            self.requests.add_index(partial(_index_uid, self._requests_by_uid))
+            self.informer("Order").add_index(partial(_index_uid, self._orders_by_uid))
         self._names_by_uid: dict[str, str] = {}
         self.certificate_of: Callable[[str], str | None] = self._names_by_uid.get
         """Name of the cached Certificate with a uid."""
@@ -55,6 +61,14 @@ class CertManager(Manager):
     def certificates_with_secret(self, secret: str) -> list[str]:
         """Names of the cached Certificates whose spec.secretName is ``secret``."""
         return self._names_by_secret.get(secret, [])
+
+    def request_of(self, uid: str) -> str | None:
+        """Name of the cached CertificateRequest with this uid."""
+        return self._requests_by_uid.get(uid)
+
+    def order_of(self, uid: str) -> str | None:
+        """Name of the cached Order with this uid."""
+        return self._orders_by_uid.get(uid)
 
     def requests_of(self, certificate: Object, revision: int) -> list[Object]:
         """Cached CertificateRequests of a Certificate with this revision."""
@@ -87,6 +101,13 @@ class CertManager(Manager):
         changed.status = status
         if self.certificates.cache.get(certificate.name) is certificate:
             self.certificates.cache.put(changed)
+
+
+def _index_uid(names: dict[str, str], obj: Object, deleted: bool) -> None:
+    if deleted:
+        names.pop(obj.uid, None)
+    else:
+        names[obj.uid] = obj.name
 
 
 def _of_revision(requests: list[Object], revision: int) -> list[Object]:

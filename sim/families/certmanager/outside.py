@@ -56,13 +56,25 @@ def certificate_spec(scenario: Scenario, name: str) -> dict[str, Any]:
     issuer = {"name": scenario.issuer.type, "kind": "Issuer"}
     if scenario.issuer.type == "external":
         issuer["group"] = EXTERNAL_GROUP
+    names = dns_names(scenario, name)
     return {
         "secretName": f"{name}-tls",
-        "commonName": name,
-        "dnsNames": [f"{name}.example.test"],
+        # An ACME issuer refuses a common name that is none of the DNS names.
+        **({"commonName": name} if scenario.issuer.type != "acme" else {}),
+        "dnsNames": names,
         "issuerRef": issuer,
         "privateKey": private_key,
     }
+
+
+def dns_names(scenario: Scenario, name: str) -> list[str]:
+    """The DNS names of a Certificate, all of one registered domain."""
+    wanted = scenario.certificate
+    domain = f"example-{int(name[1:]) % wanted.registered_domains}.test" if wanted.registered_domains > 1 else _DOMAIN
+    return [f"{name}{f'-{number}' if number else ''}.{domain}" for number in range(wanted.dns_names)]
+
+
+_DOMAIN = "example.test"
 
 
 def _annotation(_: str, value: str) -> writes.Body:

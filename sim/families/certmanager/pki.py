@@ -5,6 +5,7 @@ Times of certificates are whole Unix seconds, as in X.509.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,10 @@ class SigningRequest(NamedTuple):
     common_name: str
     dns_names: tuple[str, ...]
 
+    def encoded(self) -> str:
+        """What stands for its PEM where an object's schema wants text."""
+        return json.dumps(self)
+
 
 class SignedCertificate(NamedTuple):
     """A signed certificate."""
@@ -36,6 +41,22 @@ class SignedCertificate(NamedTuple):
     dns_names: tuple[str, ...]
     not_before: int
     not_after: int
+
+    def encoded(self) -> str:
+        """What stands for its PEM where an object's schema wants text."""
+        return json.dumps(self)
+
+
+def decoded_request(text: str) -> SigningRequest:
+    """A signing request from what ``encoded`` made of it."""
+    key, common_name, dns_names = json.loads(text)
+    return SigningRequest(Key(*key), common_name, tuple(dns_names))
+
+
+def decoded_certificate(text: str) -> SignedCertificate:
+    """A certificate from what ``encoded`` made of it."""
+    serial, key, common_name, dns_names, not_before, not_after = json.loads(text)
+    return SignedCertificate(serial, Key(*key), common_name, tuple(dns_names), not_before, not_after)
 
 
 DEFAULT_SIZES = {"RSA": 2048, "ECDSA": 256, "Ed25519": 0}

@@ -74,6 +74,19 @@ class Release:
 
     internal/controller/certificates/policies/policies.go.
     """
+    acme_finalizers_applied: bool
+    """challenges always applies its finalizer (SSA, forced, with uid), lets a finished Challenge go before it resets
+    its status, keeps the finalizer where cleaning up failed, notes presentedAt, and waits two minutes at most for an
+    authorization.
+
+    pkg/controller/acmechallenges/sync.go and update.go.
+    """
+    acme_finalizer: str
+    """Its name. pkg/apis/acme/v1/types.go."""
+    acme_check_skips_last_sleep: bool
+    """The self-check of http01 sleeps between its five looks only: 8 s and not 10. pkg/issuer/acme/http/http.go."""
+    acme_skips_deleted_orders: bool
+    """orders leaves an Order alone that is being deleted. pkg/controller/acmeorders/sync.go."""
 
 
 _ISSUERS = ("acme", "ca", "selfsigned", "vault")
@@ -95,6 +108,10 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
                 conflict_line_names_key=True,
                 issuing_checks_certificate=False,
                 policies_check_request_key=False,
+                acme_finalizers_applied=False,
+                acme_finalizer="finalizer.acme.cert-manager.io",
+                acme_check_skips_last_sleep=False,
+                acme_skips_deleted_orders=False,
             ),
             Release(
                 name="cert-manager-1.21",
@@ -109,6 +126,10 @@ RELEASES: Mapping[str, Release] = MappingProxyType(
                 conflict_line_names_key=False,
                 issuing_checks_certificate=True,
                 policies_check_request_key=True,
+                acme_finalizers_applied=True,
+                acme_finalizer="acme.cert-manager.io/finalizer",
+                acme_check_skips_last_sleep=True,
+                acme_skips_deleted_orders=True,
             ),
         )
     }

@@ -15,7 +15,7 @@ from sim.families.operators.operator import Operator
 from sim.scenario.model import Scenario
 from sim.scenario.operators import OperatorClient
 from sim.scenario.runtimes import Runtime, built_with
-from sim.scenario.workload import OWN_PREFIXES
+from sim.scenario.workload import is_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def check(
             raise ValueError(f"{each!r} is no subclass of sim.controllers.Operator")
         if not each.name:
             raise ValueError(f"{each.__name__} has no name; give its class one, such as name = 'my-operator'")
-        if each.name.startswith(OWN_PREFIXES):
+        if is_own(each.name):
             raise ValueError(f"{each.name!r} begins like the name of one of cert-manager's own controllers")
         if each.name in taken:
             raise ValueError(f"two writers are called {each.name!r}; give each a name of its own")
