@@ -87,7 +87,7 @@ def validate(
         )
 
         from sim.report.validation import report
-        from sim.report.validation_markdown import SectionError, markdown, replaced
+        from sim.report.validation_markdown import SectionError, beside, markdown, replaced
         from sim.report.validation_pictures import write_pictures
 
         if out is not None:
@@ -99,13 +99,13 @@ def validate(
                 folder.publish()
         if update is not None:
             try:
-                text = replaced(update.read_text(encoding="utf-8"), markdown(document))
+                text = replaced(update.read_text(encoding="utf-8"), markdown(document, update.stem))
             except SectionError as error:
                 raise BadInput(f"--update {update}: {error}") from None
             with TemporaryDirectory() as made:
                 write_pictures(document, Path(made))
                 for picture in sorted(Path(made).iterdir()):
-                    write_file(update.parent / picture.name, picture.read_bytes())
+                    write_file(update.parent / beside(picture.name, update.stem), picture.read_bytes())
             write_file(update, text)
     if as_json:
         emit_json(document)

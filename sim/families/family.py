@@ -17,6 +17,7 @@ from sim.client.surroundings import Surroundings
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
 from sim.cluster.server import ServiceClass
+from sim.scenario.model import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class Family(Protocol):
     def service_class(self) -> ServiceClass:
         """The class of service times that a request is timed by."""
 
-    def kinds(self) -> Iterable[Kind]:
-        """The kinds that it brings along, beside those that every cluster has; for one run."""
+    def kinds(self, scenario: Scenario) -> Iterable[Kind]:
+        """The kinds that it brings along, beside those that every cluster has; for one run of a scenario."""
 
     def populate(self, surroundings: Surroundings) -> Population:
         """Build this family's part of one replication, before time 0."""

@@ -125,7 +125,8 @@ class Recorder:
                 write.resource_version is not None,
                 send.read.resource_version if send.read is not None else 0,
                 before.resource_version if before is not None else 0,
-                stored.resource_version if stored is not None and verb != "delete" else 0,
+                # A write that takes the last finalizer of an object being deleted removes it, and stores nothing.
+                stored.resource_version if stored is not None and verb != "delete" and stored is not before else 0,
                 fields,
                 retries,
                 sent.read_ns,

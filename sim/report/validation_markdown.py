@@ -33,8 +33,13 @@ class SectionError(ValueError):
     """A document has no place for what is generated."""
 
 
-def markdown(document: Document) -> str:
-    """Return the generated part, between its marks."""
+def beside(picture: str, stem: str) -> str:
+    """What a picture is called beside the document of this name: several documents may stand in one folder."""
+    return picture.replace("validation", stem, 1)
+
+
+def markdown(document: Document, stem: str = "validation") -> str:
+    """Return the generated part, between its marks; ``stem`` is the name of the document that it is for."""
     runs = document["runs"]
     lines = [BEGIN.format(command=document["command"]), "", *verdict(document), ""]
     operators = (
@@ -46,6 +51,7 @@ def markdown(document: Document) -> str:
         ("All recordings", [*_picture(CASES), *_recordings(document)]),
         ("Summary", _summaries(document)),
         ("Conflicts by controller and by phase", _splits(runs)),
+        ("Conflicts on other kinds", _elsewhere(runs)),
         ("Spread of single runs", _spreads(runs)),
         ("Requests, passes and writes", _others(runs)),
         ("After a fault", _back(document)),
@@ -62,7 +68,10 @@ def markdown(document: Document) -> str:
     ):
         if part:
             lines += [f"## {title}", "", *part, ""]
-    return "\n".join([*lines, END]) + "\n"
+    text = "\n".join([*lines, END]) + "\n"
+    for picture in (CASES, ABLATIONS):
+        text = text.replace(f"]({picture})", f"]({beside(picture, stem)})")
+    return text
 
 
 def replaced(text: str, generated: str) -> str:
@@ -166,6 +175,14 @@ def _splits(runs: Sequence[Part]) -> list[str]:
         for run in updates
     ]
     heads = ("case", *(name.removeprefix("certificates-") for name in controllers), *phases)
+    return ["Recorded, predicted [95% prediction interval].", "", *_grid(heads, rows)] if rows else []
+
+
+def _elsewhere(runs: Sequence[Part]) -> list[str]:
+    """Conflicts on CertificateRequests, Orders and Challenges, where recordings count them."""
+    named = sorted({name for run in runs for name in run["elsewhere"]})
+    rows = [[run["name"], *(_pair(run["elsewhere"].get(name)) for name in named)] for run in runs if run["elsewhere"]]
+    heads = ("case", *(name.replace(".", ", by ") for name in named))
     return ["Recorded, predicted [95% prediction interval].", "", *_grid(heads, rows)] if rows else []
 
 

@@ -25,7 +25,7 @@ class Limit(Part):
     per: Duration = Field(gt=0, description="an empty bucket is full again after so long, evenly")
 
 
-class Limits(Part):
+class AcmeLimits(Part):
     """Rate limits of an ACME server; a request beyond one is answered 429, rateLimited, with Retry-After."""
 
     orders: Limit | None = Field(default=None, description="new orders of the account. Default: none")
@@ -45,10 +45,10 @@ class Limits(Part):
     )
 
 
-LIMITS: Mapping[str, Limits] = MappingProxyType(
+LIMITS: Mapping[str, AcmeLimits] = MappingProxyType(
     {
-        "none": Limits(),
-        "letsencrypt-2025-06-12": Limits(
+        "none": AcmeLimits(),
+        "letsencrypt-2025-06-12": AcmeLimits(
             orders=Limit(count=300, per=3 * HOUR),
             certificates_per_domain=Limit(count=50, per=7 * 24 * HOUR),
             duplicates=Limit(count=5, per=7 * 24 * HOUR),
@@ -56,11 +56,11 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         ),
     }
 )
-"""Limits by name. The second: https://letsencrypt.org/docs/rate-limits, last updated June 12, 2025."""
+"""AcmeLimits by name. The second: https://letsencrypt.org/docs/rate-limits, last updated June 12, 2025."""
 
 
 def _limits_kind(value: object) -> str:
-    return "<limits>" if isinstance(value, dict | Limits) else "<choice>"
+    return "<limits>" if isinstance(value, dict | AcmeLimits) else "<choice>"
 
 
 class AcmeServer(Part):
@@ -114,13 +114,13 @@ class AcmeServer(Part):
         "Default: none, as recorded",
     )
     limits: Annotated[
-        Annotated[Literal["none", "letsencrypt-2025-06-12"], Tag("<choice>")] | Annotated[Limits, Tag("<limits>")],
+        Annotated[Literal["none", "letsencrypt-2025-06-12"], Tag("<choice>")] | Annotated[AcmeLimits, Tag("<limits>")],
         Discriminator(_limits_kind),
     ] = Field(
         default="none",
         description="rate limits, by name or one by one. letsencrypt-2025-06-12: as published that day. Default: none",
     )
 
-    def limited(self) -> Limits:
+    def limited(self) -> AcmeLimits:
         """Return the limits that hold."""
-        return self.limits if isinstance(self.limits, Limits) else LIMITS[self.limits]
+        return self.limits if isinstance(self.limits, AcmeLimits) else LIMITS[self.limits]

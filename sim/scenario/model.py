@@ -15,7 +15,7 @@ from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
 from sim.scenario.faults import CONTROLLERS, PlannedFault, wrong_faults
-from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
+from sim.scenario.kinds import EVERYWHERE, OF_ACME, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
 from sim.scenario.operators import OperatorSettings, operator_faults
@@ -306,13 +306,14 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _kinds_and_operators(self) -> Scenario:
+        given = {*EVERYWHERE, *OF_CERT_MANAGER, *(OF_ACME if self.issuer.type == "acme" else ())}
         wrong = [
             Fault(f"every cluster here has a {name} already", (("kinds", name),), at_key=True)
             for name in self.kinds
-            if name in {*EVERYWHERE, *OF_CERT_MANAGER}
+            if name in given
         ]
         wrong += misnamed(self.kinds)
-        kinds = {*EVERYWHERE, *OF_CERT_MANAGER, *self.kinds}
+        kinds = {*given, *self.kinds}
         if self.workload.kind not in kinds:
             wrong.append(Fault(unknown_kind(self.workload.kind, kinds), (("workload", "kind"),)))
         if self.workload.kind != "Certificate":

@@ -1,6 +1,7 @@
 """The figures in which a prediction is set against a recording, taken from either in the same way.
 
 =============================  ========================================================================
+elsewhere, elsewhere.R.C       409 on writes of other kinds: resource R, controller C of cert-manager
 conflicts, conflicts.C         409 Conflict on Certificates, by cert-manager's controllers; of controller C
 phase.P                        the same in phase P of an issuance, see ``Phases``
 status_writes, ...C            successful writes of a Certificate's status by the controllers
@@ -30,6 +31,8 @@ CONTROLLERS = (
 """The controllers that write a Certificate's status."""
 CREATION, KEY_SET, COMPLETION = "creation", "key set", "completion"
 PHASES = (CREATION, KEY_SET, COMPLETION)
+ELSEWHERE = ("certificaterequests", "orders", "challenges")
+"""Other resources that cert-manager's controllers write and may be refused on."""
 QUANTILES = {"p50": 0.5, "p95": 0.95}
 
 

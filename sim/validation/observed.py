@@ -64,6 +64,17 @@ def _told(run: Run) -> Figures:
     writes = _counts(run, "status_writes_by_controller")
     if writes is not None:
         figures.update(with_total("status_writes", at_zero() | writes))
+    elsewhere = recorded.get("conflicts_on_other_resources")
+    if isinstance(elsewhere, dict):
+        counts = Counter(
+            {
+                f"{resource}.{name}": _count(run, f"conflicts_on_other_resources.{resource}.{name}", count)
+                for resource, named in elsewhere.items()
+                if isinstance(named, dict)
+                for name, count in named.items()
+            }
+        )
+        figures.update(with_total("elsewhere", counts))
     times = recorded.get("time_to_ready_s")
     if isinstance(times, dict):
         for quantile in _QUANTILES:

@@ -16,7 +16,7 @@ from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.validation.faults import Back
 from sim.scenario.workload import is_own
-from sim.validation.figures import Figures, Observation, Phases, at_zero, time_figures, with_total
+from sim.validation.figures import ELSEWHERE, Figures, Observation, Phases, at_zero, time_figures, with_total
 
 Row = tuple[Any, ...]
 
@@ -77,6 +77,7 @@ def _requests(rows: Iterable[Row]) -> Figures:
     )
     conflicts, writes = at_zero(), at_zero()
     by_kind: Counter[str] = Counter()
+    elsewhere: Counter[str] = Counter()
     own = 0
     for (actor, verb, resource, subresource, code, reason), count in kinds.items():
         if verb == "get":
@@ -86,6 +87,8 @@ def _requests(rows: Iterable[Row]) -> Figures:
         if not is_own(actor):
             continue
         own += count
+        if resource in ELSEWHERE and code == 409 and verb != "create":
+            elsewhere[f"{resource}.{actor}"] += count
         if resource == "certificates":
             if reason == "Conflict":
                 conflicts[actor] += count
@@ -95,6 +98,7 @@ def _requests(rows: Iterable[Row]) -> Figures:
         **with_total("conflicts", conflicts),
         **with_total("status_writes", writes),
         **with_total("requests", by_kind),
+        **with_total("elsewhere", elsewhere),
         "requests": own,
     }
 

@@ -247,6 +247,8 @@ def _at_most(case: str, asked: Mapping[str, Any]) -> int:
         return 60
     if any(writer["does"] == _SPEC_EDITS for writer in asked.get("other_writers", ())):
         return 240
+    if asked["issuer"] == "acme":
+        return 1200  # none came near a limit
     return 500 if fnmatch(case, "burst-150-*") else 400
 
 

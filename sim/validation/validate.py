@@ -201,7 +201,7 @@ def _joined(parts: Iterable[Sequence[Any]]) -> list[Any]:
     return [item for part in parts for item in part]
 
 
-_COUNTED = ("conflicts.", "phase.", "status_writes.", "requests.", "lost.")
+_COUNTED = ("conflicts.", "elsewhere.", "phase.", "status_writes.", "requests.", "lost.")
 """Families in which what is not listed did not happen."""
 
 
@@ -331,12 +331,20 @@ def as_dict(case: CaseResult) -> dict[str, Any]:
             if each.recorded is not None and each.predicted is not None
         },
         "requests_by_kind": {name: _full(each) for name, each in case.family("requests").items()},
+        "elsewhere": _elsewhere(case),
         "time_to_ready_max": _full(case["time_to_ready.max"]),
         "time_to_ready_wasserstein_s": case.distance_s,
         "unfinished": case.unfinished(),
         "back": {name: {**_full(each), "close": _close(each)} for name, each in case.back().items()},
         "notes": case.notes,
     }
+
+
+def _elsewhere(case: CaseResult) -> dict[str, Any]:
+    """Conflicts on other kinds than Certificates, by resource and controller, where a recording counts them."""
+    if case["elsewhere"].recorded is None:
+        return {}
+    return {name: _full(each) for name, each in case.family("elsewhere").items()}
 
 
 def _full(each: Prediction) -> dict[str, Any]:

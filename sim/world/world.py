@@ -61,7 +61,7 @@ class World:
         self.profile = profile = at_drawn_speed(profile, streams)
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
-        self.api = ApiServer(Store(registry((*family.kinds(), *kinds))))
+        self.api = ApiServer(Store(registry((*family.kinds(scenario), *kinds))))
         happenings = Happenings(self.sim, self.machine, self.api, listener) if scenario.faults else None
         outages = None if happenings is None else happenings.outages
         if held is not None:

@@ -15,6 +15,7 @@ from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
 from sim.cluster.server import ServiceClass
 from sim.families.certmanager import existing
+from sim.families.certmanager.acme import kinds as acme_kinds
 from sim.families.certmanager.acme.server import Acme
 from sim.families.certmanager.acme.solvers import Visible
 from sim.families.certmanager.binary import PARTS, AcmeOutside, binary
@@ -204,9 +205,9 @@ class CertManagerFamily:
     listed = True
     service_class: ServiceClass = staticmethod(service_class)
 
-    def kinds(self) -> Iterable[Kind]:
-        """Certificate, CertificateRequest, Issuer."""
-        return brought()
+    def kinds(self, scenario: Scenario) -> Iterable[Kind]:
+        """Certificate, CertificateRequest, Issuer; those of an ACME issuer where the scenario has one."""
+        return (*brought(), *(acme_kinds.brought() if scenario.issuer.type == "acme" else ()))
 
     def populate(self, surroundings: Surroundings) -> CertManagerPopulation:
         """Build cert-manager's part of one replication."""

@@ -24,7 +24,6 @@ from sim.cluster.shapes import (
     list_map,
     struct,
 )
-from sim.families.certmanager.acme import kinds as acme
 
 GROUP = "cert-manager.io"
 
@@ -106,7 +105,6 @@ def kinds() -> Registry:
 def brought() -> Iterable[Kind]:
     """Return the kinds that cert-manager brings along, for one run."""
     return (
-        *acme.brought(),
         Kind(
             "Certificate",
             "certificates",

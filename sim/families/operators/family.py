@@ -151,7 +151,7 @@ class OperatorsFamily:
             kind = "Secret"
         return service_class(verb, kind, subresource)
 
-    def kinds(self) -> Iterable[Kind]:
+    def kinds(self, _: Scenario) -> Iterable[Kind]:
         """cert-manager's, which operators may write too; the scenario's are handed to the world."""
         return certmanager_kinds()
 

@@ -18,7 +18,7 @@ from sim.families.plain.direct import Direct, takes_short_way
 from sim.families.plain.draws import samplers
 from sim.families.plain.group import ClientGroup
 from sim.scenario.metrics import PLAIN as NAME
-from sim.scenario.model import Writer
+from sim.scenario.model import Scenario, Writer
 from sim.units import SECOND
 
 
@@ -154,7 +154,7 @@ class PlainFamily:
     def __init__(self, *, direct: bool = True) -> None:
         self._direct = direct
 
-    def kinds(self) -> Iterable[Kind]:
+    def kinds(self, _: Scenario) -> Iterable[Kind]:
         """None of their own."""
         return ()
 

@@ -20,6 +20,8 @@ EVERYWHERE = ("ConfigMap", "Secret", "Event", "Lease", "Deployment")
 """Kinds that every cluster has."""
 OF_CERT_MANAGER = ("Certificate", "CertificateRequest", "Issuer")
 """Kinds that cert-manager brings along."""
+OF_ACME = ("Order", "Challenge", "Pod", "Service", "Ingress")
+"""Kinds that are there where a scenario's issuer is ACME."""
 
 _FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _CONDITIONS = {

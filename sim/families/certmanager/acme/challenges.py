@@ -14,9 +14,9 @@ from sim.client.conditions import Status
 from sim.client.effects import Failure, Reconcile, Result, Send
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
+from sim.families.certmanager.acme.base import AcmeController
 from sim.families.certmanager.acme.client import AcmeClient, Steps
-from sim.families.certmanager.acme.orders import AcmeController
-from sim.families.certmanager.acme.server import Problem
+from sim.families.certmanager.acme.server import AcmeProblem
 from sim.families.certmanager.acme.solvers import Dns01, Http01, Solver, Visible
 from sim.families.certmanager.acme.states import FAILED, FINAL
 from sim.kernel.clock import rfc3339
@@ -131,16 +131,14 @@ class Challenges(AcmeController):
     def _with_finalizers(self, challenge: Object, finalizers: list[str]) -> Write:
         manager = self.field_manager
         fields = {"metadata": {"finalizers": finalizers}}
-        if self.release.acme_finalizers_applied:
+        if self.release.acme_finalizers_applied or self.strategy == "apply":
             write = writes.apply(challenge.kind, challenge.name, fields, manager=manager)
-            write.body["metadata"]["uid"] = challenge.uid
-            return write
-        if self.strategy == "apply":
-            # internal/controller/challenges/apply.go: metadata with the version that was read, and the spec.
-            body = {**fields, "spec": challenge.spec}
-            write = writes.apply(challenge.kind, challenge.name, body, manager=manager)
-            write.body["metadata"]["resourceVersion"] = str(challenge.resource_version)
-            write.resource_version = challenge.resource_version
+            write.uid = challenge.uid  # so that it never makes one that is gone anew
+            if not self.release.acme_finalizers_applied:
+                # internal/controller/challenges/apply.go: all of the metadata, its version too, and the spec.
+                kept = {"annotations": challenge.annotations, "ownerReferences": list(challenge.owners)}
+                write.body = {"metadata": {**kept, **fields["metadata"]}, "spec": challenge.spec}
+                write.resource_version = challenge.resource_version
             return write
         return writes.set_fields("update", fields, read=challenge, manager=manager)
 
@@ -160,7 +158,7 @@ class Challenges(AcmeController):
         url = challenge.spec["authorizationURL"]
         if not status.get("state"):
             found = yield from self.client.authorization(url)
-            if isinstance(found, Problem):
+            if isinstance(found, AcmeProblem):
                 return self._refused(status, found)
             status["state"] = found[1]
             return None
@@ -187,7 +185,7 @@ class Challenges(AcmeController):
         """acceptChallenge: hold the worker until the server has decided."""
         assert challenge.spec is not None
         accepted = yield from self.client.accept(url)
-        if isinstance(accepted, Problem):
+        if isinstance(accepted, AcmeProblem):
             status["reason"] = f"Error accepting challenge: {accepted}"
             return self._refused(status, accepted)
         status["state"] = accepted[1]
@@ -195,7 +193,7 @@ class Challenges(AcmeController):
         state = yield from self.client.wait_authorization(url, longest)
         if state is None:
             return Failure("error waiting for authorization: context deadline exceeded")
-        if isinstance(state, Problem):
+        if isinstance(state, AcmeProblem):
             return self._refused(status, state)
         status["state"] = state
         name = challenge.spec["dnsName"]
@@ -209,7 +207,7 @@ class Challenges(AcmeController):
         return None
 
     @staticmethod
-    def _refused(status: Status, problem: Problem) -> Result:
+    def _refused(status: Status, problem: AcmeProblem) -> Result:
         """handleError: malformed is an expired authorization, other 4xx an error for good."""
         if problem.status >= 500:
             return Failure(str(problem))

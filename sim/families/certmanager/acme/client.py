@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sim.client.effects import Compute, Effect, Sleep
 from sim.client.process import Process
 from sim.families.certmanager import pki
-from sim.families.certmanager.acme.server import BAD_NONCE, Acme, AcmeOrder, Authorization, Problem
+from sim.families.certmanager.acme.server import BAD_NONCE, Acme, AcmeOrder, AcmeProblem, Authorization
 from sim.units import SECOND
 
 T = TypeVar("T")
@@ -44,29 +44,29 @@ class AcmeClient:
 
     # The steps of an issuance.
 
-    def new_order(self, names: tuple[str, ...]) -> Steps[AcmeOrder | Problem]:
+    def new_order(self, names: tuple[str, ...]) -> Steps[AcmeOrder | AcmeProblem]:
         """AuthorizeOrder."""
         return (yield from self._call("newOrder", lambda: self._acme.new_order(names)))
 
-    def order(self, url: str) -> Steps[tuple[AcmeOrder, str] | Problem]:
+    def order(self, url: str) -> Steps[tuple[AcmeOrder, str] | AcmeProblem]:
         """GetOrder; its status is that at the instant of the answer."""
         return (yield from self._call("order", lambda: _as_it_is(self._acme.order(url), self._sim.now)))
 
-    def authorization(self, url: str) -> Steps[tuple[Authorization, str] | Problem]:
+    def authorization(self, url: str) -> Steps[tuple[Authorization, str] | AcmeProblem]:
         """GetAuthorization."""
         return (yield from self._call("authorization", lambda: _as_it_is(self._acme.authorization(url), self._sim.now)))
 
-    def accept(self, url: str) -> Steps[tuple[Authorization, str] | Problem]:
+    def accept(self, url: str) -> Steps[tuple[Authorization, str] | AcmeProblem]:
         """Accept: POST the challenge."""
         return (yield from self._call("challenge", lambda: _as_it_is(self._acme.accept(url), self._sim.now)))
 
-    def wait_authorization(self, url: str, longest: int | None = None) -> Steps[str | Problem | None]:
+    def wait_authorization(self, url: str, longest: int | None = None) -> Steps[str | AcmeProblem | None]:
         """WaitAuthorization: asks at once and after each Retry-After; None where ``longest`` ns were not enough."""
         began = self._sim.now
         while True:
             found = yield from self.authorization(url)
-            if isinstance(found, Problem) or found[1] != "pending":
-                return found if isinstance(found, Problem) else found[1]
+            if isinstance(found, AcmeProblem) or found[1] != "pending":
+                return found if isinstance(found, AcmeProblem) else found[1]
             wait = self._acme.retry_after("authorization")
             if longest is not None and self._sim.now + wait - began > longest:
                 yield Sleep(max(began + longest - self._sim.now, 0))
@@ -75,10 +75,10 @@ class AcmeClient:
 
     def create_certificate(
         self, url: str, csr: pki.SigningRequest, serial: str
-    ) -> Steps[pki.SignedCertificate | Problem]:
+    ) -> Steps[pki.SignedCertificate | AcmeProblem]:
         """CreateOrderCert: finalize, wait for the order, fetch the certificate. Raises ``NoLocationError``."""
         found = yield from self._call("finalize", lambda: self._finalized(url, csr, serial))
-        while not isinstance(found, Problem):
+        while not isinstance(found, AcmeProblem):
             order, state = found
             if state == "valid":
                 return (yield from self.certificate(order))
@@ -86,11 +86,11 @@ class AcmeClient:
                 raise NoLocationError
             if state == "processing" and order.done is not None:
                 found = yield from self.order(url)
-                if not isinstance(found, Problem) and found[1] == "processing":
+                if not isinstance(found, AcmeProblem) and found[1] == "processing":
                     yield Sleep(self._acme.retry_after("order"))
         return found
 
-    def certificate(self, order: AcmeOrder) -> Steps[pki.SignedCertificate | Problem]:
+    def certificate(self, order: AcmeOrder) -> Steps[pki.SignedCertificate | AcmeProblem]:
         """FetchCert."""
 
         def fetched() -> pki.SignedCertificate:
@@ -99,13 +99,13 @@ class AcmeClient:
 
         return (yield from self._call("certificate", fetched))
 
-    def _finalized(self, url: str, csr: pki.SigningRequest, serial: str) -> tuple[AcmeOrder, str] | Problem:
+    def _finalized(self, url: str, csr: pki.SigningRequest, serial: str) -> tuple[AcmeOrder, str] | AcmeProblem:
         found = self._acme.finalize(url, csr, serial)
-        return found if isinstance(found, Problem) else _as_it_is(found, self._sim.now)
+        return found if isinstance(found, AcmeProblem) else _as_it_is(found, self._sim.now)
 
     # Requests.
 
-    def _call(self, step: str, decide: Callable[[], T | Problem]) -> Steps[T | Problem]:
+    def _call(self, step: str, decide: Callable[[], T | AcmeProblem]) -> Steps[T | AcmeProblem]:
         """POST until the nonce is taken."""
         for attempt in range(TRIES):
             if self._nonces:
@@ -121,9 +121,9 @@ class AcmeClient:
             yield Sleep(min(round((1 + attempt + self._luck()) * SECOND), 3 * SECOND))
         return answer
 
-    def _decided(self, decide: Callable[[], T | Problem]) -> tuple[bool, T | Problem]:
+    def _decided(self, decide: Callable[[], T | AcmeProblem]) -> tuple[bool, T | AcmeProblem]:
         if not self._acme.accepts_nonce():
-            return False, Problem(400, BAD_NONCE, "JWS has an invalid anti-replay nonce")
+            return False, AcmeProblem(400, BAD_NONCE, "JWS has an invalid anti-replay nonce")
         return True, decide()
 
     def _trip(self, step: str, decide: Callable[[], T]) -> Steps[T]:

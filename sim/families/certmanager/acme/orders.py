@@ -11,58 +11,24 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from sim.client import writes
-from sim.client.cache import Cache
 from sim.client.conditions import Status
 from sim.client.effects import Failure, Reconcile, Result, Send
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
+from sim.families.certmanager.acme.base import AcmeController
 from sim.families.certmanager.acme.client import AcmeClient, NoLocationError, Steps
-from sim.families.certmanager.acme.issuer import certificate_of, owner_reference
-from sim.families.certmanager.acme.server import AcmeOrder, Problem
+from sim.families.certmanager.acme.issuer import owner_reference
+from sim.families.certmanager.acme.server import AcmeOrder, AcmeProblem
 from sim.families.certmanager.acme.states import FAILED, FINAL
-from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.kernel.clock import rfc3339
-from sim.scenario.model import Retry
-from sim.units import MINUTE, SECOND
+from sim.units import SECOND
 
 if TYPE_CHECKING:
     from sim.families.certmanager.manager import CertManager
 
-ACME_RETRY = Retry(base=5 * SECOND, max=30 * MINUTE)
-"""Of orders and challenges (pkg/controller/acmeorders/controller.go: NewItemExponentialFailureRateLimiter)."""
 LOOK_AGAIN = 5 * SECOND
 """RequeuePeriod."""
-
-
-class AcmeController(CertManagerController):
-    """A controller whose keys are Orders or Challenges."""
-
-    kind = ""
-
-    def __init__(self, manager: CertManager, client: AcmeClient) -> None:
-        self.client = client
-        self._keys = manager.informer(self.kind).cache
-        super().__init__(manager)
-
-    def default_retry(self, retry: Retry) -> Retry:
-        """A limiter of its own, whatever the Certificates' queues have."""
-        return ACME_RETRY.model_copy(update={"limit": retry.limit})
-
-    def keys(self) -> Cache:
-        """The cache of its kind."""
-        return self._keys
-
-    def about(self, obj: Object) -> str:
-        """The Certificate that it is for."""
-        return certificate_of(obj)
-
-    def saved(self, obj: Object, status: Status) -> Reconcile:
-        """Write the status whole, if it has changed."""
-        if status == (obj.status or {}):
-            return None
-        response = yield self.status_write(obj, lambda _: status, dict)
-        return response if response.code >= 400 else None
 
 
 class Orders(AcmeController):
@@ -125,7 +91,7 @@ class Orders(AcmeController):
         state = status.get("state", "")
         if "url" not in status:
             made = yield from self.client.new_order(names)
-            if isinstance(made, Problem):
+            if isinstance(made, AcmeProblem):
                 return self._refused(status, made, "Failed to create Order")
             status["url"], status["finalizeURL"] = made.url, f"{made.url}/finalize"
             status["authorizations"] = [{"url": each.url} for each in made.authorizations]
@@ -138,7 +104,7 @@ class Orders(AcmeController):
         if state == "ready":
             return (yield from self._finalize(order, status))
         found = yield from self.client.order(status["url"])
-        if isinstance(found, Problem):
+        if isinstance(found, AcmeProblem):
             return self._refused(status, found, "Failed to retrieve Order resource")
         if not failed and found[1] == "pending":
             # The source adds the key plainly after a while, in place of what was scheduled for it before.
@@ -154,7 +120,7 @@ class Orders(AcmeController):
             if "identifier" in each:
                 continue
             found = yield from self.client.authorization(each["url"])
-            if isinstance(found, Problem):
+            if isinstance(found, AcmeProblem):
                 return self._refused(status, found, "Failed to fetch authorization")
             authorization, state = found
             offered = [
@@ -173,14 +139,14 @@ class Orders(AcmeController):
     def _fetch(self, status: Status, url: str) -> Steps[Result]:
         """syncCertificateData: ask for the order and fetch its certificate."""
         found = yield from self.client.order(url)
-        if isinstance(found, Problem):
+        if isinstance(found, AcmeProblem):
             return self._refused(status, found, "Failed to retrieve Order resource")
         self._set_state(status, found[1])
         return (yield from self._take_certificate(status, found[0]))
 
     def _take_certificate(self, status: Status, order: AcmeOrder) -> Steps[Result]:
         signed = yield from self.client.certificate(order)
-        if isinstance(signed, Problem):
+        if isinstance(signed, AcmeProblem):
             return self._refused(status, signed, "Failed to retrieve signed certificate")
         status["certificate"] = signed.encoded()
         return None
@@ -195,15 +161,15 @@ class Orders(AcmeController):
             signed = yield from self.client.create_certificate(status["url"], csr, serial)
         except NoLocationError:
             signed, failure = None, Failure('error finalizing order: Post "": unsupported protocol scheme ""')
-        if isinstance(signed, Problem):
+        if isinstance(signed, AcmeProblem):
             if signed.status == 403:  # finalized already, by a pass whose status write failed
                 found = yield from self.client.order(status["url"])
-                if not isinstance(found, Problem) and found[1] == "valid":
+                if not isinstance(found, AcmeProblem) and found[1] == "valid":
                     self._set_state(status, "valid")
                     return (yield from self._complete(order, status, found[0]))
             return self._refused(status, signed, "Failed to finalize Order")
         found = yield from self.client.order(status["url"])
-        if isinstance(found, Problem):
+        if isinstance(found, AcmeProblem):
             return self._refused(status, found, "Failed to retrieve Order resource")
         self._set_state(status, found[1])
         if failure is None and signed is not None:
@@ -217,7 +183,7 @@ class Orders(AcmeController):
             self.event(order, "Complete", "Order completed successfully")
         return result
 
-    def _refused(self, status: Status, problem: Problem, words: str) -> Result:
+    def _refused(self, status: Status, problem: AcmeProblem, words: str) -> Result:
         """A 4xx, 429 too, fails the Order for good; others are tried again."""
         if problem.status >= 500:
             return Failure(f"{words}: {problem}")

@@ -26,7 +26,7 @@ VALIDITY = 7 * 24 * 3600 * SECOND
 """How long an order and its pending authorizations live: Let's Encrypt's seven days."""
 
 
-class Problem(NamedTuple):
+class AcmeProblem(NamedTuple):
     """A problem document: the HTTP status, the type, words, and Retry-After in nanoseconds where there is one."""
 
     status: int
@@ -131,7 +131,7 @@ class Acme:
         rejects = self.settings.bad_nonces
         return not rejects or self._luck() >= rejects
 
-    def new_order(self, names: tuple[str, ...]) -> AcmeOrder | Problem:
+    def new_order(self, names: tuple[str, ...]) -> AcmeOrder | AcmeProblem:
         """POST newOrder."""
         refused = self._refusal(names)
         if refused is not None:
@@ -160,11 +160,12 @@ class Acme:
                 self._failures.take((found.name,), found.decided)
         return found
 
-    def finalize(self, url: str, csr: pki.SigningRequest, serial: str) -> AcmeOrder | Problem:
+    def finalize(self, url: str, csr: pki.SigningRequest, serial: str) -> AcmeOrder | AcmeProblem:
         """POST finalize."""
         order, now = self._orders[url], self._sim.now
         if order.state(now) != "ready":
-            return Problem(403, NOT_READY, f"Order's status ({order.state(now)!r}) is not acceptable for finalization")
+            return AcmeProblem(403, NOT_READY, f"an order that is {order.state(now)} cannot be finalized")
+
         order.done = now + self._finalize() + self.settings.finalize_takes
         order.certificate = sign(csr, serial, self._sim.unix_seconds, self._lifetime)
         self._issued_for.add(order.names)
@@ -194,7 +195,7 @@ class Acme:
             self._reusable[name] = made
         return made
 
-    def _refusal(self, names: tuple[str, ...]) -> Problem | None:
+    def _refusal(self, names: tuple[str, ...]) -> AcmeProblem | None:
         """The answer to a new order beyond a limit; of one within, what it takes of them.
 
         Let's Encrypt counts certificates when they are issued; here an order takes its part when it is made, and one
@@ -202,7 +203,7 @@ class Acme:
         """
         if self._refuse:
             self._refuse -= 1
-            return Problem(429, RATE_LIMITED, "too many new orders recently", 60 * SECOND)
+            return AcmeProblem(429, RATE_LIMITED, "too many new orders recently", 60 * SECOND)
         now = self._sim.now
         renewal = self._exempt and names in self._issued_for
         domains = sorted({registered_domain(name) for name in names})
@@ -215,7 +216,7 @@ class Acme:
             wait = bucket.wait(about, now)
             if wait:
                 bucket.refused += 1
-                return Problem(429, RATE_LIMITED, f"too many {what}", wait)
+                return AcmeProblem(429, RATE_LIMITED, f"too many {what}", wait)
         for bucket, about, _ in asked:
             if bucket is not self._failures:
                 bucket.take(about, now)

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from sim.client import writes
-from sim.client.effects import Failure, Reconcile, Result, Send, Sleep
+from sim.client.effects import Compute, Failure, Reconcile, Result, Send, Sleep
 from sim.cluster.objects import Object
 from sim.families.certmanager.acme.client import Steps
 from sim.families.certmanager.acme.kinds import SOLVERS
 from sim.units import MS, SECOND
 
 if TYPE_CHECKING:
-    from sim.families.certmanager.acme.challenges import Challenges
+    from sim.families.certmanager.acme.base import AcmeController
 
 PASSES = 5
 BETWEEN = 2 * SECOND
@@ -63,11 +63,12 @@ class Visible:
 class Http01:
     """A Pod, a Service and an Ingress for each Challenge; the caches say which are there."""
 
-    def __init__(self, controller: Challenges, visible: Visible) -> None:
+    def __init__(self, controller: AcmeController, visible: Visible) -> None:
         self._controller = controller
         self._visible = visible
         self._sim = controller.process.sim
         self._caches = {kind: controller.manager.informer(kind).cache for kind in SOLVERS}
+        self._listing = controller.process.profile.controllers.idle_cpu  # selecting by labels, as a pass looks about
         last = not controller.release.acme_check_skips_last_sleep
         self._held = (PASSES if last else PASSES - 1) * BETWEEN + PASSES * HTTP_LOOK
 
@@ -75,6 +76,7 @@ class Http01:
         """Create what the cache does not show, with a name of its own; several of one kind are all deleted."""
         controller = self._controller
         for kind, cache in self._caches.items():
+            yield Compute(self._listing)
             there = cache.owned_by(challenge.uid)
             if len(there) > 1:
                 failed = yield from self._delete(challenge, there)
@@ -122,7 +124,7 @@ class Http01:
 class Dns01:
     """A record at a DNS provider."""
 
-    def __init__(self, controller: Challenges, visible: Visible) -> None:
+    def __init__(self, controller: AcmeController, visible: Visible) -> None:
         self._visible = visible
         self._sim = controller.process.sim
         self._provider: Callable[[], int] = controller.process.streams.latency(
