@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate notebook clean
+.PHONY: help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -71,6 +71,9 @@ bench-contention: $(STAMP) ## cost of plain clients beside a loop written for on
 
 validate: $(STAMP) ## predict recorded clusters and write docs/validation.md: RECORDINGS=path
 	$(BIN)/requeue validate $(RECORDINGS) --profile scenarios/profiles/recorded-2-cores.yaml --ablations --update docs/validation.md
+
+rungs: $(STAMP) ## what a stranger's data allow: the table of docs/calibration.md and the profile's errors: RECORDINGS=path
+	$(BIN)/python -m sim.validation.stranger $(RECORDINGS)/decision* --update docs/calibration.md
 
 notebook: $(STAMP) ## open the notebooks
 	$(BIN)/jupyter lab notebooks

@@ -8,7 +8,7 @@ looked at: a profile that was fitted to them could not be used to predict them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +39,7 @@ from sim.calibration.trace import Trace
 from sim.guarded import Unusable
 from sim.logs.audit import CERTIFICATES, EVENTS
 from sim.logs.prometheus import GOMAXPROCS
+from sim.logs.sources import AUDIT, LOG, METRICS
 from sim.scenario.profile import Profile
 from sim.units import MS, US
 
@@ -61,6 +62,7 @@ class Calibration(NamedTuple):
     rejected: dict[str, str]  # by path: what was found and can't be, or is in doubt, so that the base's value stays
     base: str  # the name of the profile that it started from
     server_speed: float  # how many times as long as the base's its server takes
+    files: tuple[str, ...] = ()  # the kinds of files that it was measured from
 
     def kept(self, path: str) -> str:
         """Say where the value of a parameter comes from that was not measured."""
@@ -123,7 +125,56 @@ def calibrate(
         rejected,
         base_name,
         _server_speed(base, measured),
+        _files(traces),
     )
+
+
+def expected(calibration: Calibration, base_provenance: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how far off predictions with such files were, from the base's provenance; None where it does not say.
+
+    Of combinations that were not tried, that of the most of these files.
+    """
+    tried = _tried(base_provenance)
+    have = set(calibration.files)
+    names = [name for name in tried if have >= set(name.split(", "))]
+    if not names:
+        return None
+    best = max(names, key=lambda name: name.count(","))
+    return {"with": best.split(", "), **tried[best]}
+
+
+def narrower(calibration: Calibration, base_provenance: Mapping[str, Any]) -> list[str]:
+    """Say which missing file would narrow which figure, by what was found with and without it."""
+    now = expected(calibration, base_provenance) or base_provenance.get("elsewhere")
+    if not isinstance(now, Mapping):
+        return []
+    said, have = [], set(calibration.files)
+    for name, errors in _tried(base_provenance).items():
+        missing = set(name.split(", ")) - have
+        better = [figure for figure in _FIGURES if errors[figure] < now[figure]]
+        if len(missing) == 1 and have | missing == set(name.split(", ")) and better:
+            less = " and ".join(f"{_FIGURES[each]} within {errors[each]:.0%}, not {now[each]:.0%}" for each in better)
+            said.append(f"With {_ONE[missing.pop()]} as well: {less}.")
+    return said
+
+
+_FIGURES = {"conflicts": "conflicts", "time_to_ready": "times to Ready"}
+_ONE = {AUDIT: "an audit log", LOG: "the controller's log", METRICS: "the controller's metrics"}
+
+
+def _tried(base_provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    elsewhere = base_provenance.get("elsewhere")
+    tried = elsewhere.get("with") if isinstance(elsewhere, Mapping) else None
+    return tried if isinstance(tried, Mapping) else {}
+
+
+def _files(traces: list[Trace]) -> tuple[str, ...]:
+    had = {
+        AUDIT: any(trace.events for trace in traces),
+        LOG: any(trace.lines for trace in traces),
+        METRICS: any(trace.passes or trace.cores for trace in traces),
+    }
+    return tuple(kind for kind, there in had.items() if there)
 
 
 def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:

@@ -195,9 +195,12 @@ def steps(trace: Trace, *, busy: bool) -> Steps:
 
     While keys are generated, what can run has queued up and runs without a pause as soon as a processor is
     free: the fastest that the client can go, and what its computing costs. A Ready condition that changes tells of
-    a Secret with a key and a certificate; one that is set for the first time, of none.
+    a Secret with a key and a certificate; one that is set for the first time, of none. Without an audit log nothing
+    tells whether keys were generated, and there are none.
     """
     found = Steps([], [], [], [])
+    if not trace.events:
+        return found
     lines = [line for line in trace.lines if line.what in {CONFLICT, REISSUE, TRANSITION}]
     for before, line in zip_longest(lines, lines[1:]):
         if line is None or line.time_ns - before.time_ns >= STEP_LONGEST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.calibration.calibrate import Calibration, parameters, plain_value
@@ -12,8 +12,11 @@ from sim.units import format_duration
 _WIDTH = 110
 
 
-def to_yaml(calibration: Calibration, made_by: Sequence[str] = ()) -> str:
-    """Return the file's text; ``made_by`` are lines of its header, without the comment's sign."""
+def to_yaml(calibration: Calibration, made_by: Sequence[str] = (), here: Mapping[str, Any] | None = None) -> str:
+    """Return the file's text; ``made_by`` are lines of its header, without the comment's sign.
+
+    ``here`` is how far off predictions for the measured cluster are, where that is known.
+    """
     import yaml
 
     header = [
@@ -23,6 +26,8 @@ def to_yaml(calibration: Calibration, made_by: Sequence[str] = ()) -> str:
     body = calibration.profile.model_dump(mode="json")
     values = yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=_WIDTH)
     grounds = provenance(calibration)
+    if here is not None:
+        grounds["here"] = dict(here)
     observed = yaml.safe_dump(
         {"observed": grounds.pop("observed")}, sort_keys=False, default_flow_style=None, width=_WIDTH - 2
     )

@@ -51,7 +51,7 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print profile and provenance as JSON.")] = False,
 ) -> None:
     """Measure how long things take from recordings of a real cluster, as a profile for simulations."""
-    from sim.calibration.calibrate import DOCUMENTED, CalibrationError
+    from sim.calibration.calibrate import DOCUMENTED, CalibrationError, expected, narrower
     from sim.calibration.calibrate import calibrate as measure
     from sim.calibration.profile_yaml import provenance, to_yaml
     from sim.calibration.trace import read_trace
@@ -61,7 +61,7 @@ def calibrate(
     from sim.recording.results import write_json
     from sim.scenario.errors import ScenarioError
     from sim.scenario.profile import Profile
-    from sim.scenario.reading.profile_file import profile_of_name
+    from sim.scenario.reading.profile_file import profile_of_name, provenance_of
 
     ignored: Counter[str] = Counter()
     try:
@@ -74,9 +74,11 @@ def calibrate(
             traces = [read_trace(one, ignored, progress) for one in found]
         folders = [(one.audit or one.logs or (Path(),))[0].parent for one in found]
         start = Profile() if base == DOCUMENTED else profile_of_name(base)
+        grounds = {} if base == DOCUMENTED else provenance_of(base)
         calibration = measure(traces, cores, ignored, start, base, folders)
+        here = expected(calibration, grounds)
         if output is not None:
-            write_file(output, to_yaml(calibration, _made_by(recordings, output, cores)))
+            write_file(output, to_yaml(calibration, _made_by(recordings, output, cores), here))
         if plots is not None:
             from sim.calibration.qqplots import write_plots
 
@@ -96,6 +98,8 @@ def calibrate(
         emit_json(document)
     else:
         emit(_report(calibration, sys.stdout.isatty()))
+        for said in [*_expected(here), *narrower(calibration, grounds)]:
+            emit(f"{said}\n")
         for left in (left for each in found for left in each.left_out):
             emit(f"left out: {left.path}: {left.why}\n")
         if output is not None:
@@ -107,6 +111,15 @@ def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[st
 
     words = ["requeue", "calibrate", *map(shown, recordings), "-o", shown(output)]
     return [join(words + (["--cores", str(cores)] if cores is not None else []))]
+
+
+def _expected(here: dict[str, Any] | None) -> list[str]:
+    if here is None:
+        return []
+    return [
+        f"Predictions for this cluster: expect conflicts within {here['conflicts']:.0%} and times to Ready within "
+        f"{here['time_to_ready']:.0%}, as found where {' and '.join(here['with'])} were at hand."
+    ]
 
 
 def _report(calibration: Calibration, terminal: bool) -> str:

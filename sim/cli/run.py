@@ -93,6 +93,14 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Write replication 1's metrics under real clusters' names."),
     ] = None,
+    real: Annotated[
+        bool,
+        typer.Option(
+            "--real",
+            help="Also say what one run of a real cluster may come to: as many replications again, each with a profile "
+            "drawn within what is known.",
+        ),
+    ] = False,
     jobs: Jobs = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
@@ -111,6 +119,7 @@ def run(
       requeue run tutorial --set strategy=apply --set workload.certificates=200
       requeue run tutorial --set retry.base=250ms --set client.qps=50
       requeue run tutorial --precision 5% --metric time_to_ready.p95
+      requeue run tutorial --real
       requeue run tutorial --json | jq .conflicts.per_certificate
       requeue run tutorial --log run.log && grep -c "optimistic locking" run.log
       requeue run tutorial --openmetrics metrics.txt && grep workqueue_depth metrics.txt
@@ -132,6 +141,9 @@ def run(
         if openmetrics is not None:
             check_writable("--openmetrics", openmetrics)
             require("pandas", "pyarrow")
+
+        if real and (loaded.contention is not None or loaded.profile is None):
+            raise BadInput("--real draws profiles within what was measured; this scenario names none (profile:)")
 
         from sim.scenario.metrics import FAMILIES
 
@@ -157,8 +169,10 @@ def run(
                 origin=lambda ran: origin([*words, str(ran.replications)], scenario),
                 until=until,
                 limits=limits(max_time, max_memory),
+                real=real,
             )
             words.append(str(result.scenario.replications))
+            words += ["--real"] * real
     if log is not None:
         from sim.recording.folders import write_file
 

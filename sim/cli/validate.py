@@ -125,15 +125,9 @@ def _command(recordings: list[Path], profile: str, replications: int, settings: 
 
 def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:
     """Return the profile, where its figures come from, and what to call it."""
-    import yaml
+    from sim.scenario.reading.profile_file import profile_of_name, provenance_of, resolve_profile
 
-    from sim.scenario.reading.profile_file import load_profile, resolve_profile
-
-    found = resolve_profile(name)
-    profile = load_profile(found)
-    written = yaml.safe_load(found.read_text("utf-8")) or {}
-    provenance = written.get("provenance")
-    return profile, provenance if isinstance(provenance, dict) else {}, found.stem
+    return profile_of_name(name), provenance_of(name), resolve_profile(name).stem
 
 
 def _validate(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim.experiment.limits import Limits
     from sim.families.operators.operator import Operator
     from sim.scenario.model import Scenario
+    from sim.scenario.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Job:
     """One replication to run: what travels to a worker.
 
     ``rows`` (as tables, where those can be made) and ``log`` say what else is wanted back; ``operators`` run beside
-    cert-manager (``sim.families.operators.operator``). Beyond ``limits`` it is stopped.
+    cert-manager (``sim.families.operators.operator``). Beyond ``limits`` it is stopped. ``drawn`` takes a profile as it
+    may be on a real cluster (``sim.scenario.drawn``).
     """
 
     scenario: Scenario
@@ -36,6 +38,7 @@ class Job:
     log: bool = False
     operators: tuple[type[Operator], ...] = ()
     limits: Limits | None = None
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ def perform(job: Job) -> Done:
     more: dict[str, Any] = {"operators": job.operators} if job.operators else {}
     if job.limits is not None:
         more["watch"] = partial(job.limits.watching, scenario=job.scenario, index=job.index)
+    if job.drawn:
+        more["profile"] = _drawn(job.scenario, job.index)
     replication = replicate(job.scenario, job.index, **more)
     if replication.contended is not None:
         metrics = measure_contention(replication, job.scenario)
@@ -74,3 +79,12 @@ def perform(job: Job) -> Done:
         tables(replication) if job.rows and can_keep_tables() else None,
         list(klog.lines(replication.logs, verbosity, replication.epoch_ns)) if job.log else None,
     )
+
+
+def _drawn(scenario: Scenario, index: int) -> Profile:
+    from sim.kernel.streams import Streams
+    from sim.scenario.drawn import drawn
+    from sim.scenario.reading.profile_file import profile_of, provenance_of
+
+    provenance = provenance_of(scenario.profile) if scenario.profile is not None else {}
+    return drawn(profile_of(scenario), provenance, Streams(scenario.seed, index))

@@ -17,7 +17,7 @@ from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
 from sim.experiment.result import Result, replication_rows
-from sim.experiment.summaries import complete_summary
+from sim.experiment.summaries import complete_summary, on_a_cluster
 from sim.recording import results
 
 if TYPE_CHECKING:
@@ -88,13 +88,15 @@ def execute(
     until: StoppingRule | None = None,
     operators: tuple[type[Operator], ...] = (),
     limits: Limits | None = None,
+    real: bool = False,
 ) -> Result:
     """Run ``scenario`` and publish ``folder``, if there is one, once everything is in it.
 
     ``origin`` gives what goes into the manifest: ``scenario_file`` and ``command``, for the scenario as it was
     run. ``log`` asks for replication 1's log. ``until`` says how many replications to run, in place of the
     scenario's number. Beyond ``limits`` the result has the replications that are done (its ``stopped`` says why);
-    ``LimitReached`` is raised where there is none.
+    ``LimitReached`` is raised where there is none. ``real`` runs as many again with profiles drawn within what is known
+    of a real cluster, and sums them up beside the rest.
     """
     guard = Guard(limits) if limits is not None else None
     if operators and origin is None:
@@ -129,6 +131,9 @@ def execute(
                 if until is not None and until.enough(collected.measured):
                     break
         collected.scenario = resized(scenario, None, len(collected.measured))
+        if real and collected.stopped is None:
+            jobs = [Job(scenario, index, limits=limits, drawn=True) for index in range(len(collected.measured))]
+            collected.drawn = [done.measured for done in (executor or choose(None)).map(perform, jobs)]
         collected.finish(origin(collected.scenario) if origin is not None else None, until)
         return collected.result(folder.publish() if folder else None)
 
@@ -154,6 +159,7 @@ class Collected:
         self.measured: list[Measured] = []
         self.log: list[str] | None = None
         self.stopped: str | None = None
+        self.drawn: list[Measured] = []
         self.summary: dict[str, Any] = {}
         keeps = results.can_keep_tables()
         self._memory = results.TablesInMemory() if keeps else results.NoTables()
@@ -180,6 +186,8 @@ class Collected:
         self.summary = complete_summary(self.scenario, self.measured)
         if until is not None:
             self.summary["precision"] = until.as_dict()
+        if self.drawn:
+            self.summary["on_a_cluster"] = on_a_cluster(self.drawn)
         if self.folder is not None:
             write_run(self.folder, self.scenario, self.measured, self.summary, origin)
 

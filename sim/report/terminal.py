@@ -67,6 +67,7 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     else:
         parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
     parts += _notes(summary)
+    parts += on_a_cluster(summary)
     if summary["expectations"]:
         parts += ["", *(_expectation(each) for each in summary["expectations"])]
     parts.append("")
@@ -95,6 +96,48 @@ def _notes(summary: Summary) -> list[RenderableType]:
         if not group["settled"]:
             lines.append(bold("WARNING: that cut is past half the run, so it has not settled: make it longer"))
     return ["", *lines] if lines else []
+
+
+def on_a_cluster(summary: Summary) -> list[str]:
+    """Return how far a real cluster may be from all this: what the profile says of itself, and drawn profiles."""
+    about = summary.get("profile")
+    if not about or kind(summary) != CERTIFICATE:
+        return []
+    lines = ["", f"Profile: {profile_words(about)}"]
+    found = summary.get("on_a_cluster")
+    if found:
+        each = [f"{find(name).label} {_from_to(group, find(name).unit)}" for name, group in found.items()]
+        lines.append(
+            "One run of a real cluster, 95%, with profiles drawn within what is known (the intervals above are of the "
+            f"simulation's means alone): {', '.join(each)}."
+        )
+    return lines
+
+
+def _from_to(group: Mapping[str, float], unit: str) -> str:
+    return f"{write(group['low'], unit)} to {write(group['high'], unit)}"
+
+
+def profile_words(about: Mapping[str, Any]) -> str:
+    """Return what a profile is and how far predictions with it are off, in words."""
+    name, here, elsewhere = about["name"], about.get("here"), about.get("elsewhere")
+    if here:
+        return f"{name}, calibrated with {' and '.join(here['with'])}; on its cluster expect {_within(here)}."
+    measured = f", measured on {about['cores']} cores" if about.get("cores") else ""
+    if elsewhere is None:
+        figures = f"{name}{measured}" if name else "the documented figures"
+        return f"{figures}; how far off it is on your cluster is not known: requeue calibrate measures yours."
+    best = min(elsewhere.get("with", {}).items(), key=lambda item: float(item[1]["conflicts"]), default=None)
+    better = f"; calibrated with {best[0]} {_within(best[1])}" if best else ""
+    return (
+        f"shipped ({name}){measured}; for your cluster expect {_within(elsewhere)}{better}: calibrate with "
+        "requeue calibrate LOGS -o mine.yaml."
+    )
+
+
+def _within(errors: Mapping[str, Any]) -> str:
+    conflicts, times = (write(errors[figure], "share") for figure in ("conflicts", "time_to_ready"))
+    return f"conflicts within {conflicts} and times to Ready within {times}"
 
 
 def verdict(summary: Summary) -> str:

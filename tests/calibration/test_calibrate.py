@@ -323,7 +323,7 @@ def test_the_shipped_profile_says_how_it_was_made():
     assert text.startswith("# requeue calibrate ")
     assert "burst-50-update" in text.splitlines()[0]
     assert "steady-60-update" in text.splitlines()[0]
-    assert set(yaml.safe_load(text)["provenance"]) == {*parameters(load_profile(SHIPPED)), "observed"}
+    assert set(yaml.safe_load(text)["provenance"]) == {*parameters(load_profile(SHIPPED)), "observed", "elsewhere"}
 
 
 def test_the_command_writes_profile_and_plots(tmp_path):

@@ -27,8 +27,13 @@ def load_profile(path: Path | str) -> Profile:
 
     Raises ``ScenarioError`` for a file that can't be read, an unknown key and a value that is none.
     """
-    document = load_part(_Document, Path(path))
-    return Profile.model_validate({name: getattr(document, name) for name in Profile.model_fields})
+    return _read(Path(path))[0]
+
+
+def _read(path: Path) -> tuple[Profile, dict[str, Any]]:
+    document = load_part(_Document, path)
+    profile = Profile.model_validate({name: getattr(document, name) for name in Profile.model_fields})
+    return profile, document.provenance
 
 
 def resolve_profile(name: str) -> Path:
@@ -60,9 +65,14 @@ def profile_of(scenario: Scenario) -> Profile:
 
 def profile_of_name(name: str) -> Profile:
     """Return the profile of a name or path."""
-    return _cached(resolve_profile(name))
+    return _cached(resolve_profile(name))[0]
+
+
+def provenance_of(name: str) -> dict[str, Any]:
+    """Return where the figures of a profile come from, as its file says: by parameter, and what else was observed."""
+    return _cached(resolve_profile(name))[1]
 
 
 @lru_cache(maxsize=16)
-def _cached(path: Path) -> Profile:
-    return load_profile(path)
+def _cached(path: Path) -> tuple[Profile, dict[str, Any]]:
+    return _read(path)
