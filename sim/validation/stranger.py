@@ -35,7 +35,7 @@ _SETTINGS = ("preset", "client", "controllers")
 """What of a scenario kubectl tells: the release and the flags."""
 
 
-class Rung(NamedTuple):
+class FilesRung(NamedTuple):
     """What was at hand, and the relative errors of each prediction by figure of ``FIGURES``."""
 
     files: str
@@ -80,17 +80,17 @@ class Ladder:
         self._traces = {case.name: [trace for trace in traces if _of(trace, case)] for case in cases}
         self._known: dict[tuple[str, str, str], dict[str, list[float]]] = {}
 
-    def rungs(self) -> Iterator[Rung]:
+    def rungs(self) -> Iterator[FilesRung]:
         """Yield the rungs, from nothing on."""
-        yield Rung("nothing but its load", self._errors(self.base, [_by_default(case) for case in self.cases]))
-        yield Rung("its release and flags", self._errors(self.base, self.cases))
+        yield FilesRung("nothing but its load", self._errors(self.base, [_by_default(case) for case in self.cases]))
+        yield FilesRung("its release and flags", self._errors(self.base, self.cases))
         for files in RUNGS:
             errors: dict[str, list[float]] = {figure: [] for figure in FIGURES}
             for pair in combinations(self.cases, 2):
                 others = [case for case in self.cases if case not in pair]
                 for figure, found in self._errors(self.calibrated(pair, files), others).items():
                     errors[figure] += found
-            yield Rung(named(files), errors)
+            yield FilesRung(named(files), errors)
 
     def calibrated(self, cases: Sequence[Case], files: Sequence[str]) -> Profile:
         """Return the profile that these cases' files show; the base where they show nothing."""
@@ -142,10 +142,10 @@ def _by_default(case: Case) -> Case:
     return case._replace(asked=case.asked._replace(scenario=known))
 
 
-def as_provenance(rungs: Sequence[Rung], cases: int, speed: float) -> dict[str, Any]:
+def as_provenance(rungs: Sequence[FilesRung], cases: int, speed: float) -> dict[str, Any]:
     """Return what a profile says of clusters that nothing was measured of."""
 
-    def errors(rung: Rung) -> dict[str, float]:
+    def errors(rung: FilesRung) -> dict[str, float]:
         return {figure: round(rung.within(figure, cases), 2) for figure in FIGURES}
 
     return {
@@ -156,7 +156,7 @@ def as_provenance(rungs: Sequence[Rung], cases: int, speed: float) -> dict[str, 
     }
 
 
-def table(rungs: Sequence[Rung], cases: int) -> list[str]:
+def table(rungs: Sequence[FilesRung], cases: int) -> list[str]:
     """Return the ladder as lines of Markdown."""
     from statistics import median
 

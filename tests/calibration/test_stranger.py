@@ -15,7 +15,7 @@ from sim.report.terminal import profile_words
 from sim.scenario.drawn import drawn
 from sim.scenario.profile import Profile
 from sim.scenario.reading.profile_file import profile_of_name, provenance_of, resolve_profile
-from sim.validation.stranger import RUNGS, Rung, as_provenance, named, table, with_elsewhere
+from sim.validation.stranger import RUNGS, FilesRung, as_provenance, named, table, with_elsewhere
 
 SHIPPED = "recorded-2-cores"
 TRIED = {
@@ -36,7 +36,7 @@ def measured_from(*files: str) -> Calibration:
 
 
 def test_the_bound_is_the_one_that_normal_errors_stay_below():
-    rung = Rung("", {"conflicts": [0.1, -0.1, 0.1, -0.1], "time_to_ready": [0.0]})
+    rung = FilesRung("", {"conflicts": [0.1, -0.1, 0.1, -0.1], "time_to_ready": [0.0]})
     assert rung.within("conflicts", 5) == pytest.approx(0.1 * 2.5706, rel=1e-3)
 
 
@@ -78,7 +78,9 @@ def test_the_shipped_profile_says_how_far_off_it_is_on_another_machine():
 
 def test_what_is_written_into_a_profile_is_read_again_and_replaced():
     text = resolve_profile(SHIPPED).read_text("utf-8")
-    rungs = [Rung(name, {"conflicts": [0.1], "time_to_ready": [0.2]}) for name in ("nothing", "flags", "audit log")]
+    rungs = [
+        FilesRung(name, {"conflicts": [0.1], "time_to_ready": [0.2]}) for name in ("nothing", "flags", "audit log")
+    ]
     found = as_provenance(rungs, 5, 0.25)
     twice = with_elsewhere(with_elsewhere(text, {"old": 1}), found)
     assert yaml.safe_load(twice)["provenance"]["elsewhere"] == found
