@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,9 @@ def log(
       requeue log must-gather/ --explain
       requeue log export.csv --json | jq .verdict
       requeue log audit.log --picture conflicts.png
+
+    Ends with status 1 where a line that speaks of a conflict could not be read: the verdict says how many, and which
+    is the first.
     """
     with bad_input():
         _log(files, stuck_after, picture, explain, as_json)
@@ -84,6 +88,7 @@ def _log(files: list[Path], stuck_after: str, picture: Path | None, explain: boo
         if picture is not None:
             raise BadInput("--picture shows one log; name the files of one recording")
         _several(reports, as_json, explain)
+        _fail_where_unread(reports.values())
         return
     (report,) = reports.values()
     if picture is not None:
@@ -98,6 +103,13 @@ def _log(files: list[Path], stuck_after: str, picture: Path | None, explain: boo
         emit(words(report, files, sys.stdout.isatty(), explain))
         if picture is not None:
             emit(f"Picture:       {picture}\n")
+    _fail_where_unread([report])
+
+
+def _fail_where_unread(reports: Iterable[LogReport]) -> None:
+    """End with status 1 where lines that speak of conflicts could not be read: the verdict is not to be relied on."""
+    if any(report.unread_conflicts for report in reports):
+        raise typer.Exit(1)
 
 
 def _draw(report: LogReport, picture: Path) -> None:

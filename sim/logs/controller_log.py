@@ -63,7 +63,7 @@ _TRANSITION_121 = re.compile(
     r'"?(?:Setting lastTransitionTime for|Found status change for) (\w+) condition.*?'
     r'\b(?:certificate|certificateRequest|resource)="([^"]{1,600})".*?\bcondition="(\w+)"(?:.*?\bstatus="(\w+)")?'
 )
-_WORTH_IT = re.compile(
+WORTH_IT = re.compile(
     r"modified|optimistic|409|Apply failed|re-issued|Found status|[Tt]hrottl|Waited|Retry-After|Too ?[Mm]any|last hour|"
     r"Backing off|multiple Cert|same Secret|already exists|leas|lead|lock|pproved|starting controller|rror|re-queuing|"
     r"cannot be fulfilled"
@@ -238,7 +238,7 @@ def _at_a_glance(entry: Entry) -> LogLine | None:
             time, entry.level, entry.source, TRANSITION, controller, moved[1], moved[2], moved[3], first,
             moved[4] or "", form=KLOG, certmanager=True,
         )  # fmt: skip
-    if _WORTH_IT.search(message) is not None:
+    if WORTH_IT.search(message) is not None:
         return None
     key = _KEY.search(message)
     ours = named is not None or 'logger="cert-manager' in message

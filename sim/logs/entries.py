@@ -75,6 +75,10 @@ def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> E
 
 
 klog_header = _HEADER.search
+KLOG_START = re.compile(rb"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ [^\s\]]{1,100}:\d+\] ?").match
+"""klog's header at the very beginning of a line."""
+WRAPPED = (b'""', b"&quot;", b"\x1b", b"\xef\xbb\xbf", b'{"', b'{ "')
+"""What a line has that may be more than klog's: CSV, HTML, colours, JSON."""
 
 
 def unescaped(text: str) -> str:

@@ -70,9 +70,7 @@ class Fates:
         """Take in one line."""
         if not line.timed:
             return
-        self._end = max(self._end, line.time_ns)
-        if "/" in line.key and len(self._named) < _MOST_NAMES:
-            self._named.setdefault(line.key.rsplit("/", 1)[1], set()).add(line.key)
+        self.routine(line.time_ns, (line.key,))
         if line.what == CONFLICT:
             self._refused(line)
         elif line.what == ERROR and line.key:
@@ -82,6 +80,13 @@ class Fates:
             name = line.key.rsplit("/", 1)[-1]
             if name in self._refused_names:
                 self._ready.setdefault(name, []).append(line.time_ns)
+
+    def routine(self, until_ns: int, keys: Iterable[str]) -> None:
+        """Take in when the log goes on, and which objects it names."""
+        self._end = max(self._end, until_ns)
+        for key in keys:
+            if "/" in key and len(self._named) < _MOST_NAMES:
+                self._named.setdefault(key.rsplit("/", 1)[1], set()).add(key)
 
     def _refused(self, line: LogLine) -> None:
         self._refused_names.add(line.key.rsplit("/", 1)[-1])

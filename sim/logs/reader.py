@@ -27,8 +27,9 @@ from sim.logs.controller_log import (
     why_unread,
 )
 from sim.logs.entries import BARE, KLOG, LOGFMT, STAMPED, ZAP_CONSOLE, ZAP_JSON, Entry
-from sim.logs.framing import records
+from sim.logs.framing import LINES, records
 from sim.logs.packing import Member, Progress, is_stream, members
+from sim.logs.routine import Routine, RoutineLines
 from sim.logs.times import Years
 from sim.logs.unwrap import AuditFound, EntryFound, Unread, Unwrapper
 from sim.units import SECOND
@@ -62,11 +63,13 @@ class FileAccount:
 class LogReader:
     """Reads the files of one recording; what can't be used is counted in ``ignored``.
 
-    With ``bodies`` audit events keep what was sent and answered. ``accounts`` has one entry for each log so far.
+    With ``bodies`` audit events keep what was sent and answered. With ``routine`` lines that tell of nothing come many
+    at once (``read_all``). ``accounts`` has one entry for each log so far.
     """
 
-    def __init__(self, ignored: Counter[str], *, bodies: bool = False) -> None:
+    def __init__(self, ignored: Counter[str], *, bodies: bool = False, routine: bool = False) -> None:
         self.accounts: list[FileAccount] = []
+        self.sums_up = routine
         self._ignored = ignored
         self._audit = AuditParser(ignored, bodies=bodies)
         self._copies: OrderedDict[int, int] = OrderedDict()
@@ -74,7 +77,15 @@ class LogReader:
         self.near: int | None = None  # a time of this recording whose year is certain
 
     def read(self, path: Path, progress: Progress | None = None, *, look: int = 0) -> Iterator[AuditEvent | LogLine]:
-        """Yield what a file holds; of its first ``look`` records alone, where that is not 0."""
+        """Yield what a file holds, item by item; of its first ``look`` records alone, where that is not 0."""
+        for item in self.read_all(path, progress, look=look):
+            assert not isinstance(item, Routine), "a reader of single lines"
+            yield item
+
+    def read_all(
+        self, path: Path, progress: Progress | None = None, *, look: int = 0
+    ) -> Iterator[AuditEvent | LogLine | Routine]:
+        """Yield what a file holds, routine lines many at once where that was asked for."""
         for member in members(path, self._ignored, progress, look=bool(look)):
             name = f"{path}:{member.name}" if member.name else str(path)
             account = FileAccount(name, member.how)
@@ -155,13 +166,15 @@ class _OneLog:
         self._reader = reader
         self._account = account
         self._unwrapper = Unwrapper(years)
+        self._routine = RoutineLines(years) if reader.sums_up else None
         self._open: Entry | None = None  # the line before, whose text may go on without a header
         self._counted: tuple[str, str] | None = None  # the resource and name of a refusal that it told of
         self._told = False  # whether this record's conflict was read, or cannot be one
 
-    def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine]:
-        account, reader = self._account, self._reader
+    def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine | Routine]:
+        account, reader, routine = self._account, self._reader, self._routine
         account.framing, found = records(member.blocks, reader.unused)
+        take = routine.take if routine is not None and account.framing == LINES else None
         plain = 0
         for number, record in islice(found, look) if look else found:
             if record.__class__ is bytes and record.startswith(STARTS):
@@ -172,10 +185,24 @@ class _OneLog:
                     yield event
                 elif b"409" in record or b"been modified" in record:
                     self._lost(number, record)
+            elif take is not None and take(record):
+                if routine is not None and routine.full():
+                    yield self._summed_up(routine)
             else:
+                if routine is not None and routine.lines:
+                    yield self._summed_up(routine)
+                    self._open, self._counted = self._unwrapper.klog_line(routine.last), None
                 yield from self._unwrapped(number, record)
+        if routine is not None and routine.lines:
+            yield self._summed_up(routine)
         if plain:
             account.ways[_PLAIN] += plain
+
+    def _summed_up(self, routine: RoutineLines) -> Routine:
+        found = routine.handed_over()
+        self._account.lines += found.lines
+        self._account.ways[KLOG] += found.lines
+        return found
 
     def _lost(self, number: int, record: bytes) -> None:
         """A refusal that can't be used; copies, and other stages of the same, were told elsewhere."""

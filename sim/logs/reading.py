@@ -34,11 +34,11 @@ def reading_bar(paths: Iterable[Path]) -> Iterator[Progress | None]:
 def report_on(recording: Recording, stuck_after_ns: int = STUCK_AFTER, progress: Progress | None = None) -> LogReport:
     """Read a recording's logs, and say what they tell of conflicts."""
     ignored: Counter[str] = Counter()
-    reader = LogReader(ignored, bodies=True)
+    reader = LogReader(ignored, bodies=True, routine=True)
     tally = ConflictTally()
     with _no_garbage():
         for path in (*recording.audit, *recording.logs):
-            for item in reader.read(path, progress):
+            for item in reader.read_all(path, progress):
                 tally.add(item)
     left_out = [(str(each.path), each.why) for each in recording.left_out]
     metrics = "metrics, which tell nothing of conflicts (requeue calibrate reads them)"

@@ -30,6 +30,7 @@ from sim.logs.logreport import (
 from sim.logs.lost_updates import LostUpdates
 from sim.logs.reader import FileAccount
 from sim.logs.refusals import FieldLoss, LoggedWriter, Refusals, concerns_certificates
+from sim.logs.routine import Routine
 from sim.logs.writers import TOGETHER
 from sim.units import MINUTE, SECOND
 
@@ -77,6 +78,14 @@ class _LogSide:
     causes: Causes = field(default_factory=Causes)
     first: dict[str, int] = field(default_factory=dict)  # first refusal of each Certificate, by the controller's clock
 
+    def routine(self, found: Routine) -> None:
+        """Count lines that tell of nothing but time and objects."""
+        self.lines += found.lines
+        self.ours += found.ours
+        self.other += found.lines
+        self.span.add(found.start_ns, found.end_ns)
+        self.fates.routine(found.end_ns, found.keys)
+
 
 class ConflictTally:
     """Counts while a log streams by. Call ``add`` with each item, then ``report``."""
@@ -93,12 +102,14 @@ class ConflictTally:
         self._together: set[str] = set()  # users of cert-manager whose controllers have one name
         self._log = _LogSide()
 
-    def add(self, item: AuditEvent | LogLine) -> None:
-        """Count one item, in any order."""
+    def add(self, item: AuditEvent | LogLine | Routine) -> None:
+        """Count one item, or many routine lines, in any order."""
         if isinstance(item, AuditEvent):
             self._event(item)
-        else:
+        elif isinstance(item, LogLine):
             self._line(item)
+        else:
+            self._log.routine(item)
 
     def _event(self, event: AuditEvent) -> None:
         self._events += 1

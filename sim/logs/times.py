@@ -172,7 +172,8 @@ class Years:
         self._before = before
         self._last = near
         self._year = year  # of the first line, where it is known
-        self._same: tuple[tuple[int, int], int] | None = None  # the last line's day, and its year
+        self._same: tuple[int, int] | None = None  # the last line's month and day
+        self._begin = 0  # when that day began
         self.certain: int | None = None  # the last time whose year a stamp told
         self.ahead: list[int] = []  # of the first lines: how far their time is ahead of the stamp beside them
 
@@ -180,9 +181,12 @@ class Years:
         self, month: int, day: int, clock: tuple[int, int, int], nanoseconds: int, stamp: int | None
     ) -> int | None:
         """Return the time of a date without a year; None for an impossible one."""
-        if self._same is not None and self._same[0] == (month, day):
-            found = of_parts(self._same[1], month, day, clock, nanoseconds)
-            if found is not None and (stamp is None or abs(found - stamp) < 30 * DAY):
+        if self._same == (month, day):
+            hour, minute, second = clock
+            if not (hour < 24 and minute < 60 and second < 61):
+                return None
+            found = self._begin + hour * HOUR + minute * MINUTE + second * SECOND + nanoseconds
+            if (stamp is None or abs(found - stamp) < 30 * DAY):
                 return self._take(found, stamp)
         near = stamp if stamp is not None else self._last
         if near is None and self._year is not None:
@@ -198,7 +202,8 @@ class Years:
                 )
         if found is None:
             return None
-        self._same = (month, day), year_of(found)
+        self._same = month, day
+        self._begin = found // DAY * DAY
         return self._take(found, stamp)
 
     def _take(self, found: int, stamp: int | None) -> int:

@@ -15,7 +15,19 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sim.logs import dialects
-from sim.logs.entries import BARE, Entry, console, klog, klog_header, letter_of, logfmt, structured
+from sim.logs.entries import (
+    BARE,
+    KLOG,
+    KLOG_START,
+    WRAPPED,
+    Entry,
+    console,
+    klog,
+    klog_header,
+    letter_of,
+    logfmt,
+    structured,
+)
 from sim.logs.envelopes import BATCHES, Envelope, envelope_of, first, look_up
 from sim.logs.framing import decode, fields_of
 from sim.logs.times import STAMP, Years, parse_time
@@ -67,6 +79,7 @@ class Unread(NamedTuple):
 
 
 Found = AuditFound | EntryFound | Unread
+_IN_KLOG = Context(how=(KLOG,))
 
 
 class Unwrapper:
@@ -78,7 +91,24 @@ class Unwrapper:
 
     def unwrap(self, record: Any) -> Iterator[Found]:
         """Yield what is in one record: a line (bytes), or a document."""
-        yield from self._any(record.decode("utf-8", "replace") if isinstance(record, bytes) else record, Context(), 0)
+        if isinstance(record, bytes):
+            entry = self.klog_line(record)
+            if entry is not None:
+                yield EntryFound(entry, _IN_KLOG)
+                return
+            record = record.decode("utf-8", "replace")
+        yield from self._any(record, Context(), 0)
+
+    def klog_line(self, record: bytes) -> Entry | None:
+        """Return a line that is klog's own from its first byte, in no wrapping; None for any other."""
+        if KLOG_START(record) is None:
+            return None
+        for word in WRAPPED:
+            if word in record:
+                return None
+        text = record.decode("utf-8", "replace").strip()
+        header = klog_header(text)
+        return klog(text, self.years, None, header) if header is not None else None
 
     def _any(self, what: Any, context: Context, depth: int) -> Iterator[Found]:
         if depth > _DEEPEST:

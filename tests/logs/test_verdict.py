@@ -44,6 +44,15 @@ def test_only_lines_that_could_not_be_read(tmp_path):
     assert requeue("log", str(path)).stdout.startswith("1 line speaks of conflicts and could not be read")
 
 
+@pytest.mark.parametrize(("lines", "status"), [([conflict_line()], 0), ([b"409 Conflict", conflict_line()], 1)])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_script_can_tell_that_the_verdict_is_not_to_be_relied_on(tmp_path, lines, status, many):
+    for name in ("a", "b") if many else ("a",):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "controller.log", [klog("hello"), *lines])
+    assert requeue("log", str(tmp_path)).exit_code == status
+
+
 def test_no_write_of_cert_manager(tmp_path):
     made = [event(agent="kubectl/v1", resource="pods", sub=""), event(agent="argocd/v2", resource="pods", sub="")]
     found = verdict_of(tmp_path, [line(one) for one in made])
