@@ -186,7 +186,7 @@ class Years:
             if not (hour < 24 and minute < 60 and second < 61):
                 return None
             found = self._begin + hour * HOUR + minute * MINUTE + second * SECOND + nanoseconds
-            if (stamp is None or abs(found - stamp) < 30 * DAY):
+            if stamp is None or abs(found - stamp) < 30 * DAY:
                 return self._take(found, stamp)
         near = stamp if stamp is not None else self._last
         if near is None and self._year is not None:
