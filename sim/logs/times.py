@@ -185,9 +185,9 @@ class Years:
             hour, minute, second = clock
             if not (hour < 24 and minute < 60 and second < 61):
                 return None
-            found = self._begin + hour * HOUR + minute * MINUTE + second * SECOND + nanoseconds
-            if stamp is None or abs(found - stamp) < 30 * DAY:
-                return self._take(found, stamp)
+            today = self._begin + hour * HOUR + minute * MINUTE + second * SECOND + nanoseconds
+            if stamp is None or abs(today - stamp) < 30 * DAY:
+                return self._take(today, stamp)
         near = stamp if stamp is not None else self._last
         if near is None and self._year is not None:
             found = of_parts(self._year, month, day, clock, nanoseconds)
