@@ -9,15 +9,30 @@ issuances_per_s
     issuances of ``recorded/burst-150-update`` per CPU second, ownership and recording included.
 timeouts_per_issuance
     their ratio.
-growth_5000_over_500
-    CPU per issuance of a burst of 5,000 Certificates over that of one of 500.
+compiled_timeouts_per_issuance
+    null: there is no compiled build (docs/architecture.md says why).
+growth_5000_over_500, growth_50000_over_500
+    CPU per issuance of a burst of so many Certificates over that of one of 500; of the larger one
+    ``growth_certificates`` are simulated, as many as fit into a minute for all of this, and set in its place.
 bytes_per_certificate
     peak of traced memory in a burst of 200, by Certificate.
+resident_bytes_per_certificate
+    what the large burst adds to this process's peak of resident memory, by Certificate.
+outside_us_per_issuance
+    microseconds of CPU per issuance for digest, invariants, tables and figures.
+contention_ratio
+    plain clients over a loop written for their model alone: ``sim.bench.contention``.
+start_cpu_s
+    CPU seconds of ``requeue run`` of one Certificate, once, in a process of its own.
 """
 
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -25,7 +40,12 @@ from statistics import median
 
 import simpy
 
+from sim.analysis.metrics import measure as figures_of
+from sim.bench.contention import measure as contention
+from sim.experiment import replicate as replicating
 from sim.experiment.replicate import replicate
+from sim.recording.recorder import Recorder
+from sim.recording.tables import tables
 from sim.scenario.model import Scenario
 from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load
@@ -33,6 +53,8 @@ from sim.units import HOUR
 
 TIMEOUTS = 200_000
 REPEATS = 7
+LARGE = 15_000
+"""Certificates of the burst that stands for one of 50,000."""
 
 
 def _cpu(function: Callable[[], object]) -> float:
@@ -61,22 +83,65 @@ def burst(certificates: int) -> Scenario:
     )
 
 
-def measure() -> dict[str, float]:
-    """The five figures."""
+def start() -> float:
+    """CPU seconds of the command for one Certificate, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = f"{folder}/one.yaml"
+        with open(scenario, "w", encoding="utf-8") as file:
+            file.write("name: one\nworkload: {certificates: 1}\n")
+        command = [sys.executable, "-m", "sim", "run", scenario, "--replications", "1", "--out", f"{folder}/out"]
+
+        def once() -> float:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(command, check=True, capture_output=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+        return median(once() for _ in range(5))
+
+
+def outside(recorded: Scenario) -> float:
+    """CPU seconds for the digest, invariants, tables and figures of one replication."""
+    spent = 0.0
+
+    def timed(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            nonlocal spent
+            began = time.process_time()
+            result = function(*arguments)
+            spent += time.process_time() - began
+            return result
+
+        return call
+
+    digest, violations = Recorder.digest, replicating.violations
+    Recorder.digest, replicating.violations = timed(digest), timed(violations)  # type: ignore[assignment,method-assign]
+    try:
+        replication = replicate(recorded, 0)
+    finally:
+        Recorder.digest, replicating.violations = digest, violations  # type: ignore[method-assign]
+    return spent + _cpu(lambda: figures_of(replication, 2)) + _cpu(lambda: tables(replication))
+
+
+def measure() -> dict[str, float | None]:
+    """All figures."""
     recorded = load(resolve_scenario("recorded/burst-150-update"))
     issuances = recorded.workload.certificates
     replicate(recorded, 0)  # warm-up: imports, interned paths
-    timeouts, runs = [], []
+    outside(recorded)
+    timeouts, runs, beside = [], [], []
     for repeat in range(REPEATS):
         timeouts.append(TIMEOUTS / _cpu(bare_timeouts))
         runs.append(issuances / _cpu(lambda index=repeat: replicate(recorded, index)))  # type: ignore[misc]
+        beside.append(outside(recorded))
     timeouts_per_s, issuances_per_s = median(timeouts), median(runs)
-    small, large = burst(500), burst(5000)
-    ratios = []
+    small = burst(500)
     before = _cpu(lambda: replicate(small, 0)) / 500
-    big = _cpu(lambda: replicate(large, 0)) / 5000
+    middle = _cpu(lambda: replicate(burst(5000), 0)) / 5000
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    large = _cpu(lambda: replicate(burst(LARGE), 0)) / LARGE
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident
     after = _cpu(lambda: replicate(small, 0)) / 500
-    ratios.append(big / ((before + after) / 2))
     tracemalloc.start()
     replicate(burst(200), 0)
     peak = tracemalloc.get_traced_memory()[1]
@@ -85,20 +150,36 @@ def measure() -> dict[str, float]:
         "timeouts_per_s": round(timeouts_per_s),
         "issuances_per_s": round(issuances_per_s, 1),
         "timeouts_per_issuance": round(median(t / r for t, r in zip(timeouts, runs, strict=True)), 1),
-        "growth_5000_over_500": round(median(ratios), 3),
+        "compiled_timeouts_per_issuance": None,
+        "growth_5000_over_500": round(middle * 2 / (before + after), 3),
+        "growth_50000_over_500": round(large * 2 / (before + after), 3),
+        "growth_certificates": LARGE,
         "bytes_per_certificate": round(peak / 200),
+        # What 5,000 took is in the peak already.
+        "resident_bytes_per_certificate": round(resident * 1024 / (LARGE - 5000)),
+        "outside_us_per_issuance": round(median(beside) / issuances * 1e6, 1),
+        "contention_ratio": contention(rounds=2)["all"],
+        "start_cpu_s": round(start(), 2),
     }
 
 
 def main() -> None:
     """Print the figures, and as the last line the same as JSON."""
-    figures = measure()
-    print(f"bare SimPy timeouts        {figures['timeouts_per_s']:>12,} per CPU second")
-    print(f"issuances                  {figures['issuances_per_s']:>12,} per CPU second (recorded/burst-150-update)")
-    print(f"cost of an issuance        {figures['timeouts_per_issuance']:>12,} timeouts")
-    print(f"5,000 Certificates         {figures['growth_5000_over_500']:>12} times the cost per issuance of 500")
-    print(f"peak memory                {figures['bytes_per_certificate']:>12,} bytes per Certificate")
-    print(json.dumps(figures))
+    found = measure()
+    for name, unit in (
+        ("timeouts_per_s", "bare SimPy timeouts a CPU second"),
+        ("issuances_per_s", "issuances a CPU second (recorded/burst-150-update), in pure Python"),
+        ("timeouts_per_issuance", "bare timeouts: the cost of an issuance"),
+        ("outside_us_per_issuance", "us an issuance for digest, invariants, tables and figures"),
+        ("growth_5000_over_500", "times the cost per issuance of 500 Certificates, with 5,000"),
+        ("growth_50000_over_500", f"times, towards 50,000: with {LARGE:,}"),
+        ("bytes_per_certificate", "bytes a Certificate at the peak of a burst of 200"),
+        ("resident_bytes_per_certificate", f"bytes of resident memory a Certificate between 5,000 and {LARGE:,}"),
+        ("contention_ratio", "times a special loop: plain clients"),
+        ("start_cpu_s", "CPU seconds: requeue run of one Certificate"),
+    ):
+        print(f"{found[name]:>12,}  {unit}")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 ``console`` blocks have commands after ``$ `` and below each what it prints, where ``...`` stands for anything.
 ``python`` blocks of one page share their names. ``<!-- runs: FILE -->`` writes the block to that file. The
 blocks of a page run in its order, in one folder.
+
+``python -m tests.docs.snippets PAGE...`` runs pages and writes into them what their commands print today, where they
+show the beginning of it and then ``...`` alone.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -36,8 +40,11 @@ def snippets(page: Path) -> Iterator[Snippet]:
         yield Snippet(found["language"], found["text"], found["file"], line)
 
 
-def run_page(page: Path, folder: Path) -> int:
-    """Run the blocks of a page in ``folder`` and return how many there were."""
+def run_page(page: Path, folder: Path, *, mend: bool = False) -> int:
+    """Run the blocks of a page in ``folder`` and return how many there were.
+
+    ``mend`` writes beginnings of outputs anew instead of holding them against what is printed.
+    """
     (folder / "scenarios").symlink_to(ROOT / "scenarios")
     names: dict[str, object] = {"__name__": f"snippets_of_{page.stem}"}
     found = list(snippets(page))
@@ -46,7 +53,15 @@ def run_page(page: Path, folder: Path) -> int:
             (folder / snippet.file).write_text(snippet.text, "utf-8")
         elif snippet.language == "console":
             for command, printed in commands(snippet.text):
-                check(command, printed, folder, f"{page.name}:{snippet.line}")
+                output = printed_by(command, folder)
+                if mend and not matches(printed, output):
+                    whole = page.read_text("utf-8")
+                    page.write_text(whole.replace(printed, beginning(printed, output)), "utf-8")
+                    continue
+                where = f"{page.name}:{snippet.line}"
+                assert matches(printed, output), (
+                    f"{where}: $ {command}\nprinted\n{output}\nwhere the page says\n{printed}"
+                )
         else:
             exec(compile("\n" * (snippet.line - 1) + snippet.text, str(page), "exec"), names)
     return len(found)
@@ -59,15 +74,23 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
         yield command.partition("  #")[0].strip(), printed
 
 
-def check(command: str, printed: str, folder: Path, where: str) -> None:
-    """Run one command and hold its output (both streams) against what the page says."""
+def printed_by(command: str, folder: Path) -> str:
+    """Return what a command prints, on both streams."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
     done = subprocess.run(
         command, shell=True, cwd=folder, env=environment, text=True, capture_output=True, timeout=120, check=False
     )
-    output = done.stdout + done.stderr
-    assert matches(printed, output), f"{where}: $ {command}\nprinted\n{output}\nwhere the page says\n{printed}"
+    return done.stdout + done.stderr
+
+
+def beginning(printed: str, output: str) -> str:
+    """Return as many lines of the output as a page shows before its last line, ``...``; raises where it has none."""
+    *shown, last = printed.rstrip().split("\n")
+    if last != "..." or not shown:
+        raise ValueError(f"this does not end in a line with ... alone, so it cannot be written again:\n{printed}")
+    lines = [line.rstrip() for line in output.strip().split("\n")[: len(shown)]]
+    return printed.replace("\n".join([*shown, last]), "\n".join([*lines, last]))
 
 
 def matches(printed: str, output: str) -> bool:
@@ -76,3 +99,17 @@ def matches(printed: str, output: str) -> bool:
         return True
     pattern = ".*".join(re.escape(part) for part in re.sub(r"[ \t]+$", "", printed.strip(), flags=re.M).split("..."))
     return re.fullmatch(pattern, re.sub(r"[ \t]+$", "", output.strip(), flags=re.M), re.S) is not None
+
+
+def main() -> None:
+    """Write the outputs of pages anew."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    for page in map(Path, sys.argv[1:]):
+        with tempfile.TemporaryDirectory() as folder:
+            run_page(page.resolve(), Path(folder), mend=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.snippets import ROOT, commands, matches, run_page, snippets
+from tests.docs.snippets import ROOT, beginning, commands, matches, run_page, snippets
 
 PAGES = [page for page in sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"]) if list(snippets(page))]
 
@@ -35,3 +35,9 @@ def test_dots_stand_for_anything_and_the_rest_for_itself():
 
 def test_commands_are_told_from_what_they_print():
     assert list(commands("$ one\nout\n$ two  # why\n")) == [("one", "out\n"), ("two", "")]
+
+
+def test_the_beginning_of_an_output_is_written_again():
+    assert beginning("old\nlines\n...\n", "new\nones \nand more\n") == "new\nones\n...\n"
+    with pytest.raises(ValueError, match="alone"):
+        beginning("... in the middle\n", "new\n")
