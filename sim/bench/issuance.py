@@ -42,8 +42,8 @@ import simpy
 
 from sim.analysis.metrics import measure as figures_of
 from sim.bench.contention import measure as contention
-from sim.experiment import replicate as replicating
-from sim.experiment.replicate import replicate
+from sim.experiment.invariants import violations
+from sim.experiment.replicate import replicate, world_of
 from sim.recording.recorder import Recorder
 from sim.recording.tables import tables
 from sim.scenario.model import Scenario
@@ -102,24 +102,13 @@ def start() -> float:
 
 def outside(recorded: Scenario) -> float:
     """CPU seconds for the digest, invariants, tables and figures of one replication."""
-    spent = 0.0
-
-    def timed(function: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object) -> object:
-            nonlocal spent
-            began = time.process_time()
-            result = function(*arguments)
-            spent += time.process_time() - began
-            return result
-
-        return call
-
-    digest, violations = Recorder.digest, replicating.violations
-    Recorder.digest, replicating.violations = timed(digest), timed(violations)  # type: ignore[assignment,method-assign]
-    try:
-        replication = replicate(recorded, 0)
-    finally:
-        Recorder.digest, replicating.violations = digest, violations  # type: ignore[method-assign]
+    world = world_of(recorded, 0)
+    world.run()
+    recorder = world.listener
+    assert isinstance(recorder, Recorder)
+    spent = _cpu(lambda: recorder.digest([])) + _cpu(lambda: violations(recorder))
+    world.take_apart()
+    replication = replicate(recorded, 0)
     return spent + _cpu(lambda: figures_of(replication, 2)) + _cpu(lambda: tables(replication))
 
 

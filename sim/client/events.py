@@ -18,7 +18,7 @@ from typing import Any
 from sim.client import writes
 from sim.client.effects import Send
 from sim.client.process import Process
-from sim.client.throttle import TokenBuckets
+from sim.client.throttle import Recent, TokenBuckets
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
 from sim.kernel.go import Burst
@@ -61,8 +61,8 @@ class EventRecorder(Burst):
         self._queue: deque[_Event] = deque()
         self._sending = False
         self._event: _Event  # the one that is being sent
-        self._seen: dict[tuple[str, ...], tuple[str, int]] = {}  # event key -> name and count
-        self._similar: dict[tuple[str, ...], tuple[int, tuple[str, ...]]] = {}
+        self._seen = Recent()  # event key -> name and count
+        self._similar = Recent()  # group of events -> time and messages
         self._spam = TokenBuckets(SPAM_QPS, SPAM_BURST)
         self.dropped = 0
 
@@ -103,7 +103,7 @@ class EventRecorder(Burst):
             # created now (client-go's recordEvent).
             kind, on, _, type_, reason, message = self._event
             name = f"{on}.{self._component}.{self._process.sim.now:x}"
-            self._seen[kind, on, type_, reason, message] = (name, 1)
+            self._seen.note((kind, on, type_, reason, message), (name, 1))
             self._send(writes.create("Event", name, _body(reason)))
             return None
         # Encoding the next event is part of what the burst that took the answer costs: the sender does one
@@ -115,17 +115,17 @@ class EventRecorder(Burst):
         kind, on, _, type_, reason, message = event
         group = (kind, on, type_, reason)
         key: tuple[str, ...] = (kind, on, type_, reason, message)
-        similar = self._similar.get(group)
+        similar = self._similar.look(group)
         messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else ()
         if message not in messages:
             messages = (*messages, message)
         if len(messages) >= AGGREGATE_FROM:
             messages = messages[1:]  # client-go removes any one; here the oldest
             key = group
-        self._similar[group] = (now, messages)
-        seen = self._seen.get(key)
+        self._similar.note(group, (now, messages))
+        seen = self._seen.look(key)
         name, count = seen if seen is not None else (f"{on}.{self._component}.{now:x}", 0)
-        self._seen[key] = (name, count + 1)
+        self._seen.note(key, (name, count + 1))
         if not self._spam.take((kind, on), now):
             return None
         if not count:

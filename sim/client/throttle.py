@@ -7,7 +7,7 @@ deadline comes before its token is refused at once and takes none.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from sim.cluster.objects import Write
 from sim.units import SECOND
@@ -84,6 +84,30 @@ class BucketPerKind:
         return bucket.reserve(now, longest_wait)
 
 
+REMEMBERED = 4096
+"""Entries of each table that client-go keeps about events: ``maxLruCacheEntries`` in tools/record/events_cache.go."""
+
+
+class Recent(dict[Any, Any]):
+    """What was used last of what was noted: beyond ``REMEMBERED`` entries the one not used for longest goes."""
+
+    __slots__ = ()
+
+    def look(self, key: Any) -> Any:
+        """Return what was noted, None where nothing is; that is a use."""
+        value = self.pop(key, None)
+        if value is not None:
+            self[key] = value
+        return value
+
+    def note(self, key: Any, value: Any) -> None:
+        """Note a value, not None."""
+        self.pop(key, None)
+        self[key] = value
+        if len(self) > REMEMBERED:
+            del self[next(iter(self))]
+
+
 class TokenBuckets:
     """A bucket for each of many keys, of which nobody waits for a token: an entry in a table for each."""
 
@@ -92,12 +116,12 @@ class TokenBuckets:
     def __init__(self, qps: float, burst: int) -> None:
         self._interval = round(SECOND / qps)
         self._saved = burst * self._interval
-        self._full_at: dict[tuple[str, ...], int] = {}
+        self._full_at = Recent()
 
     def take(self, key: tuple[str, ...], now: int) -> bool:
         """Take a token from the key's bucket, if one is there now; returns whether."""
-        full_at = max(self._full_at.get(key, 0), now) + self._interval
+        full_at: int = max(self._full_at.look(key) or 0, now) + self._interval
         if full_at - self._saved > now:
             return False
-        self._full_at[key] = full_at
+        self._full_at.note(key, full_at)
         return True

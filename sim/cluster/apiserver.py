@@ -6,6 +6,7 @@ decided elsewhere. Source of each rule: ``docs/api-server.md``.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,10 @@ from sim.cluster.versions import NOTHING, blank, merged_patch, string_maps, succ
 
 __all__ = ["ApiServer", "Response", "Store", "Write"]
 
+EVENT_TTL = 3600
+"""Seconds that an Event is kept after its last write: the API server's --event-ttl, 1 h by default
+(registry/core/event/storage, ``TTLFunc``)."""
+
 _NO_RESOURCE = "the server could not find the requested resource"
 _BAD_METADATA = "metadata cannot be decoded: labels and annotations are maps of strings"
 
@@ -37,6 +42,7 @@ class ApiServer:
         self.store = store
         self.kinds = store.kinds
         self._objects = store.objects
+        self._leases: deque[tuple[int, str, int]] = deque()  # of Events: last second, name, resourceVersion
         self._verbs = {
             "create": self._create,
             "update": self._update,
@@ -65,7 +71,22 @@ class ApiServer:
         if not isinstance(write.body, dict):
             live = self._objects[write.kind].get(write.name)
             return Response(400, "BadRequest", live, False, messages.plain, "the body is no object")
-        return verb(write, kind, now)
+        if write.kind != "Event":
+            return verb(write, kind, now)
+        self._expire(now)
+        answer = verb(write, kind, now)
+        if answer.written and answer.object is not None:
+            self._leases.append((now + EVENT_TTL, write.name, answer.object.resource_version))
+        return answer
+
+    def _expire(self, now: int) -> None:
+        """Remove Events that were not written for long: etcd does when their lease ends, which every write renews."""
+        leases, events = self._leases, self._objects["Event"]
+        while leases and leases[0][0] < now:
+            _, name, version = leases.popleft()
+            event = events.get(name)
+            if event is not None and event.resource_version == version:
+                self.store.delete(event)
 
     def read(self, kind: str, name: str) -> Response:
         """Answer a GET of one object: 200 with its current version, or 404."""

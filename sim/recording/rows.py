@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import IO, Any, overload
 
-CHUNK = 4096
+CHUNK = 1024
 """Rows that are packed at a time."""
-IN_MEMORY = 256
-"""Chunks that stay in memory, 50 to 100 MB: older ones go to a temporary file."""
+IN_MEMORY = 128
+"""Chunks that stay in memory, some 15 MB: older ones go to a temporary file."""
 
 TEXTS = frozenset(
     {

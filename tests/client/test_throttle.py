@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.client.throttle import TokenBucket
+from sim.client.throttle import Recent, TokenBucket
 from sim.units import SECOND
 
 
@@ -130,3 +130,16 @@ def test_past_its_deadline_a_call_is_refused():
     bucket = TokenBucket(20, 50)
     assert bucket.reserve(SECOND, -1) is None
     assert bucket.level(SECOND) == 50
+
+
+def test_of_what_is_noted_the_longest_unused_goes_first(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sim.client.throttle.REMEMBERED", 2)
+    recent = Recent()
+    recent.note("a", 1)
+    recent.note("b", 2)
+    assert recent.look("a") == 1
+    recent.note("c", 3)
+    assert [recent.look(key) for key in "abc"] == [1, None, 3]
+    recent.note("a", 4)
+    recent.note("d", 5)
+    assert [recent.look(key) for key in "acd"] == [4, None, 5]

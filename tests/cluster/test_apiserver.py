@@ -206,6 +206,21 @@ class TestEvents:
         assert data["count"] == 1
         assert not api.handle(Write("merge-patch", "Event", "e", {"data": {"count": 2}}, "x"), 2).written
 
+    def test_an_event_is_gone_an_hour_after_its_last_write(self) -> None:
+        store = Store(KINDS)
+        api = ApiServer(store)
+        for name in ("once", "again"):
+            api.handle(Write("create", "Event", name, {"data": {"count": 1}}, "x"), 0)
+        api.handle(Write("merge-patch", "Event", "again", {"data": {"count": 2}}, "x"), 1800)
+        api.handle(Write("create", "Event", "early", {"data": {}}, "x"), 3600)
+        assert store.get("Event", "once") is not None
+        revision = store.revision
+        assert api.handle(Write("merge-patch", "Event", "once", {"data": {"count": 2}}, "x"), 3601).code == 404
+        assert store.revision == revision + 1  # its deletion
+        assert api.handle(Write("merge-patch", "Event", "again", {"data": {"count": 3}}, "x"), 5400).code == 200
+        api.handle(Write("create", "Event", "late", {"data": {}}, "x"), 7202)
+        assert [event.name for event in store.list("Event")] == ["again", "late"]
+
 
 class TestRequests:
     def test_free_fields_and_an_owner(self) -> None:
