@@ -67,5 +67,13 @@ class Analysed(Protocol):
         """One row for each write that replaced another unseen."""
 
     @property
+    def losses(self) -> pd.DataFrame:
+        """One row for each lost update."""
+
+    @property
+    def duplicates(self) -> pd.DataFrame:
+        """One row for each object that was created twice."""
+
+    @property
     def hidden_retries(self) -> pd.DataFrame:
         """One row for each request that the server tried more than once inside."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from sim.scenario.metrics import OPERATORS
 from sim.scenario.workload import is_own
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def outside(scenario: Scenario, requests: pd.DataFrame) -> set[str]:
         return {writer.name for writer in scenario.writers}
     named = {CREATOR, EXTERNAL_ISSUER, *(writer.name for writer in scenario.writers)}
     actors = {str(name) for name in requests["actor"].unique()}
+    if scenario.family == OPERATORS:
+        return actors & named
     return {name for name in actors if name in named or not is_own(name)}
 
 
@@ -90,7 +93,7 @@ def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
     from sim.families.without_effect import throttled
 
     shared = scenario.contention is None or len(scenario.contention.groups) == 1  # each group has its own bucket
-    if not (throttled(scenario) and shared):
+    if not (throttled(scenario) and shared) or scenario.family == OPERATORS:  # each manager has one for each kind
         return None
     ours = requests[~requests["actor"].isin(outside(scenario, requests))]
     asked = np.sort(ours["asked_at"].to_numpy("timedelta64[ns]").astype(np.int64))

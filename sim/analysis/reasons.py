@@ -26,6 +26,7 @@ def reasons(result: Analysed, *, rows: bool = False) -> dict[str, Any]:
     count = len(made)
     found: dict[str, Any] = {
         "scenario": result.scenario.name,
+        "kind": result.scenario.workload.kind,
         "strategy": result.scenario.strategy,
         "seed": result.scenario.seed,
         "replications": len(result.measured),
@@ -45,6 +46,8 @@ def reasons(result: Analysed, *, rows: bool = False) -> dict[str, Any]:
         "field_conflicts": _counts(result.field_conflicts["controller"]),
         "overwritten": _overwritten(result.overwritten),
         "hidden_retries": _hidden(result.hidden_retries),
+        "lost_updates": _lost(result.losses),
+        "duplicates": _counts(result.duplicates["by"]),
     }
     if rows:
         found["rows"] = records(made)
@@ -85,6 +88,26 @@ def _overwritten(frame: pd.DataFrame) -> dict[str, Any]:
         for (who, victim), count in Counter(both).most_common():
             pairs.setdefault(str(who), {})[str(victim)] = count
     return {"total": len(frame), "by": pairs}
+
+
+def _lost(frame: pd.DataFrame) -> dict[str, Any]:
+    """Lost updates by who took them away, and of those each by whose they were; and when they were repaired."""
+    never = frame["repaired_at"].isna()
+    pairs: dict[str, dict[str, int]] = {}
+    if len(frame):
+        for (by, of), count in Counter(
+            zip(frame["by"].astype(str), frame["of"].astype(str), strict=True)
+        ).most_common():
+            pairs.setdefault(by, {})[of] = count
+    fields = Counter(frame["field"].astype(str)).most_common()
+    repaired = (frame["repaired_at"] - frame["lost_at"])[~never]
+    return {
+        "total": len(frame),
+        "never_repaired": int(never.sum()),
+        "repaired_after_s": _mean(repaired),
+        "by": pairs,
+        "fields": dict(fields),
+    }
 
 
 def _hidden(frame: pd.DataFrame) -> dict[str, Any]:

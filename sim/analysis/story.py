@@ -1,4 +1,4 @@
-"""One Certificate's story: who read which resourceVersion when, who wrote, who was refused.
+"""One object's story, a Certificate's say: who read which resourceVersion when, who wrote, was refused, or lost.
 
 ``story`` takes the frames of one replication. The events are in the order in which they happened; those of one
 instant in the order in which they must have.
@@ -6,27 +6,32 @@ instant in the order in which they must have.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.attribution import ordered, refused
 from sim.analysis.plain import rows
-from sim.recording.fields import field_names
+from sim.families.certmanager.fields import FIELDS
+from sim.recording.conflict import subjects_of
+from sim.recording.fields import FIELD_NAMES, field_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sim.analysis.frames import Analysed
+    from sim.scenario.model import Scenario
 
 KINDS = ("cached", "wrote", "unchanged", "refused", "failed", "other", "read", "asked", "fails", "done")
 """What can happen, as sorted within one instant:
 
 ``cached``     a version reached the controllers' cache
-``wrote``      the server stored a write to the Certificate
+``wrote``      the server stored a write to it
 ``unchanged``  it accepted one that changed nothing
 ``refused``    it answered one with 409
 ``failed``     it answered one with another error
-``other``      somebody created or changed a Secret or a CertificateRequest for it
+``other``      somebody created or changed another object for it, such as a Secret
 ``read``       a controller began a pass and read its copy, or a writer outside read the server
 ``asked``      a controller asked for a token and had to wait
 ``fails``      a pass failed on what it read in the caches, without a request; further ones on the same copies follow
@@ -51,11 +56,16 @@ class Event:
     number: int = 0
     text: str = ""
     until_ns: int = 0  # of a read: the end of its pass
+    request: int = -1  # of a write: its number
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is told of one Certificate; ``lanes`` are those who wrote or tried to write it."""
+    """What is told of one object; ``lanes`` are those who wrote or tried to write it.
+
+    ``losses`` and ``duplicates`` are rows of the frames of these names; a loss has besides the version ``read`` that
+    its write was made from, ``stored`` that it was stored under, and ``taken``, that of the value which is gone.
+    """
 
     certificate: str
     lanes: list[str]
@@ -64,28 +74,45 @@ class Story:
     field_conflicts: pd.DataFrame
     created_ns: int
     ready_ns: int
-    counts: dict[str, int] = field(default_factory=dict)  # 409s of every Certificate that has any
+    counts: dict[str, int] = field(default_factory=dict)  # 409s of every object that has any
     ending: str = "settled"  # or waiting, or stuck, as in the frame of Certificates
     why: str = ""
+    kind: str = "Certificate"
+    losses: list[dict[str, Any]] = field(default_factory=list)
+    duplicates: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def creation(self) -> str:
+        """What is said of the write that creates it."""
+        return f"creates the {self.kind}"
 
 
 def counts(result: Analysed) -> dict[str, int]:
-    """Return how many 409s each Certificate of one replication has, most first; those without are left out."""
+    """Return how many 409s each object of one replication has, most first; those without are left out."""
     found = refused(result.requests)["object"].astype("object").value_counts()
     return {str(name): int(found[name]) for name in sorted(found.index, key=lambda name: (-found[name], name))}
 
 
+def lost(result: Analysed) -> dict[str, int]:
+    """Return how many updates of each object were lost, and others created twice for it, most first."""
+    found = Counter(str(name) for frame in (result.losses, result.duplicates) for name in frame["certificate"])
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
 def story(result: Analysed, certificate: str) -> Story:
-    """Return the story of a Certificate in the one replication of ``result``."""
+    """Return the story of an object in the one replication of ``result``."""
     import pandas as pd
 
     requests = result.requests
     mine = requests[requests["certificate"] == certificate]
-    about = mine[(mine["resource"] == "certificates") & (mine["verb"] != "get")]
+    kind, subjects = result.scenario.workload.kind, subjects_of(requests)
+    about = mine[mine["resource"].isin(subjects) & (mine["object"] == certificate) & (mine["verb"] != "get")]
     lanes = ordered(str(name) for name in about.loc[about["verb"] != "create", "actor"].unique())
     numbers = {row["request"]: row["conflict"] for row in rows(refused(about))}
-    events = [_answered(row, numbers) for row in rows(about)]
-    events += _others(mine[(mine["resource"] != "certificates") & (mine["verb"] != "get")])
+    fields_of = requests.attrs.get(FIELD_NAMES, FIELDS)
+    events = [_answered(row, numbers, kind, fields_of) for row in rows(about)]
+    beside = mine[~(mine["resource"].isin(subjects) & (mine["object"] == certificate)) & (mine["verb"] != "get")]
+    events += _others(beside, nouns(result.scenario))
     events += _passes(result.reconciles[result.reconciles["certificate"] == certificate], about, lanes)
     events += _waits(about)
     cached = result.deliveries[result.deliveries["certificate"] == certificate]
@@ -97,10 +124,32 @@ def story(result: Analysed, certificate: str) -> Story:
     ready = -1 if pd.isna(life["ready_at"]) else life["ready_at"].value
     created = -1 if pd.isna(life["created_at"]) else life["created_at"].value
     ended = str(life["ending"]), str(life["why"])
-    return Story(certificate, lanes, events, conflicts, fields, created, ready, counts(result), *ended)
+    losses, twice = (rows(each[each["certificate"] == certificate]) for each in (result.losses, result.duplicates))
+    return Story(
+        certificate,
+        lanes,
+        events,
+        conflicts,
+        fields,
+        created,
+        ready,
+        counts(result),
+        *ended,
+        kind,
+        [_dated(row, requests) for row in losses],
+        twice,
+    )
 
 
-def _answered(row: dict[str, Any], numbers: dict[int, int]) -> Event:
+def _dated(loss: dict[str, Any], requests: pd.DataFrame) -> dict[str, Any]:
+    """A loss with the versions that it is about; 0 where there is none."""
+    own = requests[requests["request"] == loss["request"]].iloc[0]
+    of = requests.loc[requests["request"] == loss["of_request"], "written_version"]
+    taken = int(of.iloc[0]) if len(of) else 0
+    return {**loss, "read": int(own["read_version"]), "stored": int(own["written_version"]), "taken": taken}
+
+
+def _answered(row: dict[str, Any], numbers: dict[int, int], kind: str, fields_of: Sequence[str]) -> Event:
     time, actor = row["decided_at"].value, str(row["actor"])
     if row["request"] in numbers:
         return Event(time, "refused", actor, row["read_version"], number=numbers[row["request"]], text=row["reason"])
@@ -109,22 +158,26 @@ def _answered(row: dict[str, Any], numbers: dict[int, int]) -> Event:
     if not row["written_version"]:
         text = "deletes it" if row["verb"] == "delete" else ""
         return Event(time, "unchanged", actor, row["base_version"], text=text)
-    changed = "creates the Certificate" if row["verb"] == "create" else ", ".join(field_names(row["fields"]))
-    return Event(time, "wrote", actor, row["written_version"], text=changed)
+    changed = f"creates the {kind}" if row["verb"] == "create" else ", ".join(field_names(row["fields"], fields_of))
+    return Event(time, "wrote", actor, row["written_version"], text=changed, request=row["request"])
 
 
-_NOUNS = {"secrets": "Secret", "certificaterequests": "CertificateRequest"}
+def nouns(scenario: Scenario) -> dict[str, str]:
+    """The kinds of a scenario's resources, Events left out."""
+    served = {kind: settings.description(kind).plural for kind, settings in scenario.kinds.items()}
+    always = ("Secret", "CertificateRequest", "ConfigMap", "Deployment", "Lease")
+    return {f"{kind.lower()}s": kind for kind in always} | {resource: kind for kind, resource in served.items()}
 
 
-def _others(around: pd.DataFrame) -> list[Event]:
-    """What happened around the Certificate that its controllers wait for."""
+def _others(around: pd.DataFrame, nouns: Mapping[str, str]) -> list[Event]:
+    """What happened around an object that its controllers wait for."""
     found = []
-    for row in rows(around[around["resource"].isin(list(_NOUNS)) & (around["code"] < 300)]):
+    for row in rows(around[around["resource"].isin(list(nouns)) & (around["code"] < 300)]):
         verb = (
             "writes the status of" if row["subresource"] else {"apply": "applies"}.get(row["verb"], f"{row['verb']}s")
         )
-        text = f"{verb} {_NOUNS[row['resource']]} {row['object']}"
-        found.append(Event(row["decided_at"].value, "other", str(row["actor"]), text=text))
+        text = f"{verb} {nouns[row['resource']]} {row['object']}"
+        found.append(Event(row["decided_at"].value, "other", str(row["actor"]), text=text, request=row["request"]))
     return found
 
 

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
+from sim.analysis.hazards import HAZARDS
 from sim.analysis.intervals import NOTHING, Estimate, amount_interval, ratio_interval
 from sim.analysis.measured import Measured, digest, parts, series, totals
 from sim.analysis.metrics import QUANTILES, WRITING_CONTROLLERS
-from sim.scenario.metrics import CERT_MANAGER, metrics_of
+from sim.scenario.metrics import CERT_MANAGER, OPERATORS, metrics_of
 
 if TYPE_CHECKING:
     from sim.scenario.model import Scenario
@@ -75,6 +76,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
         "time_to_ready": {q: each.mean for q, each in times.items()},
         "time_to_ready_intervals": {q: each.as_dict() for q, each in times.items()},
         "time_to_ready_pooled": {q: each.as_dict() for q, each in pooled.items()},
+        "hazards": _hazards(replications) if scenario.family == OPERATORS else {},
         "violations": [
             {"replication": each.index + 1, "violation": violation}
             for each in replications
@@ -82,6 +84,12 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
         ],
         **({"broken": broken} if broken else {}),
     }
+
+
+def _hazards(replications: Sequence[Measured]) -> dict[str, Any]:
+    """Return what went wrong beyond the 409, by controller; who did nothing of it is left out."""
+    found = {name: _by_part(replications, name)["by_controller"] for name in HAZARDS}
+    return {name: {who: group for who, group in parts.items() if group["mean"]} for name, parts in found.items()}
 
 
 def _writers(scenario: Scenario) -> list[str]:

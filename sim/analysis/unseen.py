@@ -9,22 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.attribution import named, refused
+from sim.families.certmanager.fields import FIELDS
+from sim.recording.conflict import subjects_of
 from sim.recording.dictionary import COLUMNS
+from sim.recording.fields import FIELD_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def field_conflicts(requests: pd.DataFrame, refusals: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per apply to a Certificate that was refused because others own its fields."""
+    """Return one row per apply that was refused because others own its fields."""
     lost = refused(requests)
     rows = (
         lost[lost["reason"] == "FieldConflict"]
         .merge(refusals, on=["replication", "request"])
         .rename(columns={"actor": "controller"})
     )
-    rows["wanted_fields"] = named(rows["wanted"])
-    rows["contested_fields"] = named(rows["contested"])
+    fields = requests.attrs.get(FIELD_NAMES, FIELDS)
+    rows["wanted_fields"] = named(rows["wanted"], fields)
+    rows["contested_fields"] = named(rows["contested"], fields)
     return rows[list(COLUMNS["field_conflicts"])]
 
 
@@ -44,7 +48,7 @@ def overwritten(requests: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    stored = requests[(requests["resource"] == "certificates") & (requests["written_version"] > 0)]
+    stored = requests[(requests["resource"].isin(subjects_of(requests))) & (requests["written_version"] > 0)]
     stored = stored.assign(copied=stored["object"].astype("object"))
     blind = stored[~stored["conditional"] & (stored["read_version"] > 0)]
     blind = blind[blind["read_version"] < blind["base_version"]]
@@ -57,7 +61,7 @@ def overwritten(requests: pd.DataFrame) -> pd.DataFrame:
     pairs = pairs[pairs["actor"].astype("object") != pairs["actor_of_victim"].astype("object")]
     pairs = pairs.sort_values(["replication", "request", "written_version_of_victim"], kind="stable")
     rows = pairs.drop_duplicates(["replication", "request"], keep="last").reset_index(drop=True)
-    rows["overlap_fields"] = named(rows["fields"] & rows["fields_of_victim"])
+    rows["overlap_fields"] = named(rows["fields"] & rows["fields_of_victim"], requests.attrs.get(FIELD_NAMES, FIELDS))
     rows["stale_for"] = rows["decided_at"] - rows["decided_at_of_victim"]
     rows["victim"] = rows["actor_of_victim"].astype(pd.CategoricalDtype(requests["actor"].cat.categories))
     rows = rows.rename(

@@ -34,7 +34,7 @@ COMMANDS = {
         "sim.cli.attribution", "attribution", "Say why conflicts happened: who lost to whom, and why."
     ),
     "report": Command("sim.cli.report", "report", "Write one HTML page about a run or a comparison."),
-    "explain": Command("sim.cli.explain", "explain", "Tell one Certificate's story: who lost to whom, and why."),
+    "explain": Command("sim.cli.explain", "explain", "Tell one object's story: who lost what to whom, and why."),
     "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),
     "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),
     "metrics": Command("sim.cli.metrics", "metrics", "Print a replication's metrics under real clusters' names."),
@@ -152,7 +152,7 @@ def requeue(
       requeue run tutorial                    run one, and read the verdict
       requeue run tutorial --set workload.certificates=200
       requeue compare tutorial --vary strategy=update,apply
-      requeue explain results/latest          why the writes of one Certificate were refused
+      requeue explain results/latest          why the writes of one object were refused
       requeue budget tutorial                 how many tries are enough
       requeue tune tutorial                   search a better retry budget
 

@@ -1,4 +1,4 @@
-"""``requeue explain``: one Certificate's story, in words for those who are new to optimistic locking."""
+"""``requeue explain``: one object's story, in words for those who are new to optimistic locking."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.output import BadInput, bad_input, emit, emit_json
+from sim.scenario.names import plural
 
 if TYPE_CHECKING:
     from sim.analysis.story import Story
@@ -29,7 +30,13 @@ def explain(
     results: Folder,
     *,
     certificate: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose story; default the one with most conflicts.")
+        str | None,
+        typer.Option(
+            "--object",
+            "--certificate",
+            metavar="NAME",
+            help="Whose story; default the one with most conflicts, or else with most lost updates.",
+        ),
     ] = None,
     conflict: Annotated[
         int | None, typer.Option(metavar="N", help="Only what led to its Nth 409, counted from 1, in detail.")
@@ -38,37 +45,41 @@ def explain(
     variant: Variant = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Tell one Certificate's story: who read what, who wrote, who lost to whom, and why.
+    """Tell the story of one object, a Certificate say: who read what, who wrote, who lost to whom, and why.
+
+    Of operators it tells as well what no 409 shows: updates that were lost, and by whom, objects that were created
+    twice, and controllers that wake themselves or undo each other for ever.
 
     \b
     Examples:
       requeue explain results/latest
-      requeue explain results/latest --certificate c0007
-      requeue explain results/latest --certificate c0007 --conflict 2
+      requeue explain results/latest --object c0007
+      requeue explain results/latest --object c0007 --conflict 2
       requeue explain results/latest --replication 3
       requeue explain results/tutorial-compared-20260101-120000 --variant apply
       requeue explain results/latest --json | jq '.conflicts[].winner'
 
     Times are seconds since the start of the replication. Exit status 2 where there is no such folder,
-    Certificate, conflict or replication; 0 otherwise, also where nothing was refused.
+    object, conflict or replication; 0 otherwise, also where nothing was refused.
     """
     with bad_input():
-        from sim.analysis.story import counts, story
+        from sim.analysis.story import counts, lost, story
         from sim.experiment.opening import command_of, one_run
 
         result = one_run(results, replication, variant)
         if result.scenario.contention is not None:
             raise BadInput(
-                f"{results} is a run of plain clients, and explain tells the story of a Certificate; "
+                f"{results} is a run of plain clients, and explain tells the story of an object; "
                 "requeue attribution says who lost to whom, and requeue trace shows every try"
             )
         found = counts(result)
         names = [str(name) for name in result.certificates["certificate"]]
         _check(certificate, names, found)
-        if not found and certificate is None:
+        others = lost(result)
+        if not found and not others and certificate is None:
             _nothing(result, results, names, as_json, replication)
             return
-        told = story(result, certificate or next(iter(found)))
+        told = story(result, certificate or next(iter(found or others)))
         mine = found.get(told.certificate, 0)
         if conflict is not None and found and not 1 <= conflict <= mine:
             raise BadInput(f"--conflict {conflict}: {_has(told.certificate, mine)}{_those(found, told.certificate)}")
@@ -76,11 +87,13 @@ def explain(
         emit_json(_plain(result, told, replication, conflict if mine else None))
         return
 
-    from sim.report.explain import explanation, styled
+    from sim.report.explain import explanation, loops, styled
+    from sim.report.terminal import hazards
+    from sim.report.text import render
 
     terminal = sys.stdout.isatty()
     width = min(WIDEST, max(60, shutil.get_terminal_size().columns)) if terminal else PIPE_WIDTH
-    chosen = _chosen(told, found, len(names)) if certificate is None else ""
+    chosen = _chosen(told, found or others, len(names), bool(found)) if certificate is None else ""
     title = f"{result.scenario.name}, replication {replication}"
     if variant is not None or result.scenario.strategy != "update":
         title += f", strategy {result.scenario.strategy}"
@@ -88,7 +101,10 @@ def explain(
     if not mine:
         lines += ["", _hidden(result, told.certificate)]
     if conflict is None and mine:
-        lines += ["", f"One in detail:  requeue explain {results} --certificate {told.certificate} --conflict 1"]
+        lines += ["", f"One in detail:  requeue explain {results} --object {told.certificate} --conflict 1"]
+    wrong = hazards(result.summary, terminal=False)
+    if wrong is not None:
+        lines += ["", *render([wrong], terminal=False).rstrip("\n").split("\n"), *loops(result.summary), ""]
     lines.append(f"The run again:  {command_of(results)}")
     emit(styled(lines) if terminal else "\n".join(lines) + "\n")
 
@@ -101,7 +117,7 @@ def _check(certificate: str | None, names: list[str], found: dict[str, int]) -> 
     begin = [name for name in names if name.startswith(certificate)]
     close = begin[:3] or get_close_matches(certificate, names, n=3, cutoff=0.3) or names[:3]
     most = f"; most conflicts has {next(iter(found))}" if found else ""
-    raise BadInput(f"--certificate {certificate}: there is none of that name. Near it: {', '.join(close)}{most}")
+    raise BadInput(f"--object {certificate}: there is none of that name. Near it: {', '.join(close)}{most}")
 
 
 def _has(name: str, count: int) -> str:
@@ -113,18 +129,21 @@ def _those(found: dict[str, int], but: str) -> str:
     return f"; others with some: {', '.join(others)}" if others else ""
 
 
-def _chosen(told: Story, found: dict[str, int], certificates: int) -> str:
+def _chosen(told: Story, found: dict[str, int], count: int, refused: bool) -> str:
     mine = found[told.certificate]
     equal = sum(count == mine for count in found.values()) - 1
+    what = "had a write refused" if refused else "lost an update or got an object twice"
     tied = f" (as many as {equal} other{'s' * (equal != 1)})" if equal else ""
     return (
-        f"Of {certificates} Certificates {len(found)} had a write refused, and this one most often{tied}; "
-        "--certificate NAME tells another's story."
+        f"Of {count} {plural(told.kind)} {len(found)} {what}, and this one most often{tied}; "
+        "--object NAME tells another's story."
     )
 
 
 def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, replication: int) -> None:
-    """No 409 at all: say so, and what there is instead."""
+    """Neither a 409 nor anything lost: say so, and what there is instead."""
+    from sim.report.explain import loops
+
     if as_json:
         emit_json({**_about(result, replication), "certificate": None, "conflicts": [], "events": []})
         return
@@ -133,7 +152,8 @@ def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, repl
         _hidden(result, None),
     ]
     if names:
-        lines.append(f"The story of one Certificate:  requeue explain {folder} --certificate {names[0]}")
+        lines.append(f"The story of one {result.kind}:  requeue explain {folder} --object {names[0]}")
+    lines += loops(result.summary)
     emit("\n".join(lines) + "\n")
 
 
@@ -150,7 +170,12 @@ def _hidden(result: Result, certificate: str | None) -> str:
 
 
 def _about(result: Result, replication: int) -> dict[str, Any]:
-    return {"scenario": result.scenario.name, "seed": result.scenario.seed, "replication": replication}
+    return {
+        "scenario": result.scenario.name,
+        "kind": result.kind,
+        "seed": result.scenario.seed,
+        "replication": replication,
+    }
 
 
 def _plain(result: Result, told: Story, replication: int, conflict: int | None) -> dict[str, Any]:
@@ -162,6 +187,8 @@ def _plain(result: Result, told: Story, replication: int, conflict: int | None) 
     def chosen(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [row for row in rows if conflict in {None, row["conflict"]}]
 
+    mine = result.losses["certificate"] == told.certificate
+    chosen_losses = records(result.losses[mine])
     return {
         **_about(result, replication),
         "certificate": told.certificate,
@@ -170,6 +197,9 @@ def _plain(result: Result, told: Story, replication: int, conflict: int | None) 
         "refused": told.counts.get(told.certificate, 0),
         "conflicts": chosen(records(told.conflicts)),
         "field_conflicts": chosen(records(told.field_conflicts)),
+        "losses": chosen_losses,
+        "duplicates": records(result.duplicates[result.duplicates["certificate"] == told.certificate]),
+        "hazards": result.summary["hazards"],
         "events": [_event(asdict(event)) for event in told.events],
     }
 

@@ -20,7 +20,7 @@ def report(
     *,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
     replication: Annotated[
-        int, typer.Option(metavar="N", min=1, help="The one whose queues, tokens and Certificates are shown.")
+        int, typer.Option(metavar="N", min=1, help="The one whose queues, tokens and objects are shown.")
     ] = 1,
 ) -> None:
     """Write one HTML page about a run or a comparison, with everything that there is to see.

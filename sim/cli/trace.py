@@ -22,7 +22,7 @@ def trace(
 
     A track for each worker, grouped by controller, with its passes, waits for tokens and requests; counters for
     queue depth, tokens and requests in flight; an arrow from each write that made a copy stale to the 409
-    that it caused.
+    that it caused, and from each write to the one that took its value away unseen.
 
     \b
     Examples:
@@ -40,7 +40,9 @@ def trace(
         result = one_run(results, replication, variant)
         packets = write_trace(result, out)
     size = out.stat().st_size / 1e6
+    unseen = len(result.losses) + len(result.duplicates)
+    lost = f" and {unseen:,} lost updates or duplicates" if unseen else ""
     emit(
         f"{out}: {packets:,} packets, {size:.1f} MB: {result.scenario.name}, replication {replication}, "
-        f"{len(result.attribution):,} conflicts as arrows.\nOpen it at https://ui.perfetto.dev\n"
+        f"{len(result.attribution):,} conflicts{lost} as arrows.\nOpen it at https://ui.perfetto.dev\n"
     )

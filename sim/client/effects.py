@@ -6,7 +6,7 @@ and receives what came of them. It ends with the ``Response`` or ``Failure`` tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 
 from sim.cluster.messages import Response
@@ -23,10 +23,10 @@ class Send:
     ``about`` is the name of the subject that it is about; ``read`` the cached copy that it was made from.
     ``remake(copy, strategy)`` returns the write made from another copy, for those that try again in place (strategy
     None: the same one); ``cached`` gives the copy that the cache has now, for clients that read it only once they
-    have a token.
+    have a token. ``seen`` are, of a creation, the names of those that the cache showed its creator when it decided.
     """
 
-    __slots__ = ("about", "cached", "read", "remake", "write")
+    __slots__ = ("about", "cached", "read", "remake", "seen", "write")
 
     def __init__(
         self,
@@ -35,12 +35,14 @@ class Send:
         read: Object | None = None,
         remake: Remake | None = None,
         cached: Callable[[], Object | None] | None = None,
+        seen: Collection[str] | None = None,
     ) -> None:
         self.write = write
         self.about = about
         self.read = read
         self.remake = remake
         self.cached = cached
+        self.seen = seen
 
     def read_again(self) -> None:
         """Make the write from what the cache has now, if that is another version."""

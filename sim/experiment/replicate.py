@@ -256,7 +256,7 @@ def _of_subjects(world: World, index: int, digested: bool) -> Replication:
         recorder.deliveries,
         scenario.subject,
         recorder.losses.rows if recorder.losses is not None else [],
-        recorder.losses.duplicates if recorder.losses is not None else 0,
+        recorder.losses.duplicates if recorder.losses is not None else [],
     )
 
 

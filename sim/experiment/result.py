@@ -139,6 +139,21 @@ class Result:
         """One row per version of a Certificate that reached the controllers' cache."""
         return frames.frame(self._table("deliveries"))
 
+    @property
+    def kind(self) -> str:
+        """The kind of the objects that its figures are about."""
+        return self.scenario.workload.kind
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """One row per lost update of what operators write: whose value a write took away unseen, and its repair."""
+        return frames.frame(self._table("losses"))
+
+    @cached_property
+    def duplicates(self) -> pd.DataFrame:
+        """One row per object that an operator created although it had created the same for its owner before."""
+        return frames.frame(self._table("duplicates"))
+
     @cached_property
     def attribution(self) -> pd.DataFrame:
         """One row per conflict: who lost, to whom, over what, how old the copy was and why, what it wasted."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from sim.plot.comparisons import differences
 from sim.plot.conflicts import blame, conflicts_by_controller, conflicts_over_time, staleness
+from sim.plot.hazards import lost_updates, writes_over_time
 from sim.plot.levels import queue_depth, tokens
 from sim.plot.ready import time_to_ready
 from sim.plot.timelines import timeline
@@ -22,9 +23,11 @@ __all__ = [
     "conflicts_by_controller",
     "conflicts_over_time",
     "differences",
+    "lost_updates",
     "queue_depth",
     "staleness",
     "time_to_ready",
     "timeline",
     "tokens",
+    "writes_over_time",
 ]

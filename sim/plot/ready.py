@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.plot.style import axes, colour, dashes, finish, named, nothing
+from sim.scenario.names import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def time_to_ready(results: Results, ax: Axes | None = None, *, quantiles: bool = True) -> Axes:
-    """Draw the share of Certificates that were Ready so many seconds after their creation.
+    """Draw the share of objects, Certificates say, that were Ready so many seconds after their creation.
 
     Over all replications; a curve that ends below 1 says that some never became Ready. ``quantiles`` marks p50,
     p95 and p99 of those that did, with their 95% intervals, dotted where an end lies beyond all that was observed.
@@ -33,7 +34,7 @@ def time_to_ready(results: Results, ax: Axes | None = None, *, quantiles: bool =
     ax.set_xlim(0, longest * 1.02 or 1)
     ax.set_ylim(0, 1.05)
     ax.set_xlabel("time to Ready, seconds")
-    ax.set_ylabel("share of Certificates")
+    ax.set_ylabel(f"share of {plural(next(iter(found.values())).kind)}")
     return finish(ax, "Time to Ready", found)
 
 

@@ -1,10 +1,11 @@
-"""The picture of one Certificate's life: who worked on it when, and where writes were refused."""
+"""The picture of one object's life: who worked on it when, and where writes were refused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sim.plot.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, axes, named, nothing, only, short
+from sim.recording.conflict import subjects_of
 from sim.recording.frames import began
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ SPANS = (
 
 
 def timeline(result: Results, certificate: str, ax: Axes | None = None, *, replication: int = 1) -> Axes:
-    """Draw the life of one Certificate of one result: a lane for each controller, seconds from its creation.
+    """Draw the life of one object of one result: a lane for each controller, seconds from its creation.
 
-    Passes that sent nothing are left out; so are Events. Raises ``ValueError`` where there is no such Certificate.
+    Passes that sent nothing are left out; so are Events. Raises ``ValueError`` where there is no such object.
     """
     each, ax = only(result), axes(ax)
     own = each.certificates
     own = own[(own["replication"] == replication) & (own["certificate"] == certificate)]
     if not len(own):
-        raise ValueError(f"replication {replication} has no Certificate {certificate!r}")
+        raise ValueError(f"replication {replication} has no {each.kind} {certificate!r}")
     zero = began(own.iloc[0])
     requests, passes = _rows(each.requests, each.reconciles, certificate, replication)
     names = list(dict.fromkeys(requests.sort_values("asked_at")["actor"]))
@@ -51,7 +52,7 @@ def timeline(result: Results, certificate: str, ax: Axes | None = None, *, repli
         begin = seconds(rows[start])
         width = [max(to - since, 0) for since, to in zip(begin, seconds(rows[end]), strict=True)]
         ax.barh(lane, width, left=begin, height=height, color=hue, label=label, linewidth=0)
-    about = requests[requests["resource"] == "certificates"]
+    about = requests[requests["resource"].isin(subjects_of(each.requests)) & (requests["object"] == certificate)]
     for rows, marker, hue, label in (
         (about[about["written_version"] > 0], "o", GREEN, "stored"),
         (about[(about["code"] == 409)], "X", VERMILION, "refused (409)"),

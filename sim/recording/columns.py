@@ -90,12 +90,27 @@ DELIVERIES = (
 
 LOSSES = (
     "request",  # int: the write that took away or turned back what another had written
+    "resource",  # str: of what kind
     "object",  # str
+    "certificate",  # str: name of the subject that the write was about
     "field",  # str: dotted, conditions by type
     "by",  # str: who sent that write
     "of",  # str: whose value it was
-    "lost_ns",  # when it was stored
+    "of_request",  # int: the write that had stored it
+    "lost_ns",  # when the write was stored that took it away
     "repaired_ns",  # when the value was written again, or another by its owner; -1 if never
+    "repaired_by",  # str: who wrote that; "" if nobody
+)
+
+DUPLICATES = (
+    "request",  # int: the creation
+    "resource",  # str: what was created
+    "object",  # str: its name
+    "certificate",  # str: name of the subject that it was created for
+    "by",  # str: who created it
+    "of_request",  # int: the creation of the same that its creator's copies did not show yet
+    "of_object",  # str: the name of that
+    "created_ns",
 )
 
 LOGS = (

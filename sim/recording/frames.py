@@ -14,7 +14,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
-from sim.recording.columns import DELIVERIES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
+from sim.recording.columns import DELIVERIES, DUPLICATES, LOSSES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import conflicting, subjects_of
 from sim.recording.rows import TEXTS, Rows
 
@@ -29,6 +29,8 @@ TABLES = {
     "certificates": OBJECTS,
     "refusals": REFUSALS,
     "deliveries": DELIVERIES,
+    "losses": LOSSES,
+    "duplicates": DUPLICATES,
 }
 """The tables of a run and their columns after ``replication``."""
 

@@ -1,68 +1,103 @@
-"""Lost updates: writes that unknowingly take away or turn back what another wrote.
+"""Lost updates: writes that unknowingly take away or turn back what another wrote; and what was created twice.
 
 A write without a resourceVersion may be stored on a version newer than the copy that it was made from. A field is lost
 where it had been changed by another writer since that copy, and the write changed it again: to the old value (a merge
 patch that replaces a whole list of conditions, say), or to one of its own. Who wrote without having read at all has
-seen nothing: the last write wins. It is repaired when the lost value is there again, or when its owner writes the field
-anew.
+seen nothing: the last write wins. An apply by force says what a list is without regard to any copy: what it drops of
+another's is lost even if it had been read. It is repaired when the lost value is there again, or when its owner writes
+the field anew.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from sim.cluster.objects import Object
 
-_Field = tuple[str, str]
-"""Name of an object, and a dotted field of it."""
+_Field = tuple[str, str, str]
+"""Resource and name of an object, and a dotted field of it."""
+_Made = tuple[str, str, str, str]
+"""Who created what for which owner, with which body."""
 
 
 class Losses:
-    """Follows who wrote which field of each subject last, and what was lost."""
+    """Follows who wrote which field of each subject last, what was lost, and what was made twice."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[object, ...]] = []
         """In the order of ``sim.recording.columns.LOSSES``."""
-        self._writer: dict[_Field, str] = {}
-        self.duplicates = 0
-        """Objects that were created for an owner for which their creator had created the same before."""
-        self._made: set[tuple[str, str, str, str]] = set()
+        self.duplicates: list[tuple[object, ...]] = []
+        """In the order of ``sim.recording.columns.DUPLICATES``."""
+        self._writer: dict[_Field, tuple[str, int]] = {}  # who wrote a field last, by which request
         self._open: dict[_Field, tuple[int, Any, str]] = {}  # by field: row, lost value, whose it was
+        self._made: defaultdict[_Made, dict[str, tuple[int, int]]] = defaultdict(dict)  # by name: request, pass
+        self._of: dict[tuple[str, str], _Made] = {}  # by resource and name
 
-    def created(self, obj: Object, actor: str) -> None:
+    def created(self, request: int, resource: str, obj: Object, actor: str) -> None:
         """An object was created."""
         for field in leaves(obj):
-            self._writer[obj.name, field] = actor
+            self._writer[resource, obj.name, field] = actor, request
 
-    def made(self, actor: str, kind: str, owner: str, body: Any) -> None:
-        """Something was created for an owner; the same again, under another name, is a duplicate."""
-        same = (actor, kind, owner, repr(body))
-        self.duplicates += same in self._made
-        self._made.add(same)
+    def made(self, request: int, actor: str, reconcile: int, resource: str, obj: Object, send: Any, now: int) -> None:
+        """Something was created for an owner: a duplicate of the same that its creator's cache did not show yet.
 
-    def written(self, request: int, actor: str, read: Object | None, before: Object, after: Object, now: int) -> None:
-        """A write was stored on ``before``; ``read`` is the copy that it was made from."""
+        What the same pass has created is known to it. Where nothing is known of the cache (``Send.seen``) all the same
+        that is still there counts.
+        """
+        same = (actor, resource, obj.owner, repr(send.write.body))
+        for name, (earlier, its_pass) in self._made[same].items():
+            if its_pass != reconcile and (send.seen is None or name not in send.seen):
+                self.duplicates.append((request, resource, obj.name, send.about, actor, earlier, name, now))
+                break
+        self._made[same][obj.name] = request, reconcile
+        self._of[resource, obj.name] = same
+
+    def gone(self, resource: str, name: str) -> None:
+        """Something was deleted: to create it again is no duplicate."""
+        same = self._of.pop((resource, name), None)
+        if same is not None:
+            self._made[same].pop(name, None)
+
+    def written(
+        self,
+        request: int,
+        actor: str,
+        resource: str,
+        send: Any,
+        before: Object,
+        after: Object,
+        now: int,
+    ) -> None:
+        """A write was stored on ``before``; ``send`` has it, and the copy that it was made from."""
+        read, applied = send.read, send.write.verb == "apply"
         old, new = leaves(before), leaves(after)
         unseen = read is None or read.resource_version < before.resource_version
         seen = {} if read is None else leaves(read) if unseen else old
-        for field in old.keys() | new.keys():
+        for field in sorted(field for field in old.keys() | new.keys() if old.get(field) != new.get(field)):
             was, is_ = old.get(field), new.get(field)
-            if was == is_:
-                continue
-            key = (after.name, field)
-            owner = self._writer.get(key, "")
+            key = (resource, after.name, field)
+            owner, of_request = self._writer.get(key, ("", -1))
             self._repaired(key, is_, actor, now)
-            if unseen and owner and owner != actor and seen.get(field) != was:
+            taken = unseen and seen.get(field) != was
+            lost = owner not in {"", actor} and (taken or (applied and _dropped(was, is_)))
+            if lost:
                 self._open[key] = (len(self.rows), was, owner)
-                self.rows.append((request, after.name, field, actor, owner, now, -1))
-            else:
-                self._writer[key] = actor
+                found = (request, resource, after.name, send.about, field, actor, owner, of_request, now, -1, "")
+                self.rows.append(found)
+            if not lost or is_ != seen.get(field):  # what is only turned back nobody has written
+                self._writer[key] = actor, request
 
     def _repaired(self, key: _Field, value: Any, actor: str, now: int) -> None:
         lost = self._open.get(key)
         if lost is not None and (value == lost[1] or actor == lost[2]):
             row, _, _ = self._open.pop(key)
-            self.rows[row] = (*self.rows[row][:-1], now)
+            self.rows[row] = (*self.rows[row][:-2], now, actor)
+
+
+def _dropped(was: Any, is_: Any) -> bool:
+    """Whether a list lost an item: an apply says what its own list is, whatever copy it had read."""
+    return isinstance(was, list) and isinstance(is_, list) and any(item not in is_ for item in was)
 
 
 def leaves(obj: Object) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class Recorder:
         if write.kind != "Event" and response.code < 300:
             fields = self._accepted(write, send.about, before, stored, answered)
             if self.losses is not None and stored is not None:
-                self._follow(self.losses, sent, before, stored, decided)
+                self._follow(self.losses, sent, kind, before, stored, decided)
         elif response.code == 409:
             self._refused(send, response, cpu)
         self.requests.append(
@@ -139,16 +139,20 @@ class Recorder:
             )
         )
 
-    def _follow(self, losses: Losses, sent: Sent, before: Object | None, stored: Object, decided: int) -> None:
+    def _follow(
+        self, losses: Losses, sent: Sent, kind: Kind, before: Object | None, stored: Object, decided: int
+    ) -> None:
         """Note whose values a stored write took away unseen, and what was made twice."""
-        write = sent.send.write
-        if write.kind != self._kind:
-            if write.verb == "create" and stored.owner:
-                losses.made(sent.actor, write.kind, stored.owner, write.body)
-        elif before is None:
-            losses.created(stored, sent.actor)
-        elif write.verb != "delete":
-            losses.written(len(self.requests), sent.actor, sent.send.read, before, stored, decided)
+        send, number = sent.send, len(self.requests)
+        write = send.write
+        if write.verb == "delete":
+            losses.gone(kind.plural, write.name)
+        elif before is not None:
+            losses.written(number, sent.actor, kind.plural, send, before, stored, decided)
+        else:
+            losses.created(number, kind.plural, stored, sent.actor)
+            if stored.owner:
+                losses.made(number, sent.actor, sent.reconcile, kind.plural, stored, send, decided)
 
     def _refused(self, send: Any, response: Response, cpu: int) -> None:
         """Note what a refused write meant to change and, of an apply, who owns it."""

@@ -42,8 +42,8 @@ class Replication:
     """The resource that its figures are about."""
     losses: list[tuple[object, ...]] = field(default_factory=list)
     """A row for each lost update of another subject than Certificates: ``sim.recording.columns.LOSSES``."""
-    duplicates: int = 0
-    """Objects created for an owner for which their creator had created the same before; not of Certificates."""
+    duplicates: list[tuple[object, ...]] = field(default_factory=list)
+    """A row for each object created twice for one owner: ``DUPLICATES``; not of Certificates."""
     contended: Contended | None = None
     """What a contention recorded; its rows above are made from that."""
     broken: list[Broken] = field(default_factory=list)

@@ -9,6 +9,8 @@ reconciles.parquet    one row per reconcile, ``RECONCILES``
 certificates.parquet  one row per Certificate, ``OBJECTS``
 refusals.parquet      one row per 409: what the refused write meant to change, ``REFUSALS``
 deliveries.parquet    one row per version of a Certificate that reached the cache, ``DELIVERIES``
+losses.parquet        one row per lost update of what operators write, ``LOSSES``
+duplicates.parquet    one row per object that an operator created twice, ``DUPLICATES``
 replications.parquet  one row per replication: seed, digest and all its figures
 ====================  ==========================================================================
 

@@ -20,7 +20,7 @@ IN_MEMORY = 128
 TEXTS = frozenset(
     {
         "actor", "verb", "resource", "subresource", "object", "certificate", "reason", "controller", "key", "cause",
-        "outcome", "owners", "ending", "why", "line", "message",
+        "outcome", "owners", "ending", "why", "line", "message", "field", "by", "of", "of_object", "repaired_by",
     }
 )  # fmt: skip
 """The columns of text in all tables of ``sim.recording.columns``."""

@@ -23,4 +23,6 @@ def tables(replication: Replication) -> dict[str, pa.Table]:
         "certificates": table("certificates", replication.objects, number),
         "refusals": table("refusals", replication.refusals, number),
         "deliveries": table("deliveries", replication.deliveries, number),
+        "losses": table("losses", replication.losses, number),
+        "duplicates": table("duplicates", replication.duplicates, number),
     }

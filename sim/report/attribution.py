@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.attribution import ordered
-from sim.report.explain import LABELS, short
+from sim.report.explain import LABELS, fields, short
 from sim.report.numbers import NONE, write
 from sim.report.text import bold, render, table
 
@@ -24,7 +24,8 @@ def attribution_report(found: Mapping[str, Reasons], *, folder: str, command: st
         if len(found) > 1:
             parts += ["", bold(name)] if parts else [bold(name)]
         parts += _one(reasons, terminal)
-    parts += ["", f"One Certificate's story:  requeue explain {folder}", f"Reproduce it:  {command}"]
+    kind = next(iter(found.values()))["kind"]
+    parts += ["", f"The story of one {kind}:  requeue explain {folder}", f"Reproduce it:  {command}"]
     return render(parts, terminal)
 
 
@@ -102,6 +103,21 @@ def _retries(reasons: Reasons) -> str:
     return f"What brought the retry: {parts}. Processor time wasted: {write(reasons['wasted']['cpu_s'], 'seconds')}."
 
 
+def _lost(reasons: Reasons) -> list[str]:
+    """Updates that were lost, whose, and over what; what was created twice."""
+    found, lines = reasons["lost_updates"], []
+    for who, victims in found["by"].items():
+        told = ", ".join(f"{short(victim)}'s {count:,} times" for victim, count in victims.items())
+        lines.append(f"{short(who)} took away what others had written: {told}.")
+    if found["total"]:
+        most = ", ".join(f"{fields(name)} {count:,}" for name, count in list(found["fields"].items())[:4])
+        after = found["repaired_after_s"]
+        late = "" if after is None else f"; the others were repaired after {write(after, 'seconds')} on average"
+        lines.append(f"Lost: {most}. Of {found['total']:,} never repaired {found['never_repaired']:,}{late}.")
+    lines += [f"{short(who)} created {count:,} objects twice." for who, count in reasons["duplicates"].items()]
+    return lines
+
+
 def _unseen(reasons: Reasons) -> list[str]:
     lines = []
     for who, count in reasons["field_conflicts"].items():
@@ -109,6 +125,7 @@ def _unseen(reasons: Reasons) -> list[str]:
     for who, victims in reasons["overwritten"]["by"].items():
         told = ", ".join(f"{short(victim)}'s {count:,} times" for victim, count in victims.items())
         lines.append(f"{who} overwrote unseen: {told}.")
+    lines += _lost(reasons)
     hidden = reasons["hidden_retries"]
     if hidden["total"]:
         told = ", ".join(f"{short(name)} {count:,}" for name, count in hidden["by"].items())

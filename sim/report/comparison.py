@@ -10,6 +10,7 @@ from sim.analysis.intervals import Estimate, verdict
 from sim.report.numbers import NONE, interval, write
 from sim.report.text import bold, footer, render, table
 from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN, Metric
+from sim.scenario.names import plural
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -111,7 +112,12 @@ def _caveats(comparison: Comparison, name: str) -> list[str]:
     if "overwritten" in found and found["overwritten"].mean:
         caveats.append(f"but {write(found['overwritten'].mean)} writes a replication overwrote unseen")
     if "stranded" in found and found["stranded"].mean:
-        caveats.append(f"and {write(found['stranded'].mean)} Certificates were not finished at the end")
+        many = plural(comparison.results[name].kind)
+        caveats.append(f"and {write(found['stranded'].mean)} {many} were not finished at the end")
+    for metric, words in (("lost_updates.never_repaired", "never repaired"), ("duplicates", "objects created twice")):
+        if metric in found and found[metric].mean:
+            what = f"{write(found[metric].mean)} lost updates a replication {words}"
+            caveats.append(what if metric != "duplicates" else f"{write(found[metric].mean)} {words}")
     return caveats
 
 

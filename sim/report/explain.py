@@ -1,4 +1,4 @@
-"""What ``requeue explain`` says: one Certificate's story as swim lanes, and each 409 in words.
+"""What ``requeue explain`` says: one object's story as swim lanes; each 409 and each lost update in words.
 
 Everything is plain text of a given width; ``style`` gives it colour on a terminal.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +35,18 @@ LABELS = {
 }
 
 LEGEND = (
-    "How to read it. Every write that the server stores gives the Certificate a new resourceVersion, a number that "
+    "How to read it. Every write that the server stores gives the {kind} a new resourceVersion, a number that "
     "only grows (column server). The controllers do not ask the server: they read a shared copy that follows a "
     "moment later (column cache). Each column to the right is one writer, from top to bottom in time. It reads a "
     "version, may wait for the client's rate limit, and sends a write that says which version it was made from. If "
-    "the Certificate is still at that version the write is stored; if somebody else was faster the server refuses "
+    "the {kind} is still at that version the write is stored; if somebody else was faster the server refuses "
     "it with 409 Conflict, so that nobody overwrites what they have not seen (optimistic locking). Nothing is "
-    "lost: the refused controller reads again and tries again. A patch or an apply that names no version is never "
-    "refused for being late."
+    "lost by that: the refused controller reads again and tries again. A patch or an apply that names no version is "
+    "never refused for being late."
+)
+TAKING = (
+    " Marked TAKES AWAY is a write that was stored although its copy was old, and that took away or turned back what "
+    "another had written since: a lost update. What it took, and who repaired it, stands below it."
 )
 
 
@@ -80,13 +84,14 @@ def clock(ns: int) -> str:
 def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, width: int) -> list[str]:
     """Return the lines that tell a story, or what led to its 409 number ``conflict`` and followed from it.
 
-    ``title`` names the run, ``chosen`` says why this Certificate.
+    ``title`` names the run, ``chosen`` says why this object.
     """
     lines = _wrapped(f"{story.certificate} in {title}: {_fate(story)}", width)
     lines += _wrapped(_end(story), width) if story.ending != "settled" else []
     lines += _wrapped(chosen, width) if chosen else []
     ghosts = any(event.kind == "done" for event in story.events)
-    lines += ["", *_wrapped(LEGEND + GHOSTS * ghosts, width), ""]
+    legend = LEGEND.format(kind=story.kind) + GHOSTS * ghosts + TAKING * bool(story.losses)
+    lines += ["", *_wrapped(legend, width), ""]
     events = story.events
     if conflict is not None:
         low, high = _span(story, conflict)
@@ -99,11 +104,25 @@ def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, 
 def _fate(story: Story) -> str:
     number = story.counts.get(story.certificate, 0)
     text = "no write was refused" if not number else f"{number} {'write was' if number == 1 else 'writes were'} refused"
+    text += _lost(story)
     if story.created_ns < 0:
         return f"there, and Ready, from the start; {text}."
     created = f"created at {clock(story.created_ns)}"
     ready = "never Ready" if story.ready_ns < 0 else f"Ready {seconds(story.ready_ns - story.created_ns)} later"
     return f"{created}, {ready}; {text}."
+
+
+def _lost(story: Story) -> str:
+    """How many updates were lost, and what was created twice."""
+    losses, twice = len(story.losses), len(story.duplicates)
+    text = ""
+    if losses:
+        never = sum(not row["repaired_by"] for row in story.losses)
+        rest = f", {never} of them never repaired" if never else ", all repaired"
+        text += f", {losses} update{'s were' if losses > 1 else ' was'} lost{rest}"
+    if twice:
+        text += f", {twice} object{'s were' if twice > 1 else ' was'} created twice for it"
+    return text
 
 
 def _end(story: Story) -> str:
@@ -152,7 +171,48 @@ def lanes(story: Story, events: list[Event], conflict: int | None, width: int) -
         if event.kind == "refused":
             only = conflict is None or event.number == conflict
             lines += _indented(_why(words[event.number], short=not only), width)
+        for text in _hazards(event, story):
+            lines += _indented(text, width)
     return lines
+
+
+def _hazards(event: Event, story: Story) -> list[str]:
+    """What a write took away, in words, or what it created twice."""
+    if event.request < 0:
+        return []
+    taken = [row for row in story.losses if row["request"] == event.request and row["object"] == story.certificate]
+    told = [taken_away(rows, story) for rows in _alike(taken)]
+    return told + [created_twice(row) for row in story.duplicates if row["request"] == event.request]
+
+
+def _alike(losses: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Losses of one write by whose they were and what became of them."""
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in losses:
+        found.setdefault((row["of"], row["taken"], row["repaired_by"], row["repaired_at"]), []).append(row)
+    return list(found.values())
+
+
+def taken_away(losses: list[dict[str, Any]], story: Story) -> str:
+    """Updates that one write lost, of one writer, in words."""
+    row = losses[0]
+    names = fields(", ".join(str(each["field"]) for each in losses))
+    copy = f"made from version {row['read']}" if row["read"] else "made without reading"
+    of = f"{short(str(row['of']))} had written" + (f" (version {row['taken']})" if row["taken"] else "")
+    if not row["repaired_by"]:
+        after = "Nobody has written it again: lost for good."
+    else:
+        late = seconds((row["repaired_at"] - row["lost_at"]).value)
+        after = f"{short(str(row['repaired_by']))} wrote it again {late} later."
+    return f"{short(str(row['by']))}'s write, {copy}, took away {names}, which {of}: no 409, no error. {after}"
+
+
+def created_twice(row: dict[str, Any]) -> str:
+    """A duplicate, in words."""
+    return (
+        f"{row['object']} is a duplicate: {short(str(row['by']))} had created {row['of_object']} before, and its cache "
+        "did not show that yet."
+    )
 
 
 def _bars(head: str, story: Story, active: dict[str, int], now: int, lane: int) -> str:
@@ -163,7 +223,7 @@ def _event(event: Event, story: Story, active: dict[str, int], lane: int, left: 
     stored = str(event.version) if event.kind == "wrote" else ""
     cached = str(event.version) if event.kind == "cached" else ""
     head = f"{event.time_ns / 1e9:>{TIME},.3f}  {stored:>{VERSION}}{cached:>{VERSION}}  "
-    cell = _cell(event)
+    cell = _cell(event, story)
     if event.actor not in story.lanes or not cell:
         text = "" if event.kind == "cached" else f"({short(event.actor)} {event.text})"
         if not text:
@@ -180,7 +240,7 @@ def _event(event: Event, story: Story, active: dict[str, int], lane: int, left: 
     return made
 
 
-def _cell(event: Event) -> str:
+def _cell(event: Event, story: Story) -> str:
     match event.kind:
         case "read":
             return f"reads {event.version}"
@@ -188,7 +248,10 @@ def _cell(event: Event) -> str:
             wait = event.wait_ns / 1e9
             return f"wait {wait:.1f}s" if wait >= 0.1 else f"wait {1000 * wait:.0f}ms"
         case "wrote":
-            return "WRITES" if event.text != "creates the Certificate" else ""
+            if event.text == story.creation:
+                return ""
+            took = any(row["request"] == event.request for row in story.losses)
+            return "TAKES AWAY" if took else "WRITES"
         case "unchanged":
             return event.text or "no change"
         case "refused":
@@ -300,14 +363,15 @@ def _after(story: Story, conflict: int | None, width: int) -> list[str]:
     if conflict is not None:
         row = next(each for each in _rows(story) if each["conflict"] == conflict)
         return [] if "owners" in row else [*_age(row), "", *_wrapped(_cost(row), width)]
+    lines = _wrapped(f"Who took from whom: {_takers(story)}.", width) if story.losses else []
     if story.conflicts.empty:
-        return []
+        return lines
     losers, winners = (story.conflicts[name].astype("object") for name in ("controller", "winner"))
     pairs = Counter(zip(losers, winners, strict=True)).most_common()
     losses = ", ".join(f"{short(str(loser))} to {short(str(winner))} {count}" for (loser, winner), count in pairs)
     true = int(story.conflicts["true_conflict"].sum())
     number = len(story.conflicts)
-    lines = _wrapped(f"Who lost to whom: {losses}.", width)
+    lines += _wrapped(f"Who lost to whom: {losses}.", width)
     lines += _wrapped(
         f"Over the same fields: {true} of {number}; field ownership avoids the other {number - true}.", width
     )
@@ -315,6 +379,11 @@ def _after(story: Story, conflict: int | None, width: int) -> list[str]:
     sums = {part: sum(age.value for age in story.conflicts[part]) for part in PARTS}
     lines += [_bar(LABELS[part], ns, sum(sums.values())) for part, ns in sums.items()]
     return lines
+
+
+def _takers(story: Story) -> str:
+    pairs = Counter((short(str(row["by"])), short(str(row["of"]))) for row in story.losses)
+    return ", ".join(f"{by} from {of} {count}" for (by, of), count in pairs.most_common())
 
 
 def _age(row: dict[str, Any]) -> list[str]:
@@ -348,8 +417,23 @@ def _indented(text: str, width: int) -> Iterator[str]:
     )
 
 
+def loops(summary: Mapping[str, Any]) -> list[str]:
+    """What goes on when all has settled, by controller: who wakes itself, and who undo each other."""
+    found = summary.get("hazards") or {}
+    late, own = found.get("late_writes", {}), found.get("late_writes_on_own", {})
+    lines = []
+    for name, group in late.items():
+        alone = own.get(name, {"mean": 0})["mean"] >= group["mean"] / 2
+        why = "mostly on versions that it wrote itself: it wakes itself" if alone else "on what others wrote"
+        lines.append(f"Hot loop: {name} still writes {group['mean']:.1f} times a second at the end, {why}.")
+    others = [name for name in late if own.get(name, {"mean": 0})["mean"] < late[name]["mean"] / 2]
+    if len(others) > 1:
+        lines.append(f"{', '.join(others[:-1])} and {others[-1]} undo each other.")
+    return lines
+
+
 _STYLES = (
-    (re.compile(r"LOSES #\d+|(?<=\s)#\d+:"), "bold red"),
+    (re.compile(r"LOSES #\d+|(?<=\s)#\d+:|TAKES AWAY"), "bold red"),
     (re.compile(r"\bWRITES\b"), "green"),
     (re.compile(r"\breads \d+"), "cyan"),
     (re.compile(r"\bwait [\d.]+m?s|\bghost\b"), "yellow"),

@@ -5,9 +5,11 @@ Names, types, labels, help and buckets are those of the programs that are simula
 * ``certmanager_*``: cert-manager, pkg/metrics, as recorded from 1.12.9 and 1.21.1;
 * ``workqueue_*``, ``rest_client_*``: client-go's, as component-base registers them (metrics/prometheus/workqueue,
   metrics/prometheus/restclient). cert-manager itself keeps them to itself; other controllers serve them;
+* ``controller_runtime_*``: controller-runtime's, of operators that are described; a pass that asked to be run again
+  counts as a success there;
 * ``apiserver_*``: kube-apiserver, endpoints/metrics.
 
-``requeue_conflicts_total`` is the simulator's own: no real cluster can say who won. What is simulated has one
+``requeue_*`` are the simulator's own: no real cluster can say who won, or what was lost. What is simulated has one
 namespace, ``default``, and one server. A restarted controller counts from zero, as a real one does. Passes and requests
 that the end of the replication cut off are not counted.
 """
@@ -17,10 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.hazards import FAILED
 from sim.analysis.levels import in_flight, outside, steps
 from sim.analysis.plain import rows
 from sim.families.certmanager.issuers import EXTERNAL_GROUP
 from sim.report.exposition import Counter, Gauge, Histogram, MetricFamily, write
+from sim.scenario.metrics import CERT_MANAGER, OPERATORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +44,10 @@ RESOURCES = {
     "events": ("", "v1"),
     "configmaps": ("", "v1"),
 }
+RECONCILE_BUCKETS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5,
+    1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0,
+)  # fmt: skip
 CLIENT_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 SERVER_BUCKETS = (
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
@@ -88,8 +96,11 @@ def families(result: Result, end: int) -> Iterator[MetricFamily]:
     """Yield all metric families of one replication that ended at ``end`` nanoseconds."""
     requests = result.requests
     others = outside(result.scenario, requests)
-    if result.scenario.contention is None:  # plain clients have nothing of cert-manager's
+    family = result.scenario.family
+    if family == CERT_MANAGER:
         yield from _certificates(result, end)
+    elif family == OPERATORS:
+        yield from _operators(result)
     yield from _queues(result)
     yield from _client(result, requests[~requests["actor"].isin(others)])
     yield from _server(result, requests)
@@ -97,6 +108,43 @@ def families(result: Result, end: int) -> Iterator[MetricFamily]:
     for (loser, winner), part in result.attribution.groupby(["controller", "winner"], observed=True):
         conflicts.add({"controller": str(loser), "winner": str(winner)}, ns(part["decided_at"]))
     yield conflicts
+    lost = Counter("requeue_lost_updates_total", "Fields that a write took away or turned back unseen, by and of whom.")
+    for (by, of), part in result.losses.groupby(["by", "of"], observed=True):
+        lost.add({"controller": str(by), "victim": str(of)}, ns(part["lost_at"]))
+    back = Counter("requeue_lost_updates_repaired_total", "Of them, those whose value was written again.")
+    for by, part in result.losses.dropna(subset=["repaired_at"]).groupby("by", observed=True):
+        back.add({"controller": str(by)}, ns(part["repaired_at"]))
+    twice = Counter("requeue_duplicates_total", "Objects created although their creator had created the same before.")
+    for by, part in result.duplicates.groupby("by", observed=True):
+        twice.add({"controller": str(by)}, ns(part["created_at"]))
+    nothing = Counter("requeue_writes_without_change_total", "Writes that were accepted and changed nothing.")
+    idle = requests[(requests["code"] == 200) & (requests["written_version"] == 0)]
+    idle = idle[~idle["verb"].isin(["get", "delete"]) & ~idle["actor"].isin(others)]
+    for by, part in idle.groupby("actor", observed=True):
+        nothing.add({"controller": str(by)}, ns(part["decided_at"]))
+    yield from (lost, back, twice, nothing)
+
+
+def _operators(result: Result) -> Iterator[MetricFamily]:
+    """controller-runtime's own (pkg/internal/controller/metrics)."""
+    total = Counter("controller_runtime_reconcile_total", "Total number of reconciliations per controller")
+    errors = Counter(
+        "controller_runtime_reconcile_errors_total", "Total number of reconciliation errors per controller"
+    )
+    took = Histogram(
+        "controller_runtime_reconcile_time_seconds",
+        "Length of time per reconciliation per controller",
+        RECONCILE_BUCKETS,
+    )
+    for name, part in result.reconciles.groupby("controller", observed=True):
+        controller = {"controller": str(name)}
+        failed = part["outcome"].isin(sorted(FAILED))
+        for said, own in (("error", part[failed]), ("success", part[~failed])):
+            if len(own):
+                total.add({**controller, "result": said}, ns(own["ended_at"]))
+        errors.add(controller, ns(part.loc[failed, "ended_at"]))
+        took.add(controller, ns(part["ended_at"]), ns(part["ended_at"] - part["started_at"]))
+    yield from (total, errors, took)
 
 
 def ns(times: pd.Series[Any]) -> Any:

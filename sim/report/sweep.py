@@ -41,7 +41,7 @@ def sweep_report(document: Document, *, folder: Path | None, command: str, termi
     unsettled = [f"{cell['cell']}: {cell['ending']['said']}" for cell in document["cells"] if undone(cell["ending"])]
     parts += unsettled[:SHOWN_UNDONE]
     if len(unsettled) > SHOWN_UNDONE:
-        parts.append(f"... and {len(unsettled) - SHOWN_UNDONE} more cells in which not all Certificates settled")
+        parts.append(f"... and {len(unsettled) - SHOWN_UNDONE} more cells in which not all settled")
     parts += ["", _ranked(document, terminal)]
     hidden = cells - SHOWN_CELLS
     if hidden > 0:

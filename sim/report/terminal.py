@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.hazards import HAZARDS as HEADS
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.metrics import find
+from sim.scenario.names import plural
 from sim.scenario.workload import is_own
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
+
+    from sim.scenario.model import Scenario
 
 Summary = Mapping[str, Any]
 CERTIFICATE = "Certificate"
@@ -43,9 +47,18 @@ def kind(summary: Summary) -> str:
     return str(summary.get("kind", CERTIFICATE))  # an earlier version's results have none
 
 
+def what_runs(scenario: Scenario) -> str:
+    """Return who works in a scenario, in a word or two."""
+    if scenario.contention is not None:
+        return "plain clients"
+    if scenario.workload.kind == CERTIFICATE:
+        return scenario.preset
+    return ", ".join(f"{each.name} ({each.runtime})" for each in scenario.operators) or "no operator"
+
+
 def kinds(summary: Summary) -> str:
     """Return several of them, in words."""
-    return f"{kind(summary)}s"
+    return plural(kind(summary))
 
 
 SHOWN_VIOLATIONS = 10
@@ -66,6 +79,8 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
         parts += [_conflicts(summary, terminal), "", _figures(summary, terminal)]
+        wrong = hazards(summary, terminal)
+        parts += ["", wrong] if wrong is not None else []
     parts += _notes(summary)
     parts += on_a_cluster(summary)
     if summary["expectations"]:
@@ -91,7 +106,7 @@ def _notes(summary: Summary) -> list[RenderableType]:
         group = found_steady["time_to_ready"]
         cut, of = group["warm_up"], group["observations"]
         lines.append(
-            f"Steady time to Ready, mean {interval(group, 'seconds')}, without the first {cut} of {of} Certificates"
+            f"Steady time to Ready, mean {interval(group, 'seconds')}, without the first {cut} of {of} {kinds(summary)}"
         )
         if not group["settled"]:
             lines.append(bold("WARNING: that cut is past half the run, so it has not settled: make it longer"))
@@ -166,11 +181,36 @@ def _losses(summary: Summary) -> str:
     unseen, end = "unseen what another had written", "not finished at the end"
     overwritten, stranded = summary["overwritten"]["total"]["mean"], summary["stranded"]["mean"]
     counted = (
+        *_of_operators(summary),
         (overwritten, f"write overwrote {unseen}", f"writes overwrote {unseen}"),
         (stranded, f"{kind(summary)} was {end}", f"{kinds(summary)} were {end}"),
         (summary["gave_up"]["mean"], "reconcile gave up", "reconciles gave up"),
     )
     return losses(counted, summary, "nothing was lost")
+
+
+def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
+    """What operators lose beside, with its words for one and for many."""
+    found = summary.get("metrics", {})
+    never = found.get("lost_updates.never_repaired", NOTHING)["mean"]
+    rest = f", {write(never)} never repaired" if never else ", repaired"
+    return [
+        (found.get("lost_updates", NOTHING)["mean"], f"update was lost{rest}", f"updates were lost{rest}"),
+        (found.get("duplicates", NOTHING)["mean"], "object was created twice", "objects were created twice"),
+    ]
+
+
+def hazards(summary: Summary, terminal: bool) -> Table | None:
+    """What went wrong beyond the 409, by controller; ``None`` where nothing did."""
+    found = summary.get("hazards") or {}
+    shown = [name for name in HEADS if found.get(name)]
+    who = list(dict.fromkeys(each for name in shown for each in found[name]))
+    if not who:
+        return None
+    made = table("What goes wrong, by controller", "", *(HEADS[name] for name in shown), terminal=terminal)
+    for each in who:
+        made.add_row(each, *(interval(found[name].get(each)) for name in shown))
+    return made
 
 
 def _conditions(summary: Summary) -> str:

@@ -3,9 +3,10 @@
 Four groups of tracks, Perfetto's processes:
 
 *controllers*      a track for each controller's worker, grouped by controller. A slice is a pass, named after its
-                   Certificate; in it waits for tokens and requests. A write that was stored and one that was refused
+                   object; in it waits for tokens and requests. A write that was stored and one that was refused
                    have an instant at the server's decision, and an arrow leads from the write that made a copy stale to
-                   the 409 that it caused.
+                   the 409 that it caused. An arrow leads as well from a write to the one that took its value away (a
+                   lost update), and from a creation to the one that made the same again.
 *event recorders*  the sender of each component's Events.
 *writers outside*  who creates, other controllers and users; as many rows as requests at once.
 *counters*         depth of each workqueue, tokens of the client's bucket, requests in flight.
@@ -142,9 +143,10 @@ def _fill(tracks: Tracks, result: Result) -> None:
         starts.setdefault(int(row["winner_request"]), []).append(flow)
         ends[row["request"]] = [flow]
     against = {row["request"]: row for row in conflicts}
+    unseen = _unseen(result, starts, ends, len(conflicts) + 1)
     every = rows(result.requests.sort_values("asked_at", kind="stable"))
     own = outside(result.scenario, result.requests)
-    sent = _Requests(tracks, starts, ends, against)
+    sent = _Requests(tracks, starts, ends, against, unseen)
     _controllers(tracks, result, [row for row in every if row["reconcile"] >= 0], sent)
     others = [row for row in every if row["reconcile"] < 0]
     _alone(tracks, "event recorders", 2, [row for row in others if row["actor"] not in own], sent)
@@ -152,16 +154,51 @@ def _fill(tracks: Tracks, result: Result) -> None:
     _counters(tracks, result)
 
 
+def _unseen(
+    result: Result, starts: dict[int, list[int]], ends: dict[int, list[int]], flow: int
+) -> dict[int, tuple[str, dict[str, object]]]:
+    """What writes took away or made twice, by their number: its name and notes; adds the arrows to them."""
+    found: dict[int, tuple[str, dict[str, object]]] = {}
+    fields: dict[tuple[int, int], list[Row]] = {}
+    for row in rows(result.losses):
+        fields.setdefault((row["request"], row["of_request"]), []).append(row)
+    for (request, of), lost in fields.items():
+        row = lost[0]
+        name = f"takes away {', '.join(str(each['field']) for each in lost)} of {row['of']}"
+        repaired = f"by {row['repaired_by']}" if row["repaired_by"] else "never"
+        notes: dict[str, object] = {"repaired": repaired}
+        if row["repaired_by"]:
+            notes["repaired after, ns"] = (row["repaired_at"] - row["lost_at"]).value
+        before = f"{found[request][0]}; " if request in found else ""
+        found[request] = before + name, notes
+        if of >= 0:
+            starts.setdefault(of, []).append(flow)
+            ends.setdefault(request, []).append(flow)
+            flow += 1
+    for row in rows(result.duplicates):
+        found[row["request"]] = f"a duplicate of {row['of_object']}", {"object": row["object"]}
+        starts.setdefault(row["of_request"], []).append(flow)
+        ends.setdefault(row["request"], []).append(flow)
+        flow += 1
+    return found
+
+
 class _Requests:
     """Draws one request on a track: its wait, its slice, and the instant of the server's decision."""
 
     def __init__(
-        self, tracks: Tracks, starts: dict[int, list[int]], ends: dict[int, list[int]], against: dict[int, Row]
+        self,
+        tracks: Tracks,
+        starts: dict[int, list[int]],
+        ends: dict[int, list[int]],
+        against: dict[int, Row],
+        unseen: dict[int, tuple[str, dict[str, object]]],
     ) -> None:
         self.tracks = tracks
         self.starts = starts
         self.ends = ends
         self.against = against
+        self.unseen = unseen
 
     def draw(self, track: int, row: Row, until: int | None = None) -> None:
         """Draw ``row``; nothing of it after ``until``."""
@@ -182,6 +219,10 @@ class _Requests:
                 "outdated during": lost["outdated_during"],
             }
             self.tracks.instant(track, min(decided, back), name, [], self.ends[number], notes)
+        elif number in self.unseen:
+            name, notes = self.unseen[number]
+            here, there = self.starts.get(number, []), self.ends.get(number, [])
+            self.tracks.instant(track, min(decided, back), name, here, there, notes)
         elif number in self.starts:
             name = f"stored as {row['written_version']}"
             self.tracks.instant(track, min(decided, back), name, self.starts[number], [], {})

@@ -63,6 +63,8 @@ class Acting(Operator):
     jitter: Callable[[], float]
     lists: Sequence[str]
     """The kinds that its expressions list."""
+    creates: Sequence[str]
+    """The kinds that it creates objects of."""
 
     def manager_of(self, pattern: Pattern) -> str:
         """The field manager of a write."""
@@ -73,11 +75,17 @@ class Acting(Operator):
 class Pass:
     """One pass of a described controller: what it holds."""
 
-    __slots__ = ("controller", "held")
+    __slots__ = ("controller", "held", "seen")
 
     def __init__(self, controller: Acting, held: Object) -> None:
         self.controller = controller
         self.held = held
+        self.look()
+
+    def look(self) -> None:
+        """Note which of the objects that it may create the cache shows by now."""
+        controller, uid = self.controller, self.held.uid
+        self.seen = {kind: [each.name for each in controller.cached(kind).owned_by(uid)] for kind in controller.creates}
 
     def scope(self, copy: Object | None = None) -> Scope:
         """What expressions can read of a copy, or of what is held."""
@@ -149,6 +157,7 @@ def _read_cache(one: Pass) -> Doing:
     if fresh is None:
         return True
     one.held = fresh
+    one.look()
     return False
 
 
@@ -296,7 +305,7 @@ def _creation(settings: Creation) -> Do:
                 return (yield from _update_owned(one, there, body))
         owner = held.uid if settings.owned else ""
         write = writes.create(settings.kind, wanted, body, manager=controller.manager_of("update"), owner=owner)
-        answer = yield Send(write, controller.about(held), held)
+        answer = yield Send(write, controller.about(held), held, seen=one.seen[settings.kind])
         if isinstance(answer, Response) and answer.reason == "AlreadyExists" and settings.exists == "ignore":
             return False
         return answer if answer.code >= 400 else False

@@ -59,6 +59,8 @@ class DescribedController(Acting):
         self.jitter = streams.uniform(self.name, "retry-on-conflict")
         self.barrier = manager.barrier
         self.lists = sorted(set(_OWNED.findall(self.settings.model_dump_json())))  # the kinds that expressions list
+        actions = [action for step in self.settings.steps for action in step.do]
+        self.creates = sorted({action.create.kind for action in actions if action.create is not None})
         super().__init__(manager)
         self._draw_name = 0
 

@@ -22,14 +22,14 @@ _CELL = "text-align:{side};padding:.15em .8em .15em 0;border:0;font-variant-nume
 
 def result_cell(result: Result) -> str:
     """Return a result as a part of a page."""
-    from sim.report.terminal import verdict
+    from sim.report.terminal import verdict, what_runs
 
     summary = result.summary
     parts = [_words(f"INVARIANT VIOLATED: {each['violation']}", True) for each in summary["violations"][:3]]
     many = summary["replications"]
     how = f"{many} replications, means with 95% intervals" if many > 1 else "1 replication, so no intervals"
     plain = result.scenario.contention is not None
-    kind = "plain clients" if plain else result.scenario.preset
+    kind = what_runs(result.scenario)
     parts += [
         _words(verdict(summary), True),
         *([_words(summary["ending"]["said"])] if "ending" in summary else []),

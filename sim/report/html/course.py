@@ -1,4 +1,4 @@
-"""The middle sections of a report: how long it took, what filled up meanwhile, and the slowest Certificates."""
+"""The middle sections of a report: how long it took, what filled up meanwhile, and the slowest objects."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING
 
-from sim.recording.conflict import is_conflict
+from sim.recording.conflict import is_conflict, subjects_of
 from sim.recording.frames import began
 from sim.report.html.findings import Named, about_run
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
+from sim.scenario.metrics import OPERATORS
+from sim.scenario.names import plural
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
 
 SLOWEST = {1: 3, 2: 2}
-"""Certificates shown of each result, by the number of results; 1 of each where there are more."""
+"""Objects shown of each result, by the number of results; 1 of each where there are more."""
 MOST_LANES = 6
-"""Results whose slowest Certificates are shown."""
+"""Results whose slowest objects are shown."""
+
+
+def of_all(named: Named) -> str:
+    """What the objects of several results are called, which are all of one kind."""
+    return plural(next(iter(named.values())).kind)
 
 
 def ready(named: Named) -> Section:
@@ -37,8 +44,8 @@ def ready(named: Named) -> Section:
     heads = ("", "p50", "p95", "p99", "longest", "Ready at the end", "left out: never Ready")
     section.tables.append(Table("Quantiles of the time to Ready, per replication", heads, rows))
     words = (
-        "The share of Certificates that were Ready so many seconds after their creation, all replications together; "
-        "dots and bars are p50, p95 and p99 of all of them with their intervals."
+        f"The share of {of_all(named)} that were Ready so many seconds after their creation, all replications "
+        "together; dots and bars are p50, p95 and p99 of all of them with their intervals."
     )
     section.pictures.append(picture("ready", partial(plot.time_to_ready, dict(named)), words, height=3.4))
     return section
@@ -64,7 +71,8 @@ def levels(named: Named, replication: int) -> Section:
             depth_rows.append((about + key, f"{most:.0f}", write(mean(level, end) or 0.0)))
         bucket = tokens(each.scenario, each.requests[each.requests["replication"] == replication])
         if bucket is None:
-            token_rows.append((name, "no limit", NONE, NONE))
+            of_each_kind = each.scenario.family == OPERATORS
+            token_rows.append((name, "a bucket for each kind" if of_each_kind else "no limit", NONE, NONE))
         else:
             over = bucket[-1][0]
             below = [(start, float(value < 0)) for start, value in bucket]
@@ -82,10 +90,10 @@ def levels(named: Named, replication: int) -> Section:
 
 
 def slowest(named: Named, replication: int) -> Section:
-    """The Certificates that took longest, with their timelines."""
+    """The objects that took longest, with their timelines."""
     from sim import plot
 
-    section = Section("slowest", f"Slowest Certificates, replication {replication}")
+    section = Section("slowest", f"Slowest {of_all(named)}, replication {replication}")
     section.words.append(
         "Each lane is a writer. Grey is a key in the workqueue, light blue the pass, orange the wait for a token, dark "
         "blue the request; a green dot was stored, a red cross refused."
@@ -103,8 +111,8 @@ def slowest(named: Named, replication: int) -> Section:
             draw = partial(plot.timeline, {name: each}, certificate, replication=replication)
             words = f"{about}{certificate}: {took}, {lost} refused of {len(story)} requests."
             section.pictures.append(picture(f"life-{number}-{place}", draw, words, table, height=4.3, grid="x"))
-    heads = ("Certificate", "time to Ready", "conflicts", "requests")
-    section.tables.append(Table("Slowest Certificates", heads, rows))
+    heads = (next(iter(named.values())).kind, "time to Ready", "conflicts", "requests")
+    section.tables.append(Table(f"Slowest {of_all(named)}", heads, rows))
     return section
 
 
@@ -125,7 +133,7 @@ def _story(result: Result, certificate: str, replication: int) -> list[tuple[str
     story: list[tuple[str, ...]] = []
     for row in own.to_dict("records"):
         where = f"{row['resource']}/{row['subresource']}" if row["subresource"] else row["resource"]
-        if is_conflict(row["resource"], row["code"], row["reason"]):
+        if is_conflict(row["resource"], row["code"], row["reason"], subjects_of(rows)):
             answer = "refused, 409"
         elif row["code"] >= 400:
             answer = f"{row['code']} {row['reason']}".strip()

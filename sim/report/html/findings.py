@@ -8,11 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.analysis.figures import decided
+from sim.analysis.hazards import HAZARDS as HEADS
 from sim.analysis.intervals import amount_interval
 from sim.plot.style import short
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
-from sim.scenario.metrics import PLAIN
+from sim.report.terminal import HAZARDS, kind, kinds
+from sim.scenario.metrics import OPERATORS, PLAIN, find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,12 +71,12 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
 
 
 def plain(result: Result) -> bool:
-    """Whether it is of plain clients, which have jobs and no Certificates."""
+    """Whether it is of plain clients, which have jobs and no objects that become Ready."""
     return result.scenario.contention is not None
 
 
 def _headlines(named: Named) -> Table:
-    columns = [_of_clients(each) if plain(each) else _of_certificates(each) for each in named.values()]
+    columns = [_of_clients(each) if plain(each) else _of_objects(each) for each in named.values()]
     rows = [(label, *(column.get(label, NONE) for column in columns)) for label in columns[0]]
     heads = ("", *named) if len(named) > 1 else ("", "mean [95% interval]")
     return Table("Headline figures, per replication", heads, rows)
@@ -96,20 +98,61 @@ def _of_clients(result: Result) -> dict[str, str]:
     }
 
 
-def _of_certificates(result: Result) -> dict[str, str]:
+def _of_objects(result: Result) -> dict[str, str]:
     summary = result.summary
     found, times = summary["conflicts"], summary["time_to_ready_intervals"]
     return {
-        "Certificates Ready": f"{interval(summary['ready'])} of {summary['certificates']}",
-        "conflicts per Certificate": interval(found["per_certificate"]),
+        f"{kinds(summary)} Ready": f"{interval(summary['ready'])} of {summary['certificates']}",
+        f"conflicts per {kind(summary)}": interval(found["per_certificate"]),
         "share of attempts refused": interval(found["rate"], "share") if found["rate"] else "none attempted",
         "time to Ready, p50": interval(times["p50"], "seconds"),
         "time to Ready, p95": interval(times["p95"], "seconds"),
         "requests": write(summary["requests"]["total"]),
         "successful status writes": interval(summary["status_writes"]["total"]),
         "writes that overwrote unseen": interval(summary["overwritten"]["total"]),
-        "Certificates not finished": interval(summary["stranded"]),
+        f"{kinds(summary)} not finished": interval(summary["stranded"]),
+        **{find(name).label: interval(summary["metrics"][name], find(name).unit) for name in _hazards_of(result)},
     }
+
+
+def _hazards_of(result: Result) -> tuple[str, ...]:
+    return HAZARDS if result.scenario.family == OPERATORS else ()
+
+
+def hazards(named: Named) -> Section | None:
+    """What goes wrong without a 409 in operators: who loses whose updates, creates twice, or writes without end."""
+    from sim import plot
+    from sim.report.explain import loops
+
+    of_operators = {name: each for name, each in named.items() if each.summary.get("hazards")}
+    if not of_operators:
+        return None
+    section = Section("hazards", "What goes wrong without a 409")
+    section.words.append(
+        "An update is lost where a write that was made from an old copy, or from none, took away or turned back what "
+        "another had written since. A hot loop is a controller that writes on when all has settled."
+    )
+    for number, (name, each) in enumerate(of_operators.items(), start=1):
+        about, found = about_run(named, name), each.summary["hazards"]
+        section.words += [about + line for line in loops(each.summary)]
+        shown = [key for key in HEADS if found.get(key)]
+        who = list(dict.fromkeys(one for key in shown for one in found[key]))
+        lines = [(one, *(interval(found[key].get(one)) for key in shown)) for one in who]
+        table = Table(f"{about}by controller, per replication", ("", *(HEADS[key] for key in shown)), lines)
+        if len(each.losses):
+            pairs = Counter(
+                zip(each.losses["by"].astype(str), each.losses["of"].astype(str), strict=True)
+            ).most_common()
+            of = ", ".join(f"{by} from {of} {write(count / len(each.measured))}" for (by, of), count in pairs[:4])
+            section.words.append(f"{about}Who took from whom, per replication: {of}.")
+        words = f"{about}Writes that were stored, per second, by who sent them."
+        draw = partial(plot.writes_over_time, {name: each})
+        section.pictures.append(picture(f"writes-{number}", draw, words, table, height=3.4))
+    with_losses = {name: each for name, each in of_operators.items() if len(each.losses)}
+    if with_losses:
+        words = "Fields whose value was lost and not yet written again, mean of all replications."
+        section.pictures.append(picture("lost", partial(plot.lost_updates, with_losses), words, height=3.2))
+    return section
 
 
 def differences(comparison: Comparison) -> Section:

@@ -13,6 +13,8 @@ from sim.experiment.compare import Comparison
 from sim.extras import require
 from sim.report.html import course, findings
 from sim.report.html import origin as last
+from sim.report.terminal import what_runs
+from sim.scenario.metrics import CERT_MANAGER
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     """Return the report on a result or a comparison as HTML.
 
-    ``replication`` is the one whose queues, tokens and Certificates are shown. Raises ``ValueError`` where a result
+    ``replication`` is the one whose queues, tokens and objects are shown. Raises ``ValueError`` where a result
     has no such replication.
     """
     require("jinja2", "matplotlib")
@@ -57,21 +59,21 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
     if comparison is not None:
         sections.append(findings.differences(comparison))
     sections += [findings.conflicts(named), findings.losers(named), findings.staleness(named)]
-    unseen = findings.unseen(named)
-    if unseen is not None:
-        sections.append(unseen)
-    if all(findings.plain(each) for each in named.values()):  # they have no Certificates and write no log
+    sections += [each for each in (findings.unseen(named), findings.hazards(named)) if each is not None]
+    if all(findings.plain(each) for each in named.values()):  # nothing becomes Ready there, and nobody writes a log
         return [*sections, course.levels(named, replication), last.origin(named, comparison)]
     sections += [course.ready(named), course.levels(named, replication), course.slowest(named, replication)]
-    command = last.manifest_of(next(iter(named.values())))["command"]
-    sections += [last.log_lines(named, command), last.origin(named, comparison)]
-    return sections
+    first = next(iter(named.values()))
+    command = last.manifest_of(first)["command"]
+    if first.scenario.family == CERT_MANAGER:
+        sections.append(last.log_lines(named, command))
+    return [*sections, last.origin(named, comparison)]
 
 
 def _conditions(named: findings.Named, comparison: Comparison | None) -> str:
     first = next(iter(named.values()))
     many, seed = first.summary["replications"], first.scenario.seed
-    kind = "plain clients" if findings.plain(first) else first.scenario.preset
+    kind = what_runs(first.scenario)
     each = f"{many} replications" if many > 1 else "1 replication, so no intervals"
     if comparison is None:
         return f"{kind}, {first.scenario.strategy}, {each}, seed {seed}"

@@ -135,7 +135,7 @@ def test_children_are_owned_and_wake_their_owner():
         ]
     )  # fmt: skip
     assert sent(found) == [("create", "configmaps", 201)] * 2 + [("update", "widgets/status", 200)]
-    assert found.duplicates == 0
+    assert not found.duplicates
 
 
 def test_requeue_after_comes_back_and_forgets_failures():

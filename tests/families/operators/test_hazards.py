@@ -1,0 +1,119 @@
+"""What goes wrong without a 409, by controller: lost updates, duplicates, loops; and that every command tells it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import sim
+from sim.analysis.hazards import hazards
+from sim.cli.app import app
+from sim.experiment.result import Result
+from sim.report.explain import loops
+from sim.report.openmetrics import metrics_text
+from tests.families.operators.test_described import run
+
+FOLDER = Path("scenarios/operators")
+KINDS = {
+    "merge-patch-drops-conditions": "Service",
+    "two-managers-one-list": "Gateway",
+    "children-with-generated-names": "Cluster",
+    "three-controllers-one-status": "Widget",
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Results of some scenarios, small."""
+    found = {}
+    for name in KINDS:
+        scenario = sim.load(FOLDER / f"{name}.yaml", ["replications=1", "workload.objects=8", "until.at_most=30s"])
+        found[name] = tmp_path_factory.mktemp("hazards") / name
+        sim.run(scenario, out=found[name])
+    return found
+
+
+def test_results_keep_who_took_what_from_whom_and_when_it_was_repaired(folders: dict[str, Path]):
+    result = sim.open_results(folders["merge-patch-drops-conditions"])
+    rows = result.losses
+    assert len(rows) == result.metrics["lost_updates"].mean > 0
+    assert set(rows["by"]) <= {"network", "firewall", "user"}
+    assert (rows["by"].astype(str) != rows["of"].astype(str)).all()
+    never = rows["repaired_at"].isna()
+    assert never.sum() == result.metrics["lost_updates.never_repaired"].mean
+    assert ((rows["repaired_by"] == "") == never).all()
+    assert (rows.loc[~never, "repaired_at"] >= rows.loc[~never, "lost_at"]).all()
+    taken = rows[rows["of"] != "lab"].merge(
+        result.requests, left_on=["replication", "of_request"], right_on=["replication", "request"]
+    )
+    assert (taken["actor"].astype(str) == taken["of"].astype(str)).all()
+
+
+def test_hot_loops_are_told_by_controller(folders: dict[str, Path]):
+    summary = sim.open_results(folders["two-managers-one-list"]).summary
+    assert loops(summary)[-1] == "routes and tls undo each other."
+    assert summary["hazards"]["lost_updates"].keys() == {"routes", "tls"}
+    beat = {"name": "one", "for": "Widget", "steps": [{"do": [{"work": {"mean": "400ms"}}, {"status": BEAT}]}]}
+    found = hazards(run([], controller=beat, until={"settled_for": "8s", "at_most": "20s", "at_least": "10s"}))
+    assert found["late_writes.one"] == found["late_writes_on_own.one"]
+    assert found["late_writes"] > 1
+
+
+BEAT = {"set": {"seen": "${now_micro}"}, "conditions": {"Ready": {}}}
+
+
+@pytest.mark.parametrize(("made_by", "twice"), [({"generate_name": "${name}-"}, 1), ({"name": "${name}-0"}, 0)])
+def test_what_a_stale_cache_lets_create_again_is_a_duplicate(made_by: dict[str, Any], twice: int):
+    """The status write before it wakes the controller again at once, and the cache has no child yet."""
+    create = {"kind": "ConfigMap", "exists": "ignore", **made_by}
+    steps = [{"when": "size(owned.ConfigMap) < 1", "do": [{"status": {"set": {"phase": "a"}}}, {"create": create}]}]
+    found = [run(steps, controller={"writes": "merge-patch"}, seed=seed) for seed in range(1, 8)]
+    assert (max(len(each.duplicates) for each in found) > 0) == bool(twice)
+
+
+def test_several_children_that_are_wanted_are_no_duplicates():
+    create = {"create": {"kind": "ConfigMap", "generate_name": "${name}-"}}
+    steps = [{"when": "size(owned.ConfigMap) < 2", "do": [{"work": {"mean": "50ms"}}, create]}]
+    assert run(steps).duplicates == []
+    assert run([{"when": "size(owned.ConfigMap) < 2", "do": [create, create]}]).duplicates == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_command_speaks_of_the_kind_and_of_no_certificate(name: str, folders: dict[str, Path], tmp_path: Path):
+    main, folder = CliRunner(), folders[name]
+    page, trace = tmp_path / "page.html", tmp_path / "trace"
+    said = []
+    for words in (["explain"], ["attribution"], ["report", "-o", str(page)], ["trace", "-o", str(trace)], ["metrics"]):
+        done = main.invoke(app, [words[0], str(folder), *words[1:]])
+        assert done.exit_code == 0, done.output
+        said.append(done.output)
+    said.append(page.read_text())
+    assert not [text for text in said if "Certificate" in text or "certmanager_" in text]
+    assert all(KINDS[name] in text for text in (said[0], said[1], said[-1]))
+
+
+def test_explain_tells_a_loss_with_its_repair_and_a_duplicate(folders: dict[str, Path]):
+    main = CliRunner()
+    told = main.invoke(app, ["explain", str(folders["merge-patch-drops-conditions"])]).output
+    assert "TAKES AWAY" in told
+    assert "no 409, no" in told
+    assert "What goes wrong, by controller" in told
+    told = main.invoke(app, ["explain", str(folders["merge-patch-drops-conditions"]), "--json"]).output
+    assert {"by", "of", "field", "lost_s"} <= json.loads(told)["losses"][0].keys()
+
+
+def test_metrics_count_what_was_lost(folders: dict[str, Path]):
+    result: Result = sim.open_results(folders["merge-patch-drops-conditions"]).only(1)
+    lines = [line for line in metrics_text(result) if line.startswith("requeue_lost_updates_total{")]
+    assert sum(float(line.rsplit(" ", 1)[1]) for line in lines) == len(result.losses)
+    assert any(line.startswith("controller_runtime_reconcile_total{") for line in metrics_text(result))
+
+
+def test_pictures_of_losses_and_writes(folders: dict[str, Path]):
+    result = sim.open_results(folders["merge-patch-drops-conditions"])
+    assert sim.plot.lost_updates(result).get_ylabel() == "values lost and not written again"
+    assert len(sim.plot.writes_over_time(result).get_legend().get_texts()) == 3
