@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container
 
+from sim.families.operators.sense import hardly_meant
 from sim.families.without_effect import groups, ignored, sentences
 from sim.scenario.contention import Clients
+from sim.scenario.metrics import OPERATORS
 from sim.scenario.model import ControllerOptions, Scenario
 from sim.scenario.retry import SHAPES, Retry
 from sim.units import MS, format_duration
@@ -30,6 +32,9 @@ def warnings_of(scenario: Scenario, but: Container[str] = ()) -> list[str]:
                 found.append(f"{where}: read-your-writes is as requeue where {path}.read is not cache")
             if (group.strategy or scenario.strategy) in CONDITIONAL:
                 found += _stale(retry, where, _lag(group))
+        return list(dict.fromkeys(found))
+    found += hardly_meant(scenario)
+    if scenario.family == OPERATORS:
         return list(dict.fromkeys(found))
     if scenario.issuer.type == "external" and not scenario.issuer.reports_pending:
         found.append(

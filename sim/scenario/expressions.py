@@ -42,8 +42,9 @@ class Expression:
             program = Program(source)
         except ValueError as error:
             raise ValueError(_said(source, str(error))) from None
-        self._names = program.names()
-        for name in sorted(self._names):
+        self.names = program.names()
+        """The variables that it reads."""
+        for name in sorted(self.names):
             if name not in variables:
                 near = get_close_matches(name, variables, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(variables))}"
@@ -56,7 +57,7 @@ class Expression:
     @cached_property
     def paths(self) -> dict[str, Any]:
         """What it reads: a tree of field names below each variable; an empty tree stands for all of it."""
-        known = self._names
+        known = self.names
         paths = set()
         for match in _CHAIN.finditer(self.source):
             root, rest, call = match.groups()
@@ -166,6 +167,16 @@ def _made(parts: Mapping[str, Callable[[Scope], Any]], scope: Scope) -> dict[str
         except _MISSING:
             continue
     return found
+
+
+def expressions_in(value: Any) -> list[str]:
+    """All expressions in the settings of a controller: those under ``when`` and ``which``, and in templates."""
+    if isinstance(value, str):
+        return [piece for n, piece in enumerate(_TEMPLATE.split(value)) if n % 2]
+    if isinstance(value, dict):
+        plain = [value[key] for key in ("when", "which") if isinstance(value.get(key), str)]
+        return plain + [each for below in value.values() for each in expressions_in(below)]
+    return [each for below in value for each in expressions_in(below)] if isinstance(value, list) else []
 
 
 def as_text(value: Any) -> str:

@@ -1,0 +1,113 @@
+"""Warnings about operators: what can hardly be meant is said when a scenario is run, with its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import sim
+from sim.cli.app import app
+from sim.families.warnings import warnings_of
+
+HEAD = """
+name: small
+kinds: {{Widget: {{{kind}}}, Gadget: {{}}}}
+workload: {{kind: Widget, objects: 2}}
+operators:
+- name: o
+  controllers:
+  - name: c
+    for: {of}
+    {more}
+    steps: {steps}
+"""
+READY = "{status: {conditions: {Ready: {}}}}"
+SCHEMA = "openapi: {type: object, properties: {status: {type: object, properties: {phase: {type: string}}}}}"
+
+
+def said(steps: str, more: str = "workers: 1", of: str = "Widget", kind: str = "") -> list[str]:
+    scenario: Any = sim.load(HEAD.format(steps=steps, more=more, of=of, kind=kind))
+    return [warning.removeprefix("operators.0.controllers.0").lstrip(".: ") for warning in warnings_of(scenario)]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"steps": f"[{{do: [{READY}]}}]"}, None),
+        (
+            {"steps": f"[{{do: [{READY}]}}, {{when: self.spec.a == 1, do: [{READY}]}}]"},
+            "steps.1: can never run: step 0 comes before it and is always due",
+        ),
+        ({"steps": f"[{{do: [{READY}]}}, {{when: self.spec.a == 1, do: [{READY}]}}]", "more": "all_due: true"}, None),
+        (
+            {"steps": f"[{{when: self.a==1, do: [{READY}]}}, {{when: self.a==1, do: [{READY}]}}]"},
+            "steps.1: can never run: step 0 comes before it and is due whenever it is",
+        ),
+        ({"steps": f"[{{when: 1 == 2, do: [{READY}]}}]"}, "steps.0.when: '1 == 2' never holds, so the step can never"),
+        (
+            {"steps": f"[{{when: \"'Redy' in holds && self.a == 1\", do: [{READY}]}}]"},
+            "steps.0.when: nobody writes the condition Redy, so the step can never run; did you mean Ready?",
+        ),
+        ({"steps": f"[{{when: \"'Redy' in holds || self.a == 1\", do: [{READY}]}}]"}, None),
+        (
+            {"steps": f"[{{when: has(self.status.phase), do: [{READY}]}}]"},
+            "steps.0.when: nobody writes status.phase, so the step can never run",
+        ),
+        (
+            {"steps": f"[{{do: [{READY}, {{requeue_after: 1s}}, {READY}]}}]"},
+            "steps.0.do.2: can never run: requeue_after before it ends the reconcile",
+        ),
+        ({"steps": f"[{{do: [{READY}, {{when: self.a == 1, requeue_after: 1s}}, {READY}]}}]"}, None),
+        (
+            {"steps": "[{do: [{status: {conditions: {Ready: {}, Opne: {}}}}]}]"},
+            "c writes the condition Opne, which no expression reads",
+        ),
+        (
+            {"steps": "[{do: [{status: {set: {seen: 1}, conditions: {Ready: {}}}}]}]"},
+            "c writes status.seen, which no expression reads",
+        ),
+        (
+            {"steps": f"[{{do: [{READY}]}}]", "of": "Gadget"},
+            "for: no object of kind Gadget is ever created, so nothing wakes c",
+        ),
+        (
+            {"steps": f"[{{do: [{READY}]}}]", "more": "owns: [Gadget]"},
+            "no object of kind Gadget is ever created, so none wakes c",
+        ),
+        (
+            {"steps": f"[{{when: size(owned.ConfigMap) == 0, do: [{{create: {{kind: ConfigMap}}}}, {READY}]}}]"},
+            "c reads owned.ConfigMap, and no event about a ConfigMap wakes it; name ConfigMap under owns",
+        ),
+        (
+            {"steps": f"[{{do: [{READY}]}}]", "more": "predicates: ['false']"},
+            "predicates: one of them never holds, so nothing wakes c",
+        ),
+        (
+            {"steps": "[{do: [{status: {set: {phse: a}}}]}]", "kind": SCHEMA},
+            "steps.0.do.0.status.set.phse: the schema of Widget has no field phse there, so the server drops it",
+        ),
+        (
+            {"steps": f"[{{do: [{READY}]}}]", "kind": "status: false, " + SCHEMA},
+            "steps.0.do.0: Widget has no status subresource; the server answers 404",
+        ),
+    ],
+)
+def test_what_can_hardly_be_meant_is_said_with_its_key(given: dict[str, str], says: str | None):
+    found = said(**given)
+    if says is None:
+        assert found == []
+    else:
+        assert any(warning.startswith(says) for warning in found), found
+
+
+def test_the_command_says_it(tmp_path: Path):
+    file = tmp_path / "small.yaml"
+    file.write_text(
+        HEAD.format(steps=f"[{{do: [{READY}]}}, {{do: [{READY}]}}]", more="workers: 1", of="Widget", kind="")
+    )
+    done = CliRunner().invoke(app, ["run", str(file), "--replications", "1", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0
+    assert "warning: operators.0.controllers.0.steps.1: can never run" in done.output
