@@ -61,9 +61,9 @@ def world_of(
 
     ``family`` takes the place of the one that the scenario asks for; ``bends`` and ``held`` that of its perturbations.
     """
-    family = family or family_of(scenario)
-    described = scenario.operators if family is CERT_MANAGER else ()
-    beside = [partial(OperatorsPopulation, operators=operators)] if operators or described else []
+    family = family or family_of(scenario, operators)
+    others = (operators or scenario.operators) and not isinstance(family, OperatorsFamily)
+    beside = [partial(OperatorsPopulation, operators=operators)] if others else []
     bends, held = bends or bends_of(scenario.perturbations), held or held_of(scenario.perturbations)
     streams = Streams(scenario.seed, index) if bends is None else BentStreams(scenario.seed, index, bends)
     recorder = Recorder(None if scenario.workload.kind == "Certificate" else family.subject)
@@ -92,11 +92,11 @@ def held_of(perturbations: Sequence[Perturbation]) -> HeldRequests | None:
     return held_requests(held) if held else None
 
 
-def family_of(scenario: Scenario) -> Family:
-    """Return the family that the figures of a scenario are about."""
+def family_of(scenario: Scenario, operators: Sequence[type[Operator]] = ()) -> Family:
+    """Return the family that the figures of a scenario are about; ``operators`` are those written in Python."""
     if scenario.contention is not None:
         return PLAIN
-    return CERT_MANAGER if scenario.workload.kind == "Certificate" else OperatorsFamily(scenario)
+    return CERT_MANAGER if scenario.workload.kind == "Certificate" else OperatorsFamily(scenario, operators)
 
 
 def replicate(

@@ -73,7 +73,7 @@ def run(
         from sim.families.certmanager.kinds import kinds
         from sim.families.operators.programs import check
 
-        beside = check(operators, scenario, kinds())
+        beside = check(operators, scenario, {*kinds(), *scenario.kinds})
     return execute(scenario, folder=folder, executor=choose(jobs), progress=progress, operators=beside)
 
 

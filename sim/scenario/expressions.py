@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import marshal
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from typing import Any
@@ -76,22 +76,43 @@ class Expression:
         """Its value. Raises ``KeyError`` or ``IndexError`` where it reads what is not there, ``EvaluationError`` in all
         other cases in which it has none.
         """
-        given = {}
-        for root, below in self.paths.items():
-            if root in scope:
-                given[root] = _pruned(scope[root], below)
+        leaves: list[Any] = []
+        for root, names in self._leaves:
+            try:
+                found = scope[root]
+                for name in names:
+                    found = found[name]
+            except KeyError:
+                found = ...
+            except (TypeError, IndexError):
+                found = (found,)  # no map: what stands in its place tells as much
+            leaves.append(found)
         try:
-            key = marshal.dumps(given, 2)
+            key = marshal.dumps(leaves, 2)
         except ValueError:
-            return self._execute(_plain(given))
+            return self._execute(_plain(self._given(scope)))
         try:
             return self._remembered[key]
         except KeyError:
             pass
         if len(self._remembered) > 1 << 14:
             self._remembered.clear()
-        found = self._remembered[key] = self._execute(given)
+        found = self._remembered[key] = self._execute(self._given(scope))
         return found
+
+    @cached_property
+    def _leaves(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What it reads, one by one: a variable and the names of fields below it."""
+
+        def below(tree: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+            for name, deeper in tree.items():
+                yield from ((name, *rest) for rest in below(deeper)) if deeper else [(name,)]
+
+        return [(path[0], path[1:]) for path in below(self.paths)]
+
+    def _given(self, scope: Scope) -> dict[str, Any]:
+        """As much of the variables as it reads."""
+        return {root: _pruned(scope[root], below) for root, below in self.paths.items() if root in scope}
 
     def _execute(self, given: dict[str, Any]) -> Any:
         try:
@@ -189,8 +210,10 @@ def as_text(value: Any) -> str:
 
 
 def _pruned(value: Any, tree: Mapping[str, Any]) -> Any:
-    if not tree or not isinstance(value, Mapping):
+    if not isinstance(value, Mapping):
         return value
+    if not tree:
+        return value if isinstance(value, dict) else dict(value)
     return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
 
 

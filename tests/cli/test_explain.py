@@ -85,7 +85,7 @@ def test_one_conflict_in_detail_has_the_parts_of_its_age(project: Path):
 
 def test_wrong_names_and_numbers_say_what_there_is(project: Path):
     for words, message in (
-        (["results/latest", "--certificate", "c99"], "--certificate c99: there is none of that name. Near it: c00"),
+        (["results/latest", "--certificate", "c99"], "--object c99: there is none of that name. Near it: c00"),
         (["results/latest", "--conflict", "0"], "409"),
         (["results/latest", "--conflict", "400"], "has 409s 1 to"),
         (["results/latest", "--replication", "9"], "replication 9: this run has replications 1 to 2"),
@@ -108,7 +108,7 @@ def test_without_a_409_it_says_so_kindly(project: Path):
         assert done.exit_code == 0, done.stderr
         if "gitops" not in done.stdout:  # its own updates may be refused in any variant
             assert "No write was refused" in done.stdout
-            assert "--certificate c0000" in done.stdout
+            assert "--object c0000" in done.stdout
     none = requeue("run", "busy.yaml", "--set", "writers=[]", "--set", "strategy=apply", "--out", "none", at=project)
     assert none.exit_code == 0
     for words in ([], ["--conflict", "3"], ["--certificate", "c0001"], ["--certificate", "c0001", "--conflict", "3"]):

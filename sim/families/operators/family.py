@@ -140,8 +140,9 @@ class OperatorsFamily:
     name = "operators"
     listed = True
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, operators: Sequence[type[Operator]] = ()) -> None:
         self.subject = subject(scenario)
+        self._operators = tuple(operators)
 
     def service_class(self, verb: str, kind: str, subresource: str) -> str:
         """What a profile says of Certificates goes for the subjects, what it says of Secrets for ConfigMaps."""
@@ -157,4 +158,4 @@ class OperatorsFamily:
 
     def populate(self, surroundings: Surroundings) -> OperatorsPopulation:
         """Build the operators' part of one replication."""
-        return OperatorsPopulation(surroundings)
+        return OperatorsPopulation(surroundings, self._operators)

@@ -14,8 +14,32 @@ if TYPE_CHECKING:
     from sim.families.operators.operator import Operator
 
 
-def view(obj: Object) -> dict[str, Any]:
+class View(Mapping[str, Any]):
     """An object in Kubernetes' form. What can be reached from it must not be changed."""
+
+    __slots__ = ("_object",)
+
+    def __init__(self, obj: Object) -> None:
+        self._object = obj
+
+    def __getitem__(self, part: str) -> Any:
+        if part == "metadata":
+            return _metadata(self._object)
+        if part in _PARTS:
+            return getattr(self._object, part) or {}  # so that has(self.status.phase) is false and not without a value
+        raise KeyError(part)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("metadata", *_PARTS))
+
+    def __len__(self) -> int:
+        return 1 + len(_PARTS)
+
+
+_PARTS = ("spec", "status", "data")
+
+
+def _metadata(obj: Object) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "name": obj.name,
         "uid": obj.uid,
@@ -27,21 +51,28 @@ def view(obj: Object) -> dict[str, Any]:
     }
     if obj.deleted is not None:
         metadata["deletionTimestamp"] = rfc3339(obj.deleted)
-    found: dict[str, Any] = {"metadata": metadata}
-    for part in ("spec", "status", "data"):
-        found[part] = getattr(obj, part) or {}  # so that has(self.status.phase) is false and not without a value
-    return found
+    return metadata
+
+
+def view(obj: Object) -> dict[str, Any]:
+    """The same as plain data."""
+    return dict(View(obj))
 
 
 class _Owned(Mapping[str, Any]):
-    """The cached objects that another controls, by kind, looked up when asked for."""
+    """The cached objects that another controls, by kind, listed once, when asked for."""
 
     def __init__(self, operator: Operator, uid: str) -> None:
         self._operator = operator
         self._uid = uid
+        self._listed: dict[str, list[dict[str, Any]]] = {}
 
     def __getitem__(self, kind: str) -> list[dict[str, Any]]:
-        return [view(each) for each in self._operator.cached(kind).owned_by(self._uid)]
+        found = self._listed.get(kind)
+        if found is None:
+            owned = self._operator.cached(kind).owned_by(self._uid)
+            found = self._listed[kind] = [view(each) for each in owned]
+        return found
 
     def __contains__(self, kind: object) -> bool:
         return True
@@ -75,7 +106,7 @@ class Seen(Mapping[str, Any]):
         obj = self._object
         match name:
             case "self":
-                return view(obj)
+                return View(obj)
             case "holds":
                 return [each["type"] for each in _conditions(obj) if each.get("status") == "True"]
             case "conditions":

@@ -95,7 +95,7 @@ def test_each_pattern_sends_its_request(pattern: Pattern):
     assert [verb for verb, *_ in sent(found)] == VERBS[pattern]
     row = next(row for row in found.requests if row[1] == "one" and row[2] != "get")
     conditional = row[REQUESTS.index("conditional")]
-    assert conditional is (pattern not in {"merge-patch", "json-patch", "apply"})
+    assert bool(conditional) is (pattern not in {"merge-patch", "json-patch", "apply"})
 
 
 def test_a_json_patch_changes_what_it_names_and_nothing_else():

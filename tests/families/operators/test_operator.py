@@ -328,3 +328,35 @@ def test_controllers_of_one_program_share_caches_and_a_client():
 
     assert last(First, Second) < 3
     assert last(First, SecondWithFirst) > 5  # six writes wait for tokens at one a second
+
+
+def test_beside_described_operators_and_on_their_kind_nothing_runs_twice():
+    class Labels(Operator):
+        name = "labels"
+        kind = "Widget"
+
+        def reconcile(self, obj):
+            return (yield self.write(obj, labels={"team": "a"})) if "team" not in obj.labels else None
+
+    scenario = Scenario.model_validate(
+        {
+            "name": "both",
+            "kinds": {"Widget": {}},
+            "workload": {"kind": "Widget", "objects": 4},
+            "operators": [
+                {
+                    "name": "o",
+                    "controllers": [
+                        {
+                            "name": "ready",
+                            "for": "Widget",
+                            "steps": [{"do": [{"status": {"conditions": {"Ready": {}}}}]}],
+                        }
+                    ],
+                }
+            ],
+        }
+    )
+    requests = sim.run(scenario, operators=[Labels], replications=1).requests
+    assert len(requests[requests["verb"] == "create"]) == 4
+    assert set(requests["actor"]) == {"lab", "ready", "labels"}
