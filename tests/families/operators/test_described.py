@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import sim
 from sim.cli.app import app
 from sim.experiment.replicate import replicate
-from sim.recording.columns import RECONCILES, REQUESTS
+from sim.recording.columns import LOSSES, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
 from sim.scenario.errors import ScenarioError
 from sim.scenario.expressions import EvaluationError, compiled
@@ -172,8 +172,10 @@ def test_a_merge_patch_from_a_stale_copy_loses_what_another_wrote():
         steps, others=[{**other, "writes": "merge-patch"}], controller={"writes": "merge-patch"}, workload=settled
     )
     kept = run(steps, others=[other], workload=settled)
-    assert [row[2:5] for row in lost.losses] == [("status.conditions[Ready]", "one", "two")]
-    assert lost.losses[0][6] > lost.losses[0][5]  # repaired: its owner wrote it again
+    row = dict(zip(LOSSES, lost.losses[0], strict=True))
+    assert (row["field"], row["by"], row["of"]) == ("status.conditions[Ready]", "one", "two")
+    assert (row["repaired_ns"] > row["lost_ns"], row["repaired_by"]) == (True, "two")
+    assert len(lost.losses) == 1
     assert not kept.losses
     assert ("update", "widgets/status", 409) in sent(kept)
 
