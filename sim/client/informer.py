@@ -239,6 +239,8 @@ class Informer(Burst):
         """
         if not self._orders:
             self._register()
+        if not self._process.listeners_in_map:
+            return self._orders[0][0]
         orders = self._orders[int(self._luck() * BUCKET)]
         return orders[int(self._luck() * len(orders))] if len(orders) > 1 else orders[0]
 

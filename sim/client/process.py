@@ -63,6 +63,8 @@ class Process:
         self.object_cpu = profile.controllers.object_cpu
         self.skew = 0
         """Nanoseconds by which its clock is ahead."""
+        self.listeners_in_map = True
+        """Whether informers tell their listeners in the order of a Go map; client-go before 0.26 has a list."""
         self.stopped = False
         network, chosen = surroundings.breaks, parts or surroundings.parts
         self.parts: Parts = chosen if network is None else network.breakable(chosen)

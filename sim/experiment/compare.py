@@ -266,8 +266,14 @@ def execute(
     has none.
     """
     # The first replication of all, then the second: what is stopped early is a smaller comparison.
+    twins = _twins(compared)
     most = max(each.scenario.replications for each in compared)
-    order = [(each, index) for index in range(most) for each in compared if index < each.scenario.replications]
+    order = [
+        (each, index)
+        for index in range(most)
+        for each in compared
+        if index < each.scenario.replications and each.name not in twins
+    ]
     jobs = [Job(each.scenario, index, rows=True, limits=limits) for each, index in order]
     guard = Guard(limits) if limits is not None else None
     stopped: str | None = None
@@ -283,7 +289,8 @@ def execute(
             outcomes = (executor or choose(None)).map(perform, jobs)
             try:
                 for number, ((each, _), done) in enumerate(zip(order, outcomes, strict=True), start=1):
-                    collected[each.name].add(done)
+                    for name in (each.name, *(twin for twin, first in twins.items() if first == each.name)):
+                        collected[name].add(done)
                     if progress is not None:
                         progress(number, len(jobs))
                     if guard is not None:
@@ -304,6 +311,17 @@ def execute(
         published = folder.publish()
         found = {name: each.result(published / places[name]) for name, each in collected.items()}
         return Comparison(vary, metric, found, published)
+
+
+def _twins(compared: Sequence[Variant]) -> dict[str, str]:
+    """Return the variants that come to the same as an earlier one, whatever the luck, and that one: run once."""
+    found: dict[str, str] = {}
+    for place, each in enumerate(compared):
+        for earlier in compared[:place]:
+            if earlier.name not in found and reason_without_effect(earlier.scenario, each.scenario) is not None:
+                found[each.name] = earlier.name
+                break
+    return found
 
 
 def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Variant]:

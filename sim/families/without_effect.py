@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sim.families.certmanager.releases import release_of
+from sim.families.certmanager.releases import differences, release_of
 from sim.scenario.contention import Clients, Contention
 from sim.scenario.model import ControllerOptions, Scenario
 from sim.scenario.retry import SHAPES, Retry
@@ -49,11 +49,36 @@ def reason_without_effect(one: Scenario, other: Scenario) -> str | None:
     here, there = without_effect(one), without_effect(other)
     reasons: dict[str, str] = {}
     for key in keys:
-        reason = next((here[each] for each in here if within(key, each) and each in there), None)
+        reason = (
+            _equal_releases(one, other)
+            if key == "preset"
+            else next((here[each] for each in here if within(key, each) and each in there), None)
+        )
         if reason is None:
             return None
         reasons[key] = reason
     return "; ".join(sentences(reasons)) or None
+
+
+def _equal_releases(one: Scenario, other: Scenario) -> str | None:
+    """Why two presets come to the same in these scenarios, if they do: the source knows no difference that matters."""
+    if differing(one, other):
+        return None
+    return f"by the source {one.preset} and {other.preset} are equal in all that is simulated here"
+
+
+def differing(one: Scenario, other: Scenario) -> dict[str, tuple[Any, Any]]:
+    """Return what differs between the presets of two scenarios, without what their other keys decide."""
+    said = {"rotation_policy": lambda each: each.certificate.private_key.rotation_policy is not None}
+    said["revision_history_limit"] = lambda each: each.certificate.revision_history_limit is not None
+    said["throttled"] = lambda each: each.client.throttle is not None
+    acme = "acme" in {one.issuer.type, other.issuer.type}
+    return {
+        field: values
+        for field, values in differences(one.preset, other.preset).items()
+        if not (field.startswith("acme_") and not acme)
+        and not (field in said and said[field](one) and said[field](other))
+    }
 
 
 def throttled(scenario: Scenario) -> bool:

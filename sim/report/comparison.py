@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sim.analysis.endings import undone
 from sim.analysis.figures import decided
 from sim.analysis.intervals import Estimate, verdict
+from sim.families.certmanager.releases import change
+from sim.families.without_effect import differing
 from sim.report.numbers import NONE, interval, write
 from sim.report.text import bold, footer, render, table
 from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN, Metric
@@ -39,6 +42,7 @@ def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -
             line = f"INVARIANT VIOLATED in {name}, replication {each['replication']}: {each['violation']}"
             parts.append(bold(line, "red"))
     parts += [bold(sentence) for sentence in sentences(comparison)]
+    parts += _upgrades(comparison)
     first = comparison.results[comparison.baseline].summary
     many = first["replications"]
     how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
@@ -49,6 +53,20 @@ def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -
             parts += ["", _against(comparison, name, terminal)]
     parts += ["", _controllers(comparison, terminal), ""]
     return render(parts + footer(comparison.folder, command), terminal)
+
+
+def _upgrades(comparison: Comparison) -> list[RenderableType]:
+    """What each variant's release does otherwise than the variant's before it, by the source."""
+    found: list[RenderableType] = []
+    names = list(comparison.results)
+    for before, name in pairwise(names):
+        one, other = comparison.results[before].scenario, comparison.results[name].scenario
+        if one.preset == other.preset or comparison.results[name].scenario.contention is not None:
+            continue
+        changes = [change(field, value) for field, (_, value) in differing(one, other).items()]
+        said = "; ".join(changes) or "nothing that is simulated here, so it is not simulated again"
+        found.append(f"{other.preset} after {one.preset}, by the source: {said}")
+    return found
 
 
 def sentences(comparison: Comparison) -> list[str]:

@@ -61,7 +61,22 @@ __all__ = [
     "Writer",
 ]
 
-Release = Literal["cert-manager-1.12.9", "cert-manager-1.21"]
+Release = Literal[
+    "cert-manager-1.8",
+    "cert-manager-1.9",
+    "cert-manager-1.10",
+    "cert-manager-1.11",
+    "cert-manager-1.12.9",
+    "cert-manager-1.13",
+    "cert-manager-1.14",
+    "cert-manager-1.15",
+    "cert-manager-1.16",
+    "cert-manager-1.17",
+    "cert-manager-1.18",
+    "cert-manager-1.19",
+    "cert-manager-1.20",
+    "cert-manager-1.21",
+]
 
 
 class Until(Part):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, get_args
 
+from sim.families.certmanager.releases import STEPS
 from sim.guarded import Unusable
 from sim.scenario.acme import Challenge
 from sim.scenario.errors import ScenarioError
@@ -18,7 +19,11 @@ from sim.scenario.model import Scenario
 from sim.validation.faults import checked
 from sim.validation.recorded import ARRIVALS, AS_RECORDED, DOES, OF_ACME, scenario_of
 
-RELEASES = {"1.12": "1.12.9", "1.21": "1.21.1"}
+RELEASES = {
+    "1.12": "1.12.9",
+    "1.21": "1.21.1",
+    **{minor: minor for minor in STEPS if minor not in {"1.12.9", "1.21"}},
+}
 """The release that stands for each minor release: what differs is said in ``sim.families.certmanager.releases``."""
 
 _DEFAULTS: dict[str, Any] = {
@@ -206,7 +211,7 @@ def _release(case: str, version: str, notes: list[str]) -> str:
         raise AskedError(
             f"{case}: cert-manager {version} is not modelled; modelled are {' and '.join(RELEASES.values())}"
         )
-    if version != RELEASES[minor]:
+    if version != RELEASES[minor] and RELEASES[minor] != minor:
         notes.append(f"cert-manager {version} is simulated as {RELEASES[minor]}")
     return RELEASES[minor]
 

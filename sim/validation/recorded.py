@@ -131,7 +131,7 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         "description": _description(asked),
         "recording": case,
         "profile": "recorded-2-cores",
-        "preset": _PRESETS[asked["cert_manager"]],
+        "preset": _PRESETS.get(asked["cert_manager"], f"cert-manager-{asked['cert_manager']}"),
         "strategy": "apply" if asked["server_side_apply"] else "update",
         "replications": _REPLICATIONS,
         "workload": {

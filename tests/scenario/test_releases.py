@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from sim.families.certmanager.releases import RELEASES, release_of
+from sim.families.certmanager.releases import RELEASES, differences, release_of
 from sim.scenario.model import Release as Preset
 from sim.scenario.reading.recorded import load_recorded
 
@@ -19,8 +19,17 @@ ROWS = {
     "trigger_checks_duplicates": (False, True),
     "conflict_line_names_key": (True, False),
     "issuing_checks_certificate": (False, True),
+    "issuing_checks_expiry": (False, True),
     "policies_check_request_key": (False, True),
+    "listeners_in_map": (True, True),
+    "acme_wait_limited": (False, True),
+    "acme_finalizers_applied": (False, True),
+    "acme_finalizer": ("finalizer.acme.cert-manager.io", "acme.cert-manager.io/finalizer"),
+    "acme_check_skips_last_sleep": (False, True),
+    "acme_skips_deleted_orders": (False, True),
 }
+"""Of the two recorded releases."""
+RECORDED = ("cert-manager-1.12.9", "cert-manager-1.21")
 
 
 def test_every_preset_is_a_release_under_its_own_name():
@@ -30,11 +39,27 @@ def test_every_preset_is_a_release_under_its_own_name():
 
 @pytest.mark.parametrize("row", ROWS)
 def test_the_releases_differ_as_tabulated(row):
-    assert tuple(getattr(release, row) for release in RELEASES.values()) == ROWS[row]
+    assert tuple(getattr(release_of(preset), row) for preset in RECORDED) == ROWS[row]
 
 
 def test_the_table_is_complete():
     assert set(next(iter(RELEASES.values())).__dataclass_fields__) == {"name", *ROWS}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fields"),
+    [
+        ("1.8", "1.10", set()),
+        ("1.10", "1.11", {"listeners_in_map"}),
+        ("1.11", "1.12.9", set()),
+        ("1.14", "1.15", set()),
+        ("1.15", "1.16", {"conflict_line_names_key", "acme_wait_limited"}),
+        ("1.18", "1.19", set()),
+        ("1.19", "1.20", {"acme_finalizers_applied"}),
+    ],
+)
+def test_what_the_source_does_not_change_is_equal(one, other, fields):
+    assert set(differences(f"cert-manager-{one}", f"cert-manager-{other}")) == fields
 
 
 def test_an_unknown_preset_has_no_release():

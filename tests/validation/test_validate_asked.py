@@ -147,7 +147,7 @@ def test_another_patch_release_is_simulated_as_the_modelled_one():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"cert_manager": "1.15.0"}, "cert-manager 1.15.0 is not modelled"),
+        ({"cert_manager": "1.7.0"}, "cert-manager 1.7.0 is not modelled"),
         ({"certificates": "fifty"}, "asked.certificates is 'fifty', wanted int"),
         ({"certificates": True}, "asked.certificates is True, wanted int"),
         ({"certificates": 0}, "x: what was asked is no scenario: workload.certificates: found 0"),
@@ -155,7 +155,7 @@ def test_another_patch_release_is_simulated_as_the_modelled_one():
         ({"arrival": "all at once"}, "x: asked.arrival is 'all at once', wanted 'one after the other' or an object"),
         ({"arrival": {}}, "asked.arrival.rate_per_s is None, wanted a number above 0"),
         ({"arrival": {"rate_per_s": "x"}}, "asked.arrival.rate_per_s is 'x', wanted a number above 0"),
-        ({"issuer": "acme"}, "x: what was asked is no scenario"),
+        ({"issuer": "vault"}, "x: what was asked is no scenario"),
         ({"private_key": {"algorithm": "DSA"}}, "certificate.private_key.algorithm: found 'DSA'"),
         ({"other_writers": ["g"]}, "wanted a list of objects"),
         ({"other_writers": [{"name": "g", "rate_per_s": 1, "does": "sings"}]}, "[0].does is 'sings', wanted 'merge-"),

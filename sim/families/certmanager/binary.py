@@ -54,6 +54,7 @@ def binary(
 
     ``outside`` is the ACME server and what can be seen from it, where the issuer is ACME.
     """
+    process.listeners_in_map = release.listeners_in_map
     manager = CertManager(process, release)
     if "certificates" in parts:
         manager.controllers += [kind(manager) for kind in CERTIFICATE_CONTROLLERS]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
+from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.kernel.clock import rfc3339
 
 Violation = tuple[str, str]
@@ -74,6 +75,18 @@ def _not_of_this_certificate(given: Input, spec: dict[str, Any]) -> Violation | 
     return None
 
 
+def _of_another_certificate(given: Input) -> Violation | None:
+    """SecretCertificateNameAnnotationsMismatch, since 1.13."""
+    assert given.secret is not None
+    named = given.secret.annotations.get(CERTIFICATE_NAME)
+    if named is not None and named != given.certificate.name:
+        return "IncorrectCertificate", (
+            f"Secret was issued for {named!r}. If this message is not transient, you might have two conflicting "
+            "Certificates pointing to the same secret."
+        )
+    return None
+
+
 def _key_mismatch(given: Input, spec: dict[str, Any]) -> Violation | None:
     """SecretPrivateKeyMatchesSpec."""
     assert given.secret is not None
@@ -111,7 +124,7 @@ def trigger(given: Input, now_ns: int, renew_before: int | None, check_request_k
     violation = (
         _key_mismatch(given, spec)
         or _not_of_this_certificate(given, spec)
-        or (_request_key_differs(given) if check_request_key else None)
+        or ((_of_another_certificate(given) or _request_key_differs(given)) if check_request_key else None)
         or _request_outdated(given, spec)
     )
     if violation is not None:
@@ -130,7 +143,12 @@ def readiness(given: Input, now_ns: int, check_request_key: bool) -> Violation |
     spec = given.certificate.spec
     assert spec is not None
     if check_request_key:
-        violation = _not_of_this_certificate(given, spec) or _key_mismatch(given, spec) or _request_key_differs(given)
+        violation = (
+            _not_of_this_certificate(given, spec)
+            or _of_another_certificate(given)
+            or _key_mismatch(given, spec)
+            or _request_key_differs(given)
+        )
     violation = violation or _request_outdated(given, spec)
     if violation is not None:
         return violation

@@ -1,15 +1,16 @@
-"""What differs between the releases of cert-manager that are modelled (model.md section 4).
+"""What differs between the releases of cert-manager, from 1.8 to 1.21, in the behaviour that is modelled.
 
-The simulator asks a ``Release`` for each difference; nothing else compares a preset's name. Sources are paths
-in the repository cert-manager/cert-manager at v1.12.9 and v1.21.1 unless said otherwise.
+The simulator asks a ``Release`` for each difference; nothing else compares a preset's name. Sources are paths in the
+repository cert-manager/cert-manager, read at the newest patch of each minor release (1.12: v1.12.9, 1.21: v1.21.1, of
+which there are recordings). ``STEPS`` says which release changed what; what it does not name is equal by the source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,28 @@ class Release:
     conflict_line_names_key: bool
     """The log line about a conflict names controller and key. pkg/controller/controller.go; measured."""
     issuing_checks_certificate: bool
-    """issuing fails a signed certificate that is expired or does not match its key.
+    """issuing fails a signed certificate that does not match its key.
 
     pkg/controller/certificates/issuing/issuing_controller.go.
     """
     policies_check_request_key: bool
     """The trigger and readiness chains also hold the Secret's key against the current CertificateRequest's, and
-    readiness looks at issuer and key as trigger does.
+    readiness looks at issuer and key as trigger does; both look for the name of the Certificate in the Secret.
 
     internal/controller/certificates/policies/policies.go.
     """
+    issuing_checks_expiry: bool
+    """It also fails one that is expired already. issuing_controller.go."""
+    listeners_in_map: bool
+    """An informer tells its listeners in the order of a Go map, another each time; before, in one order.
+
+    client-go tools/cache/shared_informer.go, 0.26 and later.
+    """
+    acme_wait_limited: bool
+    """challenges waits two minutes at most for an authorization. pkg/controller/acmechallenges/sync.go."""
     acme_finalizers_applied: bool
     """challenges always applies its finalizer (SSA, forced, with uid), lets a finished Challenge go before it resets
-    its status, keeps the finalizer where cleaning up failed, notes presentedAt, and waits two minutes at most for an
-    authorization.
+    its status, keeps the finalizer where cleaning up failed, and notes presentedAt.
 
     pkg/controller/acmechallenges/sync.go and update.go.
     """
@@ -91,52 +100,129 @@ class Release:
 
 _ISSUERS = ("acme", "ca", "selfsigned", "vault")
 
-RELEASES: Mapping[str, Release] = MappingProxyType(
+OLDEST = Release(
+    name="cert-manager-1.8",
+    key_manager_live_get=False,
+    keeps_named_key_secret=False,
+    rotation_policy="Never",
+    generated_request_name=True,
+    throttled=True,
+    revision_history_limit=None,
+    issuers=(*_ISSUERS, "venafi"),
+    trigger_checks_duplicates=False,
+    conflict_line_names_key=True,
+    issuing_checks_certificate=False,
+    issuing_checks_expiry=False,
+    policies_check_request_key=False,
+    listeners_in_map=False,
+    acme_wait_limited=False,
+    acme_finalizers_applied=False,
+    acme_finalizer="finalizer.acme.cert-manager.io",
+    acme_check_skips_last_sleep=False,
+    acme_skips_deleted_orders=False,
+)
+"""The first release that is modelled."""
+
+STEPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        release.name: release
-        for release in (
-            Release(
-                name="cert-manager-1.12.9",
-                key_manager_live_get=False,
-                keeps_named_key_secret=False,
-                rotation_policy="Never",
-                generated_request_name=True,
-                throttled=True,
-                revision_history_limit=None,
-                issuers=(*_ISSUERS, "venafi"),
-                trigger_checks_duplicates=False,
-                conflict_line_names_key=True,
-                issuing_checks_certificate=False,
-                policies_check_request_key=False,
-                acme_finalizers_applied=False,
-                acme_finalizer="finalizer.acme.cert-manager.io",
-                acme_check_skips_last_sleep=False,
-                acme_skips_deleted_orders=False,
-            ),
-            Release(
-                name="cert-manager-1.21",
-                key_manager_live_get=True,
-                keeps_named_key_secret=True,
-                rotation_policy="Always",
-                generated_request_name=False,
-                throttled=False,
-                revision_history_limit=1,
-                issuers=_ISSUERS,
-                trigger_checks_duplicates=True,
-                conflict_line_names_key=False,
-                issuing_checks_certificate=True,
-                policies_check_request_key=True,
-                acme_finalizers_applied=True,
-                acme_finalizer="acme.cert-manager.io/finalizer",
-                acme_check_skips_last_sleep=True,
-                acme_skips_deleted_orders=True,
-            ),
-        )
+        "1.8": {},
+        "1.9": {},
+        "1.10": {},
+        "1.11": {"listeners_in_map": True},
+        "1.12.9": {},
+        "1.13": {
+            "generated_request_name": False,
+            "trigger_checks_duplicates": True,
+            "policies_check_request_key": True,
+            "acme_check_skips_last_sleep": True,
+        },
+        "1.14": {},
+        "1.15": {},
+        "1.16": {"conflict_line_names_key": False, "acme_wait_limited": True},
+        "1.17": {},
+        "1.18": {
+            "rotation_policy": "Always",
+            "revision_history_limit": 1,
+            "issuing_checks_certificate": True,
+            "acme_skips_deleted_orders": True,
+            "acme_finalizer": "acme.cert-manager.io/finalizer",
+        },
+        "1.19": {},
+        "1.20": {"acme_finalizers_applied": True},
+        "1.21": {
+            "key_manager_live_get": True,
+            "keeps_named_key_secret": True,
+            "throttled": False,
+            "issuing_checks_expiry": True,
+            "issuers": _ISSUERS,
+        },
     }
 )
+"""What each release changed, of the fields of ``Release``, against the one before it.
+
+Not in it because it changes nothing that is simulated: client-go 0.23, 0.24, 0.25, 0.26, 0.27, 0.28, 0.29, 0.30, 0.31,
+0.32, 0.32, 0.34, 0.35, 0.36 in turn (go.mod); the gate ``ServerSideApply``, alpha and off in all of them, is the
+scenario's ``strategy: apply``; ``StableCertificateRequestName`` came as alpha in 1.10 and is on since 1.13; since 1.20
+a handler drops an update by its resourceVersion and not by comparing objects (pkg/controller/util.go), and a
+watch event always brings another version; the domain-qualified finalizer was behind a gate in 1.16 and 1.17.
+"""
+
+
+def _releases() -> Mapping[str, Release]:
+    found: dict[str, Release] = {}
+    release = OLDEST
+    for version, changes in STEPS.items():
+        release = replace(release, name=f"cert-manager-{version}", **changes)
+        found[release.name] = release
+    return MappingProxyType(found)
+
+
+RELEASES: Mapping[str, Release] = _releases()
 """Every preset and what it means."""
 
 
 def release_of(preset: str) -> Release:
     """Return the release that a scenario's ``preset`` names; ``KeyError`` for another name."""
     return RELEASES[preset]
+
+
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "key_manager_live_get": "key-manager reads the Certificate live before it creates a key",
+        "keeps_named_key_secret": "of several next keys the named one stays",
+        "rotation_policy": "rotationPolicy is {} where it is not set",
+        "generated_request_name": "names of CertificateRequests are generated and waited for",
+        "throttled": "the client's own rate limit applies",
+        "revision_history_limit": "old CertificateRequests kept: {}",
+        "issuers": "issuer controllers: {}",
+        "trigger_checks_duplicates": "a Certificate whose Secret is another's is left alone",
+        "conflict_line_names_key": "the log line of a conflict names controller and key",
+        "issuing_checks_certificate": "issuing checks the certificate's key",
+        "issuing_checks_expiry": "issuing checks the certificate's expiry",
+        "policies_check_request_key": "trigger and readiness check more of the Secret",
+        "listeners_in_map": "informers tell their listeners in random order",
+        "acme_wait_limited": "the wait for an authorization ends after two minutes",
+        "acme_finalizers_applied": "finalizers of Challenges are applied",
+        "acme_finalizer": "the finalizer of Challenges is {}",
+        "acme_check_skips_last_sleep": "the self-check of http01 takes 8 s and not 10 s",
+        "acme_skips_deleted_orders": "Orders that are being deleted are left alone",
+    }
+)
+"""What each field says of a release."""
+
+
+def differences(one: str, other: str) -> dict[str, tuple[Any, Any]]:
+    """Return the fields in which two presets differ, and both values; none where they are equal."""
+    first, second = release_of(one), release_of(other)
+    return {
+        each.name: (getattr(first, each.name), getattr(second, each.name))
+        for each in fields(Release)
+        if each.name != "name" and getattr(first, each.name) != getattr(second, each.name)
+    }
+
+
+def change(field: str, value: object) -> str:
+    """What a release newly says, in words: ``value`` is that of the field in it."""
+    shown = ", ".join(value) if isinstance(value, tuple) else "all" if value is None else str(value)
+    words = WORDS[field].format(shown)
+    return words if value is not False else f"no longer: {words}"

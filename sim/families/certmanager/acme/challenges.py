@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MALFORMED = "urn:ietf:params:acme:error:malformed"
 GIVES_UP_WAITING = 2 * MINUTE
-"""1.21: how long WaitAuthorization may take."""
+"""Since 1.16: how long WaitAuthorization may take."""
 
 
 class Challenges(AcmeController):
@@ -62,7 +62,7 @@ class Challenges(AcmeController):
         return self._then_saved(challenge)
 
     def _newer(self, challenge: Object) -> Reconcile | None:
-        """1.21: what is finished or deleted is cleaned up and let go first, and its status reset in a later pass."""
+        """Since 1.20: what is finished or deleted is cleaned up and let go first, its status reset in a later pass."""
         status = challenge.status or {}
         if challenge.deleted is not None or status.get("state", "") in FINAL:
             if self.finalizer in challenge.finalizers:
@@ -189,7 +189,7 @@ class Challenges(AcmeController):
             status["reason"] = f"Error accepting challenge: {accepted}"
             return self._refused(status, accepted)
         status["state"] = accepted[1]
-        longest = GIVES_UP_WAITING if self.release.acme_finalizers_applied else None
+        longest = GIVES_UP_WAITING if self.release.acme_wait_limited else None
         state = yield from self.client.wait_authorization(url, longest)
         if state is None:
             return Failure("error waiting for authorization: context deadline exceeded")
