@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook clean
+.PHONY: bugs help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -62,6 +62,9 @@ mutants: $(STAMP) ## change single operators of a sample of the code, and see wh
 
 bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 	$(BIN)/python -m sim.bench.issuance
+
+bugs: $(STAMP) ## how soon explore finds each of scenarios/bugs; nightly: hours with its defaults, BUGS='--seeds 1 --runs 2000 --fixed 2000' minutes
+	$(BIN)/python -m sim.bench.bugs --update docs/explore.md $(BUGS)
 
 bench-logs: $(STAMP) ## how fast requeue log reads 500 MB of audit log, beside jq and grep -c
 	$(BIN)/python -m sim.bench.logs

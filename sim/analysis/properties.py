@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.analysis.hazards import LATE, hazards
-from sim.recording.columns import LOSSES, OBJECTS
+from sim.recording.columns import DUPLICATES, LOSSES, OBJECTS
 from sim.recording.properties import Broken
 from sim.recording.replication import Replication
 from sim.scenario.properties import Property
@@ -22,9 +22,7 @@ def built_in(settings: Property, replication: Replication) -> list[Broken]:
         case "no-lost-write":
             return [Broken(name, *each) for each in _lost(replication)]
         case "no-duplicate":
-            count = replication.duplicates
-            why = f"{count} objects were created for an owner that had one like it from the same creator"
-            return [Broken(name, "", replication.ended_ns, why)] if count else []
+            return [Broken(name, *each) for each in _duplicates(replication)]
         case "no-hot-loop":
             late = hazards(replication)["late_writes"] or 0.0
             share = late / max(len(replication.objects), 1)
@@ -41,11 +39,20 @@ def _unsettled(replication: Replication) -> list[tuple[str, int, str]]:
     ]
 
 
+def _duplicates(replication: Replication) -> list[tuple[str, int, str]]:
+    found = []
+    for row in replication.duplicates:
+        made = dict(zip(DUPLICATES, row, strict=True))
+        why = f"{made['by']} created {made['resource']} {made['object']}, and had created {made['of_object']} before"
+        found.append((str(made["certificate"]), int(str(made["created_ns"])), why))
+    return found
+
+
 def _lost(replication: Replication) -> list[tuple[str, int, str]]:
     found = [("", replication.ended_ns, each) for each in replication.violations]
     for row in replication.losses:
         lost = dict(zip(LOSSES, row, strict=True))
         if lost["repaired_ns"] == -1:
-            why = f"{lost['by']} took away {lost['field']} of {lost['of']} unseen, and it never came back"
-            found.append((str(lost["object"]), int(str(lost["lost_ns"])), why))
+            why = f"{lost['by']} took away {lost['field']} of {lost['object']}, by {lost['of']}, unseen; it never came back"
+            found.append((str(lost["certificate"]), int(str(lost["lost_ns"])), why))
     return found

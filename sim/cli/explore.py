@@ -162,7 +162,7 @@ def _document(
                 "run": each.run,
                 "tries": each.tries,
                 "digest": each.digest,
-                "perturbations": [
+                "changes": [
                     {**one.model_dump(mode="json", exclude_defaults=True), "said": described(one), "without": without}
                     for one, without in each.without
                 ],

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.intervals import Estimate, share_interval
 from sim.experiment.exploring import (
     Batch,
+    Change,
     Outcome,
     Schedule,
     as_entry,
+    changes_of,
     from_entry,
     play_batch,
     points_of,
@@ -24,7 +27,7 @@ from sim.experiment.replicate import replicate
 from sim.experiment.result import Result
 from sim.experiment.run import run
 from sim.experiment.schedules import LADDER, MOST, Explorer, StrategyName, first_broken
-from sim.experiment.shrinking import Shrinker
+from sim.experiment.shrinking import Shrinker, renumbered
 from sim.recording.properties import Broken
 from sim.scenario.model import Scenario
 from sim.scenario.properties import Perturbation
@@ -63,8 +66,8 @@ class Finding:
     broken: Broken
     result: Result
     tries: int
-    without: list[tuple[Perturbation, str]] = field(default_factory=list)
-    """By perturbation what happens without it: "" where the property is broken all the same, else what holds."""
+    without: list[tuple[Change, str]] = field(default_factory=list)
+    """By change what happens without it: "" where the property is broken all the same, else what holds."""
     plain: Estimate | None = None
     """Share of runs without perturbations that break the property."""
 
@@ -139,17 +142,17 @@ class Exploration:
         found = replayable(shrinker.scenario, shrinker.schedule)
         first = replicate(found, 0).broken[0]
         finding = Finding(name, number, schedule, found, first, run(found, jobs=1), shrinker.tries)
-        for place, each in enumerate(found.perturbations):
-            left = (*found.perturbations[:place], *found.perturbations[place + 1 :])
-            broken = replicate(found.model_copy(update={"perturbations": list(left)}), 0).broken
-            finding.without.append((each, "" if broken else "it holds"))
+        bare, changes = unchanged(found), shrinker.schedule.changes
+        for place, each in enumerate(changes):
+            left = Schedule(found.seed, (*changes[:place], *changes[place + 1 :]))
+            finding.without.append((each, "" if replicate(scheduled(bare, left), 0).broken else "it holds"))
         finding.plain = self.odds(found, plain)
         return finding
 
     def odds(self, found: Scenario, plain: int) -> Estimate:
         """Return the share of plain runs of a finding's scenario in which its property is broken."""
         schedules = [Schedule(number) for number in range(1, plain + 1)]
-        pieces = [Batch(found, tuple(schedules[at : at + BATCH])) for at in range(0, plain, BATCH)]
+        pieces = [Batch(unchanged(found), tuple(schedules[at : at + BATCH])) for at in range(0, plain, BATCH)]
         broken = 0
         for _, outcomes in self._spread.unordered(play_batch, pieces):
             broken += sum(bool(each.broken) for each in outcomes)
@@ -183,17 +186,20 @@ def replace_properties(scenario: Scenario, properties: Sequence[Any]) -> Scenari
 
 
 def _near_schedules(scenario: Scenario, tries: int) -> list[Schedule]:
-    from random import Random
-
-    kept = tuple(scenario.perturbations)
-    schedules = [Schedule(scenario.seed, kept)]
+    changes = changes_of(scenario)
+    schedules = [Schedule(scenario.seed, changes)]
     for n in range(1, tries):
         luck = Random(f"{scenario.seed}/near/{n}")
-        moved = tuple(
-            each
-            if each.number is None
-            else each.model_copy(update={"number": max(each.number + luck.randint(-2, 2), 1)})
-            for each in kept
-        )
+        moved = tuple(_moved(each, luck.randint(-2, 2)) for each in changes)
         schedules.append(Schedule(scenario.seed if n % 2 else luck.randrange(1 << 31), moved))
     return schedules
+
+
+def _moved(one: Change, step: int) -> Change:
+    number = one.number if isinstance(one, Perturbation) else one.after.write if one.after is not None else None
+    return one if number is None else one.model_copy(update=renumbered(one, max(number + step, 1)))
+
+
+def unchanged(scenario: Scenario) -> Scenario:
+    """Return a finding's scenario without its changes."""
+    return scenario.model_copy(update={"perturbations": [], "faults": []})

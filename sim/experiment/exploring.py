@@ -12,6 +12,7 @@ from sim.families.certmanager.properties import PROPERTIES
 from sim.kernel.perturbing import TIES, Bends
 from sim.recording.properties import Broken
 from sim.recording.states import StateSignatures
+from sim.scenario.faults import CONTROLLERS, PlannedFault
 from sim.scenario.metrics import CERT_MANAGER
 from sim.scenario.model import Scenario
 from sim.scenario.properties import Perturbation, Property
@@ -26,15 +27,19 @@ BUILT_IN = (
 """What explore looks for in every scenario."""
 
 
+Change = Perturbation | PlannedFault
+"""What is changed in one run: something comes late, or something fails."""
+
+
 class Schedule(NamedTuple):
-    """What decides a run of a scenario: its luck, and what is changed of its schedule."""
+    """What decides a run of a scenario: its luck, and what is changed of it."""
 
     seed: int
-    perturbations: tuple[Perturbation, ...] = ()
+    changes: tuple[Change, ...] = ()
 
     def plain(self) -> list[Any]:
         """As plain data."""
-        return [self.seed, [each.model_dump(mode="json", exclude_defaults=True) for each in self.perturbations]]
+        return [self.seed, [each.model_dump(mode="json", exclude_defaults=True) for each in self.changes]]
 
 
 class Outcome(NamedTuple):
@@ -55,6 +60,8 @@ class Points:
     draws: Mapping[str, int] = field(default_factory=dict)
     requests: Mapping[Point, int] = field(default_factory=dict)
     ties: int = 0
+    processes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of each process that can fail: those of its controllers that send requests."""
 
     @property
     def threads(self) -> list[str]:
@@ -91,8 +98,20 @@ def prepared(scenario: Scenario, longest: int, seed: int | None = None) -> Scena
 
 
 def scheduled(scenario: Scenario, schedule: Schedule) -> Scenario:
-    """Return the scenario that replays a schedule."""
-    return scenario.model_copy(update={"seed": schedule.seed, "perturbations": list(schedule.perturbations)})
+    """Return the scenario that replays a schedule; its own perturbations and faults stay."""
+    late = [each for each in schedule.changes if isinstance(each, Perturbation)]
+    failing = [each for each in schedule.changes if not isinstance(each, Perturbation)]
+    changes = {
+        "seed": schedule.seed,
+        "perturbations": [*scenario.perturbations, *late],
+        "faults": [*scenario.faults, *failing],
+    }
+    return scenario.model_copy(update=changes)
+
+
+def changes_of(scenario: Scenario) -> tuple[Change, ...]:
+    """Return all that is changed in a scenario."""
+    return (*scenario.perturbations, *scenario.faults)
 
 
 def play(scenario: Scenario, schedule: Schedule) -> Outcome:
@@ -113,11 +132,16 @@ def points_of(scenario: Scenario) -> Points:
     bends.counting = True
     world = world_of(scenario, 0, bends=bends, held=held)
     world.run()
+    senders = {actor for actor, about in held.sent if not about}
+    processes = {
+        each.process.name or CONTROLLERS: tuple(one.name for one in each.controllers if one.name in senders)
+        for each in world.processes()
+    }
     world.take_apart()
-    return _points(bends, held)
+    return _points(bends, held, processes)
 
 
-def _points(bends: Bends, held: HeldRequests) -> Points:
+def _points(bends: Bends, held: HeldRequests, processes: Mapping[str, tuple[str, ...]]) -> Points:
     watches, draws = {}, {}
     for stream, count in sorted(bends.drawn.items()):
         actor, _, purpose = stream.rpartition("/")
@@ -125,7 +149,7 @@ def _points(bends: Bends, held: HeldRequests) -> Points:
             watches[stream] = count
         elif stream != TIES and purpose != "work" and "/service/" not in stream:
             draws[stream] = count
-    return Points(watches, draws, dict(sorted(held.sent.items())), bends.drawn[TIES])
+    return Points(watches, draws, dict(sorted(held.sent.items())), bends.drawn[TIES], processes)
 
 
 @dataclass(frozen=True, slots=True)

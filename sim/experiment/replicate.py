@@ -41,6 +41,7 @@ from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.scenario.properties import Perturbation
 from sim.scenario.reading.profile_file import profile_of
+from sim.units import SECOND
 from sim.world.world import World
 
 Watch = Callable[[Simulation], AbstractContextManager[object]]
@@ -148,16 +149,21 @@ def played(
     return replication
 
 
+AFTER_A_FAULT = 60 * SECOND
+"""How long after a fault is over an ``eventually`` may still be false: reflectors and requests back off up to 30 s."""
+
+
 def monitoring(world: World) -> PropertyMonitor:
     """Watch a world that has not begun for its scenario's properties."""
     bends = world.sim.streams.bends if isinstance(world.sim.streams, BentStreams) else Bends()
     held = world.held or held_requests(())
+    allowed = sum((each.lasts or 0) + AFTER_A_FAULT for each in world.scenario.faults)
     return PropertyMonitor(
         world.scenario.properties,
         world.family.subject.kind,
         world.api.store,
         world.sim,
-        lambda: bends.added + held.added,
+        lambda: bends.added + held.added + allowed,
     )
 
 

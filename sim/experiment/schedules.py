@@ -11,7 +11,9 @@ from itertools import islice
 from random import Random
 from typing import Literal
 
-from sim.experiment.exploring import Outcome, Points, Schedule
+from sim.experiment.exploring import Change, Outcome, Points, Schedule
+from sim.scenario.faults import WATCH_CACHE, Messages, PlannedFault
+from sim.scenario.faults import Point as At
 from sim.scenario.properties import Perturbation
 from sim.units import MS, SECOND
 
@@ -24,6 +26,8 @@ MOST = 4
 """Perturbations of a proposed schedule."""
 DEPTH = 3
 """Ordering points of PCT."""
+_FAILS = 0.4
+"""Share of the changes that are faults."""
 _FRESH = 0.25
 """Share of the guided proposals that come from nothing."""
 _SEEDS = 1 << 31
@@ -77,7 +81,39 @@ class Explorer:
         many = 1
         while many < MOST and luck.random() < 0.5:
             many += 1
-        return Schedule(luck.randrange(_SEEDS), tuple(self._perturbation(luck) for _ in range(many)))
+        changes = [each for _ in range(many) for each in self._changes(luck)]
+        return Schedule(luck.randrange(_SEEDS), tuple(changes[: MOST + 1]))
+
+    def _changes(self, luck: Random) -> list[Change]:
+        """Something that comes late, or something that fails."""
+        processes = [name for name, senders in self.points.processes.items() if senders]
+        if not processes or luck.random() >= _FAILS:
+            return [self._perturbation(luck)]
+        process = luck.choice(processes)
+        when = self._write_of(luck, process)
+        lasts = luck.choice((SECOND, 3 * SECOND, 10 * SECOND))
+        match luck.choice(("kill", "kill", "answer", "cut", "relist", "past", "past")):
+            case "kill":
+                return [PlannedFault(after=when, kill=process, lasts=lasts)]
+            case "answer":
+                of = Messages(controller=luck.choice(self.points.processes[process]))
+                return [PlannedFault(after=when, drop="answers", of=of, times=1)]
+            case "cut":
+                return [PlannedFault(after=when, cut=process, lasts=lasts)]
+            case "relist":
+                return [PlannedFault(after=when, cut=process, lasts=lasts, gone=True)]
+        # A second API server stands still, and the process finds that one after a restart: it sees the past.
+        stops, later = self._write_of(luck, process), self._write_of(luck, process)
+        return [
+            PlannedFault(after=stops, stop=WATCH_CACHE, lasts=LADDER[-1] * 3),
+            PlannedFault(after=later, kill=process, lasts=SECOND, to_other=True),
+        ]
+
+    def _write_of(self, luck: Random, process: str) -> At:
+        """A write by anybody of a process; now and then a moment after it."""
+        sender = luck.choice(self.points.processes[process])
+        write = luck.randint(1, self.points.requests[sender, ""])
+        return At(controller=sender, write=write, wait=luck.choice((0,) * 8 + LADDER[:4]))
 
     def _perturbation(self, luck: Random) -> Perturbation:
         points = self.points
@@ -100,7 +136,7 @@ class Explorer:
         return Perturbation(draw=stream, number=luck.randint(1, streams[stream]), delay=delay)
 
     def _mutated(self, luck: Random, schedule: Schedule) -> Schedule:
-        seed, kept = schedule.seed, list(schedule.perturbations)
+        seed, kept = schedule.seed, list(schedule.changes)
         move = luck.random()
         if move < 0.15:
             seed = luck.randrange(_SEEDS)
@@ -110,17 +146,23 @@ class Explorer:
             at = luck.randrange(len(kept))
             kept[at] = self._moved(luck, kept[at])
         elif move < 0.7:
-            other = luck.choice(self.corpus).perturbations
+            other = luck.choice(self.corpus).changes
             kept = [*kept[: luck.randint(0, len(kept))], *other[luck.randint(0, len(other)) :]][:MOST]
         elif len(kept) < MOST:
-            kept.append(self._perturbation(luck))
+            kept += self._changes(luck)
         else:
             kept[luck.randrange(len(kept))] = self._perturbation(luck)
         return Schedule(seed, tuple(kept))
 
-    def _moved(self, luck: Random, one: Perturbation) -> Perturbation:
+    def _moved(self, luck: Random, one: Change) -> Change:
         """The same a few places later or earlier, or with another delay."""
         step = luck.choice((-3, -2, -1, 1, 2, 3))
+        if not isinstance(one, Perturbation):
+            if one.after is None:
+                return one
+            return one.model_copy(
+                update={"after": one.after.model_copy(update={"write": max(one.after.write + step, 1)})}
+            )
         if one.tie is not None:
             return one.model_copy(update={"tie": max(one.tie + step, 1)})
         if one.number is None or luck.random() < 0.5:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sim.experiment.exploring import Schedule, play
+from sim.experiment.exploring import Change, Schedule, play
 from sim.experiment.schedules import LADDER
 from sim.scenario.model import Scenario
 from sim.scenario.properties import Perturbation
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 TRIES = 600
 """Runs that shrinking may take."""
 AIMS = 12
-"""Numbers to either side at which a perturbation is tried again, where fewer objects have moved it."""
+"""Numbers to either side at which a change is tried again, where fewer objects have moved it."""
 
 
 @dataclass(slots=True)
@@ -49,8 +49,8 @@ class Shrinker:
     def _size(self) -> tuple[Any, ...]:
         workload = self.scenario.workload
         parts = sum(len(each.controllers) for each in self.scenario.operators) + len(self.scenario.writers)
-        delays = sum(each.delay or 0 for each in self.schedule.perturbations)
-        return len(self.schedule.perturbations), workload.total, parts, delays
+        delays = sum(_delay(each) for each in self.schedule.changes)
+        return len(self.schedule.changes), workload.total, parts, delays
 
     def _breaks(self, scenario: Scenario, schedule: Schedule) -> bool:
         """Whether the property is broken there; then that is what is shrunk further."""
@@ -65,10 +65,10 @@ class Shrinker:
     def _perturbations(self) -> None:
         seed = self.schedule.seed
 
-        def breaks(kept: Sequence[Perturbation]) -> bool:
+        def breaks(kept: Sequence[Change]) -> bool:
             return self._breaks(self.scenario, Schedule(seed, tuple(kept)))
 
-        ddmin(self.schedule.perturbations, breaks)
+        ddmin(self.schedule.changes, breaks)
 
     def _greedily(self, smaller: Callable[[], Iterator[Scenario]]) -> None:
         """Take the first smaller scenario that still breaks, again and again."""
@@ -84,7 +84,7 @@ class Shrinker:
         if scenario.workload.total == self.scenario.workload.total:
             return False
         share = scenario.workload.total / self.scenario.workload.total
-        kept = self.schedule.perturbations
+        kept = self.schedule.changes
         for place, one in enumerate(kept):
             for number in _near(one, share):
                 aimed = (*kept[:place], one.model_copy(update=number), *kept[place + 1 :])
@@ -126,12 +126,13 @@ class Shrinker:
                 yield self._with(controllers=controllers.model_copy(update={"workers": fewer}))
 
     def _shorter_delays(self) -> None:
-        for place in range(len(self.schedule.perturbations)):
+        for place in range(len(self.schedule.changes)):
             for delay in LADDER:
-                kept = self.schedule.perturbations
-                if kept[place].delay is None or delay >= (kept[place].delay or 0):
+                kept = self.schedule.changes
+                if delay >= _delay(kept[place]):
                     break
-                shorter = kept[place].model_copy(update={"delay": delay})
+                key = "delay" if isinstance(kept[place], Perturbation) else "lasts"
+                shorter = kept[place].model_copy(update={key: delay})
                 aimed = (*kept[:place], shorter, *kept[place + 1 :])
                 if self._breaks(self.scenario, Schedule(self.schedule.seed, aimed)):
                     break
@@ -176,19 +177,34 @@ def ddmin(items: Sequence[_T], breaks: Callable[[Sequence[_T]], bool]) -> list[_
     return kept
 
 
-def _near(one: Perturbation, share: float) -> Iterator[dict[str, Any]]:
-    """Where a perturbation may be by now: as many places from the start in share, and those around."""
-    key = "tie" if one.tie is not None else "number"
-    number = one.tie if one.tie is not None else one.number
+def _delay(one: Change) -> int:
+    """How long it holds something up, or lasts."""
+    return (one.delay if isinstance(one, Perturbation) else one.lasts) or 0
+
+
+def _near(one: Change, share: float) -> Iterator[dict[str, Any]]:
+    """Where a change may be by now: as many places from the start in share, and those around."""
+    if isinstance(one, Perturbation):
+        number = one.tie if one.tie is not None else one.number
+        if one.of is not None:
+            yield {"of": None}
+    else:
+        number = one.after.write if one.after is not None else None
     if number is None:
         return
-    if one.of is not None:
-        yield {"of": None}
     middle = max(round(number * share), 1)
     for away in range(AIMS):
         for there in dict.fromkeys((middle + away, middle - away)):
             if there >= 1 and there != number:
-                yield {key: there}
+                yield renumbered(one, there)
+
+
+def renumbered(one: Change, number: int) -> dict[str, Any]:
+    """Return what of a change says where it is, with another number."""
+    if isinstance(one, Perturbation):
+        return {"tie" if one.tie is not None else "number": number}
+    assert one.after is not None
+    return {"after": one.after.model_copy(update={"write": number})}
 
 
 def _halves(time: int) -> Iterator[int]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.plain import rows
-from sim.experiment.exploring import Points
+from sim.experiment.exploring import Change, Points, changes_of
 from sim.report.numbers import write
+from sim.scenario.faults import PlannedFault
 from sim.scenario.properties import Perturbation
 from sim.units import format_duration
 
@@ -29,8 +30,10 @@ def progress_line(seen: Progressing) -> str:
     return f"{seen.runs} runs, {seen.rate:.0f} a second; {seen.states} abstract states; {broken}"
 
 
-def described(one: Perturbation) -> str:
-    """Return what a perturbation does, in words."""
+def described(one: Change) -> str:
+    """Return what a change does, in words."""
+    if not isinstance(one, Perturbation):
+        return _failure(one)
     late = format_duration(one.delay or 0)
     nth = "each" if one.number is None else f"{_ordinal(one.number)}"
     if one.tie is not None:
@@ -48,6 +51,25 @@ def described(one: Perturbation) -> str:
     return f"{'the ' * (one.number is not None)}{nth} {stream} takes {late} longer"
 
 
+def _failure(one: PlannedFault) -> str:
+    """Return what a fault is, in words."""
+    after = one.after
+    when = ""
+    if after is not None:
+        wait = f"{format_duration(after.wait)} " if after.wait else ""
+        when = f"{wait}after the {_ordinal(after.write)} write of {after.controller}: "
+    lasts = f" for {format_duration(one.lasts)}" if one.lasts else ""
+    what = {
+        "kill": f"{one.target} is killed and is back after {format_duration(one.lasts or 0)}",
+        "cut": f"the connections of {one.target} break{lasts}",
+        "stop": f"{one.target} stands still{lasts}",
+        "drop": f"{one.target} are lost{lasts}",
+    }.get(one.verb, f"{one.verb} {one.target}{lasts}")
+    more = ", at a second API server" * one.to_other + ", and it lists anew" * one.gone
+    of = f" (of {one.of.controller})" if one.of.controller else ""
+    return f"{when}{what}{of}{more}"
+
+
 def _ordinal(number: int) -> str:
     ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
     return f"{number}{ending}"
@@ -58,7 +80,7 @@ def finding_lines(finding: Finding, strategy: str, file: str) -> list[str]:
     scenario, broken = finding.scenario, finding.broken
     about = f" ({broken.object})" if broken.object else ""
     workload = scenario.workload
-    parts = [_count(len(finding.without), "perturbation"), _count(workload.total, f"{workload.kind}")]
+    parts = [_count(len(finding.without), "change"), _count(workload.total, f"{workload.kind}")]
     controllers = sum(len(each.controllers) for each in scenario.operators)
     parts += [_count(controllers, "described controller")] if controllers else []
     lines = [
@@ -72,11 +94,11 @@ def finding_lines(finding: Finding, strategy: str, file: str) -> list[str]:
             f"     without it: {without or 'broken all the same, with these object numbers and this seed'}",
         ]
     if not finding.without:
-        lines.append("  It needs no perturbation: this seed breaks it by itself.")
+        lines.append("  It needs no change: this seed breaks it by itself.")
     plain = finding.plain
     if plain is not None and plain.mean is not None and plain.low is not None and plain.high is not None:
         lines.append(
-            f"  without any perturbation {round(plain.mean * plain.n)} of {plain.n} seeds break it: "
+            f"  without any change {round(plain.mean * plain.n)} of {plain.n} seeds break it: "
             f"{write(plain.mean, 'share')} (95% interval {write(plain.low, 'share')} to {write(plain.high, 'share')})"
         )
     return [*lines, f"  digest {finding.digest}; replay it: requeue run {file}"]
@@ -120,7 +142,7 @@ def story_of(finding: Finding) -> str:
 
     result, name = finding.result.only(1), object_of(finding)
     lines = [f"{finding.name}: {finding.broken.why} ({name})", ""]
-    lines += [f"- {described(one)}" for one in finding.scenario.perturbations]
+    lines += [f"- {described(one)}" for one in changes_of(finding.scenario)]
     lines += ["", *chronicle(result.requests, name)]
     if name in counts(result):
         told = story(result, name)
