@@ -53,6 +53,6 @@ def _lost(replication: Replication) -> list[tuple[str, int, str]]:
     for row in replication.losses:
         lost = dict(zip(LOSSES, row, strict=True))
         if lost["repaired_ns"] == -1:
-            why = f"{lost['by']} took away {lost['field']} of {lost['object']}, by {lost['of']}, unseen; it never came back"
+            why = f"{lost['by']} took away {lost['field']} of {lost['of']} unseen, and it never came back"
             found.append((str(lost["certificate"]), int(str(lost["lost_ns"])), why))
     return found
