@@ -128,7 +128,7 @@ def logged(logs: Iterable[Row]) -> Metrics:
     """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
     found: Counter[tuple[int, str]] = Counter()
     for verbosity, message in take(logs, LOGS, "verbosity", "message"):
-        found[verbosity, next((kind for kind, words in LINES.items() if words in message), "other")] += 1
+        found[max(verbosity, 0), next((kind for kind, words in LINES.items() if words in message), "other")] += 1
     return {f"logged.{level}.{kind}": count for (level, kind), count in sorted(found.items())}
 
 

@@ -43,7 +43,7 @@ _METHODS = {"create": "Post", "update": "Put", "delete": "Delete", "get": "Get"}
 class Reflects(Protocol):
     """An informer that has a watch on the link."""
 
-    def broken(self) -> None:
+    def broken(self, error: str) -> None:
         """Its watch, or what it asks for, has broken."""
 
 
@@ -128,7 +128,7 @@ class Link:
         for request in self._taken_off():
             request.fail(error)
         for reflector in self.reflectors:
-            reflector.broken()
+            reflector.broken(error)
 
     def _taken_off(self) -> list[BreakableRequest]:
         """What was under way; the server finds it cancelled."""
@@ -143,6 +143,11 @@ class Link:
         self._sim.call_in(lasts, self._heard)
         if lasts > NOTICED:
             self._sim.call_in(NOTICED, self._noticed)
+
+    def unheard(self, lasts: int) -> None:
+        """The server is silent, while its machine takes connections: a health check gives the present one up."""
+        if lasts > NOTICED and not self.server and not self.process.stopped:
+            self._sim.call_in(NOTICED, self.break_off, LOST_CONNECTION)
 
     def _noticed(self) -> None:
         if self._silent and not self.process.stopped:

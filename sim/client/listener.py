@@ -19,6 +19,10 @@ class Kept(Protocol):
         """All rows, in order."""
 
 
+ERROR = -1
+"""In place of a verbosity: the line is an error, which every process writes."""
+
+
 class ProcessListener(Protocol):
     """Listens to processes, and changes nothing. Rows are tuples, appended in the order in which things happen."""
 
@@ -39,4 +43,4 @@ class ProcessListener(Protocol):
         """A subject that was there, with its Secret, when the replication began."""
 
     def log(self, now: int, verbosity: int, controller: str, key: str, line: str, message: str) -> None:
-        """A line that the process logs where its --v is at least ``verbosity``."""
+        """A line that the process logs where its --v is at least ``verbosity``; ``ERROR``: at Error."""

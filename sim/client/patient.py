@@ -10,6 +10,7 @@ from typing import Any
 
 from sim.client.effects import Failure
 from sim.client.events import EventRecorder
+from sim.client.listener import ERROR
 from sim.client.process import Process
 from sim.cluster.objects import Write
 from sim.kernel.go import Burst, BurstThen
@@ -66,4 +67,4 @@ class PatientEventRecorder(EventRecorder):
 
     def _log(self, text: str) -> None:
         process = self._process
-        process.listener.log(process.sim.now, 0, self._component, self._event[1], "event.go:289", text)
+        process.listener.log(process.sim.now, ERROR, self._component, self._event[1], "event.go:289", text)

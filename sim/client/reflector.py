@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 
 from sim.client import writes
 from sim.client.informer import Informer
-from sim.client.link import DIAL_TIMEOUT, HOST, REFUSED, Link
+from sim.client.link import DIAL_TIMEOUT, HOST, REFUSED, UNEXPECTED_EOF, Link
+from sim.client.listener import ERROR
 from sim.client.process import Process
 from sim.cluster.messages import Later
 from sim.cluster.objects import Object
@@ -67,7 +68,9 @@ class Reflector(Informer):
         """Since when its cache has had no watch, in nanoseconds; -1 while it has one."""
 
     def begin(self) -> None:
-        """The first list and watch; a process that starts waits for it."""
+        """The first list and watch; a process that starts waits for it. A list has used a token."""
+        if self._sim.now and self._process.throttle is not None:
+            self._process.throttle.reserve(self._list_request, self._sim.now)
         self._link.reflectors.append(self)
         objects, self._place = self._cache_there.list(self.cache.kind)
         self._subscribe()
@@ -94,7 +97,7 @@ class Reflector(Informer):
 
     # What breaks, and what comes then.
 
-    def broken(self) -> None:
+    def broken(self, error: str) -> None:
         """The connection broke: the watch ends, or what is asked for fails."""
         asked, self._asks = self._asks, ""
         self._round += 1
@@ -102,9 +105,12 @@ class Reflector(Informer):
         if not self._watch.stopped:
             self._watch.stopped = True
             self.stale_since = self._sim.now
+            if error == UNEXPECTED_EOF:  # of a reset nothing is logged (net.IsProbableEOF)
+                text = f"Unexpected EOF during watch stream event decoding: {error}"
+                self._process.listener.log(self._sim.now, 0, "reflector", "", "streamwatcher.go:111", text)
             self._process.go.wake_in(self._link.handshake() if not self._link.refusal() else 0, self._connect)
         elif asked:
-            self._fails("unexpected EOF", listing=asked == "list")
+            self._fails(error, listing=asked == "list")
 
     def _connect(self) -> None:
         """Begin the watch where it stopped."""
@@ -220,4 +226,4 @@ class Reflector(Informer):
         described = process.server.api.kinds[kind]
         called = f'Get "https://{HOST}/apis/{described.api_version}/{described.plural}": {error}'
         text = f"k8s.io/client-go/informers/factory.go: Failed to watch *v1.{kind}: failed to list *v1.{kind}: {called}"
-        process.listener.log(process.sim.now, 0, "reflector", "", "reflector.go:148", text)
+        process.listener.log(process.sim.now, ERROR, "reflector", "", "reflector.go:148", text)

@@ -129,6 +129,7 @@ class Outages:
         """While who signs cannot: when they can again."""
         self.issuer_ready: list[Callable[[], None]] = []
         """Called, in order, when who signs can again."""
+        self._still_until = 0
         self._etcd_until = 0
         self._elected_at = -1
         self._cut: dict[InFlight, int] = {}  # requests whose client has gone: when, or -1 once etcd has them
@@ -161,6 +162,10 @@ class Outages:
         """Whether nobody listens at its port."""
         return self._sim.now < self.down_until
 
+    def stands_still(self, until: int) -> None:
+        """The server is stopped: it takes, computes and sends nothing before."""
+        self._still_until = max(self._still_until, until)
+
     def etcd_stands_still(self, until: int) -> None:
         """Nothing is committed before."""
         self._etcd_until = max(self._etcd_until, until)
@@ -187,8 +192,9 @@ class Outages:
     def admits(self, kind: str) -> int | Later:
         """How long a list or watch is held that arrives now, or the answer that it gets."""
         now = self._sim.now
-        if now < self.serves_from:
-            return self.serves_from - now
+        held = max(self.serves_from, self._still_until) - now
+        if held > 0:
+            return held
         return self._unknown() if now < self._paths_from and self._is_custom(kind) else 0
 
     def _is_custom(self, kind: str) -> bool:
@@ -208,9 +214,10 @@ class Outages:
         if self._cut.pop(request, None) is not None:
             self._passed.discard(request)
             return LOST
-        if now < max(self.down_until, self.serves_from):
-            # Of a client outside of any process: it tries until it is heard. Others are told at once.
-            return max(self.down_until, self.serves_from) - now
+        # While it is down only clients outside of any process come here: they try until they are heard.
+        held = max(self.down_until, self.serves_from, self._still_until) - now
+        if held > 0:
+            return held
         write = request.send.write
         if now < self._paths_from and self._is_custom(write.kind):
             return self._unknown()
@@ -267,6 +274,8 @@ class Outages:
     def on_decide(self, request: InFlight) -> Outcome:
         """A request has computed, and what it writes is with etcd since ``request.before``."""
         now = self._sim.now
+        if now < self._still_until:
+            return self._still_until - now
         cut = self._cut.get(request)
         if cut is not None:
             if cut < 0 or cut < now - request.before:
@@ -324,7 +333,7 @@ class Outages:
     def on_publish(self, watch: Watch, event: WatchEvent) -> int:
         """An event is about to be sent; none overtakes another that is held."""
         now = self._sim.now
-        held = 0
+        held = max(self._still_until - now, 0)
         for rule in self._of("watch"):
             if rule.befalls(rule.fits_event(watch, event)):
                 if rule.fault.verb == "drop":

@@ -115,7 +115,7 @@ DUPLICATES = (
 
 LOGS = (
     "time_ns",
-    "verbosity",  # int: written where the process's --v is at least this
+    "verbosity",  # int: written where the process's --v is at least this; -1: an error
     "controller",  # str
     "key",  # str
     "line",  # str: source file and line, such as controller.go:162

@@ -22,12 +22,12 @@ _TIME, _LINE, _MESSAGE, _VERBOSITY = (LOGS.index(name) for name in ("time_ns", "
 def lines(rows: Iterable[tuple[Any, ...]], verbosity: int, epoch_ns: int = EPOCH * 1_000_000_000) -> Iterator[str]:
     """Yield the lines, without newline, that a process started with ``--v=verbosity`` writes.
 
-    ``rows`` have the columns ``LOGS``; ``epoch_ns`` is the Unix time of their start in nanoseconds. Every line has
-    severity I: cert-manager logs a conflict at Info.
+    ``rows`` have the columns ``LOGS``; ``epoch_ns`` is the Unix time of their start in nanoseconds. Conflicts are Info.
     """
     start = datetime.fromtimestamp(epoch_ns // 1_000_000_000, UTC)
     fraction = epoch_ns % 1_000_000_000
     for row in rows:
         if row[_VERBOSITY] <= verbosity:
             time = start + timedelta(microseconds=(fraction + row[_TIME]) // 1000)
-            yield f"I{time:%m%d %H:%M:%S.%f} {PID:7d} {row[_LINE]}] {row[_MESSAGE]}"
+            severity = "E" if row[_VERBOSITY] < 0 else "I"
+            yield f"{severity}{time:%m%d %H:%M:%S.%f} {PID:7d} {row[_LINE]}] {row[_MESSAGE]}"

@@ -98,8 +98,8 @@ class PlannedFault(Part):
     )
     stop: str | None = Field(
         default=None,
-        description="it stands still for lasts (SIGSTOP, SIGCONT): etcd, leader, a process, issuer (who signs cannot), "
-        "watch-cache (of a second API server). Default: not this",
+        description="it stands still for lasts (SIGSTOP, SIGCONT): api-server, etcd, leader, a process, issuer (who "
+        "signs cannot), watch-cache (of a second API server). Default: not this",
     )
     cut: str | None = Field(
         default=None,
@@ -271,7 +271,7 @@ def _targets(verb: str, processes: list[str], *, replicated: bool) -> list[str]:
         case "kill":
             return [API_SERVER, ETCD, *leader, *processes]
         case "stop":
-            return list(dict.fromkeys([ETCD, WATCH_CACHE, ISSUER, *leader, *processes]))
+            return list(dict.fromkeys([API_SERVER, ETCD, WATCH_CACHE, ISSUER, *leader, *processes]))
         case "cut" | "skew":
             return [*leader, *processes]
         case _:

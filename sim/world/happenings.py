@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sim.client.breakable import breakable
-from sim.client.link import Link, Network
+from sim.client.link import UNEXPECTED_EOF, Link, Network
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.kinds import Kind
 from sim.cluster.listener import Listener
@@ -139,7 +139,11 @@ class Happenings:
     def _stop(self, fault: PlannedFault) -> None:
         assert fault.lasts is not None
         until = self._sim.now + fault.lasts
-        if fault.target == ETCD:
+        if fault.target == API_SERVER:
+            self.outages.stands_still(until)
+            for each in self._network.links.values():
+                each.unheard(fault.lasts)
+        elif fault.target == ETCD:
             self.outages.etcd_stands_still(until)
         elif fault.target == WATCH_CACHE:
             other = self.outages.caches[1]
@@ -181,7 +185,7 @@ class Happenings:
         if fault.silent:
             link.fall_silent(lasts)
         else:
-            link.break_off(refused_until=self._sim.now + lasts if lasts else 0)
+            link.break_off(UNEXPECTED_EOF, self._sim.now + lasts if lasts else 0)
 
     def _message(self, fault: PlannedFault) -> None:
         rule = self.outages.rule(fault)

@@ -8,6 +8,7 @@ from sim.client.cache import Cache
 from sim.client.conditions import condition
 from sim.client.controller import Controller
 from sim.client.effects import Failure
+from sim.client.listener import ERROR
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
@@ -104,13 +105,15 @@ class CertManagerController(Controller):
         """cert-manager's line for a failed item: Info for a conflict, an error otherwise."""
         release = self.release
         message = result.message.replace('"', '\\"')
-        prefix = f"cert-manager/{self.name}: " if release.conflict_line_names_key else ""
-        about = f' key="default/{key}"' if release.conflict_line_names_key else ""
+        prefix, about = "", ' logger="cert-manager.controller"'
+        if release.conflict_line_names_key:
+            prefix, about = f"cert-manager/{self.name}: ", f' key="default/{key}"'
         if isinstance(result, Response) and result.stale:
             verbosity = 0 if self.scenario.log.conflict_level == "info" else 4
-            text = "re-queuing item due to optimistic locking on resource"
             line = "controller.go:162" if release.conflict_line_names_key else "controller.go:150"
+            text = f'"{prefix}re-queuing item due to optimistic locking on resource"{about} error="{message}"'
         else:
-            verbosity, text = 0, "re-queuing item due to error processing"
+            verbosity = ERROR
             line = "controller.go:167" if release.conflict_line_names_key else "controller.go:155"
-        self.log(verbosity, key, line, f'"{prefix}{text}"{about} error="{message}"')
+            text = f'"{prefix}re-queuing item due to error processing" err="{message}"{about}'
+        self.log(verbosity, key, line, text)

@@ -44,6 +44,9 @@ def settled(certificate: Object) -> bool:
     return ready(certificate) and not is_true(status, "Issuing") and not (status or {}).get("nextPrivateKeySecretName")
 
 
+OTHER_INFORMERS = ("Order", "Challenge", "Issuer", "ClusterIssuer", "Pod", "Service", "Ingress")
+"""What cert-manager's process lists as well when it starts: each list uses a token of its bucket."""
+
 SUBJECT = Subject(
     kind="Certificate",
     ready=ready,
@@ -125,6 +128,9 @@ class CertManagerPopulation:
     def _work(self, process: Process) -> None:
         parts = [part for part in PARTS if part not in self._apart]
         manager = binary(process, self.release, parts, self._outside if "issuer" in parts else None)
+        if process.link is not None and process.throttle is not None and self._sim.now:
+            for kind in OTHER_INFORMERS:
+                process.throttle.reserve(writes.get(kind, ""), self._sim.now)
         manager.start()
         self._leading = manager
         self._managers.append(manager)

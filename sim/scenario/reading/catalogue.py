@@ -16,6 +16,7 @@ GROUPS = {
     "claims": "Claims",
     "contention": "Contention",
     "operators": "Operators",
+    "faults": "Faults",
     "recorded": "Recorded",
 }
 """Group to heading, in the order of the list; a group is the folder below scenarios/, or the file's name."""
