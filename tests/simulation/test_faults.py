@@ -194,7 +194,9 @@ def test_an_event_sender_that_is_not_heard_sends_nothing_for_a_while() -> None:
 
 
 def test_what_the_server_says_later_to_is_sent_again_by_the_client() -> None:
-    found = run("{at: 0s, refuse: requests, of: {kind: Certificate, subresource: status}, times: 5, retry_after: 2s}", 10)
+    found = run(
+        "{at: 0s, refuse: requests, of: {kind: Certificate, subresource: status}, times: 5, retry_after: 2s}", 10
+    )
     assert codes(found)[429] == 5
     assert logged(found, "error processing") == 0
 
