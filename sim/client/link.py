@@ -46,6 +46,9 @@ class Reflects(Protocol):
     def broken(self, error: str) -> None:
         """Its watch, or what it asks for, has broken."""
 
+    def ended(self) -> None:
+        """The server has ended its watch."""
+
 
 class Link:
     """All connections of one process. Whatever is under way when they break fails."""
@@ -129,6 +132,11 @@ class Link:
             request.fail(error)
         for reflector in self.reflectors:
             reflector.broken(error)
+
+    def end_watches(self) -> None:
+        """The server ends all watches in good order."""
+        for reflector in self.reflectors:
+            reflector.ended()
 
     def _taken_off(self) -> list[BreakableRequest]:
         """What was under way; the server finds it cancelled."""

@@ -112,6 +112,13 @@ class Reflector(Informer):
         elif asked:
             self._fails(error, listing=asked == "list")
 
+    def ended(self) -> None:
+        """The server ended the watch: it is begun again at once."""
+        if self._watch is not None and not self._watch.stopped:
+            self._watch.stopped = True
+            self.stale_since = self._sim.now
+            self._process.go.wake_in(0, self._connect)
+
     def _connect(self) -> None:
         """Begin the watch where it stopped."""
         error = self._link.refusal()

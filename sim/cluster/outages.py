@@ -35,6 +35,10 @@ REQUEST_TIMEOUT = 34 * SECOND
 TIMED_OUT = "Timeout: request did not complete within requested timeout - context deadline exceeded"
 CANCELLED = "context canceled"
 LEADER_LOST = "etcdserver: request timed out, possibly due to previous leader failure"
+ETCD_GONE = (
+    'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: '
+    'dial tcp 127.0.0.1:2379: connect: connection refused"'
+)
 WEBHOOK_TIMEOUT = 10 * SECOND
 """timeoutSeconds of cert-manager's webhook (its chart in 1.12)."""
 WEBHOOK = 'failed calling webhook "webhook.cert-manager.io": failed to call webhook: Post '
@@ -131,6 +135,7 @@ class Outages:
         """Called, in order, when who signs can again."""
         self._still_until = 0
         self._etcd_until = 0
+        self._etcd_down_until = 0
         self._elected_at = -1
         self._cut: dict[InFlight, int] = {}  # requests whose client has gone: when, or -1 once etcd has them
         self._passed: set[InFlight] = set()  # requests that all rules have been applied to
@@ -185,6 +190,18 @@ class Outages:
                 fails = fails or rule.fault.verb == "refuse"
         return late, fails
 
+    def etcd_down(self, until: int) -> None:
+        """etcd is killed and is back then: what is with it fails, stored or not, and all else fails at once.
+
+        The server's watch cache has lost its own watch: it ends all watches and answers none until it has listed anew.
+        """
+        self._elected_at = self._sim.now
+        self._etcd_down_until = max(self._etcd_down_until, until)
+
+    def etcd_back(self) -> None:
+        """etcd is there again, and the watch cache has listed: it knows no history."""
+        self.caches[0].forget()
+
     def gone(self, request: InFlight) -> None:
         """The client of a request under way does not wait for it any more."""
         self._cut[request] = self._sim.now
@@ -195,6 +212,8 @@ class Outages:
         held = max(self.serves_from, self._still_until) - now
         if held > 0:
             return held
+        if now < self._etcd_down_until:
+            return Later(429, "TooManyRequests", "storage is (re)initializing", SECOND)
         return self._unknown() if now < self._paths_from and self._is_custom(kind) else 0
 
     def _is_custom(self, kind: str) -> bool:
@@ -285,11 +304,14 @@ class Outages:
                 self._cut[request] = -1
                 return UNANSWERED
         if now - request.before <= self._elected_at <= now and request not in self._timed_out:
-            lost = Response(500, "InternalError", None, False, messages.plain, LEADER_LOST)
+            down = now < self._etcd_down_until
+            lost = Response(500, "InternalError", None, False, messages.plain, ETCD_GONE if down else LEADER_LOST)
             if self._draw() < 0.5:
                 return lost
             self._timed_out.add(request)
             self._sim.after(request.back, request.arrive, lost)
+        if now < self._etcd_down_until and request not in self._timed_out:
+            return Response(500, "InternalError", None, False, messages.plain, ETCD_GONE)
         if now < self._etcd_until:
             return self._held(request, now)
         if request in self._timed_out:

@@ -93,8 +93,8 @@ class PlannedFault(Part):
 
     kill: str | None = Field(
         default=None,
-        description="SIGKILL: api-server, etcd (its leader: another member is elected), leader (the replica that "
-        "leads), controllers or an operator; started again after lasts. Default: not this",
+        description="SIGKILL: api-server, etcd (with lasts its only member, without the leader of several), leader "
+        "(the replica that leads), controllers or an operator; started again after lasts. Default: not this",
     )
     stop: str | None = Field(
         default=None,

@@ -41,6 +41,7 @@ class Happenings:
         self._network: Network
         self._server: Server
         self._populations: Sequence[Population] = ()
+        self._draw = simulation.streams.uniform("faults", "election")
         self._points: list[list[Any]] = []  # faults that wait for a write, and how many are to come before
 
     def network(self, server: Server) -> Network:
@@ -112,9 +113,7 @@ class Happenings:
         if fault.target == API_SERVER:
             self._kill_server(lasts)
         elif fault.target == ETCD:
-            low, high = ELECTION
-            drawn = low + round((high - low) * self._sim.streams.uniform("faults", "election")())
-            self.outages.etcd_elects(self._sim.now + (fault.lasts if fault.lasts is not None else drawn))
+            self._kill_etcd(fault.lasts)
         else:
             link = self._named(fault.target)
             if link is not None:
@@ -123,6 +122,19 @@ class Happenings:
                 for population in self._populations:
                     if population.kill(link.name, lasts):
                         break
+
+    def _kill_etcd(self, lasts: int | None) -> None:
+        """One member that is down for ``lasts``; without, the leader of several."""
+        now = self._sim.now
+        if lasts is None:
+            low, high = ELECTION
+            self.outages.etcd_elects(now + low + round((high - low) * self._draw()))
+            return
+        self.outages.etcd_down(now + lasts)
+        self._sim.call_in(lasts, self.outages.etcd_back)
+        for link in self._network.links.values():
+            if not link.process.stopped:
+                link.end_watches()
 
     def _kill_server(self, lasts: int) -> None:
         if self.outages.down:

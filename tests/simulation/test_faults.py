@@ -47,6 +47,7 @@ EVERY_KIND = {
     "kill api-server": "{at: 5s, kill: api-server, lasts: 3s}",
     "kill api-server often": "{every: {mean: 8s}, until: 60s, kill: api-server, lasts: 1s}",
     "kill etcd": "{every: {mean: 5s}, until: 60s, kill: etcd}",
+    "kill etcd for a while": "{at: 5s, kill: etcd, lasts: 3s}",
     "kill controllers": "{every: {mean: 5s}, until: 60s, kill: controllers, lasts: 1s}",
     "kill at a point": "{after: {controller: key-manager, write: 2, kind: Certificate}, kill: controllers}",
     "stop api-server": "{at: 5s, stop: api-server, lasts: 4s}",
@@ -119,6 +120,14 @@ def test_etcd_that_stands_still_is_a_pause_and_nothing_more() -> None:
     assert 60 <= len(answered(found, 12, 13)) <= 110
     assert logged(found, "error processing") == logged(run("", 50), "error processing")
     assert codes(found)[504] == 0
+    assert settled(found)
+
+
+def test_without_its_etcd_a_server_fails_writes_at_once_and_ends_watches() -> None:
+    found = run("{at: 8s, kill: etcd, lasts: 3s}", 50)
+    refused = [row for row in found.requests if row[_R["code"]] == 500]
+    assert 40 <= len(refused) <= 70
+    assert all(7.9 * SECOND < row[_R["decided_ns"]] < 11.1 * SECOND for row in refused)
     assert settled(found)
 
 
