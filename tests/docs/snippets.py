@@ -15,10 +15,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+WIDTH = 100
+"""Columns of what a page shows of an output; longer lines are wrapped."""
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^<!-- runs(?:: (?P<file>[^ ]+))? -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 
@@ -55,8 +58,9 @@ def run_page(page: Path, folder: Path, *, mend: bool = False) -> int:
             for command, printed in commands(snippet.text):
                 output = printed_by(command, folder)
                 if mend and not matches(printed, output):
-                    whole = page.read_text("utf-8")
-                    page.write_text(whole.replace(printed, beginning(printed, output)), "utf-8")
+                    for each in page.parent.glob(f"{page.stem}*.md"):  # it and its translations
+                        text = each.read_text("utf-8")
+                        each.write_text(text.replace(printed, beginning(printed, output)), "utf-8")
                     continue
                 where = f"{page.name}:{snippet.line}"
                 assert matches(printed, output), (
@@ -85,12 +89,23 @@ def printed_by(command: str, folder: Path) -> str:
 
 
 def beginning(printed: str, output: str) -> str:
-    """Return as many lines of the output as a page shows before its last line, ``...``; raises where it has none."""
+    """Return the first line of an output, wrapped, where a page shows a beginning before a last line ``...``.
+
+    Raises ``ValueError`` where the page shows something else.
+    """
     *shown, last = printed.rstrip().split("\n")
     if last != "..." or not shown:
         raise ValueError(f"this does not end in a line with ... alone, so it cannot be written again:\n{printed}")
-    lines = [line.rstrip() for line in output.strip().split("\n")[: len(shown)]]
-    return printed.replace("\n".join([*shown, last]), "\n".join([*lines, last]))
+    first = output.strip().partition("\n")[0]
+    return printed.replace("\n".join([*shown, last]), "\n".join([wrapped(first), last]))
+
+
+def wrapped(output: str) -> str:
+    """Return an output with long lines wrapped, as a page shows them."""
+    return "\n".join(
+        "\n".join(textwrap.wrap(line, WIDTH, break_on_hyphens=False)) if len(line) > WIDTH else line
+        for line in output.split("\n")
+    )
 
 
 def matches(printed: str, output: str) -> bool:
@@ -98,7 +113,8 @@ def matches(printed: str, output: str) -> bool:
     if not printed.strip():
         return True
     pattern = ".*".join(re.escape(part) for part in re.sub(r"[ \t]+$", "", printed.strip(), flags=re.M).split("..."))
-    return re.fullmatch(pattern, re.sub(r"[ \t]+$", "", output.strip(), flags=re.M), re.S) is not None
+    plain = re.sub(r"[ \t]+$", "", output.strip(), flags=re.M)
+    return any(re.fullmatch(pattern, text, re.S) is not None for text in (plain, wrapped(plain)))
 
 
 def main() -> None:

@@ -38,6 +38,9 @@ def test_commands_are_told_from_what_they_print():
 
 
 def test_the_beginning_of_an_output_is_written_again():
-    assert beginning("old\nlines\n...\n", "new\nones \nand more\n") == "new\nones\n...\n"
+    assert (
+        beginning("old\nlines\n...\n", f"{30 * 'long '}\nand more\n")
+        == f"{20 * 'long '}".rstrip() + f"\n{10 * 'long '}".rstrip() + "\n...\n"
+    )
     with pytest.raises(ValueError, match="alone"):
         beginning("... in the middle\n", "new\n")
