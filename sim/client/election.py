@@ -20,14 +20,14 @@ from sim.units import SECOND
 
 ACTOR = "leader-election"
 LEASE = "cert-manager-controller"
-_CALLED = f"kube-system/{LEASE}"
+"""cert-manager's."""
 JITTER = 1.2
 """leaderelection.JitterFactor, of the tries to acquire."""
 
 
-def first_lease(holder: str, settings: LeaderElection, now_s: int) -> Write:
+def first_lease(lease: str, holder: str, settings: LeaderElection, now_s: int) -> Write:
     """The creation of the Lease that a replica holds which was there before."""
-    return writes.create("Lease", LEASE, {"spec": _spec(holder, settings, now_s, now_s, 0)}, manager=ACTOR)
+    return writes.create("Lease", lease, {"spec": _spec(holder, settings, now_s, now_s, 0)}, manager=ACTOR)
 
 
 def _spec(holder: str, settings: LeaderElection, renewed: int, acquired: int, transitions: int) -> dict[str, Any]:
@@ -46,12 +46,15 @@ class Elector:
     def __init__(
         self,
         process: Process,
+        lease: str,
         settings: LeaderElection,
         elected: Callable[[], None],
         lost: Callable[[], object],
     ) -> None:
         self._process = process
         self._sim = process.sim
+        self._lease = lease
+        self._called = f"kube-system/{lease}"
         self._settings = settings
         self._elected, self._lost = elected, lost
         self._draw = process.streams.uniform(process.name, "election")
@@ -68,7 +71,7 @@ class Elector:
             self._elected()
             self._wait(round(self._settings.retry_period * self._draw()), self._renew)
         else:
-            self._log("leaderelection.go:245", f"attempting to acquire leader lease {_CALLED}...")
+            self._log("leaderelection.go:245", f"attempting to acquire leader lease {self._called}...")
             self._wait(round(self._settings.retry_period * (1 + JITTER) * self._draw()), self._try)
 
     def _wait(self, wait: int, then: Callable[[], None]) -> None:
@@ -79,7 +82,7 @@ class Elector:
         self._try()
 
     def _try(self) -> None:
-        self._request(Get(writes.get("Lease", LEASE), ""), self._read)
+        self._request(Get(writes.get("Lease", self._lease), ""), self._read)
 
     def _request(self, send: Send, then: Callable[[Any], None]) -> None:
         process = self._process
@@ -92,7 +95,7 @@ class Elector:
         lease: Object | None = answer.object
         now_s = (self._sim.epoch + self._sim.now + self._process.skew) // SECOND
         if answer.code == 404:
-            self._request(Send(first_lease(self._process.name, self._settings, now_s), ""), self._written)
+            self._request(Send(first_lease(self._lease, self._process.name, self._settings, now_s), ""), self._written)
             return
         if lease is None or answer.code >= 400:
             self._failed()
@@ -120,8 +123,8 @@ class Elector:
             self._version, self._seen_at = answer.object.resource_version, self._sim.now
         if not self.leads:
             self.leads = True
-            self._log("leaderelection.go:255", f"successfully acquired lease {_CALLED}")
-            self._events.event("Lease", LEASE, "", "LeaderElection", f"{self._process.name} became leader")
+            self._log("leaderelection.go:255", f"successfully acquired lease {self._called}")
+            self._events.event("Lease", self._lease, "", "LeaderElection", f"{self._process.name} became leader")
             self._elected()
         self._wait(self._settings.retry_period, self._renew)
 
@@ -135,7 +138,7 @@ class Elector:
             self._wait(max(self._deadline - self._sim.now, 0), self._give_up)
 
     def _give_up(self) -> None:
-        self._log("leaderelection.go:280", f"failed to renew lease {_CALLED}: timed out waiting for the condition")
+        self._log("leaderelection.go:280", f"failed to renew lease {self._called}: timed out waiting for the condition")
         self._log("controller.go:202", '"cert-manager/controller: leader election lost"')
         self._lost()
 

@@ -60,3 +60,7 @@ class Surroundings:
     """What the processes of controllers are built from."""
     breaks: Breaks | None = None
     """What may break between processes and server; None where there are no faults."""
+
+    def heard_in(self) -> int:
+        """Nanoseconds until a process that starts now finds the server: it waits with whatever it does."""
+        return 0 if self.breaks is None else self.breaks.outages.heard_in()

@@ -167,6 +167,13 @@ class Outages:
         """Whether nobody listens at its port."""
         return self._sim.now < self.down_until
 
+    def heard_in(self) -> int:
+        """Nanoseconds until a process that starts now is answered; asked again then."""
+        now = self._sim.now
+        if now < self.down_until:
+            return self.down_until - now + 1
+        return max(self.serves_from - now, self._still_until - now, 0)
+
     def stands_still(self, until: int) -> None:
         """The server is stopped: it takes, computes and sends nothing before."""
         self._still_until = max(self._still_until, until)

@@ -155,8 +155,11 @@ def _of_certificates(scenario: Scenario) -> _Found:
             why = f"{scenario.preset} leaves limiting to the server's priority and fairness; set client.throttle: true"
         for key in (*_BUCKET, "client.read_after_wait"):
             yield key, why
-    if not scenario.controllers.restarts:
+    kills = any(fault.verb == "kill" for fault in scenario.faults)
+    if not scenario.controllers.restarts and not kills:
         yield "controllers.restart_takes", "controllers.restarts names no restart"
+    if scenario.controllers.replicas == 1:
+        yield "controllers.leader_election", "there is one replica, which needs no lease"
     if all(options.retry is not None for _, options in _options(scenario)):
         for key in Retry.model_fields:
             if key != "limit":  # approver and issuers take it over

@@ -51,6 +51,26 @@ class LeaderElection(Part):
         return self
 
 
+class ManagerElection(LeaderElection):
+    """Of an operator's replicas one works, who holds a Lease: controller-runtime's defaults (pkg/manager)."""
+
+    lease_duration: Duration = Field(
+        default=15 * SECOND,
+        gt=0,
+        description="so long after the last renewal it saw another replica takes the lease. Default: as there",
+    )
+    renew_deadline: Duration = Field(
+        default=10 * SECOND,
+        gt=0,
+        description="a leader that could not renew for so long exits. Default: controller-runtime's",
+    )
+    retry_period: Duration = Field(
+        default=2 * SECOND,
+        gt=0,
+        description="between tries to renew, and, times 1 to 2.2, to acquire. Default: controller-runtime's",
+    )
+
+
 class Often(Part):
     """At Poisson times."""
 

@@ -348,7 +348,8 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _faults_fit(self) -> Scenario:
-        wrong = wrong_faults(self.faults, self.process_names(), replicated=self.controllers.replicas > 1)
+        replicated = self.controllers.replicas > 1 or any(each.leader_election for each in self.operators)
+        wrong = wrong_faults(self.faults, self.process_names(), replicated=replicated)
         if wrong:
             raise Impossible(*wrong)
         return self

@@ -9,6 +9,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from sim.scenario.contention import Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expressions import compiled, template
+from sim.scenario.faults import ManagerElection
 from sim.scenario.kinds import unknown_kind
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
@@ -339,7 +340,10 @@ class OperatorSettings(Part):
         "Default: the latest",
     )
     replicas: int = Field(
-        default=1, ge=1, le=10, description="processes at work at once, without leader election. Default: one"
+        default=1, ge=1, le=10, description="processes; all at work at once without leader_election. Default: one"
+    )
+    leader_election: ManagerElection | None = Field(
+        default=None, description="the one replica works that holds a lease. Default: none"
     )
     queue: Literal["fifo", "priority"] | None = Field(
         default=None,

@@ -12,6 +12,7 @@ from sim.client.standard import STANDARD
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
+from sim.scenario.faults import CONTROLLERS, LEADER
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.scenario.workload import is_own
@@ -50,7 +51,8 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     figures = _requests(replication.requests)
     phases = _phases(replication.requests)
     figures.update({f"phase.{phase}": count for phase, count in phases.counts.items()})
-    since = max(scenario.controllers.restarts, default=0)
+    kills = [fault.at for fault in scenario.faults if fault.target in {CONTROLLERS, LEADER} and fault.verb == "kill"]
+    since = max([*scenario.controllers.restarts, *(at for at in kills if at is not None)], default=0)
     reconciles: Sequence[Row] = replication.reconciles
     objects: list[Row] = replication.objects
     passes = Counter(row[_C["controller"]] for row in reconciles if row[_C["started_ns"]] >= since)

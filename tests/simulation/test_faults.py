@@ -228,3 +228,29 @@ def test_without_faults_a_process_is_built_of_the_plain_parts() -> None:
     assert manager.process.link is None
     assert manager.process.send == world.server.receive
     assert not world.server.faulty
+
+
+def test_a_process_that_starts_while_the_server_is_down_waits_for_it() -> None:
+    found = run("{at: 4s, kill: api-server, lasts: 5s}\n{at: 5s, kill: controllers}", 20)
+    own = [row for row in found.requests if row[_R["actor"]].startswith("certificate")]
+    assert not [row for row in own if 5 * SECOND < row[_R["asked_ns"]] < 9.7 * SECOND]
+    assert settled(found)
+
+
+def test_a_replica_of_an_operator_takes_the_lease() -> None:
+    """controller-runtime's defaults: 15, 10 and 2 s."""
+    operator = (
+        "{name: op, replicas: 2, leader_election: {}, controllers: [{name: one, for: Widget, "
+        "steps: [{when: \"!('Ready' in holds)\", do: [{status: {conditions: {Ready: {}}}}]}]}]}"
+    )
+    text = (
+        "name: x\nkinds: {Widget: {}}\nuntil: {at_most: 2m}\n"
+        "workload: {kind: Widget, objects: 40, arrival: {rate: 1/s}}\n"
+        f"operators:\n  - {operator}\nfaults:\n  - {{at: 5s, kill: leader, lasts: 1h}}\n"
+    )
+    found = replicate(load(text), 0)
+    own = sorted(row[_R["decided_ns"]] / SECOND for row in found.requests if row[_R["actor"]] == "one")
+    gap = max(later - at for at, later in pairwise(own))
+    assert 12 < gap < 21
+    assert logged(found, "successfully acquired lease kube-system/op") == 1
+    assert settled(found)

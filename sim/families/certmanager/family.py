@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sim.client import writes
 from sim.client.conditions import is_true
-from sim.client.election import Elector, first_lease
+from sim.client.election import LEASE, Elector, first_lease
 from sim.client.manager import Manager
 from sim.client.process import Process
 from sim.client.surroundings import Surroundings
@@ -89,7 +89,7 @@ class CertManagerPopulation:
         self._replicas: dict[str, Process] = {}  # the latest run of each replica of the main process
         self._leading: CertManager | None = None
         if scenario.controllers.replicas > 1:
-            lease = first_lease(CONTROLLERS, scenario.controllers.leader_election, self._sim.unix_seconds)
+            lease = first_lease(LEASE, CONTROLLERS, scenario.controllers.leader_election, self._sim.unix_seconds)
             surroundings.server.api.handle(lease, self._sim.unix_seconds)
         for name in scenario.process_names():
             if name == CONTROLLERS or name.startswith(f"{CONTROLLERS}-"):
@@ -107,6 +107,10 @@ class CertManagerPopulation:
 
     def _start_process(self, name: str, *, leads: bool = False) -> None:
         """Start a replica of the main process: alone it works at once, of several the one that holds the Lease."""
+        wait = self._surroundings.heard_in()
+        if wait:
+            self._sim.call_in(wait, self._start_process, name)
+            return
         scenario = self._surroundings.scenario
         client = scenario.client
         throttled = self.release.throttled if client.throttle is None else client.throttle
@@ -119,6 +123,7 @@ class CertManagerPopulation:
         else:
             elector = Elector(
                 process,
+                LEASE,
                 scenario.controllers.leader_election,
                 elected=lambda: self._work(process),
                 lost=lambda: self.kill(name, 0),
@@ -137,6 +142,10 @@ class CertManagerPopulation:
 
     def _start_apart(self, part: str) -> None:
         """Start a process of its own for the approver or the built-in issuers, with luck of its own."""
+        wait = self._surroundings.heard_in()
+        if wait:
+            self._sim.call_in(wait, self._start_apart, part)
+            return
         client = self._apart[part]
         streams = self._sim.streams.of(f"process/{part}")
         process = Process(self._surroundings, OneBucket(client.qps, client.burst), name=part, streams=streams)

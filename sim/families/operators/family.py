@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from sim.client.election import Elector, first_lease
 from sim.client.manager import Manager
+from sim.client.process import Process
 from sim.client.surroundings import Surroundings
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
@@ -21,6 +23,7 @@ from sim.families.operators.views import Seen
 from sim.families.otherwriter import OtherWriter, OtherWriters, change_of
 from sim.scenario.expressions import compiled, template
 from sim.scenario.model import Scenario
+from sim.scenario.operators import OperatorSettings
 from sim.scenario.workload import Writer
 
 READY = "'Ready' in holds"
@@ -56,7 +59,8 @@ class OperatorsPopulation:
             self._writers = OtherWriters(surroundings, writers)
             self.created.append(self._writers.created)
         self._managers: list[Manager] = []
-        self._programs: dict[str, tuple[Program, int]] = {}
+        self._programs: dict[str, tuple[Program, OperatorSettings]] = {}
+        self._processes: dict[str, Process] = {}  # the latest run of each program
         for program in programs(operators):
             self._managers.append(program.start(surroundings))
         for settings in scenario.operators:
@@ -64,25 +68,54 @@ class OperatorsPopulation:
             for replica in range(settings.replicas):
                 name = settings.name if not replica else f"{settings.name}-{replica + 1}"
                 program = Program(name, controllers, settings.client, settings.name, settings.queue)
-                self._programs[name] = (program, settings.restart_takes)
-                self._start(program)
+                self._programs[name] = (program, settings)
+                if settings.leader_election is not None and not replica:
+                    now_s = self._sim.unix_seconds
+                    surroundings.server.api.handle(first_lease(name, name, settings.leader_election, now_s), now_s)
+                self._start(name, leads=not replica)
                 for at in settings.restarts:
                     self._sim.call_in(at, self.kill, name, 0)
 
-    def _start(self, program: Program) -> None:
-        self._managers.append(program.start(self._surroundings))
+    def _start(self, name: str, *, leads: bool = False) -> None:
+        """Start a replica: it works at once or, where one is elected, when it holds the Lease."""
+        wait = self._surroundings.heard_in()
+        if wait:
+            self._sim.call_in(wait, self._start, name)
+            return
+        program, settings = self._programs[name]
+        process = self._processes[name] = program.process(self._surroundings)
+        if settings.leader_election is None:
+            self._managers.append(program.work(process))
+            return
+        elector = Elector(
+            process,
+            settings.name,
+            settings.leader_election,
+            elected=lambda: self._managers.append(program.work(process)),
+            lost=lambda: self.kill(name, 0),
+        )
+        elector.start(leads=leads)
 
-    leader = ""
-    """Nobody is elected among operators."""
+    @property
+    def leader(self) -> str:
+        """The replica that works, of the first operator that elects one; "" where none does."""
+        elected = (each.process.name for each in reversed(self._managers) if not each.process.stopped)
+        return next((name for name in elected if self._elects(name)), "")
+
+    def _elects(self, name: str) -> bool:
+        return name in self._programs and self._programs[name][1].leader_election is not None
 
     def kill(self, name: str, down_for: int) -> bool:
         """Kill a process, which is started again after ``down_for`` nanoseconds; False where there is none to kill."""
-        running = next((each for each in reversed(self._managers) if each.process.name == name), None)
-        if name not in self._programs or running is None or running.process.stopped:
+        process = self._processes.get(name)
+        if process is None or process.stopped:
             return False
-        program, takes = self._programs[name]
-        running.stop()
-        self._sim.call_in(down_for + takes, self._start, program)
+        running = next((each for each in self._managers if each.process is process), None)
+        if running is not None:
+            running.stop()
+        else:
+            process.stop()
+        self._sim.call_in(down_for + self._programs[name][1].restart_takes, self._start, name)
         return True
 
     def start(self) -> None:

@@ -34,8 +34,12 @@ class Program:
 
     def start(self, surroundings: Surroundings) -> Manager:
         """Start the process, with a client and luck of its own: adding one does not change anybody else's."""
+        return self.work(self.process(surroundings))
+
+    def process(self, surroundings: Surroundings) -> Process:
+        """The process before its manager: a replica that does not lead."""
         runtime = built_with(self.controllers[0].runtime, self.queue)
-        process = Process(
+        return Process(
             surroundings,
             self._throttle(runtime),
             name=self.name,
@@ -43,6 +47,10 @@ class Program:
             parts=replace(STANDARD, queue=PriorityQueue) if runtime.priority_queue else STANDARD,
             followed=self.controllers[0].kind if surroundings.scenario.workload.kind != "Certificate" else "",
         )
+
+    def work(self, process: Process) -> Manager:
+        """Let a process work: its manager and its controllers."""
+        runtime = built_with(self.controllers[0].runtime, self.queue)
         sender = (self.sender or self.name) if runtime.one_event_sender else ""
         manager = Manager(process, sender, self.client is not None and self.client.read_your_writes)
         manager.controllers += [controller(manager) for controller in self.controllers]
