@@ -219,7 +219,7 @@ class BreakableRequest(Request):
 
     def _again(self) -> None:
         process = self.process
-        now = process.sim.now
+        self.asked_ns = now = process.sim.now
         longest = self._deadline - now if self._deadline >= 0 else None
         throttle = process.throttle
         wait = throttle.reserve(self.send.write, now, longest) if throttle is not None else 0

@@ -254,3 +254,15 @@ def test_a_replica_of_an_operator_takes_the_lease() -> None:
     assert 12 < gap < 21
     assert logged(found, "successfully acquired lease kube-system/op") == 1
     assert settled(found)
+
+
+def test_a_pass_waits_for_a_token_or_for_an_answer_but_never_for_both_at_once():
+    """Sent again inside a request it asks for a token again, so that its times do not overlap the first try's."""
+    found = run("{at: 8s, kill: api-server, lasts: 3s}", certificates=50)
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for row in found.requests:
+        if row[_R["reconcile"]] >= 0:
+            spans.setdefault(row[_R["reconcile"]], []).append((row[_R["asked_ns"]], row[_R["answered_ns"]]))
+    assert codes(found)[503]
+    for times in spans.values():
+        assert all(earlier[1] <= later[0] for earlier, later in pairwise(sorted(times)))
