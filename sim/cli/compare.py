@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.completing import scenario_keys
+from sim.cli.completing import scenario_keys, scenario_names
 from sim.cli.output import (
     RESULTS,
     BadInput,
@@ -22,20 +22,48 @@ from sim.cli.output import (
     set_words,
     warn,
 )
-from sim.cli.run import AsJson, Jobs, MaxMemory, MaxTime, Name, Replications, Seed, Setting, limits
+from sim.cli.run import (
+    AsJson,
+    Jobs,
+    MaxMemory,
+    MaxTime,
+    PrecisionText,
+    Replications,
+    Seed,
+    Setting,
+    limits,
+    until_precise,
+)
+
+if TYPE_CHECKING:
+    from sim.experiment.compare import Looks
+
+MOST_SELECTING = 500
+"""Replications of a variant in a selection, where none are asked for."""
 
 
 def compare(
-    scenario: Name,
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO...",
+            help="A YAML file, or a name in scenarios/; several are compared with each other.",
+            autocompletion=scenario_names,
+        ),
+    ],
     *,
     vary: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             metavar="KEY=V1,V2",
             help="Values to compare; repeated, every combination is run.",
             autocompletion=scenario_keys,
         ),
-    ],
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="VARIANT", help="What others are compared with: a name or value; default the first."),
+    ] = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -46,6 +74,14 @@ def compare(
     settings: Setting = None,
     seed: Seed = None,
     replications: Replications = None,
+    precision: PrecisionText = None,
+    select: Annotated[
+        bool, typer.Option("--select", help="Drop variants as soon as they are beaten, until the best is left.")
+    ] = False,
+    zone: Annotated[
+        str,
+        typer.Option(metavar="SHARE", help="With --select: the smallest difference that matters, of the baseline."),
+    ] = "5%",
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Gets a folder per variant; default a new one under results/."),
@@ -57,10 +93,10 @@ def compare(
 ) -> None:
     """Compare strategies or settings on the same random numbers.
 
-    Every variant is the scenario with some keys changed. Replication i of each has the same arrivals, key
-    generation times and latencies, so their difference shows the change and little else. The first variant is
-    the baseline; a difference has a 95% interval and is "undecided" where that covers 0. Keys that have no effect in
-    the scenario are named as such.
+    Every variant is the scenario with some keys changed, or a scenario of its own. Replication i of each has the same
+    arrivals, key generation times and latencies, so their difference shows the change and little else. The first
+    variant is the baseline; a difference has a 95% interval and is "undecided" where that covers 0. Keys that have no
+    effect in the scenario are named as such. Scenario files get the first one's seed and replications.
 
     \b
     Examples:
@@ -70,45 +106,65 @@ def compare(
       requeue compare tutorial --vary 'retry={base: 1s, max: 30s},{base: 20s, max: 2m}'
       requeue compare tutorial --vary retry.base=100ms..10s/log/5
       requeue compare tutorial --vary strategy=update,apply --replications 30 --json
+      requeue compare ours.yaml theirs.yaml
+      requeue compare tutorial --vary controllers.workers=1,5,20 --baseline workers=5 --precision 5%
 
     Metrics are those of docs/figures.md, such as conflicts.rate, requests.total, wasted_cpu or overwritten; an unknown
     name lists all.
     """
     with bad_input():
-        loaded = load_scenario(scenario, settings or [], seed, replications)
+        loaded = {
+            name: load_scenario(each, settings or [], seed, replications)
+            for name, each in zip(_names(scenarios), scenarios, strict=True)
+        }
+        first = next(iter(loaded.values()))
 
-        from sim.experiment.compare import execute, variants
-        from sim.experiment.executor import choose
+        from sim.experiment.compare import FILE, execute, first_is, of_files, variants
+        from sim.experiment.executor import Lasting, choose
+        from sim.experiment.rules import UndefinedError
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import progress_bar
         from sim.scenario.metrics import FAMILIES, comparable
 
-        chosen = chosen_values(vary)
+        chosen = chosen_values(vary or [])
+        if len({each.family for each in loaded.values()}) > 1:
+            raise BadInput("scenarios of different kinds (Certificates, operators, plain clients) have other figures")
         try:
-            metric = comparable(metric or FAMILIES[loaded.family].ranked, loaded.family)
-            compared = variants(loaded, chosen)
+            metric = comparable(metric or FAMILIES[first.family].ranked, first.family)
+            compared = variants(first, chosen) if len(loaded) == 1 else of_files(loaded, chosen)
+            compared = first_is(compared, baseline)
+            looks, many = _looks(metric, precision, select, zone, replications, first.family)
         except ValueError as error:
             raise BadInput(str(error)) from None
         warn(*(variant.scenario for variant in compared), varied=chosen)
-        words = ["requeue", "compare", portable(scenario)]
-        words += [word for each in vary for word in ("--vary", each)]
+        if len(loaded) > 1:
+            chosen = {FILE: list(loaded), **chosen}
+        words = ["requeue", "compare", *map(portable, scenarios)]
+        words += [word for each in vary or [] for word in ("--vary", each)]
         words += set_words(settings)
-        words += ["--metric", metric, "--seed", str(loaded.seed), "--replications", str(loaded.replications)]
+        words += ["--baseline", baseline] if baseline is not None else []
+        words += ["--precision", precision] if precision is not None else []
+        words += ["--select", "--zone", zone] if select else []
+        words += ["--metric", metric, "--seed", str(first.seed), "--replications", str(many or first.replications)]
         if out is not None:
             folder: GivenFolder | StampedFolder = GivenFolder(out)
         else:
-            folder = StampedFolder(RESULTS, f"{loaded.name}-compared", latest=False)
-        with progress_bar(loaded.name) as progress:
-            comparison = execute(
-                compared,
-                chosen,
-                metric=metric,
-                folder=folder,
-                executor=choose(jobs),
-                progress=progress,
-                origin=origin(words, scenario),
-                limits=limits(max_time, max_memory),
-            )
+            folder = StampedFolder(RESULTS, f"{first.name}-compared", latest=False)
+        with progress_bar(first.name) as progress:
+            try:
+                comparison = execute(
+                    compared,
+                    chosen,
+                    metric=metric,
+                    folder=folder,
+                    executor=Lasting() if looks is not None and jobs is None else choose(jobs),
+                    progress=progress,
+                    origin=origin(words, scenarios[0]),
+                    limits=limits(max_time, max_memory),
+                    looks=looks,
+                )
+            except UndefinedError as error:
+                raise BadInput(f"--select: {error}") from None
     if as_json:
         emit_json(comparison.as_dict())
     else:
@@ -122,6 +178,34 @@ def compare(
         raise BadInput(comparison.stopped)
     if not comparison.ok:
         raise typer.Exit(1)
+
+
+def _names(scenarios: list[str]) -> list[str]:
+    """What to call scenarios: the last part of each name, or all of it where that is another's too."""
+    last = [Path(each).stem if each.endswith((".yaml", ".yml")) else each.rpartition("/")[2] for each in scenarios]
+    names = last if len(set(last)) == len(last) else scenarios
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise BadInput(f"{twice} is named twice; a comparison is of different scenarios")
+    return names
+
+
+def _looks(
+    metric: str, precision: str | None, select: bool, zone: str, most: int | None, family: str
+) -> tuple[Looks | None, int | None]:
+    """Return what decides the number of replications, and the most there are; None where the scenario's is taken."""
+    from sim.analysis.sequential import parse
+    from sim.experiment.looks import Precisely, Selecting
+
+    if select and precision is not None:
+        raise BadInput("--select and --precision each decide the number of replications; choose one")
+    until = until_precise(precision, metric, most, family)
+    if until is not None:
+        return Precisely(until.metric, until.precision), until.precision.most
+    if select:
+        most = most or MOST_SELECTING
+        return Selecting(metric, parse(zone), most), most
+    return None, None
 
 
 def chosen_values(vary: list[str]) -> dict[str, list[str]]:

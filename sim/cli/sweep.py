@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.compare import chosen_values
+from sim.cli.compare import MOST_SELECTING, chosen_values
 from sim.cli.completing import scenario_keys
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.sweep import Grid, Sweep
     from sim.scenario.model import Scenario
-
-MOST_SELECTING = 500
-"""Replications of a cell in a selection, where none are asked for."""
 
 
 def sweep(

@@ -8,15 +8,16 @@ difference shows the change.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.analysis import figures
+from sim.experiment import naming
 from sim.experiment.executor import Executor, choose
-from sim.experiment.jobs import Job, perform
+from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
 from sim.experiment.result import Result, open_results
 from sim.experiment.run import Collected, Progress, resized, rows_of
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sim.analysis.measured import Measured
     from sim.scenario.model import Scenario
 
+FILE = "file"
+"""Stands among the changes of a variant that is a scenario of its own."""
 MOST_VARIANTS = 100
 """More are a sweep, not a comparison."""
 
@@ -44,8 +47,24 @@ class Variant:
     scenario: Scenario
 
 
+class Looks(Protocol):
+    """Says when to look at a comparison, and which variants need more replications then."""
+
+    def sizes(self) -> Iterator[int]:
+        """Yield how many replications each variant that is left has at each look."""
+
+    def left(self, found: Mapping[str, Sequence[Measured]]) -> list[str]:
+        """Return the variants that need more; none ends the comparison."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was asked and what came out, under ``precision`` or ``selection``."""
+
+
 class Comparison:
     """What a comparison came to. ``results`` has the result of every variant by name, the baseline first.
+
+    Names are those of ``sim.experiment.naming``; ``shown`` has what stands for each where room is short, ``settings``
+    what was changed in each.
 
     ``estimates`` and ``differences`` (from the baseline; without the baseline itself) are by variant and
     metric.
@@ -57,7 +76,12 @@ class Comparison:
         metric: str,
         found: Mapping[str, Result],
         folder: Path | None = None,
+        settings: Mapping[str, naming.Changes] | None = None,
+        looked: Mapping[str, Any] | None = None,
     ) -> None:
+        self.looked = dict(looked or {})
+        self.settings = {name: dict((settings or {}).get(name, {})) for name in found}
+        self.shown = naming.letters(found)
         self.vary = {key: list(values) for key, values in vary.items()}
         self.metric = metric = find(metric).name
         self.results = dict(found)
@@ -76,7 +100,7 @@ class Comparison:
     @property
     def same_luck(self) -> bool:
         """Whether all ran on the same random numbers; else differences are as valid, and their intervals wider."""
-        return len({(each.summary["seed"], each.summary["replications"]) for each in self.results.values()}) == 1
+        return len({each.summary["seed"] for each in self.results.values()}) == 1
 
     @property
     def without_effect(self) -> dict[str, str]:
@@ -106,7 +130,19 @@ class Comparison:
         return comparison_cell(self)
 
     def __getitem__(self, variant: str) -> Result:
-        return self.results[variant]
+        return self.results[self.named(variant)]
+
+    def named(self, text: str) -> str:
+        """Return the variant that is meant: its name, letter or setting. Raises ``KeyError`` where not one is."""
+        found = naming.meant(text, self.settings)
+        if len(found) != 1:
+            raise KeyError(text)
+        return found[0]
+
+    @property
+    def legend(self) -> list[str]:
+        """What each letter stands for; nothing where names stand for themselves."""
+        return [f"{letter}  {name}" for name, letter in self.shown.items() if letter != name]
 
     @property
     def stopped(self) -> str | None:
@@ -178,6 +214,7 @@ class Comparison:
             "baseline": self.baseline,
             "replications": first.summary["replications"],
             "seed": first.summary["seed"],
+            **self.looked,
             "variants": [self._variant(rank, name) for rank, name in enumerate(self.ranked, start=1)],
         }
 
@@ -189,6 +226,7 @@ class Comparison:
         return {
             "rank": rank,
             "variant": name,
+            "settings": self.settings[name],
             "digest": summary["digest"],
             "strategy": summary["strategy"],
             "certificates": summary["certificates"],
@@ -259,26 +297,21 @@ def execute(
     progress: Progress | None = None,
     origin: Mapping[str, str] | None = None,
     limits: Limits | None = None,
+    looks: Looks | None = None,
 ) -> Comparison:
     """Run ``compared`` and publish ``folder``, if there is one, once everything is in it.
+
+    ``looks`` decides the number of replications, where it is not the scenario's.
 
     Beyond ``limits`` the comparison has the replications that are done; ``LimitReached`` is raised where a variant
     has none.
     """
-    # The first replication of all, then the second: what is stopped early is a smaller comparison.
+    settings = {each.name: each.changes for each in compared}
     twins = _twins(compared)
-    most = max(each.scenario.replications for each in compared)
-    order = [
-        (each, index)
-        for index in range(most)
-        for each in compared
-        if index < each.scenario.replications and each.name not in twins
-    ]
-    jobs = [Job(each.scenario, index, rows=True, limits=limits) for each, index in order]
     guard = Guard(limits) if limits is not None else None
     stopped: str | None = None
     with folder or nullcontext():
-        collected = {}
+        collected: dict[str, Collected] = {}
         places = folder_names([each.name for each in compared])
         with ExitStack() as open_tables:
             for each in compared:
@@ -286,31 +319,72 @@ def execute(
                 if place is not None:
                     place.mkdir()
                 collected[each.name] = open_tables.enter_context(Collected(each.scenario, place))
-            outcomes = (executor or choose(None)).map(perform, jobs)
+            outcomes = _outcomes(
+                [each for each in compared if each.name not in twins],
+                collected,
+                looks,
+                executor or choose(None),
+                limits,
+            )
             try:
-                for number, ((each, _), done) in enumerate(zip(order, outcomes, strict=True), start=1):
+                for number, (many, each, done) in enumerate(outcomes, start=1):
                     for name in (each.name, *(twin for twin, first in twins.items() if first == each.name)):
                         collected[name].add(done)
                     if progress is not None:
-                        progress(number, len(jobs))
+                        progress(number, many)
                     if guard is not None:
-                        guard.after(len(jobs), rows_of(done))
+                        guard.after(many, rows_of(done))
             except LimitReached as reached:
                 if not all(part.measured for part in collected.values()):
                     raise
                 stopped = str(reached)
+        looked = looks.as_dict() if looks is not None and stopped is None else {}
         for part in collected.values():
             part.scenario = resized(part.scenario, None, len(part.measured))
             part.stopped = stopped
             part.finish()
         if folder is None:
-            return Comparison(vary, metric, {name: each.result(None) for name, each in collected.items()}, None)
-        draft = Comparison(vary, metric, {name: each.result(each.folder) for name, each in collected.items()})
-        written_down = draft.as_dict() | {"folders": places, **(origin or {})}
+            found = {name: each.result(None) for name, each in collected.items()}
+            return Comparison(vary, metric, found, None, settings, looked)
+        found = {name: each.result(each.folder) for name, each in collected.items()}
+        draft = Comparison(vary, metric, found, None, settings, looked)
+        written_down = draft.as_dict() | {"folders": places, "settings": settings, **(origin or {})}
         results.write_json(folder.path / results.COMPARISON, written_down)
         published = folder.publish()
         found = {name: each.result(published / places[name]) for name, each in collected.items()}
-        return Comparison(vary, metric, found, published)
+        return Comparison(vary, metric, found, published, settings, looked)
+
+
+def _outcomes(
+    compared: Sequence[Variant],
+    collected: Mapping[str, Collected],
+    looks: Looks | None,
+    executor: Executor,
+    limits: Limits | None,
+) -> Iterator[tuple[int, Variant, Done]]:
+    """Yield what each replication came to, after how many there will be as far as known.
+
+    The first replication of all, then the second: what is stopped early is a smaller comparison.
+    """
+    left, done, total = list(compared), 0, 0
+    most = max(each.scenario.replications for each in compared)
+    for size in looks.sizes() if looks is not None else (most,):
+        order = [
+            (each, index)
+            for index in range(done, size)
+            for each in left
+            if looks is not None or index < each.scenario.replications
+        ]
+        jobs = [Job(each.scenario, index, rows=True, limits=limits) for each, index in order]
+        total += len(order)
+        for (each, _), outcome in zip(order, executor.map(perform, jobs), strict=True):
+            yield total, each, outcome
+        done = size
+        if looks is not None:
+            wanted = looks.left({name: part.measured for name, part in collected.items()})
+            left = [each for each in left if each.name in wanted]
+            if not left:
+                return
 
 
 def _twins(compared: Sequence[Variant]) -> dict[str, str]:
@@ -338,22 +412,41 @@ def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Vari
     if not vary or len(combinations) < 2:
         raise ValueError("a comparison needs two variants or more, such as --vary strategy=update,apply")
     text = scenario.to_yaml()
+    changes = [dict(zip(vary, values, strict=True)) for values in combinations]
     found: dict[str, Variant] = {}
-    for values in combinations:
-        changes = dict(zip(vary, values, strict=True))
-        name = variant_name(changes)
+    for name, each in zip(naming.names(changes), changes, strict=True):
         if name in found:
             raise ValueError(f"{name} is listed twice")
-        overrides = tuple(f"{key}={value}" for key, value in changes.items())
-        found[name] = Variant(name, changes, load(text, overrides))
+        found[name] = Variant(name, each, load(text, tuple(f"{key}={value}" for key, value in each.items())))
     return list(found.values())
 
 
-def variant_name(changes: Mapping[str, str]) -> str:
-    """Return a variant's name: its value where one key varies, ``key=value`` for each where several do."""
-    if len(changes) == 1:
-        return next(iter(changes.values()))
-    return ",".join(f"{key}={value}" for key, value in changes.items())
+def of_files(scenarios: Mapping[str, Scenario], vary: Mapping[str, Sequence[str]]) -> list[Variant]:
+    """Return each scenario by its name, with every combination of ``vary`` where that is given.
+
+    All get seed and replications of the first, so that they share their luck where they share actors.
+    """
+    first = next(iter(scenarios.values()))
+    found = []
+    for name, scenario in scenarios.items():
+        same = resized(scenario, first.seed, first.replications)
+        several = variants(same, vary) if vary else [Variant("", {}, same)]
+        found += [
+            Variant(", ".join(filter(None, (name, each.name))), {FILE: name, **each.changes}, each.scenario)
+            for each in several
+        ]
+    return found
+
+
+def first_is(compared: Sequence[Variant], baseline: str | None) -> list[Variant]:
+    """Return the variants with the baseline before the others. Raises ``ValueError`` where it is none of them."""
+    if baseline is None:
+        return list(compared)
+    found = naming.meant(baseline, {each.name: each.changes for each in compared})
+    if len(found) != 1:
+        few = f"; {baseline!r} is {' and '.join(found)}" if found else ""
+        raise ValueError(f"--baseline: one of {', '.join(each.name for each in compared)}{few}")
+    return sorted(compared, key=lambda each: each.name != found[0])
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:
@@ -411,7 +504,10 @@ def open_comparison(folder: str | Path) -> Comparison:
     except ValueError:
         message = f"{file}: metric is none of a comparison's: another version wrote it; run it again"
         raise results.ResultsError(message) from None
-    return Comparison(saved["vary"], saved["metric"], found, path)
+    settings = saved.get("settings")
+    looked = {key: saved[key] for key in ("precision", "selection") if isinstance(saved.get(key), dict)}
+    known = settings if isinstance(settings, dict) else None
+    return Comparison(saved["vary"], saved["metric"], found, path, known, looked)
 
 
 def split(text: str, whole: str) -> list[str]:

@@ -59,9 +59,10 @@ def in_variant(found: Result | Comparison, folder: str | Path, variant: str | No
         if variant is not None:
             raise results.ResultsError(f"--variant {variant}: {folder} holds one run, and no comparison")
         return found
-    if variant is not None and variant not in found.results:
-        raise results.ResultsError(f"--variant {variant}: the comparison has {', '.join(found.results)}")
-    return found.results[variant or found.baseline]
+    try:
+        return found[variant or found.baseline]
+    except KeyError:
+        raise results.ResultsError(f"--variant {variant}: the comparison has {', '.join(found.results)}") from None
 
 
 def command_of(folder: str | Path) -> str:

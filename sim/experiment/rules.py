@@ -39,17 +39,18 @@ def select(swept: Grid, evaluator: Evaluator, metric: str, zone: float, most: in
     if not base:
         raise UndefinedError(f"{find(metric).label} is {base or 0:.3g} as it stands: a share of it is no zone")
     selection = Selection(list(cells), zone * abs(base))
-    selection.look(_values(metric, measured, selection.left))
+    selection.look(values_of(metric, measured, selection.left))
     while selection.best is None and size < most:
         size = min(most, max(size + 1, round(size * GROWTH)))
         left = [cells[name] for name in selection.left]
         evaluator.expected += (size - len(measured[left[0].name])) * len(left)
         measured = extended(left, measured, size, evaluator)
-        selection.look(_values(metric, measured, selection.left))
-    return Sweep(swept, metric, measured, {"selection": _said(selection, metric, zone, size)})
+        selection.look(values_of(metric, measured, selection.left))
+    return Sweep(swept, metric, measured, {"selection": said_of(selection, metric, zone, size)})
 
 
-def _values(metric: str, measured: Mapping[str, Sequence[Measured]], names: Sequence[str]) -> dict[str, list[float]]:
+def values_of(metric: str, measured: Mapping[str, Sequence[Measured]], names: Sequence[str]) -> dict[str, list[float]]:
+    """Return the figure of each, replication by replication, lower is better. Raises ``UndefinedError``."""
     found = {}
     for name in names:
         values = [value for value in figures.values(metric, measured[name]) if value is not None]
@@ -59,7 +60,8 @@ def _values(metric: str, measured: Mapping[str, Sequence[Measured]], names: Sequ
     return found
 
 
-def _said(selection: Selection, metric: str, zone: float, size: int) -> dict[str, Any]:
+def said_of(selection: Selection, metric: str, zone: float, size: int) -> dict[str, Any]:
+    """Return how a selection ended, as plain data, with a sentence."""
     unit = {"seconds": " s", "milliseconds": " ms"}.get(find(metric).unit, "")
     amount = f"{selection.zone:.3g}{unit}, {100 * zone:.3g}% of the current mean"
     if selection.best is not None:

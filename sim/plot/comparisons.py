@@ -33,7 +33,7 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
     ]
     height = 0.7 / max(len(others), 1)
     for place, variant in enumerate(others):
-        label: str | None = variant
+        label: str | None = comparison.shown[variant]
         for row, name in enumerate(shown):
             found, mean = comparison.differences[variant][name], base[name].mean
             if found.mean is None or not mean:
@@ -59,11 +59,11 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
     ax.set_yticks(range(len(shown)), [find(name).label for name in shown])
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_xlabel("difference, percent of the mean")
-    ax.set_title(f"Against {comparison.baseline}", wrap=True)
+    ax.set_title(f"Against {comparison.shown[comparison.baseline]}", wrap=True)
     if len(others) > 1:
         ax.legend()
     elif others:
-        ax.set_title(f"{others[0]} against {comparison.baseline}", wrap=True)
+        ax.set_title(f"{comparison.shown[others[0]]} against {comparison.shown[comparison.baseline]}", wrap=True)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax

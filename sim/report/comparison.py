@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
 from sim.analysis.figures import decided
 from sim.analysis.intervals import Estimate, verdict
+from sim.experiment.compare import FILE, written
 from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
 from sim.report.numbers import NONE, interval, write
@@ -31,6 +32,9 @@ IN_WORDS = {
 TAILS = {"time_to_ready.p50": "time_to_ready.p95"}
 """The quantile that is spoken of too where it does not go the way of the median."""
 
+MOST_DIFFERING = 12
+"""So many keys in which scenarios differ are named."""
+
 SHORT = {"conflicts.rate": "rate", "time_to_ready.p50": "median time to Ready"}
 
 
@@ -43,14 +47,16 @@ def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -
             parts.append(bold(line, "red"))
     parts += [bold(sentence) for sentence in sentences(comparison)]
     parts += _upgrades(comparison)
+    parts += looked(comparison)
+    parts += comparison.legend
+    parts += where_files_differ(comparison)
     first = comparison.results[comparison.baseline].summary
     many = first["replications"]
     how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
     parts += [f"{first['scenario']}: {how} on the same random numbers, seed {first['seed']}", ""]
     parts.append(_ranked(comparison, terminal))
-    for name in comparison.ranked:
-        if name != comparison.baseline:
-            parts += ["", _against(comparison, name, terminal)]
+    for name in comparison.differences:
+        parts += ["", _against(comparison, name, terminal)]
     parts += ["", _controllers(comparison, terminal), ""]
     return render(parts + footer(comparison.folder, command), terminal)
 
@@ -70,16 +76,56 @@ def _upgrades(comparison: Comparison) -> list[RenderableType]:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Return one sentence per variant but the baseline, in ranked order, and how those ended that left work undone."""
-    against = [_sentence(comparison, name) for name in comparison.ranked if name != comparison.baseline]
-    endings = {name: comparison.results[name].summary.get("ending") for name in comparison.ranked}
+    """Return one sentence per variant but the baseline, in order, and how those ended that left work undone."""
+    against = [_sentence(comparison, name) for name in comparison.differences]
+    endings = {comparison.shown[name]: each.summary.get("ending") for name, each in comparison.results.items()}
     return against + [f"{name}: {found['said']}" for name, found in endings.items() if found and undone(found)]
+
+
+def looked(comparison: Comparison) -> list[str]:
+    """Return how a rule that chose the number of replications ended."""
+    found = comparison.looked
+    if "selection" in found:
+        return [found["selection"]["sentence"]]
+    if "precision" in found:
+        outcome = found["precision"]
+        widest = "no interval" if outcome["achieved"] is None else write(outcome["achieved"], "share")
+        known = "each variant is known to" if outcome["reached"] else "NOT each variant is known to"
+        label = METRICS[comparison.metric].label
+        return [f"{label}: {known} {write(outcome['asked'], 'share')}; the widest interval is {widest} of its mean."]
+    return []
+
+
+def where_files_differ(comparison: Comparison) -> list[str]:
+    """Return the keys in which scenario files differ, and what each has there; nothing where settings were varied."""
+    if FILE not in comparison.vary:
+        return []
+    flat = {name: _flat(each.scenario.resolved()) for name, each in comparison.results.items()}
+    keys = dict.fromkeys(key for each in flat.values() for key in each)
+    lines = []
+    for key in keys:
+        values = {name: written(each.get(key)) for name, each in flat.items()}
+        if key.partition(".")[0] not in {"name", "description"} and len(set(values.values())) > 1:
+            said = ", ".join(f"{comparison.shown[name]} {_brief(value)}" for name, value in values.items())
+            lines.append(f"  {key}: {said}")
+    more = [f"  ... and {len(lines) - MOST_DIFFERING} more keys"] if len(lines) > MOST_DIFFERING else []
+    return ["They differ in:", *lines[:MOST_DIFFERING], *more] if lines else ["They do not differ in any key."]
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return {key: leaf for name, below in value.items() for key, leaf in _flat(below, f"{path}{name}.").items()}
+    return {path.removesuffix("."): value}
+
+
+def _brief(value: str) -> str:
+    return value if len(value) <= 40 else f"{value[:37]}..."
 
 
 def _sentence(comparison: Comparison, name: str) -> str:
     same = comparison.without_effect.get(name)
     if same is not None:
-        return f"{name} against {comparison.baseline}: {same}."
+        return f"{comparison.shown[name]} against {comparison.shown[comparison.baseline]}: {same}."
     clauses = [_opening(comparison, name)]
     for other in IN_WORDS[comparison.results[name].scenario.family]:
         if other != comparison.metric:
@@ -91,15 +137,16 @@ def _sentence(comparison: Comparison, name: str) -> str:
 def _opening(comparison: Comparison, name: str) -> str:
     ranked, difference = METRICS[comparison.metric], comparison.differences[name][comparison.metric]
     amount, found = _amount(difference, ranked), decided(ranked, difference)
+    mine, base = comparison.shown[name], comparison.shown[comparison.baseline]
     match found:
         case "lower":
-            return f"{name} has {ranked.fewer} than {comparison.baseline}: {amount}"
+            return f"{mine} has {ranked.fewer} than {base}: {amount}"
         case "higher":
-            return f"{name} has {ranked.more} than {comparison.baseline}: {amount}"
+            return f"{mine} has {ranked.more} than {base}: {amount}"
         case "undecided":
-            return f"{name} against {comparison.baseline}: {ranked.label} undecided ({amount})"
+            return f"{mine} against {base}: {ranked.label} undecided ({amount})"
         case _:
-            return f"{name} against {comparison.baseline}: {ranked.label} {found}"
+            return f"{mine} against {base}: {ranked.label} {found}"
 
 
 def _clause(comparison: Comparison, name: str, metric: str) -> str:
@@ -145,14 +192,14 @@ def _amount(difference: Estimate, about: Metric) -> str:
 
 
 def _ranked(comparison: Comparison, terminal: bool) -> Table:
-    made = table(
-        f"Means per replication, ranked by {METRICS[comparison.metric].label}",
-        "",
-        *(f"{place}. {name}" for place, name in enumerate(comparison.ranked, start=1)),
-        terminal=terminal,
-    )
+    names = list(comparison.results)
+    heads = [comparison.shown[name] for name in names]
+    title = f"Means per replication, ranked by {METRICS[comparison.metric].label}"
+    made = table(title, "", *heads, terminal=terminal)
+    places = {name: place for place, name in enumerate(comparison.ranked, start=1)}
+    made.add_row("rank", *(f"{places[name]}." for name in names))
     for about in shown(comparison):
-        groups = [comparison.estimates[name][about.name].as_dict() for name in comparison.ranked]
+        groups = [comparison.estimates[name][about.name].as_dict() for name in names]
         made.add_row(about.label, *(interval(group, about.unit) for group in groups))
     return made
 
@@ -169,7 +216,8 @@ def shown(comparison: Comparison) -> list[Metric]:
 
 
 def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
-    made = table(f"{name} against {comparison.baseline}", "", "difference", "verdict", terminal=terminal)
+    title = f"{comparison.shown[name]} against {comparison.shown[comparison.baseline]}"
+    made = table(title, "", "difference", "verdict", terminal=terminal)
     same = name in comparison.without_effect
     for about in shown(comparison):
         difference = comparison.differences[name][about.name]
@@ -179,12 +227,13 @@ def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
 
 
 def _controllers(comparison: Comparison, terminal: bool) -> Table:
-    made = table("Conflicts and rate by controller", "controller", *comparison.ranked, terminal=terminal)
-    found = {name: comparison.results[name].summary["conflicts"]["by_controller"] for name in comparison.ranked}
+    heads = comparison.shown.values()
+    made = table("Conflicts and rate by controller", "controller", *heads, terminal=terminal)
+    found = {name: each.summary["conflicts"]["by_controller"] for name, each in comparison.results.items()}
     for writer in dict.fromkeys(writer for each in found.values() for writer in each):
         cells = []
-        for name in comparison.ranked:
-            group = found[name].get(writer)
+        for each in found.values():
+            group = each.get(writer)
             cells.append(f"{interval(group)}  {write(group['rate'], 'share')}" if group else NONE)
         made.add_row(writer, *cells)
     return made

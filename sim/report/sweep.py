@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate
+from sim.experiment.naming import short_keys
 from sim.report.numbers import interval, write
 from sim.report.picture import bars, heat_map
-from sim.report.text import bold, footer, is_wide, render, short_keys, table
+from sim.report.text import bold, footer, is_wide, render, table
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:

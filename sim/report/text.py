@@ -99,13 +99,6 @@ def is_wide(terminal: bool) -> bool:
     return not terminal or shutil.get_terminal_size().columns >= WIDE
 
 
-def short_keys(keys: Iterable[str]) -> dict[str, str]:
-    """Return what heads the column of each key: its last part, where that is no other's."""
-    listed = list(keys)
-    last = [key.rpartition(".")[2] for key in listed]
-    return {key: short if last.count(short) == 1 else key for key, short in zip(listed, last, strict=True)}
-
-
 def keep_names(made: Table, names: Iterable[str]) -> None:
     """Let the first column of a table be as wide as its longest name: a name that is cut off names nothing."""
     made.columns[0].no_wrap = True

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
+from sim.experiment.naming import short_keys
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
-from sim.report.text import bold, footer, is_wide, render, short_keys, table
+from sim.report.text import bold, footer, is_wide, render, table
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:

@@ -44,10 +44,10 @@ def test_vary_that_cannot_be_read_is_refused(text: str):
 def test_every_combination_is_a_variant_the_first_values_first(made_up: Scenario):
     found = variants(made_up, {"strategy": ["update", "apply"], "controllers.workers": ["5", "1"]})
     assert [each.name for each in found] == [
-        "strategy=update,controllers.workers=5",
-        "strategy=update,controllers.workers=1",
-        "strategy=apply,controllers.workers=5",
-        "strategy=apply,controllers.workers=1",
+        "update, workers=5",
+        "update, workers=1",
+        "apply, workers=5",
+        "apply, workers=1",
     ]
     assert [(each.scenario.strategy, each.scenario.controllers.workers) for each in found] == [
         ("update", 5), ("update", 1), ("apply", 5), ("apply", 1),

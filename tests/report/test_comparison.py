@@ -36,14 +36,14 @@ def test_the_chosen_metric_leads(made_up: Scenario):
 def test_the_report_has_every_metric_the_rates_and_the_command(made_up: Scenario):
     text = comparison_report(compared(made_up), command="requeue compare made-up", terminal=False)
     for words in (
-        "1. apply", "2. update", "conflicts per Certificate", "conflict rate", "requests", "status writes",
+        "rank  ", "conflicts per Certificate", "conflict rate", "requests", "status writes",
         "time to Ready, p50", "time to Ready, p95", "log lines", "ghost reconciles", "the same", "lower",
         "none attempted",
         "certificates-key-manager", "requeue compare made-up",
     ):  # fmt: skip
         assert words in text
     trigger = next(line for line in text.splitlines() if line.startswith("certificates-trigger"))
-    assert re.search(r"\] +-  .*\]  \d\d%$", trigger)
+    assert re.search(r"\]  \d\d% .*\]  -$", trigger)
     assert text.isascii()
 
 

@@ -70,7 +70,8 @@ def comparison_cell(comparison: Comparison) -> str:
     parts.append(
         _words(f"{first['scenario']}: {first['replications']} replications on {luck} random numbers, 95% intervals")
     )
-    others = [name for name in comparison.ranked if name != comparison.baseline]
+    others, base = list(comparison.differences), comparison.shown[comparison.baseline]
+    parts += [_words(each) for each in comparison.legend]
     rows = []
     for about in shown(comparison):
         row = [about.label, interval(comparison.estimates[comparison.baseline][about.name].as_dict(), about.unit)]
@@ -78,7 +79,7 @@ def comparison_cell(comparison: Comparison) -> str:
             difference = comparison.differences[name][about.name]
             row.append(f"{interval(difference.as_dict(), about.unit, signed=True)}  {decided(about, difference)}")
         rows.append(row)
-    heads = ("", comparison.baseline, *(f"{name} against {comparison.baseline}" for name in others))
+    heads = ("", base, *(f"{comparison.shown[name]} against {base}" for name in others))
     parts.append(_table(heads, rows))
     return f"<div>{''.join(parts)}</div>"
 

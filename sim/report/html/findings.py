@@ -158,17 +158,18 @@ def hazards(named: Named) -> Section | None:
 def differences(comparison: Comparison) -> Section:
     """Each variant against the baseline."""
     from sim import plot
-    from sim.report.comparison import shown
+    from sim.report.comparison import shown, where_files_differ
 
     section = Section("comparison", "Comparison")
+    shown_as, base = comparison.shown, comparison.shown[comparison.baseline]
+    section.words += comparison.legend
+    section.words += where_files_differ(comparison)
     section.words.append(
-        f"Each variant against {comparison.baseline}, replication by replication. A difference whose 95% interval "
+        f"Each variant against {base}, replication by replication. A difference whose 95% interval "
         "covers 0 is undecided."
     )
-    others = [name for name in comparison.ranked if name != comparison.baseline]
-    words = (
-        f"Differences from {comparison.baseline} in percent of its mean, with 95% intervals. Filled marks are decided."
-    )
+    others = list(comparison.differences)
+    words = f"Differences from {base} in percent of its mean, with 95% intervals. Filled marks are decided."
     height = 1.4 + 0.24 * len(comparison.metrics) * max(1.0, 0.6 * len(others))
     draw = partial(plot.differences, comparison)
     section.pictures.append(picture("differences", draw, words, height=height, grid="x"))
@@ -186,8 +187,8 @@ def differences(comparison: Comparison) -> Section:
                     "no effect here" if name in same else decided(about, found),
                 )
             )
-        heads = ("", comparison.baseline, name, "difference", "verdict")
-        section.tables.append(Table(f"{name} against {comparison.baseline}", heads, rows))
+        heads = ("", base, shown_as[name], "difference", "verdict")
+        section.tables.append(Table(f"{shown_as[name]} against {base}", heads, rows))
     return section
 
 

@@ -32,13 +32,17 @@ def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     from markupsafe import Markup
 
     comparison = subject if isinstance(subject, Comparison) else None
-    named = subject.results if isinstance(subject, Comparison) else {subject.scenario.name: subject}
+    named = (
+        {subject.shown[name]: each for name, each in subject.results.items()}
+        if isinstance(subject, Comparison)
+        else {subject.scenario.name: subject}
+    )
     for name, each in named.items():
         if not 1 <= replication <= len(each.measured):
             raise ValueError(f"{name} has replications 1 to {len(each.measured)}, and no {replication}")
     sections = _sections(named, comparison, replication)
     first = next(iter(named.values()))
-    title = first.scenario.name if comparison is None else " against ".join(named)
+    title = first.scenario.name if comparison is None else " against ".join(comparison.results)
     if comparison is not None and len(title) > 80:
         title = f"{len(named)} variants of {first.scenario.name}"
     here = files("sim.report.html")
