@@ -73,6 +73,8 @@ _CERTIFICATE: dict[str, Any] = {
     "managed_fields_bytes": 1200,
     "not_after_s": 7_776_000,
     "renewal_s": 5_184_000,
+    "least_margin_s": 2**31 - 1,
+    "expired_s": 0,
     "ending": "settled",
     "cause": "",
     "why": "",

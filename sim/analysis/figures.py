@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sim.analysis.intervals import (
     Estimate,
     amount_interval,
+    mean_interval,
     paired_difference,
     quantile_interval,
     ratio_difference,
@@ -61,6 +62,8 @@ def estimate(metric: str | Metric, replications: Sequence[Measured]) -> Estimate
             return quantile_interval([each.times_to_ready for each in replications], QUANTILES[about.figure])
         case "ratio of sums":
             return ratio_interval(totals(replications, about.figure), totals(replications, about.over))
+        case _ if about.signed:
+            return mean_interval(values(about, replications))
         case _:
             return amount_interval(values(about, replications), 1.0 if about.unit == "share" else float("inf"))
 

@@ -54,6 +54,7 @@ from sim.analysis.waste import DROPPED, Metrics, Row, positions, waste
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
+from sim.recording.recorder import NO_MARGIN
 from sim.recording.replication import Replication
 from sim.recording.rows import column, take
 from sim.scenario.workload import is_own as of_cert_manager
@@ -80,7 +81,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 SECONDS = 1e-9
 _ISSUING = 1 << FIELDS.index("status.conditions[Issuing]")
-_REVISION = 1 << FIELDS.index("status.revision")
+ISSUED_FIELD = 1 << FIELDS.index("status.revision")
 
 
 def measure(replication: Replication, verbosity: int) -> Metrics:
@@ -91,7 +92,7 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     metrics.update(_reconciles(replication.reconciles))
     metrics.update(_certificates(replication.objects))
     metrics.update(quantiles("time_to_ready", times_to_ready(replication.objects)))
-    metrics.update(_renewals(replication.requests))
+    metrics.update(_renewals(replication.requests, replication.objects))
     metrics.update(waste(replication))
     if replication.subject != CERTIFICATES:
         metrics.update(hazards(replication))
@@ -245,7 +246,7 @@ def _reconciles(rows: Sequence[Row]) -> Metrics:
     return metrics
 
 
-def _renewals(rows: Iterable[Row]) -> Metrics:
+def _renewals(rows: Iterable[Row], objects: Iterable[Row]) -> Metrics:
     """Count issuances, and time those after the first of a Certificate.
 
     A renewal begins with the first write of Issuing after an issuance was finished (by trigger), and ends with the
@@ -253,12 +254,14 @@ def _renewals(rows: Iterable[Row]) -> Metrics:
     """
     columns = ("resource", "written_version", "fields", "object", "actor", "decided_ns")
     begun: dict[str, int] = {}
-    issued: Counter[str] = Counter()
+    name_of, created = positions(OBJECTS, "certificate", "created_ns")
+    there = Counter({row[name_of]: 1 for row in objects if row[created] < 0})
+    issued = there.copy()  # those that were there have been issued before
     times: list[float] = []
     for resource, written, fields, name, actor, decided in take(rows, REQUESTS, *columns):
         if resource != "certificates" or written <= 0:
             continue
-        if fields & _REVISION:
+        if fields & ISSUED_FIELD:
             issued[name] += 1
             began = begun.pop(name, None)
             if began is not None and issued[name] > 1:
@@ -266,7 +269,7 @@ def _renewals(rows: Iterable[Row]) -> Metrics:
         elif fields & _ISSUING and actor == "certificates-trigger":
             begun.setdefault(name, decided)
     return {
-        "issued": sum(issued.values()),
+        "issued": sum(issued.values()) - sum(there.values()),
         "renewed": sum(count - 1 for count in issued.values()),
         **quantiles("time_to_renewed", times),
     }
@@ -283,6 +286,8 @@ def _certificates(rows: Sequence[Row]) -> Metrics:
         "requests_created",
         "managed_fields_bytes",
     )
+    margin, expired = positions(OBJECTS, "least_margin_s", "expired_s")
+    margins = [row[margin] for row in rows if row[margin] != NO_MARGIN]
 
     def beyond(row: Row, count: int) -> int:
         # An issuance under way at the end has not counted its revision yet. A failed one never does: with an
@@ -295,6 +300,11 @@ def _certificates(rows: Sequence[Row]) -> Metrics:
         "stranded": sum(bool(row[issuing] or row[next_key] or not row[ready]) for row in rows),
         "duplicate_secret_applies": sum(beyond(row, applies) for row in rows),
         "duplicate_requests": sum(beyond(row, created) for row in rows),
+        "expired": sum(row[expired] > 0 for row in rows),
+        "expired_longest": max((row[expired] for row in rows), default=0),
+        "margin_least": min(margins, default=None),
+        "margin_p5": quantile(margins, 0.05),
+        "margin_p50": quantile(margins, 0.5),
         "managed_fields_bytes": sum(row[size] for row in rows) / len(rows) if rows else None,
     }
 

@@ -97,7 +97,9 @@ class Limits:
             elif why is None and time.process_time() - moved[0] > _STILL:
                 why = f"simulated time stands still after {_spoken(_STILL)} of computing: what happens takes none"
             if why is None and took > _LONG and took - since[0] > _PACE and sim.now > since[1]:
-                why = self._hopeless((sim.now - since[1]) / (took - since[0]), scenario)
+                # Work comes in herds, such as renewals of one day: neither pace alone says that there is no hope.
+                recent, whole = (sim.now - since[1]) / (took - since[0]), sim.now / took
+                why = self._hopeless(max(recent, whole), scenario)
             if took - since[0] > 2 * _PACE:
                 since = (took, sim.now)
             if why is not None:

@@ -242,6 +242,7 @@ def _of_subjects(world: World, index: int, digested: bool) -> Replication:
     left = remains(world)
     objects = []
     for name, life in recorder.lives.items():
+        life.runs_out("", (world.sim.epoch + world.sim.now) // SECOND)
         stored = store.get(kind, name)
         ending = left.ending(stored) if stored is not None and not life.settled else SETTLED
         objects.append((*_object_row(name, life, stored, size), *ending))
@@ -284,6 +285,8 @@ def _object_row(
         managed_fields_size(obj) if obj is not None else 0,
         _unix(status.get("notAfter")),
         _unix(status.get("renewalTime")),
+        life.least_margin_s,
+        life.expired_s,
     )
 
 

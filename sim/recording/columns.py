@@ -67,6 +67,9 @@ OBJECTS = (
     "managed_fields_bytes",  # int: size of its managedFields as JSON at the end
     "not_after_s",  # int: status.notAfter at the end, Unix time in seconds; -1 if none
     "renewal_s",  # int: status.renewalTime at the end, likewise
+    "least_margin_s",  # int: least seconds that a certificate had left when the next one was there, less than 0 where
+    # it had run out; 2^31 - 1 if it was neither renewed nor ran out
+    "expired_s",  # int: for how many seconds it had only a certificate that had run out
     "ending",  # str: settled, waiting, stuck: how the replication ended for it (sim.families.endings)
     "cause",  # str: what it waits for, or why it is stuck: a key of WAITING or STUCK there; "" where settled
     "why",  # str: the same in words, with names

@@ -82,6 +82,12 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "managed_fields_bytes": Column(_WHOLE, "size of its managedFields as JSON at the end, in bytes"),
         "not_after_s": Column(_WHOLE, "status.notAfter at the end, Unix time in seconds; -1 if none"),
         "renewal_s": Column(_WHOLE, "status.renewalTime at the end, Unix time in seconds; -1 if none"),
+        "least_margin_s": Column(
+            _WHOLE,
+            "least seconds that a certificate had left when the next one was there, below 0 where it had run out; "
+            "2147483647 if it was neither renewed nor ran out",
+        ),
+        "expired_s": Column(_WHOLE, "for how many seconds it had only a certificate that had run out"),
         "ending": Column(_NAME, "how the run ended for it: settled, waiting, or stuck for good"),
         "cause": Column(_NAME, 'what it waits for, or why it is stuck: a key of `sim.families.endings`; "" if settled'),
         "why": Column(_NAME, "the same in words, with the names of those concerned"),

@@ -11,6 +11,7 @@ from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from sim.kernel.clock import EPOCH, unix_seconds
 from sim.recording.columns import (
     DELIVERIES,
     LOGS,
@@ -24,6 +25,7 @@ from sim.recording.columns import (
 from sim.recording.fields import CERTIFICATES, FieldTable
 from sim.recording.losses import Losses
 from sim.recording.rows import Rows
+from sim.units import SECOND
 
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
@@ -33,14 +35,21 @@ if TYPE_CHECKING:
     from sim.families.family import Subject
 
 
+NO_MARGIN = 2**31 - 1
+"""Stands for the margin of a Certificate that was neither renewed nor ran out."""
+
+
 class Life:
     """What is known of one Certificate: times in nanoseconds, -1 where a thing has not happened."""
 
     __slots__ = (
         "created_ns",
         "done",
+        "expired_s",
         "issuing",
+        "least_margin_s",
         "next_key",
+        "not_after",
         "ready",
         "ready_ns",
         "requests",
@@ -60,6 +69,21 @@ class Life:
         self.requests = 0
         self.revision = 0
         self.done = True
+        self.not_after = ""
+        self.least_margin_s = NO_MARGIN
+        self.expired_s = 0
+
+    def runs_out(self, not_after: str, now_s: int) -> None:
+        """The certificate that there is has this notAfter from now on: how much of the one before was left?
+
+        An empty one: it is the end.
+        """
+        if self.not_after and not_after != self.not_after:
+            margin = unix_seconds(self.not_after) - now_s
+            if not_after or margin < 0:
+                self.least_margin_s = min(self.least_margin_s, margin)
+                self.expired_s += max(-margin, 0)
+        self.not_after = not_after
 
     @property
     def settled(self) -> bool:
@@ -185,7 +209,7 @@ class Recorder:
         if life is not None:
             if kind == "Secret":
                 life.secret_applies += verb == "apply"
-            elif verb == "create":
+            elif verb == "create" and kind == "CertificateRequest":
                 life.requests += 1
         return fields
 
@@ -235,6 +259,9 @@ class Recorder:
         life.next_key = bool(status.get("nextPrivateKeySecretName"))
         if ready and life.ready_ns < 0:
             life.ready_ns = now
+        not_after = status.get("notAfter", "")
+        if not_after != life.not_after and not_after:
+            life.runs_out(not_after, EPOCH + now // SECOND)
         self._settle(name, life, now)
 
     def log(self, now: int, verbosity: int, controller: str, key: str, line: str, message: str) -> None:

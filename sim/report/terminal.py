@@ -33,6 +33,13 @@ HAZARDS = (
 """Figures of operators: what goes wrong beyond the 409."""
 
 
+OF_RENEWALS = (
+    *(f"time_to_renewed.{q}" for q in ("p50", "p95", "p99")),
+    *("margin.least", "margin.p50", "expired", "conflicts.per_issuance"),
+)
+"""Shown where anything was renewed."""
+
+
 def _broken(summary: Summary) -> str:
     found = summary["broken"]
     lines = [f"{len(found)} time{'s' * (len(found) != 1)} a property of the scenario was broken:"]
@@ -267,7 +274,7 @@ def _figures(summary: Summary, terminal: bool) -> Table:
         row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")
     if summary.get("ending", {}).get("never_ready"):
         row("  left out, never Ready", write(summary["ending"]["never_ready"]))
-    for name in ("time_to_renewed.p50", "time_to_renewed.p95", "time_to_renewed.p99", "conflicts.per_issuance"):
+    for name in OF_RENEWALS:
         if summary.get("metrics", {}).get("renewed", NOTHING)["mean"]:
             about = find(name)
             row(about.label, interval(summary["metrics"][name], about.unit))

@@ -57,6 +57,8 @@ class Metric:
     said: tuple[str, str] | None = None
     per: str = ""
     undefined: str = "no figures"
+    signed: bool = False
+    """It may be less than 0."""
     listed: bool = True
     quiet: bool = False
     """Listed only where there is any of it."""
@@ -335,6 +337,39 @@ _OF_CERTIFICATES: tuple[Metric, ...] = (
         "from the write that begins a renewal (Issuing=True of a Certificate that was issued before) to the one that "
         "counts its revision",
         "renewed",
+    ),
+    Metric(
+        "expired",
+        "Certificates expired",
+        "count",
+        "Certificates that at some time had only a certificate that had run out",
+        "expired",
+        said=("fewer Certificates expired", "more Certificates expired"),
+        quiet=True,
+    ),
+    Metric(
+        "expired.longest",
+        "longest time expired",
+        "seconds",
+        "for how long the Certificate that was expired longest had only a certificate that had run out",
+        "expired_longest",
+        listed=False,
+    ),
+    *(
+        Metric(
+            f"margin.{name}",
+            f"margin before expiry, {label}",
+            "seconds",
+            "time that a certificate had left when the next one was there, the least of each Certificate; "
+            f"{label} of a replication's",
+            f"margin_{name}",
+            better="higher",
+            said=("a smaller margin before expiry", "a larger margin before expiry"),
+            undefined="nothing renewed",
+            signed=True,
+            listed=False,
+        )
+        for name, label in (("least", "least"), ("p5", "5th percentile"), ("p50", "median"))
     ),
     Metric(
         "status_writes",

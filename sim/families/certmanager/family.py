@@ -23,7 +23,7 @@ from sim.families.certmanager.endings import LastPass, Remains
 from sim.families.certmanager.fields import FIELDS
 from sim.families.certmanager.kinds import brought
 from sim.families.certmanager.manager import CertManager
-from sim.families.certmanager.outside import ExternalIssuer, certificates, other_writer
+from sim.families.certmanager.outside import ExternalIssuer, certificate_name, certificates, dns_names, other_writer
 from sim.families.certmanager.releases import release_of
 from sim.families.certmanager.service import service_class
 from sim.families.family import Family, Subject
@@ -84,6 +84,9 @@ class CertManagerPopulation:
         surroundings.server.api.handle(issuer, self._sim.unix_seconds)
         self._outside = _outside(surroundings)
         existing.put(surroundings)
+        if self._outside is not None:  # what is there was issued by the same server
+            for number in range(scenario.workload.total - scenario.workload.certificates):
+                self._outside.server.known(tuple(dns_names(scenario, certificate_name(number))))
         self._managers: list[CertManager] = []  # one for each start of a process
         self._apart = _apart(scenario)
         self._replicas: dict[str, Process] = {}  # the latest run of each replica of the main process

@@ -13,6 +13,7 @@ from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
 from sim.scenario.metrics import OPERATORS
 from sim.scenario.names import plural
+from sim.units import DAY
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
@@ -49,6 +50,47 @@ def ready(named: Named) -> Section:
     )
     section.pictures.append(picture("ready", partial(plot.time_to_ready, dict(named)), words, height=3.4))
     return section
+
+
+def renewals(named: Named) -> Section | None:
+    """Renewals over time, the margin before expiry, and the busiest hour; None where nothing was renewed."""
+    from sim import plot
+    from sim.plot.renewals import busiest
+
+    found = {name: each for name, each in named.items() if _renewed(each)}
+    if not found:
+        return None
+    longest = max(each.scenario.until.at_least for each in found.values())
+    section = Section("renewals", f"The next {write(longest / DAY)} days" if longest >= 2 * DAY else "Renewals")
+    rows = []
+    for name, each in found.items():
+        metrics = each.summary["metrics"]
+        cells = [interval(metrics[key], unit) for key, unit in _RENEWALS]
+        rows.append((name, *cells, write(busiest(each))))
+    times = ("p95 of the time to renewed", "least margin", "median margin")
+    heads = ("", "renewals", *times, "expired", "in the busiest hour")
+    section.tables.append(Table("Renewals, per replication", heads, rows))
+    words = "Issuances that were finished, by hour or by day. A herd that was issued on one day comes back as one."
+    section.pictures.append(picture("renewals", partial(plot.renewals_over_time, found), words, height=3.4))
+    words = (
+        "The least time that each Certificate's certificate had left when the next one was there. Left of 0 it had run "
+        "out: whoever used it was refused."
+    )
+    section.pictures.append(picture("margins", partial(plot.margins, found), words, height=3.4))
+    return section
+
+
+def _renewed(result: Result) -> bool:
+    return bool(result.summary.get("metrics", {}).get("renewed", {}).get("mean"))
+
+
+_RENEWALS = (
+    ("renewed", "count"),
+    ("time_to_renewed.p95", "seconds"),
+    ("margin.least", "seconds"),
+    ("margin.p50", "seconds"),
+    ("expired", "count"),
+)
 
 
 def levels(named: Named, replication: int) -> Section:

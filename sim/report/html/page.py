@@ -66,6 +66,7 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
     sections += [each for each in (findings.unseen(named), findings.hazards(named)) if each is not None]
     if all(findings.plain(each) for each in named.values()):  # nothing becomes Ready there, and nobody writes a log
         return [*sections, course.levels(named, replication), last.origin(named, comparison)]
+    sections += [each for each in (course.renewals(named),) if each is not None]
     sections += [course.ready(named), course.levels(named, replication), course.slowest(named, replication)]
     first = next(iter(named.values()))
     command = last.manifest_of(first)["command"]

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from sim.analysis.metrics import measure
 from sim.cluster.objects import Write
+from sim.experiment.replicate import replicate
 from sim.kernel.clock import unix_seconds
-from sim.units import MINUTE, MS, SECOND
+from sim.scenario.model import Scenario
+from sim.units import HOUR, MINUTE, MS, SECOND
 from tests.families.certmanager.runs import ECDSA, HOURLY, Run, changed, short
 
 TWICE: dict[str, Any] = {"at_least": 2 * MINUTE + 30 * SECOND}
@@ -173,3 +176,26 @@ def test_in_1_21_a_renewal_with_a_new_key_is_not_ready_until_its_revision_is_wri
         assert run.status()["revision"] == 2
         assert {each["type"]: each["status"] for each in run.status()["conditions"]}["Ready"] == "True"
     assert (between > 0) == seen
+
+
+def test_a_margin_is_what_was_left_and_an_outage_that_is_long_enough_lets_certificates_expire():
+    short = {"duration": 48 * HOUR, "renew_before": 2 * HOUR}
+    outage = [{"at": 0, "stop": "issuer", "lasts": 10 * HOUR}]
+    figures = {}
+    for name, faults in (("well", []), ("outage", outage)):
+        scenario = Scenario.model_validate(
+            {
+                "name": "renewals",
+                "workload": {"existing": {"certificates": 2, "renewals": [HOUR, 20 * HOUR]}},
+                "certificate": {**ECDSA, **short},
+                "issuer": {"type": "external"},
+                "faults": faults,
+                "until": {"at_least": 30 * HOUR, "at_most": 30 * HOUR},
+                "replications": 1,
+            }
+        )
+        figures[name] = measure(replicate(scenario, 0), 2)
+    assert (figures["well"]["expired"], figures["well"]["renewed"]) == (0, 2)
+    assert 1.9 * 3600 < figures["well"]["margin_least"] < 2 * 3600
+    assert figures["outage"]["expired"] == 1
+    assert -7.2 * 3600 < figures["outage"]["margin_least"] < -6.8 * 3600

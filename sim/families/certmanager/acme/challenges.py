@@ -15,7 +15,7 @@ from sim.client.effects import Failure, Reconcile, Result, Send
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager.acme.base import AcmeController
-from sim.families.certmanager.acme.client import AcmeClient, Steps
+from sim.families.certmanager.acme.client import UNREACHABLE, AcmeClient, Steps, UnreachableError
 from sim.families.certmanager.acme.server import AcmeProblem
 from sim.families.certmanager.acme.solvers import Dns01, Http01, Solver, Visible
 from sim.families.certmanager.acme.states import FAILED, FINAL
@@ -146,7 +146,10 @@ class Challenges(AcmeController):
 
     def _then_saved(self, challenge: Object) -> Reconcile:
         status = dict(challenge.status or {})
-        result = yield from self._step(challenge, status)
+        try:
+            result = yield from self._step(challenge, status)
+        except UnreachableError:
+            result = Failure(UNREACHABLE)
         written = yield from self.saved(challenge, status)
         if isinstance(written, Response) and written.code == 404:
             written = None

@@ -17,12 +17,17 @@ from sim.families.certmanager.acme.server import BAD_NONCE, Acme, AcmeOrder, Acm
 from sim.units import SECOND
 
 T = TypeVar("T")
+UNREACHABLE = "dial tcp: connect: connection refused"
 Steps = Generator[Effect, Any, T]
 TRIES = 6
 POOL = 100
 """Nonces that are kept (x/crypto/acme: maxNonces)."""
 LONGEST_WAIT = 120 * SECOND
 """How long 1.21 waits for an authorization."""
+
+
+class UnreachableError(Exception):
+    """The server cannot be reached: an error of the network, which changes nothing and is tried again later."""
 
 
 class NoLocationError(Exception):
@@ -41,6 +46,8 @@ class AcmeClient:
         self._luck = process.streams.uniform("acme", "backoff")
         self._one_way = acme.settings.one_way
         self._nonces = 0
+        breaks = process.surroundings.breaks
+        self._outages = breaks.outages if breaks is not None else None
 
     # The steps of an issuance.
 
@@ -128,6 +135,9 @@ class AcmeClient:
 
     def _trip(self, step: str, decide: Callable[[], T]) -> Steps[T]:
         """A request and its answer: the server decides when it has done its work."""
+        if self._outages is not None and self._sim.now < self._outages.issuer_until:
+            yield Sleep(self._delivery())
+            raise UnreachableError
         yield Sleep(self._one_way + self._delivery() + self._acme.answer())
         self._acme.requests[step] += 1
         answer = decide()

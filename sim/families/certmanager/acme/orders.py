@@ -16,7 +16,7 @@ from sim.client.effects import Failure, Reconcile, Result, Send
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
 from sim.families.certmanager.acme.base import AcmeController
-from sim.families.certmanager.acme.client import AcmeClient, NoLocationError, Steps
+from sim.families.certmanager.acme.client import UNREACHABLE, AcmeClient, NoLocationError, Steps, UnreachableError
 from sim.families.certmanager.acme.issuer import owner_reference
 from sim.families.certmanager.acme.server import AcmeOrder, AcmeProblem
 from sim.families.certmanager.acme.states import FAILED, FINAL
@@ -80,7 +80,10 @@ class Orders(AcmeController):
     def _then_saved(self, order: Object, failed: bool = False) -> Reconcile:
         """A step with the ACME server, and the status that it leads to, written also where the step failed."""
         status = dict(order.status or {})
-        result = yield from self._step(order, status, failed)
+        try:
+            result = yield from self._step(order, status, failed)
+        except UnreachableError:
+            result = Failure(UNREACHABLE)
         written = yield from self.saved(order, status)
         return result if written is None else written
 

@@ -1,0 +1,77 @@
+"""Pictures of renewals: when they happen, and how much time the old certificates had left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.plot.style import axes, colour, dashes, finish, named, nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from sim.experiment.result import Result
+    from sim.plot.style import Results
+
+HOUR_S, DAY_S = 3600, 86_400
+FINEST = 400
+"""Most bars of a picture: beyond, they are of days."""
+
+
+def renewals_over_time(results: Results, ax: Axes | None = None) -> Axes:
+    """Draw how many Certificates were issued in each hour, of long times each day, mean of the replications."""
+    from sim.analysis.renewals import issuances
+
+    found, ax = named(results), axes(ax)
+    times = {name: issuances(each) for name, each in found.items()}
+    last = max((max(each) for each in times.values() if each), default=0.0)
+    if not last:
+        nothing(ax, "nothing was issued")
+    width = HOUR_S if last / HOUR_S <= FINEST else DAY_S
+    for place, (name, each) in enumerate(times.items()):
+        counts = _binned(each, width, int(last // width) + 1, len(found[name].measured))
+        edges = [place_ * width / DAY_S for place_ in range(len(counts) + 1)]
+        ax.stairs(counts, edges, label=name, color=colour(place), linestyle=dashes(place))
+    ax.set_xlim(0, (last / DAY_S) * 1.02 or 1)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("days")
+    ax.set_ylabel("issued per hour" if width == HOUR_S else "issued per day")
+    return finish(ax, "Issuances over time", found)
+
+
+def margins(results: Results, ax: Axes | None = None) -> Axes:
+    """Draw the share of Certificates by the days that a certificate had left, at least, when the next was there."""
+    from sim.analysis.renewals import least_margins
+
+    found, ax = named(results), axes(ax)
+    some = False
+    for place, (name, each) in enumerate(found.items()):
+        days = sorted(seconds / DAY_S for seconds in least_margins(each))
+        some = some or bool(days)
+        shares = [number / len(days) for number in range(1, len(days) + 1)]
+        ax.step(days, shares, where="post", label=name, color=colour(place), linestyle=dashes(place))
+    if not some:
+        nothing(ax, "nothing was renewed")
+    ax.axvline(0, color="0.5", linewidth=0.8)
+    ax.set_ylim(0, 1.05)
+    ax.set_xlabel("days left before expiry; below 0 expired")
+    ax.set_ylabel("share of Certificates")
+    return finish(ax, "Margin before expiry", found)
+
+
+def _binned(times: Sequence[float], width: int, bins: int, replications: int) -> list[float]:
+    counts = [0.0] * bins
+    for time in times:
+        counts[int(time // width)] += 1 / replications
+    return counts
+
+
+def busiest(result: Result) -> float:
+    """Issuances in the busiest hour, mean of the replications."""
+    from sim.analysis.renewals import issuances
+
+    times = issuances(result)
+    if not times:
+        return 0.0
+    return max(_binned(times, HOUR_S, int(max(times) // HOUR_S) + 1, len(result.measured)))
