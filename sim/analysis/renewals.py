@@ -8,10 +8,10 @@ from sim.analysis.metrics import ISSUED_FIELD
 from sim.recording.recorder import NO_MARGIN
 
 if TYPE_CHECKING:
-    from sim.analysis.frames import Frames
+    from sim.analysis.frames import Analysed
 
 
-def issuances(result: Frames) -> list[float]:
+def issuances(result: Analysed) -> list[float]:
     """Return the seconds from the start at which an issuance was finished, of all replications together."""
     rows = result.requests
     done = rows[(rows["resource"] == "certificates") & (rows["written_version"] > 0)]
@@ -19,7 +19,7 @@ def issuances(result: Frames) -> list[float]:
     return [float(each) for each in done["decided_at"].dt.total_seconds()]
 
 
-def least_margins(result: Frames) -> list[float]:
+def least_margins(result: Analysed) -> list[float]:
     """Return each Certificate's least margin in seconds, of those that were renewed or ran out."""
     margins = result.certificates["least_margin_s"]
     return [float(each) for each in margins[margins != NO_MARGIN]]
