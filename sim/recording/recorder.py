@@ -25,6 +25,7 @@ from sim.recording.columns import (
 from sim.recording.fields import CERTIFICATES, FieldTable
 from sim.recording.losses import Losses
 from sim.recording.rows import Rows
+from sim.scenario.kinds import OF_ACME
 from sim.units import SECOND
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Recorder:
         if life is not None:
             if kind == "Secret":
                 life.secret_applies += verb == "apply"
-            elif verb == "create" and kind == "CertificateRequest":
+            elif verb == "create" and kind not in OF_ACME:
                 life.requests += 1
         return fields
 
