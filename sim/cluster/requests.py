@@ -34,12 +34,14 @@ class InFlight(Sent, Protocol):
     """When the server took it."""
     base: int
     """The version that the server read."""
+    served: int
+    """When it began to compute, or to wait for a processor."""
     before: int
     """Nanoseconds from the end of computing to deciding."""
     after: int
-    """Nanoseconds from deciding to answering."""
+    """Nanoseconds of computing from deciding to answering."""
     cpu: int
-    """Nanoseconds of computing."""
+    """Nanoseconds of computing, those included."""
     retries: int
 
     def arrive(self, response: Response) -> None:

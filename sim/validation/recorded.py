@@ -187,9 +187,7 @@ def scenario_text(case: str, asked: Mapping[str, Any]) -> str:
     import yaml
 
     body = yaml.safe_dump(scenario_of(case, asked), sort_keys=False, width=100)
-    head = (
-        "# What the recorded cluster was asked, on the machine it ran on: the result is shown beside the recording.\n"
-    )
+    head = "# What a recorded cluster was asked: the result is shown beside the recording.\n"
     return f"{head}# Written by python -m sim.validation.recorded.\n{body}"
 
 

@@ -27,7 +27,7 @@ ASKED = {
 
 
 def test_every_case_has_its_figures_and_its_scenario():
-    assert len(CASES) == 30
+    assert len(CASES) == 35
     assert {path.stem for path in RECORDED.glob("*.yaml")} == set(CASES)
     for found in CASES.values():
         assert found["repetitions"]
