@@ -1,4 +1,4 @@
-"""The server computes on both sides of a decision: alone it takes its service time, under load the answer comes late."""
+"""The server computes on both sides of a decision: alone it takes its service time, under load answers come late."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_under_load_the_answer_waits_for_its_turn_as_the_request_did():
     rows = requests_at_once(8)
     behind = [row["answered_ns"] - row["decided_ns"] for row in rows]
     assert behind[0] == pytest.approx(2 * MS, abs=10)
-    # Of eight on two processors the last two begin when the six before have had theirs: some 18 ms late, and later where
-    # answers are computed in between; their answers come as late.
+    # Of eight on two processors the last two begin when the six before have had theirs: some 18 ms late, and later
+    # where answers are computed in between; their answers come as late.
     assert behind[-1] >= 18 * MS
     assert behind == sorted(behind)
 
