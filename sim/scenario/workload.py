@@ -72,6 +72,12 @@ class CertificateSpec(Part):
         description="old CertificateRequests kept. Default: as in the release, all in 1.12.9 and 1 in 1.21",
     )
     dns_names: int = Field(default=1, ge=1, le=100, description="names of each. Default: 1, as in most recordings")
+    secret_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="one Secret that all Certificates name, as by mistake. Default: each has its own, NAME-tls",
+    )
     registered_domains: int = Field(
         default=1,
         ge=1,
@@ -194,6 +200,30 @@ def _existing_kind(value: object) -> str:
     return "<existing>" if isinstance(value, dict | Existing) else "<count>"
 
 
+class HandDeed(Part):
+    """What somebody does once, by hand."""
+
+    at: Duration = Field(description="when, from the start")
+    renew: str | None = Field(
+        default=None, description="cmctl renew of the Certificate of this name, such as c0000. Default: not this"
+    )
+    delete_secret: str | None = Field(
+        default=None, description="kubectl delete secret of this name, such as c0000-tls. Default: not this"
+    )
+    spoil_secret: str | None = Field(
+        default=None, description="an edit takes the certificate out of the Secret of this name. Default: not this"
+    )
+
+    @model_validator(mode="after")
+    def _one_deed(self) -> HandDeed:
+        said = [key for key in _DEEDS if getattr(self, key) is not None]
+        if len(said) != 1:
+            message = f"found {', '.join(said) or 'none'}; write exactly one of {', '.join(_DEEDS)}"
+            raise Impossible(Fault(message, ((said[-1],) if said else (),)))
+        return self
+
+
+_DEEDS = ("renew", "delete_secret", "spoil_secret")
 _OF_OBJECTS = ("objects", "spec", "ready", "settled")
 """Keys of a workload of another kind than Certificate."""
 
@@ -225,6 +255,10 @@ class Workload(Part):
         default="one-after-the-other",
         description="one-after-the-other: one client creates the next when the last is answered; "
         "at-once: all at time 0. Default: as recorded",
+    )
+
+    deeds: list[HandDeed] = Field(
+        default=[], description="what somebody does by hand to Certificates and their Secrets. Default: nothing"
     )
 
     kind: str = Field(
@@ -288,7 +322,11 @@ class Workload(Part):
     @model_validator(mode="after")
     def _fits_the_kind(self) -> Workload:
         if self.kind != "Certificate":
-            wrong = [Fault("existing is about Certificates", (("existing",),), at_key=True)] if self.existing else []
+            wrong = [
+                Fault(f"{key} is about Certificates", ((key,),), at_key=True)
+                for key in ("existing", "deeds")
+                if getattr(self, key)
+            ]
         else:
             wrong = [
                 Fault(f"{key} is for another kind than Certificate; name the kind", ((key,),), at_key=True)

@@ -19,6 +19,7 @@ from sim.families.certmanager.acme import kinds as acme_kinds
 from sim.families.certmanager.acme.server import Acme
 from sim.families.certmanager.acme.solvers import Visible
 from sim.families.certmanager.binary import PARTS, AcmeOutside, binary
+from sim.families.certmanager.deeds import ByHand
 from sim.families.certmanager.endings import LastPass, Remains
 from sim.families.certmanager.fields import FIELDS
 from sim.families.certmanager.kinds import brought
@@ -184,6 +185,8 @@ class CertManagerPopulation:
     def start(self) -> None:
         """Begin to create Certificates."""
         self._creator.start()
+        if self._surroundings.scenario.workload.deeds:
+            ByHand(self._surroundings)
 
     def unsettled(self) -> int:
         """How many Certificates are not settled, and other writers not through."""

@@ -58,7 +58,7 @@ def certificate_spec(scenario: Scenario, name: str) -> dict[str, Any]:
         issuer["group"] = EXTERNAL_GROUP
     names = dns_names(scenario, name)
     return {
-        "secretName": f"{name}-tls",
+        "secretName": scenario.certificate.secret_name or f"{name}-tls",
         # An ACME issuer refuses a common name that is none of the DNS names.
         **({"commonName": name} if scenario.issuer.type != "acme" else {}),
         "dnsNames": names,

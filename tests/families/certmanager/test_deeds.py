@@ -1,0 +1,44 @@
+"""What somebody does by hand, and two Certificates that name one Secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.scenario.errors import ScenarioError
+from sim.scenario.reading.loader import load
+from sim.units import SECOND
+from tests.families.certmanager.runs import ECDSA, Run
+
+MINUTE_LONG = {"at_least": 60 * SECOND, "at_most": 60 * SECOND}
+
+
+@pytest.mark.parametrize(
+    "deed", [{"renew": "c0000"}, {"delete_secret": "c0000-tls"}, {"spoil_secret": "c0000-tls"}], ids=str
+)
+def test_each_makes_cert_manager_issue_again(deed):
+    run = Run(workload={"certificates": 1, "deeds": [{"at": 20 * SECOND, **deed}]}, until=MINUTE_LONG).run()
+    assert run.status()["revision"] == 2
+    assert {"tls.crt", "tls.key"} <= set(run.secret().data or {})
+
+
+def test_what_is_not_there_is_left_alone():
+    run = Run(workload={"certificates": 1, "deeds": [{"at": SECOND, "renew": "c0009"}]}, until=MINUTE_LONG).run()
+    assert run.status()["revision"] == 1
+
+
+@pytest.mark.parametrize(("preset", "ready"), [("1.12.9", 2), ("1.13", 1), ("1.21", 1)])
+def test_since_1_13_one_of_two_certificates_with_one_secret_is_left_alone(preset, ready):
+    run = Run(
+        preset=f"cert-manager-{preset}",
+        workload={"certificates": 2},
+        certificate={**ECDSA, "secret_name": "shared-tls"},
+        until=MINUTE_LONG,
+    ).run()
+    conditions = [each for name in ("c0000", "c0001") for each in run.status(name)["conditions"]]
+    assert sum(each["type"] == "Ready" and each["status"] == "True" for each in conditions) == ready
+
+
+@pytest.mark.parametrize("deeds", ["[{at: 1s}]", "[{at: 1s, renew: c0000, delete_secret: x}]"])
+def test_a_deed_is_one(deeds):
+    with pytest.raises(ScenarioError, match="exactly one"):
+        load(f"name: x\nworkload: {{certificates: 1, deeds: {deeds}}}\n")
