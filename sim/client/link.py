@@ -16,7 +16,6 @@ from sim.client.rest import Answered, Request
 from sim.cluster.messages import Later, Response
 from sim.cluster.outages import Outages
 from sim.cluster.requests import InFlight
-from sim.cluster.server import Server
 from sim.units import MS, SECOND
 
 HOST = "127.0.0.1:6443"
@@ -264,8 +263,7 @@ class BreakableRequest(Request):
 class Network:
     """The links of all processes, by name; the latest run of each."""
 
-    def __init__(self, server: Server, outages: Outages, breakable: Callable[[Parts], Parts]) -> None:
-        self.server = server
+    def __init__(self, outages: Outages, breakable: Callable[[Parts], Parts]) -> None:
         self.outages = outages
         self.breakable = breakable
         self.links: dict[str, Link] = {}

@@ -64,8 +64,6 @@ class Reflector(Informer):
         self._asks = ""  # what is under way: "watch", "list" or nothing
         self._tries = 0
         self._list_request = writes.get(kind, "")
-        self.stale_since = -1
-        """Since when its cache has had no watch, in nanoseconds; -1 while it has one."""
 
     def begin(self) -> None:
         """The first list and watch; a process that starts waits for it. A list has used a token."""
@@ -104,7 +102,6 @@ class Reflector(Informer):
         assert self._watch is not None
         if not self._watch.stopped:
             self._watch.stopped = True
-            self.stale_since = self._sim.now
             if error == UNEXPECTED_EOF:  # of a reset nothing is logged (net.IsProbableEOF)
                 text = f"Unexpected EOF during watch stream event decoding: {error}"
                 self._process.listener.log(self._sim.now, 0, "reflector", "", "streamwatcher.go:111", text)
@@ -116,7 +113,6 @@ class Reflector(Informer):
         """The server ended the watch: it is begun again at once."""
         if self._watch is not None and not self._watch.stopped:
             self._watch.stopped = True
-            self.stale_since = self._sim.now
             self._process.go.wake_in(0, self._connect)
 
     def _connect(self) -> None:
@@ -155,7 +151,6 @@ class Reflector(Informer):
             self._sim.after(self._process.network, self._listed, (objects, cost))
         elif self._subscribe():
             self._asks = ""
-            self.stale_since = -1
         else:  # 410: too old resource version
             assert self._watch is not None
             self._watch.stopped = True

@@ -70,6 +70,11 @@ class Client(Protocol):
         """The connection of this request breaks."""
 
 
+def is_controller(named: str, actor: str) -> bool:
+    """Whether a request's sender is the one that a scenario names, in full or without cert-manager's prefix."""
+    return actor in {named, f"certificates-{named}", f"certificaterequests-{named}"}
+
+
 class MessageRule:
     """A fault of messages that is in force: which of them it befalls."""
 
@@ -92,7 +97,7 @@ class MessageRule:
         of = self.fault.of
         verb = "patch" if write.verb.endswith("-patch") else write.verb
         return (
-            (of.controller is None or actor in {of.controller, f"certificates-{of.controller}"})
+            (of.controller is None or is_controller(of.controller, actor))
             and (of.process is None or of.process == process)
             and (of.kind is None or of.kind == write.kind)
             and (of.object is None or of.object == write.name)

@@ -7,12 +7,13 @@ by ``sim.cluster.outages`` (the server and what passes through it), ``sim.client
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible, Path
+from sim.scenario.names import did_you_mean
 from sim.scenario.values import Duration, Part
 from sim.units import SECOND, format_duration, quoted
 
@@ -81,7 +82,8 @@ class Messages(Part):
     """Which requests, or which events of watches: those that fit all that is said."""
 
     controller: str | None = Field(
-        default=None, description="who sends the request, such as certificates-key-manager. Default: anybody"
+        default=None,
+        description="who sends the request, such as key-manager or in full certificates-key-manager. Default: anybody",
     )
     process: str | None = Field(default=None, description="whose watch, or whose request. Default: anybody's")
     kind: str | None = Field(default=None, description="about objects of this kind. Default: all")
@@ -96,7 +98,7 @@ class Messages(Part):
 class Point(Part):
     """A point of a run: a write, at the instant at which it is stored, before anybody has the answer."""
 
-    controller: str = Field(description="who writes, such as certificates-key-manager; certificates- may be left out")
+    controller: str = Field(description="who writes, such as key-manager, or in full certificates-key-manager")
     write: int = Field(default=1, ge=1, description="the how many-th of its stored writes that fit. Default: the first")
     kind: str | None = Field(default=None, description="writes of this kind count. Default: all but Events")
     object: str | None = Field(default=None, description="writes of the object of this name count. Default: all")
@@ -269,19 +271,52 @@ _DETAILS = {
 }
 
 
-def wrong_faults(faults: Iterable[PlannedFault], processes: list[str], *, replicated: bool) -> list[Fault]:
-    """Return what does not fit the scenario: names of processes that there are not, a leader where none is elected."""
+_OF_CERTIFICATES = ("trigger", "readiness", "key-manager", "request-manager", "issuing", "revision-manager")
+_OF_REQUESTS = ("approver", *(f"issuer-{type_}" for type_ in ("acme", "ca", "selfsigned", "vault", "venafi")))
+OWN_CONTROLLERS = (
+    *(f"certificates-{name}" for name in _OF_CERTIFICATES),
+    *(f"certificaterequests-{name}" for name in _OF_REQUESTS),
+)
+"""cert-manager's controllers, as those who send requests; what comes before the first hyphen may be left out."""
+
+
+def wrong_faults(
+    faults: Iterable[PlannedFault],
+    processes: list[str],
+    *,
+    replicated: bool,
+    kinds: Collection[str] = (),
+    controllers: Collection[str] = (),
+) -> list[Fault]:
+    """Return what does not fit the scenario: names of processes or kinds that there are not, a leader of nobody.
+
+    A name that is much like one of ``controllers`` is taken for a slip; others may be those of operators in Python.
+    """
     wrong = []
+    known = {*controllers, *(name.partition("-")[2] for name in controllers if name in OWN_CONTROLLERS)}
     for n, fault in enumerate(faults):
         path: Path = ("faults", n, fault.verb)
         allowed = _targets(fault.verb, processes, replicated=replicated)
         if allowed and fault.target not in allowed:
-            message = f"{quoted(fault.target)} cannot be what {fault.verb} befalls here; allowed: {', '.join(allowed)}"
+            hint = did_you_mean(fault.target, allowed)
+            message = f"{quoted(fault.target)} cannot be what {fault.verb} befalls here{hint}; allowed: "
+            message += ", ".join(allowed)
             wrong.append(Fault(message, (path,)))
         process = fault.of.process
         if process is not None and process not in processes:
             message = f"no process is called {quoted(process)}; there are {', '.join(processes)}"
             wrong.append(Fault(message, (("faults", n, "of", "process"),)))
+        for key, names in (("of", fault.of), ("after", fault.after)):
+            if names is None:
+                continue
+            if kinds and names.kind is not None and names.kind not in kinds:
+                hint = did_you_mean(names.kind, kinds) or f"; there are {', '.join(sorted(kinds))}"
+                wrong.append(Fault(f"no kind is called {quoted(names.kind)}{hint}", (("faults", n, key, "kind"),)))
+            who = names.controller
+            hint = did_you_mean(who, known) if who is not None and known and who not in known else ""
+            if hint:
+                message = f"no controller is called {quoted(str(who))}{hint}"
+                wrong.append(Fault(message, (("faults", n, key, "controller"),)))
     return wrong
 
 

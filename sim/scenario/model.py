@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
-from sim.scenario.faults import CONTROLLERS, PlannedFault, wrong_faults
+from sim.scenario.faults import CONTROLLERS, OWN_CONTROLLERS, PlannedFault, wrong_faults
 from sim.scenario.kinds import EVERYWHERE, OF_ACME, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
@@ -349,7 +349,15 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _faults_fit(self) -> Scenario:
         replicated = self.controllers.replicas > 1 or any(each.leader_election for each in self.operators)
-        wrong = wrong_faults(self.faults, self.process_names(), replicated=replicated)
+        own = OWN_CONTROLLERS if self.family == CERT_MANAGER else ()
+        described = [controller.name for operator in self.operators for controller in operator.controllers]
+        wrong = wrong_faults(
+            self.faults,
+            self.process_names(),
+            replicated=replicated,
+            kinds={*EVERYWHERE, *OF_CERT_MANAGER, *self.kinds},
+            controllers=[*own, *described, *(writer.name for writer in self.writers)],
+        )
         if wrong:
             raise Impossible(*wrong)
         return self

@@ -12,7 +12,7 @@ from sim.cluster.kinds import Kind
 from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.cluster.outages import MessageRule, Outages
+from sim.cluster.outages import MessageRule, Outages, is_controller
 from sim.cluster.requests import InFlight, Sent
 from sim.cluster.server import Server
 from sim.families.family import Population
@@ -47,7 +47,7 @@ class Happenings:
     def network(self, server: Server) -> Network:
         """The links of all processes to the server."""
         self._server = server
-        self._network = Network(server, self.outages, breakable)
+        self._network = Network(self.outages, breakable)
         return self._network
 
     def begin(self, scenario: Scenario, populations: Sequence[Population]) -> None:
@@ -254,7 +254,7 @@ def _link_of(request: InFlight) -> tuple[str, Link | None]:
 def _is_it(point: Point, sent: Sent) -> bool:
     write = sent.send.write
     return (
-        sent.actor in {point.controller, f"certificates-{point.controller}", f"certificaterequests-{point.controller}"}
+        is_controller(point.controller, sent.actor)
         and (write.kind == point.kind if point.kind is not None else write.kind != "Event")
         and (point.object is None or write.name == point.object)
     )

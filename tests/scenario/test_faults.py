@@ -54,7 +54,8 @@ def test_what_is_resolved_loads_again() -> None:
         ),
         (
             "{at: 1s, kill: etdc}",
-            "3:20: faults.0.kill: 'etdc' cannot be what kill befalls here; allowed: api-server, etcd, controllers",
+            "3:20: faults.0.kill: 'etdc' cannot be what kill befalls here; did you mean etcd?; "
+            "allowed: api-server, etcd, controllers",
         ),
         (
             "{at: 1s, kill: leader}",
@@ -75,6 +76,14 @@ def test_what_is_resolved_loads_again() -> None:
         (
             "{at: 1s, delay: watch, by: 1s, of: {process: me}}",
             "3:50: faults.0.of.process: no process is called 'me'; there are controllers",
+        ),
+        (
+            "{at: 1s, delay: watch, by: 1s, of: {kind: Secrets}}",
+            "3:47: faults.0.of.kind: no kind is called 'Secrets'; did you mean Secret?",
+        ),
+        (
+            "{after: {controller: keymanager}, kill: etcd}",
+            "3:26: faults.0.after.controller: no controller is called 'keymanager'; did you mean key-manager?",
         ),
         ("{at: 1h, kill: etcd}", "3:10: faults.0.at: the fault at 1h comes after the end; until.at_most is 400s"),
     ],

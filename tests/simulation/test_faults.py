@@ -266,3 +266,19 @@ def test_a_pass_waits_for_a_token_or_for_an_answer_but_never_for_both_at_once():
     assert codes(found)[503]
     for times in spans.values():
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(sorted(times)))
+
+
+def test_an_issuer_without_its_secret_is_looked_at_again_after_its_back_off() -> None:
+    """Failures at 0, 5 and 15 s wait 5, 10 and 20 s: a Secret that is there after 20 s is found at 35 s."""
+    found = run("{at: 0s, stop: issuer, lasts: 20s}", 5, more="issuer: {type: ca}\n")
+    ready = [row[_O["ready_ns"]] / SECOND for row in found.objects]
+    assert all(35 < at < 45 for at in ready)
+    assert settled(found)
+
+
+def test_a_hung_worker_holds_its_item_and_not_the_others() -> None:
+    of = "{controller: certificates-trigger, kind: Certificate}"
+    found = run(f"{{at: 0s, delay: requests, by: 30s, of: {of}, times: 1}}", 5)
+    ready = sorted(row[_O["ready_ns"]] / SECOND for row in found.objects)
+    assert ready[3] < 10
+    assert ready[4] > 30
