@@ -13,6 +13,7 @@ from sim.client.effects import Failure, Get
 from sim.client.parts import Parts
 from sim.client.process import Process
 from sim.client.rest import Answered, Request
+from sim.client.worker import TOO_LATE
 from sim.cluster.messages import Later, Response
 from sim.cluster.outages import Outages
 from sim.cluster.requests import InFlight
@@ -223,7 +224,7 @@ class BreakableRequest(Request):
         throttle = process.throttle
         wait = throttle.reserve(self.send.write, now, longest) if throttle is not None else 0
         if wait is None:
-            self.fail("client rate limiter Wait returned an error: context deadline exceeded")
+            self.fail(TOO_LATE)
         else:
             process.go.wake_in(wait, self._sent_again)
 

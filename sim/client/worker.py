@@ -23,6 +23,8 @@ from sim.cluster.objects import Object
 from sim.kernel.go import Burst, BurstThen
 from sim.scenario.model import Retry
 
+TOO_LATE = "client rate limiter Wait returned an error: rate: Wait(n=1) would exceed context deadline"
+"""Of a request whose token would come after its deadline (golang.org/x/time/rate)."""
 _NONE = (0, 0)
 _NO_ITEM = ("", "", 0)
 _DROPPED = {GAVE_UP: "gave-up", OVER_BUDGET: "over-budget"}
@@ -283,7 +285,7 @@ class Worker(Burst):
             longest = None if deadline is None else self._started + deadline - process.sim.now
             request = self._request = self._new_request(process, reconciler.name, effect, self._started, self._number)
             if not request.start(self._resume, longest):
-                return self._resume(Failure("client rate limiter Wait returned an error: context deadline"))
+                return self._resume(Failure(TOO_LATE))
             self._requests += 1
             return None
         if isinstance(effect, Compute):

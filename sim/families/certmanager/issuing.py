@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.client import writes
 from sim.client.conditions import Status, condition, is_true, with_condition, without_condition
-from sim.client.effects import Effect, Reconcile, Send
+from sim.client.effects import Effect, Failure, Reconcile, Send
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager import pki
@@ -158,8 +158,11 @@ class Issuing(CertManagerController):
         response = yield from self._apply_secret(certificate, data)
         return response if response.code >= 400 else None
 
-    def _apply_secret(self, certificate: Object, data: dict[str, Any]) -> Generator[Effect, Any, Response]:
-        response: Response = yield Send(target_secret(certificate, data, self.field_manager), certificate.name)
+    def _apply_secret(self, certificate: Object, data: dict[str, Any]) -> Generator[Effect, Any, Response | Failure]:
+        write = target_secret(certificate, data, self.field_manager)
+        response: Response | Failure = yield Send(write, certificate.name)
+        if isinstance(response, Failure):
+            return Failure(f"failed to apply secret default/{write.name}: {response.message}")
         return response
 
 

@@ -17,6 +17,8 @@ from sim.units import MS, SECOND
 
 POLL = 100 * MS
 POLL_FOR = 5 * SECOND
+NOT_SEEN = "failed whilst waiting for CertificateRequest to exist - this may indicate an apiserver running slowly. "
+NOT_SEEN += "Request will be retried. context deadline exceeded"
 
 
 class RequestManager(CertManagerController):
@@ -114,7 +116,7 @@ class RequestManager(CertManagerController):
             yield Sleep(POLL)
             if self.requests.get(name) is not None:
                 return None
-        return Failure("failed whilst waiting for CertificateRequest to exist")
+        return Failure(NOT_SEEN)
 
 
 def request_for(
