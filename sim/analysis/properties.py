@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.analysis.hazards import LATE, hazards
-from sim.recording.columns import DUPLICATES, LOSSES, OBJECTS
+from sim.recording.columns import DUPLICATES, LOSSES, OBJECTS, REQUESTS
 from sim.recording.properties import Broken
 from sim.recording.replication import Replication
 from sim.scenario.properties import Property
@@ -24,10 +24,7 @@ def built_in(settings: Property, replication: Replication) -> list[Broken]:
         case "no-duplicate":
             return [Broken(name, *each) for each in _duplicates(replication)]
         case "no-hot-loop":
-            late = hazards(replication)["late_writes"] or 0.0
-            share = late / max(len(replication.objects), 1)
-            why = f"controllers stored {share:.1f} writes a second for each object in the last {LATE // SECOND} s"
-            return [Broken(name, "", replication.ended_ns, why)] if share >= HOT else []
+            return [Broken(name, *each) for each in _hot(replication)]
     return []
 
 
@@ -37,6 +34,15 @@ def _unsettled(replication: Replication) -> list[tuple[str, int, str]]:
     return [
         (str(row[who]), ended, f"{row[ending]}: {row[why]}") for row in replication.objects if row[ending] != "settled"
     ]
+
+
+def _hot(replication: Replication) -> list[tuple[str, int, str]]:
+    ended, requests = replication.ended_ns, replication.requests
+    if not requests or int(str(requests[-1][REQUESTS.index("decided_ns")])) <= ended - LATE:
+        return []
+    share = (hazards(replication)["late_writes"] or 0.0) / max(len(replication.objects), 1)
+    why = f"controllers stored {share:.1f} writes a second for each object in the last {LATE // SECOND} s"
+    return [("", ended, why)] if share >= HOT else []
 
 
 def _duplicates(replication: Replication) -> list[tuple[str, int, str]]:

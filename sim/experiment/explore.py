@@ -26,7 +26,7 @@ from sim.experiment.journal import Journal, hash_of
 from sim.experiment.replicate import replicate
 from sim.experiment.result import Result
 from sim.experiment.run import run
-from sim.experiment.schedules import LADDER, MOST, Explorer, StrategyName, first_broken
+from sim.experiment.schedules import LONGEST, Explorer, StrategyName, first_broken
 from sim.experiment.shrinking import Shrinker, renumbered
 from sim.recording.properties import Broken
 from sim.scenario.model import Scenario
@@ -89,7 +89,7 @@ class Exploration:
         journal: Journal | None = None,
         progress: Callable[[Progressing], None] | None = None,
     ) -> None:
-        self.scenario = prepared(scenario, MOST * LADDER[-1])
+        self.scenario = prepared(scenario, LONGEST)
         self.explorer = Explorer(strategy, points_of(self.scenario), seed, self.scenario.seed)
         self._spread = spread
         self._journal = journal
@@ -173,7 +173,7 @@ def fix_check(findings: Sequence[Finding], other: Scenario, tries: int) -> list[
     found = []
     for each in findings:
         properties = each.scenario.properties
-        changed = prepared(replace_properties(other, properties), MOST * LADDER[-1])
+        changed = prepared(replace_properties(other, properties), LONGEST)
         changed = changed.model_copy(update={"properties": properties})
         outcomes = play_batch(Batch(changed, tuple(_near_schedules(each.scenario, tries))))
         found.append((each, sum(bool(outcome.broken) for outcome in outcomes)))

@@ -12,6 +12,7 @@ from random import Random
 from typing import Literal
 
 from sim.experiment.exploring import Change, Outcome, Points, Schedule
+from sim.experiment.replicate import AFTER_A_FAULT
 from sim.scenario.faults import WATCH_CACHE, Messages, PlannedFault
 from sim.scenario.faults import Point as At
 from sim.scenario.properties import Perturbation
@@ -24,6 +25,8 @@ LADDER = (10 * MS, 50 * MS, 200 * MS, SECOND, 3 * SECOND, 10 * SECOND)
 """Delays in nanoseconds that are tried: from a slow request to a process that hung."""
 MOST = 4
 """Perturbations of a proposed schedule."""
+LONGEST = MOST * LADDER[-1] + 3 * (AFTER_A_FAULT + LADDER[-1])
+"""Nanoseconds by which the changes of one run delay things in all, about: what follows is waited for."""
 DEPTH = 3
 """Ordering points of PCT."""
 _FAILS = 0.4

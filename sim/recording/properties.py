@@ -22,6 +22,7 @@ from sim.scenario.expressions import compiled
 from sim.scenario.properties import VARIABLES, Property
 from sim.units import SECOND, format_duration
 
+_NAMES = re.compile(r"[A-Za-z]\w*")
 _KINDS = re.compile(r"\b(owned|objects)\.(\w+)")
 
 
@@ -49,12 +50,21 @@ class _Objects(Protocol):
 class _ByKind(Mapping[str, Any]):
     """Objects by kind, of one owner or all; made when they are asked for."""
 
-    def __init__(self, there: _Objects, owner: str | None = None) -> None:
+    def __init__(self, there: _Objects, named: Collection[str], owner: str | None = None) -> None:
         self._there = there.objects
+        self._named = named
         self._owner = owner
 
     def __getitem__(self, kind: str) -> list[dict[str, Any]]:
-        return [view(each) for each in self._there[kind].values() if self._owner is None or each.owner == self._owner]
+        objects, owner = self._there[kind].values(), self._owner
+        return [self._read(view(each)) for each in objects if owner is None or each.owner == owner]
+
+    def _read(self, seen: dict[str, Any]) -> dict[str, Any]:
+        """The parts of an object that the expression names anywhere: handing over all of it takes most of the time."""
+        parts = {key: value for key, value in seen.items() if key in self._named}
+        if "metadata" in parts:
+            parts["metadata"] = {key: value for key, value in parts["metadata"].items() if key in self._named}
+        return parts
 
     def __contains__(self, kind: object) -> bool:
         return kind in self._there
@@ -71,16 +81,17 @@ class _Scope(Seen):
 
     VARIABLES = VARIABLES
 
-    __slots__ = ("_there",)
+    __slots__ = ("_named", "_there")
 
-    def __init__(self, there: _Objects, obj: Object) -> None:
+    def __init__(self, there: _Objects, obj: Object, named: Collection[str]) -> None:
         super().__init__(obj)
         self._there = there
+        self._named = named
 
     def _make(self, name: str) -> Any:
         if name == "owned":
-            return _ByKind(self._there, self._object.uid)
-        return _ByKind(self._there) if name == "objects" else super()._make(name)
+            return _ByKind(self._there, self._named, self._object.uid)
+        return _ByKind(self._there, self._named) if name == "objects" else super()._make(name)
 
 
 class _History:
@@ -137,13 +148,14 @@ class _Watched:
         self.settings = settings
         self.kind = settings.of or kind
         self.expression = compiled(settings.source, VARIABLES)
+        self.named = frozenset(_NAMES.findall(settings.source))
         read = _KINDS.findall(settings.source)
         self.owned = {name for where, name in read if where == "owned"}
         self.all = {name for where, name in read if where == "objects"}
         self.own = bool(self.expression.paths.keys() & set(VARIABLES[:-2]))  # whether it reads the object itself
 
     def holds(self, there: _Objects, obj: Object) -> bool:
-        return self.expression.holds(_Scope(there, obj))
+        return self.expression.holds(_Scope(there, obj, self.named))
 
 
 class PropertyMonitor:
