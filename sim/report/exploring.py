@@ -178,13 +178,19 @@ def object_of(finding: Finding) -> str:
 
 
 def picture_of(finding: Finding) -> Any:
-    """Return a picture of the life of a finding's object: a lane for each controller."""
+    """Return a picture of the life of a finding's object: a lane for each controller, and when the property broke."""
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from sim.plot import timeline
+    from sim.plot.style import VERMILION
+    from sim.recording.frames import began
 
-    figure = Figure(figsize=(10, 5))
+    figure, name = Figure(figsize=(10, 5)), object_of(finding)
     ax = figure.subplots()
-    timeline(finding.result, object_of(finding), ax)
-    ax.set_title(f"{object_of(finding)}: {finding.name}", wrap=True)
+    timeline(finding.result, name, ax)
+    own = finding.result.certificates
+    broken = pd.Timedelta(finding.broken.time_ns) - began(own[own["certificate"] == name].iloc[0])
+    ax.axvline(broken.total_seconds(), color=VERMILION, linestyle=":", linewidth=1.6)
+    ax.set_title(f"{name}: {finding.name}\n(dotted: broken)", wrap=True)
     return figure
