@@ -95,7 +95,7 @@ class Expression:
             return self._remembered[key]
         except KeyError:
             pass
-        if len(self._remembered) > 1 << 14:
+        if len(self._remembered) > 1 << 11:
             self._remembered.clear()
         found = self._remembered[key] = self._execute(self._given(scope))
         return found
