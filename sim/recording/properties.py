@@ -132,7 +132,11 @@ class _History:
     def lives(self, kind: str) -> Iterator[tuple[str, int, int | None]]:
         """Yield name, creation and end of each object of a kind; None where it is there at the end."""
         since: dict[str, tuple[str, int]] = {}
+        before: Mapping[str, Object] | None = None
         for time, state in zip(self.times[kind], self._states[kind], strict=True):
+            if before is not None and state.keys() == before.keys():
+                continue  # a version more of what is there
+            before = state
             for uid in [uid for uid, (name, _) in since.items() if name not in state or state[name].uid != uid]:
                 name, created = since.pop(uid)
                 yield name, created, time
