@@ -24,6 +24,11 @@ RESULTS = Path("results")
 """Where runs leave their folders: in the current directory, which is the project's."""
 
 
+STANDARD_INPUT = "-"
+"""Names standard input where a scenario is wanted."""
+LARGEST_INPUT = 16 << 20
+
+
 class BadInput(Unusable):
     """Something on the command line cannot be used; the message says what and what to do."""
 
@@ -96,12 +101,17 @@ def load_scenario(name: str, settings: Sequence[str], seed: int | None, replicat
     from sim.scenario.reading.catalogue import resolve_scenario
     from sim.scenario.reading.loader import load
 
+    if name == STANDARD_INPUT:
+        text = sys.stdin.buffer.read(LARGEST_INPUT)
+        if not text.strip():
+            raise BadInput("standard input is empty; requeue run - reads a scenario from it")
+    found: Path | bytes = text if name == STANDARD_INPUT else resolve_scenario(name)
     overrides = list(settings)
     if seed is not None:
         overrides.append(f"seed={seed}")
     if replications is not None:
         overrides.append(f"replications={replications}")
-    return load(resolve_scenario(name), overrides)
+    return load(found, overrides)
 
 
 def warn(*scenarios: Scenario, varied: Iterable[str] = ()) -> None:
@@ -157,5 +167,5 @@ def origin(words: Sequence[str], scenario: str) -> dict[str, str]:
     scenario in the results folder itself.
     """
     named = portable(scenario)
-    file = "scenario.yaml" if Path(named).is_absolute() else named
+    file = "scenario.yaml" if Path(named).is_absolute() or named == STANDARD_INPUT else named
     return {"scenario_file": file, "command": shlex.join(file if word == named else word for word in words)}

@@ -22,6 +22,10 @@ def report(
     replication: Annotated[
         int, typer.Option(metavar="N", min=1, help="The one whose queues, tokens and objects are shown.")
     ] = 1,
+    opened: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a summary to paste into a pull request, and write no page.")
+    ] = False,
 ) -> None:
     """Write one HTML page about a run or a comparison, with everything that there is to see.
 
@@ -34,7 +38,17 @@ def report(
       requeue report results/tutorial-compared-20261123-174009 -o compared.html
       requeue report results/before results/after -o both.html
       requeue report results/latest --replication 3
+      requeue report results/latest --open
+      requeue report results/latest --markdown
     """
+    if markdown:
+        with bad_input():
+            from sim.experiment.opening import command_of
+            from sim.report import forms
+
+            commands = " && ".join(dict.fromkeys(map(command_of, results)))
+            emit(forms.markdown(_opened(results), commands))
+        return
     with bad_input():
         check_writable("-o", out)
         subject = _opened(results)
@@ -47,6 +61,11 @@ def report(
             raise BadInput(str(error)) from None
         write_file(out, text)
     emit(f"{out}: {len(text) / 1024:.0f} kB, opens in any browser\n")
+    if opened:
+        import webbrowser
+
+        if not webbrowser.open(out.resolve().as_uri()):
+            raise BadInput(f"no browser was found; open {out} in one")
 
 
 def _opened(folders: Sequence[Path]) -> Result | Comparison:

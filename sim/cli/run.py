@@ -11,6 +11,7 @@ import typer
 from sim.cli.completing import scenario_keys, scenario_names
 from sim.cli.output import (
     RESULTS,
+    STANDARD_INPUT,
     BadInput,
     bad_input,
     check_writable,
@@ -92,6 +93,10 @@ def run(
     openmetrics: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write replication 1's metrics under real clusters' names."),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write expectations and invariants as JUnit's XML, for a CI system."),
     ] = None,
     real: Annotated[
         bool,
@@ -181,6 +186,11 @@ def run(
         from sim.cli.metrics import write_openmetrics
 
         write_openmetrics(result, openmetrics)
+    if junit is not None:
+        from sim.recording.folders import write_file
+        from sim.report import forms
+
+        write_file(junit, forms.junit(result))
     if as_json:
         emit_json(result.summary)
     else:
@@ -189,6 +199,8 @@ def run(
         from sim.report.terminal import run_report
 
         terminal = sys.stdout.isatty()
+        if scenario == STANDARD_INPUT and result.folder is not None:  # what is read once is kept beside the results
+            words[2] = portable(str(result.folder / "scenario.yaml"))
         emit(run_report(result.summary, folder=result.folder, command=join(words), terminal=terminal))
     say_what_is_not_kept()
     if result.stopped:

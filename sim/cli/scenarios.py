@@ -18,9 +18,10 @@ def schema() -> None:
 
 
 def scenarios(
+    long: Annotated[bool, typer.Option("--long", help="Say in full what each is.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the scenarios that come with the project."""
+    """List the scenarios that come with the project, one a line."""
     from sim.scenario.reading.catalogue import GROUPS
     from sim.scenario.reading.listing import entries
 
@@ -37,7 +38,7 @@ def scenarios(
     from sim.report.text import console
 
     paper = console()
-    for group, members in groupby(found, key=lambda entry: entry.group):
+    for group, listed in groupby(found, key=lambda entry: entry.group):
         table = Table(
             title=GROUPS.get(group, group),
             title_justify="left",
@@ -45,13 +46,16 @@ def scenarios(
             box=None,
             padding=(0, 2, 0, 0),
         )
-        table.add_column("name", no_wrap=True)
-        table.add_column("certificates", justify="right")
-        table.add_column("strategy")
-        table.add_column("what it is")
+        members = list(listed)
+        table.add_column("name", no_wrap=True, min_width=max(len(entry.name) for entry in members))
+        if long:
+            table.add_column("certificates", justify="right")
+            table.add_column("strategy")
+        table.add_column("what it is", no_wrap=not long, overflow="ellipsis")
         for entry in members:
             said = f"cannot be used: {entry.error}" if entry.error else entry.description
-            table.add_row(entry.name, str(entry.certificates or ""), entry.strategy, said)
+            more = (str(entry.certificates or ""), entry.strategy) if long else ()
+            table.add_row(entry.name, *more, said)
         paper.print(table)
         paper.print()
     emit("Run one by its name: requeue run NAME\n")

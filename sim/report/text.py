@@ -35,8 +35,14 @@ def render(parts: list[RenderableType], terminal: bool) -> str:
         color_system="auto" if terminal else None,
     )
     for part in parts:
-        paper.print(part, soft_wrap=isinstance(part, str | Text) and not terminal)
+        paper.print(part, soft_wrap=isinstance(part, Unwrapped) or (isinstance(part, str | Text) and not terminal))
     return Rendered("\n".join(line.rstrip() for line in target.getvalue().split("\n")[:-1]) + "\n")
+
+
+class Unwrapped(str):
+    """A line that stays one, however narrow the terminal: a command that can be copied."""
+
+    __slots__ = ()
 
 
 class Rendered(str):
@@ -81,7 +87,7 @@ def footer(folder: Path | None, command: str, files: str = "") -> list[Renderabl
     """Return the last lines of a report: where the results are, and how to get them again."""
     named = f" ({files})" if files else ""
     lines: list[RenderableType] = [] if folder is None else [f"Results:       {folder}{named}"]
-    return [*lines, f"Reproduce it:  {command}"]
+    return [*lines, Unwrapped(f"Reproduce it:  {command}")]
 
 
 def losses(counted: Iterable[tuple[float | None, str, str]], summary: Mapping[str, Any], none: str) -> str:

@@ -88,7 +88,8 @@ def worth(document: Document) -> list[str]:
         ("Not worth tuning", "not_worth_tuning"),
         ("Undecided", "undecided"),
     ):
-        lines.append(f"{title}: {', '.join(document[key]) or 'nothing'}.")
+        if document[key] or key == "worth_tuning":
+            lines.append(f"{title}: {', '.join(document[key]) or 'nothing'}.")
     back = document["recommended"]["back_to_current"]
     if back:
         lines.append(
