@@ -1,5 +1,6 @@
 """The scenarios that ship: each loads, says what it is, and asks for what it claims to show."""
 
+import re
 from pathlib import Path
 
 import pytest
