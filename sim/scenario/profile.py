@@ -98,7 +98,11 @@ class ServerCosts(Part):
         description="of two cores, those that requests get together while more than one computes and the "
         "controllers compute on all cores; a request that is alone comes first. Null: all come first",
     )
-    hidden_retry: Duration = Field(2 * MS, description="reading again and retrying inside after losing a race")
+    hidden_retry: Duration = Field(
+        2 * MS,
+        description="looking again after losing a race, for a write that is then refused as stale; what cannot be "
+        "refused is made anew, at its whole core time",
+    )
 
 
 class WatchCosts(Part):
