@@ -19,6 +19,7 @@ from sim.calibration.estimate import (
     FASTEST,
     MeasuredValue,
     ServiceEstimates,
+    coldness,
     commit_share,
     computing,
     doubt,
@@ -94,11 +95,21 @@ def calibrate(
     """
     cores, told_by = _cores(traces, cores)
     base = base or Profile()
-    service = service_times(traces, base.server.cold_factor, base.server.cold_after, base.server.cold_requests)
+    of_operators = any(trace.subject != CERTIFICATES for trace in traces)
+    cold = coldness(traces) if of_operators else None
+    cold_after, cold_requests = base.server.cold_after, base.server.cold_requests
+    if cold is not None:
+        cold_after, cold_requests = (
+            plain_value("server.cold_after", cold.after.value),
+            plain_value("server.cold_requests", cold.requests.value),
+        )
+    service = service_times(traces, base.server.cold_factor, cold_after, cold_requests, cold is not None)
     rejected: dict[str, str] = {}
     _profile = partial(profile_on, base)
     measured: dict[str, MeasuredValue | None] = {f"server.times.{name}": value for name, value in service.times.items()}
     measured["server.cold_factor"] = service.cold
+    if cold is not None:
+        measured["server.cold_after"], measured["server.cold_requests"] = cold
     measured["server.commit_share"] = commit_share(traces)
     measured["server.hidden_retry"] = lost_race(traces)
     measured |= _client(traces)
@@ -388,6 +399,8 @@ def _kept_factor(base: Profile, small: MeasuredValue | None) -> float:
 _TIMES = "server.times."
 _FROM_REPETITIONS = {"speed_spread", "server.cpu_behind"}
 """Their samples are recordings, and few: their intervals are wide with any number that people record."""
+COUNTS = {"server.cold_requests"}
+"""Parameters that are whole numbers and no times."""
 _WITHOUT_UNIT = {
     "server.commit_share",
     "server.cpu_share",
@@ -407,6 +420,8 @@ def plain_value(path: str, value: object) -> Any:
     if isinstance(value, ShiftedGamma):
         return {"shift": _whole(value.shift), "shape": value.shape, "scale": _whole(value.scale)}
     assert isinstance(value, float)
+    if path in COUNTS:
+        return round(value)
     return round(value, 3) if path in _WITHOUT_UNIT else _whole(value)
 
 

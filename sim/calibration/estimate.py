@@ -49,6 +49,14 @@ FASTEST = 0.1
 """The quantile of a step's time that is taken for its computing: the rest of the time is spent waking up."""
 
 
+COLD_AFTER_GRID = tuple(ms * MS for ms in (5, 10, 20, 50, 100, 200))
+COLD_REQUESTS_GRID = (1, 2, 3, 4, 6, 8, 12, 16)
+STARTING = 5
+"""Requests at the beginning of a recording that tell nothing about a running server."""
+FAR_OUT = 10
+"""So many times the median of its class a service time has other reasons than being cold."""
+
+
 class MeasuredValue(NamedTuple):
     """One parameter. ``value`` is a number, or a fitted distribution, in nanoseconds or without unit."""
 
@@ -120,6 +128,77 @@ def gathered(traces: Iterable[Trace], of: Callable[[Trace], Iterable[int]]) -> l
     return [sample for trace in traces for sample in of(trace)]
 
 
+class Coldness(NamedTuple):
+    """When a server is cold: fewer than ``requests`` came within ``after`` nanoseconds before a request."""
+
+    after: MeasuredValue
+    requests: MeasuredValue
+
+
+def coldness(traces: list[Trace]) -> Coldness | None:
+    """Estimate after how long, and how few requests, the server is cold: what tells long service times from short best.
+
+    Of each pair on a grid the log times are fitted as in ``service_times`` (class, recording, being cold); the pair
+    with the least sum of squares is taken, the ends of the intervals are those of the pairs that fit no worse by a
+    likelihood ratio (95%). The first requests of a recording, and times far from their class's median, are
+    left out: what starts is slow for other reasons. None where no pair fits better than that nothing is cold.
+    """
+    import numpy as np
+
+    samples = _settled(traces)
+    if not samples:
+        return None
+    names = sorted({row[0] for row in samples})
+    logs = np.log([row[3] for row in samples])
+    classes = np.array([names.index(row[0]) for row in samples])
+    recordings = np.array([row[1] for row in samples])
+
+    def unexplained(cold: NDArray[float64]) -> float:
+        effects, effect, spread = _effects(logs, classes, recordings, cold, len(traces))
+        rest = logs - effects[recordings] - (cold * effect if spread is not None else 0)
+        return float(sum(((part := rest[classes == n]) - part.mean()) @ (part - part.mean()) for n in set(classes)))
+
+    fits = {}
+    for after in COLD_AFTER_GRID:
+        for requests in COLD_REQUESTS_GRID:
+            came = [trace.cold(after, requests) for trace in traces]
+            fits[after, requests] = unexplained(np.array([came[n][i] for _, n, i, _ in samples], dtype=float))
+    best = min(fits, key=lambda pair: fits[pair])
+    bound = fits[best] * exp(3.84 / len(samples))
+    if unexplained(np.zeros(len(samples))) <= bound:
+        return None
+    near = [pair for pair, fit in fits.items() if fit <= bound]
+    source = "audit log, alone: the pair of cold_after and cold_requests that tells long from short times best"
+
+    def told(place: int) -> MeasuredValue:
+        ends = [pair[place] for pair in near]
+        return MeasuredValue(float(best[place]), source, len(samples), (float(min(ends)), float(max(ends))), None)
+
+    return Coldness(told(0), told(1))
+
+
+def _samples(traces: list[Trace]) -> list[tuple[str, int, int, float]]:
+    """Requests that were alone in the server: class, number of the recording, place in it, time taken."""
+    return [
+        (name, number, i, float(trace.answered[i] - trace.received[i]))
+        for number, trace in enumerate(traces)
+        for i, name in enumerate(trace.classes)
+        if name is not None and trace.alone[i] and trace.answered[i] > trace.received[i]
+    ]
+
+
+def _settled(traces: list[Trace]) -> list[tuple[str, int, int, float]]:
+    """Those behind the start, without times that have other reasons than being cold; classes with enough of them."""
+    import numpy as np
+
+    samples = [row for row in _samples(traces) if row[2] >= STARTING]
+    by_class: dict[str, list[float]] = {}
+    for name, _, _, took in samples:
+        by_class.setdefault(name, []).append(took)
+    medians = {name: float(np.median(times)) for name, times in by_class.items() if len(times) >= ENOUGH}
+    return [row for row in samples if row[0] in medians and row[3] < FAR_OUT * medians[row[0]]]
+
+
 class ServiceEstimates(NamedTuple):
     """Service times of the idle server by class, how much longer cold ones take, how recordings differ."""
 
@@ -129,7 +208,11 @@ class ServiceEstimates(NamedTuple):
 
 
 def service_times(
-    traces: list[Trace], cold_factor: float, cold_after: int = COLD_AFTER, cold_requests: int = 1
+    traces: list[Trace],
+    cold_factor: float,
+    cold_after: int = COLD_AFTER,
+    cold_requests: int = 1,
+    settled: bool = False,
 ) -> ServiceEstimates:
     """Estimate from the requests that were alone in the server: keys being generated don't slow those.
 
@@ -137,17 +220,14 @@ def service_times(
     equally fast at all times, and a class that was seen cold only can still be told what it takes warm. Where the
     recordings leave open what being cold costs, as behind a token bucket that lets every request come cold, it
     is taken to cost ``cold_factor``. Where one recording has warm requests and another cold ones only, the machine is
-    taken to have been equally fast in both.
+    taken to have been equally fast in both. With ``settled`` the start of a recording and what is far out is left
+    away, as by ``coldness``.
     """
     import numpy as np
 
     came_cold = [trace.cold(cold_after, cold_requests) for trace in traces]
-    rows = [
-        (name, number, came_cold[number][i], float(trace.answered[i] - trace.received[i]))
-        for number, trace in enumerate(traces)
-        for i, name in enumerate(trace.classes)
-        if name is not None and trace.alone[i] and trace.answered[i] > trace.received[i]
-    ]
+    samples = _settled(traces) if settled else _samples(traces)
+    rows = [(name, number, came_cold[number][i], took) for name, number, i, took in samples]
     counts: dict[str, int] = {}
     for name, *_ in rows:
         counts[name] = counts.get(name, 0) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sim.calibration.calibrate import Calibration, parameters, plain_value
+from sim.calibration.calibrate import COUNTS, Calibration, parameters, plain_value
 from sim.calibration.estimate import MeasuredValue
 from sim.units import format_duration
 
@@ -57,11 +57,11 @@ def provenance(calibration: Calibration) -> dict[str, Any]:
 def _entry(path: str, found: MeasuredValue) -> dict[str, Any]:
     entry: dict[str, Any] = {"source": found.source, "samples": found.samples}
     if found.interval is not None:
-        entry["interval"] = [_written(plain_value(path, float(end))) for end in found.interval]
+        entry["interval"] = [_written(path, plain_value(path, float(end))) for end in found.interval]
     if found.ks is not None:
         entry["ks"] = round(found.ks, 3)
     return entry
 
 
-def _written(value: int | float) -> str | float:
-    return format_duration(value) if isinstance(value, int) else value
+def _written(path: str, value: int | float) -> str | float:
+    return format_duration(value) if isinstance(value, int) and path not in COUNTS else value

@@ -1,7 +1,6 @@
 """The API server in time: how long a request takes, what it costs, and when it is decided.
 
 A request is taken (at most ``max_in_flight`` at once), computes on the server's processors, waits for etcd and
-<<<<<<< HEAD
 is decided at one instant, when ``ApiServer.handle`` answers it. What follows the decision is computing too: the
 answer waits for its turn once more, while the news goes out on the watches. In the recordings a third to a half of
 what load adds to a request's time lies behind its commit (a watcher's reaction, counted from the write's arrival, grows
@@ -9,14 +8,8 @@ by .4 to .5 of the service time where requests meet, by .8 where they are alone)
 answer to what they react to.
 
 Writes without a resourceVersion never fail for being stale: where another write came between reading and deciding, the
-server reads again and retries inside (``GuaranteedUpdate``), which is counted. Service times are drawn from the
-profile, by class of request (model.md section 6); load stretches the computing parts.
-=======
-is decided at one instant, when ``ApiServer.handle`` answers it. Writes without a resourceVersion never fail for
-being stale: where another write came between reading and deciding, the server makes them anew from what it met
-(``GuaranteedUpdate``), which is counted and takes as long again. Service times are drawn from the profile, by class
-of request (model.md section 6); load stretches the computing part.
->>>>>>> e86f5ca (A patch that loses a race inside the server is made anew there and takes as long again: in recordings of both kinds of operator the loser takes twice as long as the winner)
+server makes them anew from what it met (``GuaranteedUpdate``), which is counted and takes as long again. Service times
+are drawn from the profile, by class of request (model.md section 6); load stretches the computing parts.
 """
 
 from __future__ import annotations
@@ -233,7 +226,6 @@ class Server:
             service = round(service * self._cold_factor)
         self._taken.append(received)
         request.cpu = cpu = round(service * self._cpu_share)
-<<<<<<< HEAD
         request.after = after = min(service - round(service * self._commit_share), cpu)
         request.before = service - cpu
         request.served = self._sim.now
@@ -241,17 +233,6 @@ class Server:
 
     def _compute(self, demand: int, function: Callable[[Any], object], thread: Any) -> None:
         """Compute on one of the server's processors as soon as one is free, then call ``function(thread)``."""
-=======
-        before = round(service * self._commit_share) - cpu
-        # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
-        if before * 20 <= service:
-            before = 0
-        request.before = before
-        request.after = service - cpu - before
-        self._compute(request, cpu)
-
-    def _compute(self, request: InFlight, cpu: int) -> None:
->>>>>>> e86f5ca (A patch that loses a race inside the server is made anew there and takes as long again: in recordings of both kinds of operator the loser takes twice as long as the winner)
         if self._procs:
             self._procs -= 1
             self._machine.run(demand, False, function, thread)
@@ -276,10 +257,9 @@ class Server:
         GuaranteedUpdate calls its function again (apiserver, pkg/storage/etcd3/store.go). In recordings of both kinds
         of operator the loser of two patches takes twice as long as the winner.
         """
-        once = request.cpu // (request.retries + 1)
         request.retries += 1
-        request.cpu += once
-        self._compute(request, once)
+        request.served = self._sim.now
+        self._compute(request.cpu - request.after, self._when_computed, request)
 
     def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
         actor, verb, kind, subresource = key
