@@ -63,7 +63,7 @@ def world_of(
     ``family`` takes the place of the one that the scenario asks for; ``bends`` and ``held`` that of its perturbations.
     """
     family = family or family_of(scenario, operators)
-    others = (operators or scenario.operators) and not isinstance(family, OperatorsFamily)
+    others = (operators or scenario.operators or scenario.workload.beside) and not isinstance(family, OperatorsFamily)
     beside = [partial(OperatorsPopulation, operators=operators)] if others else []
     bends, held = bends or bends_of(scenario.perturbations), held or held_of(scenario.perturbations)
     streams = Streams(scenario.seed, index) if bends is None else BentStreams(scenario.seed, index, bends)

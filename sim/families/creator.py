@@ -9,7 +9,7 @@ from sim.client.effects import Send
 from sim.client.outside import OutsideClient
 from sim.client.surroundings import Surroundings
 from sim.cluster.messages import Response
-from sim.scenario.workload import RateArrival, ScheduleArrival, Workload
+from sim.scenario.workload import OtherObjects, RateArrival, ScheduleArrival, Workload
 from sim.units import SECOND
 
 
@@ -25,7 +25,7 @@ class Creator(OutsideClient):
     def __init__(
         self,
         surroundings: Surroundings,
-        workload: Workload,
+        workload: Workload | OtherObjects,
         kind: str,
         name: Callable[[int], str],
         body: Callable[[str], writes.Body],
@@ -34,7 +34,8 @@ class Creator(OutsideClient):
         self._machine = surroundings.machine
         self._create_cpu = surroundings.profile.create_cpu
         self._arrival = workload.arrival
-        self._count = workload.certificates
+        self._count = workload.objects if isinstance(workload, OtherObjects) else workload.certificates
+        self._drawn = f"arrivals/{kind}" if isinstance(workload, OtherObjects) else "arrivals"
         self._kind = kind
         self._name = name
         self._body = body
@@ -62,7 +63,7 @@ class Creator(OutsideClient):
 
     def _by_rate(self, arrival: RateArrival, count: int) -> None:
         if arrival.poisson:
-            draw = self.sim.streams.exponential(self.actor, "arrivals", SECOND / arrival.rate)
+            draw = self.sim.streams.exponential(self.actor, self._drawn, SECOND / arrival.rate)
             at = 0
             for _ in range(count):
                 at += draw()

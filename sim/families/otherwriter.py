@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -22,7 +23,10 @@ Change = Callable[[str, str], writes.Body]
 
 
 class OtherWriter(OutsideClient):
-    """At Poisson times picks one of ``count`` objects at random and writes it."""
+    """At Poisson times picks one of some objects at random and writes it.
+
+    ``count()`` is how many there are, ``name(n)`` the name of one; a time at which there are none passes.
+    """
 
     def __init__(
         self,
@@ -30,7 +34,7 @@ class OtherWriter(OutsideClient):
         writer: Writer,
         kind: str,
         name: Callable[[int], str],
-        count: int,
+        count: Callable[[], int],
         change: Change,
     ) -> None:
         simulation = surroundings.simulation
@@ -39,6 +43,7 @@ class OtherWriter(OutsideClient):
         self._holds = writer.wait
         self._kind = kind
         self._name = name
+        self._count = count
         self._change = change
         self._wait: Callable[[], int]
         self._pick: Callable[[], int]
@@ -48,13 +53,13 @@ class OtherWriter(OutsideClient):
             pick = streams.uniform(self.actor, "certificates")  # whatever the kind: a stream's name
             value = streams.uniform(self.actor, "values")
             self._wait = streams.exponential(self.actor, "times", SECOND / writer.rate)
-            self._pick = lambda: int(pick() * count)
+            self._pick = lambda: int(pick() * count())
             self._value = lambda: int(value() * 1_000_000)
         else:
             # One stream for all three, in the order in which they are asked for: time, object, value.
             drawn = Random(writer.seed)
             self._wait = lambda: round(drawn.expovariate(writer.rate) * SECOND)
-            self._pick = lambda: drawn.randrange(count)
+            self._pick = lambda: drawn.randrange(count())
             self._value = lambda: drawn.randrange(1_000_000)
         self.begins = writer.start
         self.lasts = writer.lasts
@@ -73,6 +78,9 @@ class OtherWriter(OutsideClient):
 
     def _act(self) -> None:
         if self.stopped:
+            return
+        if not self._count():
+            self.sim.call_in(self._wait(), self._act)
             return
         name = self._name(self._pick())
         fields = self._change(name, f"{self._value():06d}")
@@ -106,6 +114,34 @@ class OtherWriter(OutsideClient):
 
 def _subresource(fields: writes.Body) -> str:
     return "status" if "status" in fields else ""
+
+
+def writer_of(surroundings: Surroundings, writer: Writer, kind: str) -> OtherWriter:
+    """Another writer of objects of a kind other than Certificate: the workload's, those beside it, or what there is.
+
+    Who writes what controllers create picks among what is stored when it writes.
+    """
+    workload = surroundings.scenario.workload
+    fields = writer.set or {"metadata.annotations": {"gitops/revision": "${value}"}}
+    change = change_of(fields)
+    beside = next((each.objects for each in workload.beside if each.kind == kind), None)
+    if kind == workload.kind:
+        count = workload.certificates
+        return OtherWriter(surroundings, writer, kind, partial(object_name, kind), lambda: count, change)
+    if beside is not None:
+        return OtherWriter(surroundings, writer, kind, partial(beside_name, kind), lambda: beside, change)
+    stored = surroundings.server.api.store.objects[kind]
+    return OtherWriter(surroundings, writer, kind, lambda number: sorted(stored)[number], lambda: len(stored), change)
+
+
+def object_name(kind: str, number: int) -> str:
+    """The name of the workload's object number ``number``, from 0."""
+    return f"{kind[0].lower()}{number:04d}"
+
+
+def beside_name(kind: str, number: int) -> str:
+    """The name of an object beside the workload's: unlike any of those."""
+    return f"{kind.lower()}-{number:04d}"
 
 
 class OtherWriters:

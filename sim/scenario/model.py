@@ -331,14 +331,30 @@ class Scenario(Part):
         kinds = {*given, *self.kinds}
         if self.workload.kind not in kinds:
             wrong.append(Fault(unknown_kind(self.workload.kind, kinds), (("workload", "kind"),)))
-        if self.workload.kind != "Certificate":
-            wrong += [
-                Fault(f"{writer.target} is about Certificates; name the fields with set", (("writers", n, "target"),))
-                for n, writer in enumerate(self.writers)
-                if writer.target != "annotation" and not writer.set
-            ]
+        wrong += [
+            Fault(unknown_kind(each.kind, kinds), (("workload", "beside", n, "kind"),))
+            for n, each in enumerate(self.workload.beside)
+            if each.kind not in kinds
+        ]
+        twice = [self.workload.kind, *(each.kind for each in self.workload.beside)]
+        wrong += [
+            Fault(f"{each.kind} is created already", (("workload", "beside", n, "kind"),))
+            for n, each in enumerate(self.workload.beside)
+            if each.kind in twice[: n + 1]
+        ]
+        for n, writer in enumerate(self.writers):
+            kind = writer.kind or self.workload.kind
+            if kind not in kinds:
+                wrong.append(Fault(unknown_kind(kind, kinds), (("writers", n, "kind"),)))
+            if kind != "Certificate" and writer.target != "annotation" and not writer.set:
+                message = f"{writer.target} is about Certificates; name the fields with set"
+                wrong.append(Fault(message, (("writers", n, "target"),)))
         taken = {"lab", "external-issuer", *(writer.name for writer in self.writers)}
         wrong += operator_faults(self.operators, kinds, taken)
+        kind_of_writer = next((n for n, writer in enumerate(self.writers) if writer.kind is not None), None)
+        if self.contention is not None and kind_of_writer is not None:
+            message = "writers beside plain clients write what these do"
+            wrong.append(Fault(message, (("writers", kind_of_writer, "kind"), ("contention",)), at_key=True))
         if self.contention is not None and (self.operators or self.kinds):
             key = "operators" if self.operators else "kinds"
             wrong.append(Fault(f"{key} do not go together with contention", ((key,), ("contention",)), at_key=True))

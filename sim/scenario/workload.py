@@ -228,6 +228,36 @@ _OF_OBJECTS = ("objects", "spec", "ready", "settled")
 """Keys of a workload of another kind than Certificate."""
 
 
+class OtherObjects(Part):
+    """Objects of another kind that are created beside those that the figures are about."""
+
+    kind: str = Field(description="a kind of the scenario, or one that every cluster has")
+    objects: int = Field(default=1, ge=1, le=1_000_000, description="how many. Default: one")
+    arrival: Annotated[
+        Annotated[Literal["one-after-the-other", "at-once"], Tag("<choice>")]
+        | Annotated[RateArrival, Tag("<rate>")]
+        | Annotated[ScheduleArrival, Tag("<schedule>")],
+        Discriminator(_arrival_kind),
+    ] = Field(default="one-after-the-other", description="as workload.arrival. Default: as there")
+    spec: dict[str, Any] = Field(
+        default={},
+        description="of each; texts may have ${name} and ${number}. Default: empty",
+    )
+
+    @field_validator("spec")
+    @classmethod
+    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
+        template(value, ("name", "number"))
+        return value
+
+    @model_validator(mode="after")
+    def _counts_its_schedule(self) -> OtherObjects:
+        if isinstance(self.arrival, ScheduleArrival) and len(self.arrival.schedule) != self.objects:
+            message = f"has {len(self.arrival.schedule)} times for {self.objects} objects"
+            raise Impossible(Fault(message, (("arrival", "schedule"), ("objects",))))
+        return self
+
+
 class Workload(Part):
     """How many Certificates or other objects, and when."""
 
@@ -274,6 +304,11 @@ class Workload(Part):
     spec: dict[str, Any] = Field(
         default={},
         description="of each object; texts may have ${name} and ${number}. Default: empty",
+    )
+    beside: list[OtherObjects] = Field(
+        default=[],
+        description="objects of other kinds that are created too, by clients of their own; the figures are not about "
+        "them, and their names are the kind's, such as gadget-0000. Default: none",
     )
     ready: str | None = Field(
         default=None,
@@ -441,6 +476,11 @@ class Writer(Part):
     """Another writer: a GitOps controller, or a user who edits."""
 
     name: str = Field(default="gitops", description="its field manager, unlike all others. Default: as recorded")
+    kind: str | None = Field(
+        default=None,
+        description="the kind whose objects it writes: those of the workload or beside it, or else whatever there is "
+        "of it at that time. Default: the workload's",
+    )
     rate: Rate = Field(
         default=1.0,
         description="Poisson rate; each time it picks a Certificate at random. Default: an assumption",

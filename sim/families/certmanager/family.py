@@ -28,7 +28,7 @@ from sim.families.certmanager.outside import ExternalIssuer, certificate_name, c
 from sim.families.certmanager.releases import release_of
 from sim.families.certmanager.service import service_class
 from sim.families.family import Family, Subject
-from sim.families.otherwriter import OtherWriters
+from sim.families.otherwriter import OtherWriters, writer_of
 from sim.scenario.faults import CONTROLLERS
 from sim.scenario.machinery import OwnClient
 from sim.scenario.model import Scenario
@@ -104,7 +104,13 @@ class CertManagerPopulation:
         self._creator = certificates(surroundings)
         self.created: list[Callable[[], None]] = self._creator.finished
         self.done: list[Callable[[], None]] = []
-        self._writers = OtherWriters(surroundings, [other_writer(surroundings, writer) for writer in scenario.writers])
+        writers = [
+            other_writer(surroundings, each)
+            if each.kind in {None, "Certificate"}
+            else writer_of(surroundings, each, each.kind or "")
+            for each in scenario.writers
+        ]
+        self._writers = OtherWriters(surroundings, writers)
         self.created.append(self._writers.created)
         for at in scenario.controllers.restarts:
             self._sim.call_in(at, self.kill, CONTROLLERS, 0)

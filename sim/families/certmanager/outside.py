@@ -98,7 +98,7 @@ def other_writer(surroundings: Surroundings, writer: Writer) -> OtherWriter:
     """Another writer of the workload's Certificates."""
     count = surroundings.scenario.workload.total
     change = change_of(writer.set) if writer.set else _CHANGES[writer.target]
-    return OtherWriter(surroundings, writer, "Certificate", certificate_name, count, change)
+    return OtherWriter(surroundings, writer, "Certificate", certificate_name, lambda: count, change)
 
 
 class ExternalIssuer(OutsideClient):

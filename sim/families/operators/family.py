@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -20,11 +21,11 @@ from sim.families.operators.fields import fields_of
 from sim.families.operators.operator import Operator
 from sim.families.operators.programs import Program, programs
 from sim.families.operators.views import Seen
-from sim.families.otherwriter import OtherWriter, OtherWriters, change_of
+from sim.families.otherwriter import OtherWriters, beside_name, object_name, writer_of
 from sim.scenario.expressions import compiled, template
 from sim.scenario.model import Scenario
 from sim.scenario.operators import OperatorSettings
-from sim.scenario.workload import Writer
+from sim.scenario.workload import OtherObjects, Workload
 
 READY = "'Ready' in holds"
 """When an object is ready that a scenario says nothing of."""
@@ -53,11 +54,12 @@ class OperatorsPopulation:
         self.done: list[Callable[[], None]] = []
         self._creator: Creator | None = None
         if scenario.workload.kind != "Certificate":
-            self._creator = _creator(surroundings)
+            self._creator = _creator(surroundings, scenario.workload, object_name)
             self.created = self._creator.finished
-            writers = [_writer(surroundings, writer) for writer in scenario.writers]
+            writers = [writer_of(surroundings, each, each.kind or scenario.workload.kind) for each in scenario.writers]
             self._writers = OtherWriters(surroundings, writers)
             self.created.append(self._writers.created)
+        self._beside = [_creator(surroundings, each, beside_name) for each in scenario.workload.beside]
         self._managers: list[Manager] = []
         self._programs: dict[str, tuple[Program, OperatorSettings]] = {}
         self._processes: dict[str, Process] = {}  # the latest run of each program
@@ -120,6 +122,8 @@ class OperatorsPopulation:
 
     def start(self) -> None:
         """Begin to create what the workload asks for; the processes wait for events."""
+        for creator in self._beside:
+            creator.start()
         if self._creator is not None:
             self._creator.start()
 
@@ -144,27 +148,15 @@ class OperatorsPopulation:
             yield from manager.everything()
 
 
-def object_name(kind: str, number: int) -> str:
-    """The name of the workload's object number ``number``, from 0."""
-    return f"{kind[0].lower()}{number:04d}"
-
-
-def _creator(surroundings: Surroundings) -> Creator:
-    workload = surroundings.scenario.workload
-    spec = template(workload.spec, ("name", "number"))
+def _creator(surroundings: Surroundings, workload: Workload | OtherObjects, name: Callable[[str, int], str]) -> Creator:
+    spec, digits = template(workload.spec, ("name", "number")), re.compile(r"\d+$")
 
     def body(name: str) -> dict[str, object]:
-        return {"spec": spec({"name": name, "number": int(name[1:])})}
+        number = digits.search(name)
+        assert number is not None
+        return {"spec": spec({"name": name, "number": int(number[0])})}
 
-    return Creator(surroundings, workload, workload.kind, lambda number: object_name(workload.kind, number), body)
-
-
-def _writer(surroundings: Surroundings, writer: Writer) -> OtherWriter:
-    workload = surroundings.scenario.workload
-    fields = writer.set or {"metadata.annotations": {"gitops/revision": "${value}"}}
-    count = workload.certificates
-    kind = workload.kind
-    return OtherWriter(surroundings, writer, kind, partial(object_name, kind), count, change_of(fields))
+    return Creator(surroundings, workload, workload.kind, partial(name, workload.kind), body)
 
 
 class OperatorsFamily:

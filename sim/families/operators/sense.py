@@ -73,7 +73,7 @@ class _Sense:
     @cached_property
     def created(self) -> set[str]:
         """The kinds of which there are objects."""
-        found = {self.scenario.workload.kind}
+        found = {self.scenario.workload.kind, *(each.kind for each in self.scenario.workload.beside)}
         if self.scenario.workload.kind in OF_CERT_MANAGER:
             found |= {*OF_CERT_MANAGER, "Secret"}
         for _, controller in self.controllers:
@@ -130,7 +130,7 @@ class _Sense:
                     found[controller.kind] |= names(action)
         for writer in self.scenario.writers:
             if any(path.startswith("status") for path in writer.set):
-                found.pop(self.scenario.workload.kind, None)
+                found.pop(writer.kind or self.scenario.workload.kind, None)
         return found
 
     def _defaults(self, kind: str) -> bool:
