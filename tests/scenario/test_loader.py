@@ -114,11 +114,11 @@ def test_a_schedule_says_how_many_certificates():
         ("name: true", '1:7: name: found true; write text, so put it in quotes: "true"'),
         ("name:", "1:6: name: found nothing; write text"),
         ("name: [x]", "1:7: name: found a list; write text"),
-        ("name: x\nworkload:", "2:10: workload: found nothing; write a mapping with the keys certificates, existing, arrival, kind, objects, spec, ready, settled, or "
+        ("name: x\nworkload:", "2:10: workload: found nothing; write a mapping with the keys certificates, existing, arrival, kind, objects, spec, beside, ready, settled, or "
          "remove the key to have the default"),
-        ("name: x\nworkload: 5", "2:11: workload: found 5; write a mapping with the keys certificates, existing, arrival, kind, objects, spec, ready, settled"),
+        ("name: x\nworkload: 5", "2:11: workload: found 5; write a mapping with the keys certificates, existing, arrival, kind, objects, spec, beside, ready, settled"),
         ("name: x\nwriters: {rate: 5/s}", "2:10: writers: found a mapping; write a list, each item a mapping with the keys"),
-        ("name: x\nwriters: [5]", "2:11: writers.0: found 5; write a mapping with the keys name, rate, "),
+        ("name: x\nwriters: [5]", "2:11: writers.0: found 5; write a mapping with the keys name, kind, rate, "),
         ("name: x\nworkload: {certificates: 5.0}", "found 5.0; write a whole number, at least 0"),
         ("name: x\nworkload: {certificates: '5'}", "2:26: workload.certificates: found '5'; write a whole number, at"),
         ("name: x\nworkload: {certificates: yes}", "2:26: workload.certificates: found 'yes'; write a whole number"),
