@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.ages import PARTS, ages
-from sim.analysis.frames import Frames
+from sim.analysis.frames import Analysed, Frames
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.analysis.waste import wasted_by_request
 from sim.families.certmanager.fields import FIELDS
-from sim.recording.conflict import CODE, conflicting, subjects_of
+from sim.recording.conflict import CODE, REASON, conflicting, subjects_of
 from sim.recording.dictionary import COLUMNS
 from sim.recording.fields import FIELD_NAMES, field_names
 
@@ -193,6 +193,29 @@ def _repeated(found: pd.DataFrame, requests: pd.DataFrame) -> pd.Series[Any]:
     again = sent.rename(columns={"reconcile": "retry"}).drop(columns="code").drop_duplicates()
     both = first.merge(again, on=["replication", "retry", "verb", "resource"])
     return both.groupby("index").size().reindex(found.index, fill_value=0)
+
+
+def elsewhere(frames: Frames | Analysed) -> pd.DataFrame:
+    """Return the conflicts on other resources than the figures are about: how many of each loser each write caused.
+
+    One row for each resource, loser (``controller``) and winner: whose write made the loser's copy stale, often its own
+    last one.
+    """
+    import pandas as pd
+
+    requests = frames.requests
+    lost = requests[(requests["code"] == CODE) & (requests["reason"] == REASON)]
+    lost = lost[~lost["resource"].isin(subjects_of(requests))]
+    found = []
+    for resource, rows in lost.groupby("resource", observed=True):
+        mine = rows.reset_index(drop=True)
+        won = _winners(mine, requests[requests["resource"] == resource], requests["actor"].dtype)["winner"]
+        winners = won.astype("object").fillna(UNKNOWN)
+        each = pd.DataFrame({"resource": resource, "controller": mine["actor"].astype("object"), "winner": winners})
+        found.append(each)
+    columns = ["resource", "controller", "winner"]
+    every = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    return every.groupby(columns, observed=True).size().rename("conflicts").reset_index()
 
 
 def blame(attributed: pd.DataFrame) -> pd.DataFrame:

@@ -286,11 +286,12 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     row("successful status writes", interval(summary["status_writes"]["total"]), beside.status_writes())
     row("reconciles", interval(summary["reconciles"]["total"]))
     row("  ghosts", interval(summary["ghost_reconciles"]["total"]))
-    contended = conflicts_on_requests(summary)
-    if contended:
-        row("conflicts on CertificateRequests", write(sum(contended.values())))
-        for actor, count in contended.items():
-            row(f"  by {actor}", write(count))
+    for label in ("CertificateRequests", "Orders", "Challenges"):
+        contended = conflicts_on(label.lower(), summary)
+        if contended:
+            row(f"conflicts on {label}", write(sum(contended.values())))
+            for actor, count in contended.items():
+                row(f"  by {actor}", write(count))
     row("retries", interval(summary.get("retries")))
     if summary["gave_up"]["mean"]:
         row("  gave up", interval(summary["gave_up"]))
@@ -314,12 +315,12 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     return made
 
 
-def conflicts_on_requests(summary: Summary) -> dict[str, float]:
-    """Refused writes of CertificateRequests by writer, as means; an issuer and the approver write the same object."""
+def conflicts_on(resource: str, summary: Summary) -> dict[str, float]:
+    """Refused writes of a resource by writer, as means: issuer and approver write the same CertificateRequest."""
     found: dict[str, float] = {}
     for kind, mean in summary["requests"]["by_kind"].items():
-        actor, verb, resource, code = kind.split(" ")
-        if resource.startswith("certificaterequests") and code == "409" and verb in {"update", "patch"} and mean:
+        actor, verb, written, code = kind.split(" ")
+        if written.partition("/")[0] == resource and code == "409" and verb in {"update", "patch"} and mean:
             found[actor] = found.get(actor, 0) + mean
     return found
 

@@ -334,6 +334,28 @@ def staleness(named: Named) -> Section:
     return section
 
 
+def elsewhere(named: Named) -> Section | None:
+    """Conflicts on other kinds than the figures are about, by resource, loser and winner."""
+    from sim.analysis.attribution import elsewhere as lost
+
+    rows = []
+    for name, each in named.items():
+        many = len(each.measured)
+        for resource, loser, winner, count in lost(each).itertuples(index=False):
+            itself = "its own write before" if winner == loser else short(str(winner))
+            rows.append((about_run(named, name) + str(resource), short(str(loser)), itself, write(count / many)))
+    if not rows:
+        return None
+    section = Section("elsewhere", "Conflicts on other kinds")
+    section.words.append(
+        "Refusals on what the figures above do not count. A controller that is woken by another kind's event may read "
+        "its own object before its own last write is back in the cache: then it loses against itself. Unknown is a "
+        "write that has stored no version of its own, such as a deletion that waits for finalizers."
+    )
+    section.tables.append(Table("Per replication", ("resource", "loses", "against", "conflicts"), rows))
+    return section
+
+
 def unseen(named: Named) -> Section | None:
     """What no 409 shows: writes that overwrote, applies refused for their fields, retries inside the server."""
     rows = []

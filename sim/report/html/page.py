@@ -63,7 +63,11 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
     if comparison is not None:
         sections.append(findings.differences(comparison))
     sections += [findings.conflicts(named), findings.losers(named), findings.staleness(named)]
-    sections += [each for each in (findings.unseen(named), findings.hazards(named)) if each is not None]
+    sections += [
+        each
+        for each in (findings.elsewhere(named), findings.unseen(named), findings.hazards(named))
+        if each is not None
+    ]
     if all(findings.plain(each) for each in named.values()):  # nothing becomes Ready there, and nobody writes a log
         return [*sections, course.levels(named, replication), last.origin(named, comparison)]
     sections += [each for each in (course.renewals(named),) if each is not None]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from sim.experiment.replicate import remains
 from sim.families.warnings import warnings_of
-from sim.report.terminal import conflicts_on_requests
+from sim.report.terminal import conflicts_on
 from sim.units import MS, SECOND
 from tests.families.certmanager.runs import Run
 
@@ -110,5 +110,5 @@ def test_conflicts_on_requests_are_counted_by_writer():
         "certificates-request-manager create certificaterequests 409": 5.0,
         "certificates-trigger update certificates/status 409": 7.0,
     }
-    found = conflicts_on_requests({"requests": {"by_kind": kinds}})
+    found = conflicts_on("certificaterequests", {"requests": {"by_kind": kinds}})
     assert found == {"certificaterequests-approver": 3.0, "external-issuer": 1.0}
