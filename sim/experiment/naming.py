@@ -15,8 +15,8 @@ Changes = Mapping[str, str]
 
 LONGEST = 28
 """The longest name that heads a column."""
-_WORD = re.compile(r"[A-Za-z][A-Za-z-]*")
-_NO_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
+_WORD = re.compile(r"[A-Za-z][\w.-]*")
+_NO_WORDS = frozenset({"none", "true", "false", "null", "yes", "no", "on", "off"})
 
 
 def names(variants: Sequence[Changes]) -> list[str]:

@@ -32,6 +32,8 @@ def _product(vary: dict[str, tuple[str, ...]]) -> list[dict[str, str]]:
         ({"a.rate": ("1", "2"), "b.rate": ("1", "2")}, ["a.rate=1, b.rate=1", "a.rate=1, b.rate=2",
          "a.rate=2, b.rate=1", "a.rate=2, b.rate=2"]),
         ({"writers.0.rate": ("1/s", "2/s")}, ["rate=1/s", "rate=2/s"]),
+        ({"preset": ("cert-manager-1.12.9", "cert-manager-1.21")}, ["cert-manager-1.12.9", "cert-manager-1.21"]),
+        ({"retry.jitter": ("none", "full")}, ["jitter=none", "jitter=full"]),
         ({"x.on": ("true", "false")}, ["on=true", "on=false"]),
         ({"a.by": ("update", "apply"), "b.by": ("update", "apply")},
          ["a.by=update, b.by=update", "a.by=update, b.by=apply", "a.by=apply, b.by=update", "a.by=apply, b.by=apply"]),

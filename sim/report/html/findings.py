@@ -53,10 +53,11 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
         section.words += sentences(comparison)
         if not comparison.same_luck:
             section.words.append("These runs did not share seed and replications, so the intervals are wider.")
-    for name, each in named.items():
-        section.words.append(about_run(named, name) + said(each.summary))
-        if "ending" in each.summary:
-            section.words.append(about_run(named, name) + each.summary["ending"]["said"])
+    else:
+        for each in named.values():
+            section.words.append(said(each.summary))
+            if "ending" in each.summary:
+                section.words.append(each.summary["ending"]["said"])
     rows = [
         (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one["value"]), name)
         for name, each in named.items()
