@@ -143,6 +143,7 @@ def test_every_metric_that_a_scenario_may_expect_has_a_value():
     values = expected_values(summarise(SCENARIO, two()))
     assert set(values) == set(metrics_of(CERT_MANAGER))
     none = {name for name, value in values.items() if value is None}
-    assert none == {"conflicts.per_issuance", *(f"time_to_renewed.{q}" for q in ("p50", "p95", "p99"))}
+    renewals = {*(f"time_to_renewed.{q}" for q in ("p50", "p95", "p99")), "margin.least", "margin.p5", "margin.p50"}
+    assert none == {"conflicts.per_issuance", *renewals}
     assert values["conflicts.per_certificate"] == 0.75
     assert values["conflicts.rate"] == pytest.approx(3 / 7)
