@@ -124,8 +124,10 @@ def test_a_pod_says_the_same_as_its_deployment():
 
 
 def test_the_nearest_release_is_guessed_and_a_simulated_one_is_not():
-    guessed = drafted(json.dumps(cluster.deployment()))[1]
-    assert "guessed: Deployment cert-manager/cert-manager runs 1.14.2" in guessed
+    guessed = drafted(json.dumps(cluster.deployment(image="x/cert-manager-controller:v1.5.4")))[1]
+    assert "guessed: Deployment cert-manager/cert-manager runs 1.5.4" in guessed
+    between = drafted(json.dumps(cluster.deployment()))[1]
+    assert "preset: cert-manager-1.14 # Deployment cert-manager/cert-manager runs 1.14.2" in between
     known = drafted(json.dumps(cluster.deployment(image="x/cert-manager-controller:v1.21.3")))[1]
     assert "preset: cert-manager-1.21 # Deployment cert-manager/cert-manager runs 1.21.3" in known
 

@@ -60,7 +60,7 @@ def test_there_is_one_console():
     # The bar over log files has nothing but words of its own; the rest are run by hand, as modules.
     allowed = {"logs/reading.py", "report/text.py", "cli/output.py", "cli/app.py"}
     by_hand = {"cli/manual.py", "recording/dictionary.py", "report/figures_reference.py", "report/reference.py"}
-    bench = {"bench/contention.py", "bench/issuance.py", "bench/logs.py"}
+    bench = {"bench/bugs.py", "bench/contention.py", "bench/issuance.py", "bench/logs.py", "validation/stranger.py"}
     assert set(others) <= allowed | by_hand | bench | {"validation/recorded.py"}
 
 

@@ -102,7 +102,10 @@ def test_a_schedule_says_how_many_certificates():
         ("name: x\nstrategy: ssa",
          "2:11: strategy: found 'ssa'; write one of update, apply, merge-patch, merge-patch-unconditional; "
          "did you mean apply?"),
-        ("name: x\npreset: 1.21", "2:9: preset: found 1.21; write one of cert-manager-1.12.9, cert-manager-1.21; "
+        ("name: x\npreset: 1.21", "2:9: preset: found 1.21; write one of cert-manager-1.8, "
+         "cert-manager-1.9, cert-manager-1.10, cert-manager-1.11, cert-manager-1.12.9, cert-manager-1.13, "
+         "cert-manager-1.14, cert-manager-1.15, cert-manager-1.16, cert-manager-1.17, cert-manager-1.18, "
+         "cert-manager-1.19, cert-manager-1.20, cert-manager-1.21; "
          "did you mean cert-manager-1.21?"),
         ("name: x\nworkload: {arrival: atonce}", "did you mean at-once?"),
         ("name: x\nworkload: {arrival: {schedule: []}}",
@@ -114,9 +117,9 @@ def test_a_schedule_says_how_many_certificates():
         ("name: true", '1:7: name: found true; write text, so put it in quotes: "true"'),
         ("name:", "1:6: name: found nothing; write text"),
         ("name: [x]", "1:7: name: found a list; write text"),
-        ("name: x\nworkload:", "2:10: workload: found nothing; write a mapping with the keys certificates, existing, arrival, kind, objects, spec, beside, ready, settled, or "
+        ("name: x\nworkload:", "2:10: workload: found nothing; write a mapping with the keys certificates, existing, arrival, deeds, kind, objects, spec, beside, ready, settled, or "
          "remove the key to have the default"),
-        ("name: x\nworkload: 5", "2:11: workload: found 5; write a mapping with the keys certificates, existing, arrival, kind, objects, spec, beside, ready, settled"),
+        ("name: x\nworkload: 5", "2:11: workload: found 5; write a mapping with the keys certificates, existing, arrival, deeds, kind, objects, spec, beside, ready, settled"),
         ("name: x\nwriters: {rate: 5/s}", "2:10: writers: found a mapping; write a list, each item a mapping with the keys"),
         ("name: x\nwriters: [5]", "2:11: writers.0: found 5; write a mapping with the keys name, kind, rate, "),
         ("name: x\nworkload: {certificates: 5.0}", "found 5.0; write a whole number, at least 0"),
