@@ -32,7 +32,6 @@ class OutsideRequest:
         "retries",
         "send",
         "sent_ns",
-        "served",
     )
 
     def __init__(
@@ -53,7 +52,6 @@ class OutsideRequest:
         # The server's (sim.cluster.server.InFlight).
         self.received: int
         self.base: int
-        self.served: int
         self.before: int
         self.after: int
         self.cpu: int

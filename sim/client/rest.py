@@ -45,7 +45,6 @@ class Request(Burst):
         "retries",
         "send",
         "sent_ns",
-        "served",
     )
 
     def __init__(self, process: Process, actor: str, send: Send, read_ns: int, reconcile: int) -> None:
@@ -62,7 +61,6 @@ class Request(Burst):
         # The server's (sim.cluster.server.InFlight).
         self.received: int
         self.base: int
-        self.served: int
         self.before: int
         self.after: int
         self.cpu: int

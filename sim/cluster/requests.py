@@ -34,14 +34,12 @@ class InFlight(Sent, Protocol):
     """When the server took it."""
     base: int
     """The version that the server read."""
-    served: int
-    """When it began to compute, or to wait for a processor."""
     before: int
     """Nanoseconds from the end of computing to deciding."""
     after: int
-    """Nanoseconds of computing from deciding to answering."""
+    """Nanoseconds from deciding to answering."""
     cpu: int
-    """Nanoseconds of computing, those included."""
+    """Nanoseconds of computing."""
     retries: int
 
     def arrive(self, response: Response) -> None:

@@ -1,15 +1,10 @@
 """The API server in time: how long a request takes, what it costs, and when it is decided.
 
 A request is taken (at most ``max_in_flight`` at once), computes on the server's processors, waits for etcd and
-is decided at one instant, when ``ApiServer.handle`` answers it. What follows the decision is computing too: the
-answer waits for its turn once more, while the news goes out on the watches. In the recordings a third to a half of
-what load adds to a request's time lies behind its commit (a watcher's reaction, counted from the write's arrival, grows
-by .4 to .5 of the service time where requests meet, by .8 where they are alone), and some reactions come before the
-answer to what they react to.
-
-Writes without a resourceVersion never fail for being stale: where another write came between reading and deciding, the
-server makes them anew from what it met (``GuaranteedUpdate``), which is counted and takes as long again. Service times
-are drawn from the profile, by class of request (model.md section 6); load stretches the computing parts.
+is decided at one instant, when ``ApiServer.handle`` answers it. Writes without a resourceVersion never fail for
+being stale: where another write came between reading and deciding, the server makes them anew from what it met
+(``GuaranteedUpdate``), which is counted and takes as long again. Service times are drawn from the profile, by class
+of request (model.md section 6); load stretches the computing part.
 """
 
 from __future__ import annotations
@@ -17,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
 
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.faults import LOST, UNANSWERED, Faults, Outcome
@@ -79,12 +73,10 @@ class Server:
         self._answers: list[int] = []  # when requests that still hold a place will be answered; a heap
         self._waking = False
         self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
-        self._runnable: deque[tuple[Callable[[Any], object], Any, int]] = deque()
-        self._late = 0  # how much longer than alone the request took that computed last
+        self._runnable: deque[tuple[InFlight, int]] = deque()
         # At hand: making a bound method costs more than reading one.
         self._when_there = self._admit if faults is None else self._ask_on_receive
         self._when_computed = self._computed
-        self._when_turned = self._turned
         self._when_decided = self._decide if faults is None else self._ask_on_decide
 
     def watch(self, kind: str, watch: Watch) -> None:
@@ -113,11 +105,7 @@ class Server:
         own = (self._when_there, self._when_computed, self._decide, self._ask_on_receive, self._ask_on_decide)
         sent = [arguments[0] for function, arguments in self._sim.to_come() if function in own]
         served = [thread for thread, function in self._machine.threads() if function == self._when_computed]
-        return [*self._waiting, *self._queued(), *sent, *served]
-
-    def _queued(self) -> list[InFlight]:
-        """Requests that wait for a processor."""
-        return [request for function, request, _ in self._runnable if function == self._when_computed]
+        return [*self._waiting, *(request for request, _ in self._runnable), *sent, *served]
 
     def receive(self, request: InFlight) -> None:
         """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
@@ -161,14 +149,11 @@ class Server:
 
     def crash(self) -> list[InFlight]:
         """SIGKILL: whatever is not with etcd yet is gone, and returned; what is there will be decided, unanswered."""
-        own = (self._when_computed, self._when_turned)
-        threads = [(thread, function) for thread, function in self._machine.threads() if function in own]
-        for thread, _ in threads:
+        computing = [thread for thread, function in self._machine.threads() if function == self._when_computed]
+        for thread in computing:
             self._machine.stop(thread)
-        computing = [thread for thread, function in threads if function == self._when_computed]
-        gone = [*computing, *self._queued(), *self._waiting]
-        self._procs += len(threads)
-        self._late = 0
+        gone = [*computing, *(request for request, _ in self._runnable), *self._waiting]
+        self._procs += len(computing)
         self._runnable.clear()
         self._waiting.clear()
         self._answers.clear()
@@ -226,30 +211,21 @@ class Server:
             service = round(service * self._cold_factor)
         self._taken.append(received)
         request.cpu = cpu = round(service * self._cpu_share)
-        request.after = after = min(service - round(service * self._commit_share), cpu)
-        request.before = service - cpu
-        request.served = self._sim.now
-        self._compute(cpu - after, self._when_computed, request)
+        before = round(service * self._commit_share) - cpu
+        # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
+        if before * 20 <= service:
+            before = 0
+        request.before = before
+        request.after = service - cpu - before
+        self._compute(request, cpu)
 
-    def _compute(self, demand: int, function: Callable[[Any], object], thread: Any) -> None:
-        """Compute on one of the server's processors as soon as one is free, then call ``function(thread)``."""
+    def _compute(self, request: InFlight, cpu: int) -> None:
+        """Compute on one of the server's processors as soon as one is free."""
         if self._procs:
             self._procs -= 1
-            self._machine.run(demand, False, function, thread)
+            self._machine.run(cpu, False, self._when_computed, request)
         else:
-            self._runnable.append((function, thread, demand))
-
-    def _turned(self, thread: object) -> None:
-        if self._machine.finished(thread):
-            self._next()
-
-    def _next(self) -> None:
-        """A processor is free."""
-        if self._runnable:
-            function, thread, demand = self._runnable.popleft()
-            self._machine.run(demand, False, function, thread)
-        else:
-            self._procs += 1
+            self._runnable.append((request, cpu))
 
     def _again(self, request: InFlight) -> None:
         """Make a write anew that has lost a race: patch, defaults, validation, owners of fields, encoding.
@@ -257,9 +233,10 @@ class Server:
         GuaranteedUpdate calls its function again (apiserver, pkg/storage/etcd3/store.go). In recordings of both kinds
         of operator the loser of two patches takes twice as long as the winner.
         """
+        once = request.cpu // (request.retries + 1)
         request.retries += 1
-        request.served = self._sim.now
-        self._compute(request.cpu - request.after, self._when_computed, request)
+        request.cpu += once
+        self._compute(request, once)
 
     def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
         actor, verb, kind, subresource = key
@@ -274,8 +251,11 @@ class Server:
         if end is None or end[0] != self._sim.now:
             return
         del ends[request]
-        self._late = self._sim.now - request.served - request.cpu + request.after
-        self._next()
+        if self._runnable:
+            following, cpu = self._runnable.popleft()
+            self._machine.run(cpu, False, self._computed, following)
+        else:
+            self._procs += 1
         if request.before:
             self._sim.after(request.before, self._when_decided, request)
         else:
@@ -302,11 +282,8 @@ class Server:
             response = self._handle(write, self._sim.unix_seconds)
             if self._cpu_behind:
                 self._machine.run(round(request.cpu * self._cpu_behind), False, self._machine.finished, object())
-        # The answer's turn is taken to come as late as the turn that came last, so that it is known now: who listens is
-        # told in the order of decisions, and two writes may be answered in another order.
-        if request.after:
-            self._compute(request.after, self._when_turned, object())
-        answered = now + request.after + self._late
+        answered = now + request.after
+        # Told now, in the order of decisions: two writes may be answered in another order.
         kind = self._kinds[write.kind]
         self._listener.request(
             request, kind, response, current, request.received, now, answered, request.retries, request.cpu

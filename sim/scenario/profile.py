@@ -54,8 +54,8 @@ class ServerCosts(Part):
         0.7,
         ge=1e-6,
         le=1,
-        description="core time of API server and etcd in a request, as a share of its time in the idle server: before "
-        "and behind the decision, which the rest is waited for. Measured by how service times stretch under load",
+        description="core time of API server and etcd in a request, as a share of its time in the idle server; it "
+        "comes first, the rest is waiting. Measured by how service times stretch under load",
     )
     cpu_behind: float = Field(
         0,
@@ -69,8 +69,8 @@ class ServerCosts(Part):
         0.7,
         ge=0,
         le=1,
-        description="share of the service time of a request that is alone after which a write is decided; the rest is "
-        "computing. The order of revisions in the recordings puts it at .7 to .8",
+        description="share of the service time after which a write is decided, not before the end of its core "
+        "time. The order of revisions in the recordings puts it at .7 to .8",
     )
     cold_factor: float = Field(
         1,

@@ -76,7 +76,6 @@ ABLATIONS = (
     Ablation("no listeners that find nothing to do", parts=replace(STANDARD, informer=without.NoBystanders)),
     Ablation("no goroutine of a request's own", parts=replace(STANDARD, request=without.NoOwnGoroutine)),
     # The machine.
-    Ablation("the answer at once after the commit", profile={"server": {"commit_share": 1.0}}),
     Ablation(
         "decoding keys and objects costs nothing",
         profile={"controllers": {"parse_cpu": 0, "issue_cpu": 0, "object_cpu": 0}},
