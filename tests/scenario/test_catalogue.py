@@ -82,7 +82,7 @@ def test_a_directory_is_refused_where_it_is_read(elsewhere):
 def test_the_list_is_grouped_and_a_bad_file_does_not_hide_the_others(elsewhere):
     found = entries()
     groups = list(dict.fromkeys(entry.group for entry in found))
-    assert groups == ["tutorial", "bugs", "claims", "contention", "faults", "operators", "recorded", "own"]
+    assert groups == ["tutorial", "claims", "contention", "operators", "faults", "recorded", "bugs", "own"]
     good = next(entry for entry in found if entry.name == "own/good")
     assert good == ListedScenario("own/good", "own", "first line", 50, "apply", "scenarios/own/good.yaml")
     bad = next(entry for entry in found if entry.name == "own/bad")

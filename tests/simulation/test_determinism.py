@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from sim.experiment.replicate import replicate, world_of
-from sim.recording.columns import OBJECTS, RECONCILES_DIGESTED
+from sim.recording.columns import OBJECTS, OBJECTS_DIGESTED, RECONCILES_DIGESTED
 from sim.recording.recorder import Recorder
+from sim.recording.rows import Rows
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.scenario.reading.loader import load
@@ -85,12 +86,14 @@ def digests(table: str) -> set[str]:
     cluster.run()
     recorder = cluster.listener
     rows = getattr(recorder, table)
-    found = {recorder.digest([])}
-    last = rows.pop()
-    found.add(recorder.digest([]))
+    *before, last = rows
     end = DIGESTED.get(table, len(last))
-    rows.append((*last[: end - 1], "other", *last[end:]))
-    found.add(recorder.digest([]))
+    value = last[end - 1]
+    changed = (*last[: end - 1], "other" if isinstance(value, str) else value + 1, *last[end:])
+    found = {recorder.digest([])}
+    for kept in (before, [*before, changed]):
+        setattr(recorder, table, Rows(rows.columns, kept))
+        found.add(recorder.digest([]))
     return found
 
 
@@ -105,23 +108,29 @@ def test_a_digest_sees_every_column(table: str):
     cluster.run()
     rows = getattr(cluster.listener, table)
     found = {cluster.listener.digest([])}
-    last = rows[-1]
+    *before, last = rows
     digested = last[: DIGESTED.get(table)]
     for column, value in enumerate(digested):
         other = value + "x" if isinstance(value, str) else not value if isinstance(value, bool) else value + 1
-        rows[-1] = (*last[:column], other, *last[column + 1 :])
+        changed = (*last[:column], other, *last[column + 1 :])
+        setattr(cluster.listener, table, Rows(rows.columns, [*before, changed]))
         found.add(cluster.listener.digest([]))
     assert len(found) == len(digested) + 1
 
 
 def test_a_digest_sees_where_a_text_ends():
-    recorder = Recorder()
-    assert recorder.digest([("a", "bc"), ("b", "d")]) != recorder.digest([("a", "c"), ("bb", "d")])
+    one, other = Recorder(), Recorder()
+    for recorder, texts in ((one, ("bc", "d")), (other, ("b", "cd"))):
+        for text in texts:
+            recorder.log(0, 0, "c", "k", "l", text)
+    assert one.digest([]) != other.digest([])
 
 
 def test_a_digest_sees_the_certificates():
     recorder = Recorder()
-    assert len({recorder.digest([]), recorder.digest([("c0000", 1)]), recorder.digest([("c0000", 2)])}) == 3
+    rest = (0,) * (OBJECTS_DIGESTED - 2)
+    rows = [[], [("c0000", 1, *rest)], [("c0000", 2, *rest)], [("c0000", 1, *rest[1:], 1)]]
+    assert len({recorder.digest(each) for each in rows}) == 4
 
 
 @settings(max_examples=10, deadline=None)

@@ -12,6 +12,7 @@ from sim.experiment.invariants import violations
 from sim.experiment.replicate import replicate, world_of
 from sim.recording.columns import REQUESTS
 from sim.recording.recorder import Recorder
+from sim.recording.rows import Rows
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.units import SECOND
@@ -39,14 +40,14 @@ def recorded(**scenario: Any) -> Recorder:
     return cluster.listener
 
 
-def doctor(
-    rows: list[tuple[Any, ...]], columns: tuple[str, ...], which: Callable[[dict[str, Any]], bool], **new: Any
-) -> None:
-    """Change the first row that fits."""
+def doctor(recorder: Recorder, which: Callable[[dict[str, Any]], bool], **new: Any) -> None:
+    """Change the first request that fits."""
+    rows = list(recorder.requests)
     for number, row in enumerate(rows):
-        named = dict(zip(columns, row, strict=True))
+        named = dict(zip(REQUESTS, row, strict=True))
         if which(named):
             rows[number] = tuple({**named, **new}.values())
+            recorder.requests = Rows(REQUESTS, rows)
             return
     raise AssertionError("no row fits")
 
@@ -65,8 +66,7 @@ def test_a_version_that_goes_back_is_seen():
     rows = [dict(zip(REQUESTS, row, strict=True)) for row in recorder.requests]
     last = max(row["written_version"] for row in rows if row["object"] == "c0001")
     doctor(
-        recorder.requests,
-        REQUESTS,
+        recorder,
         lambda row: row["object"] == "c0001" and row["written_version"] == last,
         written_version=3,
     )
@@ -77,18 +77,17 @@ def test_a_version_that_goes_back_is_seen():
 
 def test_a_version_given_twice_is_seen():
     recorder = recorded()
-    number, row = next(
-        (number, row)
-        for number, row in enumerate(recorder.requests)
-        if accepted_certificate(dict(zip(REQUESTS, row, strict=True)))
+    rows = list(recorder.requests)
+    number = next(
+        number for number, row in enumerate(rows) if accepted_certificate(dict(zip(REQUESTS, row, strict=True)))
     )
-    recorder.requests.insert(number, row)
+    recorder.requests = Rows(REQUESTS, [*rows[: number + 1], *rows[number:]])
     assert len(violations(recorder)) == 1
 
 
 def test_a_stale_write_that_was_accepted_is_seen():
     recorder = recorded()
-    doctor(recorder.requests, REQUESTS, accepted_certificate, read_version=1)
+    doctor(recorder, accepted_certificate, read_version=1)
     (found,) = violations(recorder)
     assert "a write made from 1 was accepted on" in found
 
@@ -96,8 +95,7 @@ def test_a_stale_write_that_was_accepted_is_seen():
 def test_an_unconditional_write_may_be_accepted_on_any_version():
     recorder = recorded(strategy="apply")
     doctor(
-        recorder.requests,
-        REQUESTS,
+        recorder,
         lambda row: row["verb"] == "apply" and row["written_version"] > 0,
         read_version=1,
     )

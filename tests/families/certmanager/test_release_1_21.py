@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -186,9 +187,12 @@ def test_an_external_issuer_tries_again_when_it_is_refused():
         body = {"metadata": {"annotations": {"note": str(k)}}}
         run.send(2 * SECOND + 2 * k * MS, Write("merge-patch", "CertificateRequest", "c0000-1", body, "user"))
     run.run()
-    refused, signed = run.writes(actor="external-issuer")
-    assert (refused["reason"], signed["code"]) == ("Conflict", 200)
-    assert signed["sent_ns"] - refused["answered_ns"] == SECOND
+    *refused, signed = run.writes(actor="external-issuer")
+    assert refused
+    assert {row["reason"] for row in refused} == {"Conflict"}
+    assert signed["code"] == 200
+    for one, following in pairwise([*refused, signed]):
+        assert following["sent_ns"] - one["answered_ns"] == SECOND
     assert run.status()["revision"] == 1
 
 
