@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from itertools import count, islice
+from itertools import islice
 from typing import Any
 
 from sim.analysis.contention import violations as accepted_unseen
@@ -195,11 +195,6 @@ def _of_clients(world: World, population: PlainPopulation, index: int) -> Replic
     )
 
 
-GARBAGE_EVERY = 32
-"""Replications of a process after which it looks for garbage: each leaves some MB in circles."""
-_done = count(1)
-
-
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Nearly everything made meanwhile lives until the end, so looking for garbage only costs time.
@@ -216,8 +211,6 @@ def no_garbage_collection() -> Iterator[None]:
         gc.freeze()
         gc.unfreeze()  # from the permanent generation into the oldest
         gc.enable()
-        if next(_done) % GARBAGE_EVERY == 0:
-            gc.collect()  # the oldest generation is hardly ever looked at by itself
 
 
 @contextmanager
