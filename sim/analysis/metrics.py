@@ -45,12 +45,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards
 from sim.analysis.intervals import quantile
-from sim.analysis.waste import DROPPED, Metrics, Row, positions, waste
+from sim.analysis.waste import DROPPED, Metrics, Row, waste, with_parts
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
@@ -224,7 +224,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         ("field_conflicts", field_conflicts),
         ("overwritten", overwritten(rows, subjects=subjects)),
     ):
-        metrics.update(_with_parts(name, counter))
+        metrics.update(with_parts(name, counter))
     for name, counter in (("conflicts", conflicts), ("attempts", attempts), ("refused", refused)):
         own_part = sum(count for who, count in counter.items() if is_own(who))
         metrics[f"{name}_by_controllers"] = own_part
@@ -242,7 +242,7 @@ def _reconciles(rows: Sequence[Row]) -> Metrics:
         "retries": again + sum(column(rows, RECONCILES, "retries")),
         "budget_refusals": sum(column(rows, RECONCILES, "refusals")),
     }
-    metrics.update(_with_parts("reconciles", Counter(column(rows, RECONCILES, "controller"))))
+    metrics.update(with_parts("reconciles", Counter(column(rows, RECONCILES, "controller"))))
     return metrics
 
 
@@ -254,8 +254,7 @@ def _renewals(rows: Iterable[Row], objects: Iterable[Row]) -> Metrics:
     """
     columns = ("resource", "written_version", "fields", "object", "actor", "decided_ns")
     begun: dict[str, int] = {}
-    name_of, created = positions(OBJECTS, "certificate", "created_ns")
-    there = Counter({row[name_of]: 1 for row in objects if row[created] < 0})
+    there = Counter(name for name, created in take(objects, OBJECTS, "certificate", "created_ns") if created < 0)
     issued = there.copy()  # those that were there have been issued before
     times: list[float] = []
     for resource, written, fields, name, actor, decided in take(rows, REQUESTS, *columns):
@@ -276,45 +275,30 @@ def _renewals(rows: Iterable[Row], objects: Iterable[Row]) -> Metrics:
 
 
 def _certificates(rows: Sequence[Row]) -> Metrics:
-    ready, issuing, next_key, revision, applies, created, size = positions(
-        OBJECTS,
-        "ready",
-        "issuing",
-        "next_key",
-        "revision",
-        "secret_applies",
-        "requests_created",
-        "managed_fields_bytes",
-    )
-    margin, expired = positions(OBJECTS, "least_margin_s", "expired_s")
-    margins = [row[margin] for row in rows if row[margin] != NO_MARGIN]
+    margins = [margin for margin in column(rows, OBJECTS, "least_margin_s") if margin != NO_MARGIN]
+    expired = list(column(rows, OBJECTS, "expired_s"))
+    ends = list(take(rows, OBJECTS, "ready", "issuing", "next_key"))
 
-    def beyond(row: Row, count: int) -> int:
+    def beyond(made: str) -> int:
         # An issuance under way at the end has not counted its revision yet. A failed one never does: with an
         # issuer that fails, its requests count here too.
-        return max(0, int(row[count]) - int(row[revision]) - bool(row[issuing]))
+        counted = take(rows, OBJECTS, made, "revision", "issuing")
+        return sum(max(0, count - revision - bool(issuing)) for count, revision, issuing in counted)
 
     return {
         "certificates": len(rows),
-        "ready": sum(bool(row[ready]) for row in rows),
-        "stranded": sum(bool(row[issuing] or row[next_key] or not row[ready]) for row in rows),
-        "duplicate_secret_applies": sum(beyond(row, applies) for row in rows),
-        "duplicate_requests": sum(beyond(row, created) for row in rows),
-        "expired": sum(row[expired] > 0 for row in rows),
-        "expired_longest": max((row[expired] for row in rows), default=0),
+        "ready": sum(bool(ready) for ready, _, _ in ends),
+        "stranded": sum(bool(issuing or next_key or not ready) for ready, issuing, next_key in ends),
+        "duplicate_secret_applies": beyond("secret_applies"),
+        "duplicate_requests": beyond("requests_created"),
+        "expired": sum(late > 0 for late in expired),
+        "expired_longest": max(expired, default=0),
         "margin_least": min(margins, default=None),
         "margin_p5": quantile(margins, 0.05),
         "margin_p50": quantile(margins, 0.5),
-        "managed_fields_bytes": sum(row[size] for row in rows) / len(rows) if rows else None,
+        "managed_fields_bytes": sum(column(rows, OBJECTS, "managed_fields_bytes")) / len(rows) if rows else None,
     }
 
 
 def _at_zero(certificates: bool) -> Counter[str]:
     return Counter(dict.fromkeys(WRITING_CONTROLLERS, 0) if certificates else ())
-
-
-def _with_parts(name: str, counter: Mapping[str, int]) -> Metrics:
-    return {
-        name: sum(counter.values()),
-        **{f"{name}.{part}": count for part, count in sorted(counter.items())},
-    }

@@ -22,7 +22,7 @@ request. What a refusal wasted is said once, in ``wasted_by_request``; attributi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +39,17 @@ Row = tuple[Any, ...]
 
 DROPPED = frozenset({"gave-up", "over-budget"})
 """Outcomes of a reconcile after which its key is not tried again."""
+FAILED = frozenset({"conflict", "error", *DROPPED})
+"""Outcomes of a pass that failed, which controller-runtime logs at Error level."""
 REFUSED = frozenset({"conflict", *DROPPED})
 """Outcomes of a pass whose work is lost if a write of it was refused."""
 
 SECOND = 1_000_000_000
 
 
-def positions(columns: Sequence[str], *names: str) -> list[int]:
-    """Return where columns are in a recorded row."""
-    return [columns.index(name) for name in names]
+def with_parts(name: str, counted: Mapping[str, float]) -> Metrics:
+    """Return a figure, and its part of each controller or whatever else was counted."""
+    return {name: sum(counted.values()), **{f"{name}.{part}": count for part, count in sorted(counted.items())}}
 
 
 def waste(replication: Replication) -> Metrics:
@@ -58,9 +60,7 @@ def waste(replication: Replication) -> Metrics:
         **tries(replication.requests, replication.reconciles, replication.subject),
     }
     ghosts = list(ghost_passes(replication.reconciles))
-    by_controller = Counter(controller for controller, _ in ghosts)
-    metrics["ghost_reconciles"] = len(ghosts)
-    metrics.update({f"ghost_reconciles.{name}": count for name, count in sorted(by_controller.items())})
+    metrics.update(with_parts("ghost_reconciles", Counter(controller for controller, _ in ghosts)))
     metrics["wasted_cpu"] = wasted_cpu(
         replication.requests, replication.reconciles, replication.refusals, ghosts, replication.subject
     )
@@ -151,16 +151,15 @@ def ghost_passes(reconciles: Iterable[Row]) -> Iterator[tuple[str, int]]:
     Nothing cancels a waiting re-add, so the retry that the winner's watch event started has normally done the
     work before. The conflict is the last failure of that key in that controller.
     """
-    failed = {"conflict", "error", *DROPPED}
     columns = ("outcome", "cause", "requests", "started_ns", "controller", "key", "cpu_ns")
     told = [
         row
         for row in take(reconciles, RECONCILES, *columns)
-        if (row[1] == "backoff" and row[0] == "ok" and row[2] == 0) or row[0] in failed
+        if (row[1] == "backoff" and row[0] == "ok" and row[2] == 0) or row[0] in FAILED
     ]
     last_failure: dict[tuple[str, str], str] = {}
     for outcome, _, _, _, controller, key, cpu in sorted(told, key=itemgetter(3)):
-        if outcome in failed:
+        if outcome in FAILED:
             last_failure[controller, key] = outcome
         elif last_failure.get((controller, key)) == "conflict":
             yield controller, cpu

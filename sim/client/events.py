@@ -115,7 +115,7 @@ class EventRecorder(Burst):
         kind, on, _, type_, reason, message = event
         group = (kind, on, type_, reason)
         key: tuple[str, ...] = (kind, on, type_, reason, message)
-        similar = self._similar.look(group)
+        similar = self._similar.get(group)
         messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else ()
         if message not in messages:
             messages = (*messages, message)
@@ -123,7 +123,7 @@ class EventRecorder(Burst):
             messages = messages[1:]  # client-go removes any one; here the oldest
             key = group
         self._similar.note(group, (now, messages))
-        seen = self._seen.look(key)
+        seen = self._seen.get(key)
         name, count = seen if seen is not None else (f"{on}.{self._component}.{now:x}", 0)
         self._seen.note(key, (name, count + 1))
         if not self._spam.take((kind, on), now):

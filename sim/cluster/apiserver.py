@@ -73,7 +73,8 @@ class ApiServer:
             return Response(400, "BadRequest", live, False, messages.plain, "the body is no object")
         if write.kind != "Event":
             return verb(write, kind, now)
-        self._expire(now)
+        if self._leases and self._leases[0][0] < now:
+            self._expire(now)
         answer = verb(write, kind, now)
         if answer.written and answer.object is not None:
             self._leases.append((now + EVENT_TTL, write.name, answer.object.resource_version))

@@ -92,6 +92,10 @@ class Life:
         return self.ready and not self.issuing and not self.next_key and self.done
 
 
+TIDY_EVERY = 256
+"""Requests after which the rows so far are looked at: packing them is no matter of a single row."""
+
+
 class Recorder:
     """Collects the rows of one replication, about Certificates or what else is its subject."""
 
@@ -106,6 +110,7 @@ class Recorder:
         self.logs = Rows(LOGS)
         self.refusals = Rows(REFUSALS)
         self.deliveries = Rows(DELIVERIES)
+        self._sent = 0  # requests so far
         self.lives: dict[str, Life] = {}
         self.unsettled: set[str] = set()
         self.violations: list[str] = []
@@ -136,9 +141,14 @@ class Recorder:
                 self._follow(self.losses, sent, kind, before, stored, decided)
         elif response.code == 409:
             self._refused(send, response, cpu)
+        number = self._sent
+        self._sent = number + 1
+        if not number % TIDY_EVERY:
+            for rows in (self.requests, self.reconciles, self.refusals, self.deliveries, self.logs):
+                rows.tidy()
         self.requests.append(
             (
-                len(self.requests),
+                number,
                 sent.actor,
                 "patch" if verb.endswith("-patch") else verb,
                 kind.plural,
@@ -168,7 +178,7 @@ class Recorder:
         self, losses: Losses, sent: Sent, kind: Kind, before: Object | None, stored: Object, decided: int
     ) -> None:
         """Note whose values a stored write took away unseen, and what was made twice."""
-        send, number = sent.send, len(self.requests)
+        send, number = sent.send, self._sent
         write = send.write
         if write.verb == "delete":
             losses.gone(kind.plural, write.name)
@@ -188,7 +198,7 @@ class Recorder:
             causes = response.causes
             contested = self._fields.at(cause.field for cause in causes)
             owners = ", ".join(dict.fromkeys(cause.message.split('"')[1] for cause in causes))
-        self.refusals.append((len(self.requests), wanted, contested, owners, cpu))
+        self.refusals.append((self._sent, wanted, contested, owners, cpu))
 
     def _accepted(
         self, write: Write, certificate: str, before: Object | None, stored: Object | None, answered: int

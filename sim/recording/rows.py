@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import IO, Any, overload
 
 CHUNK = 1024
-"""Rows that are packed at a time."""
+"""Rows that are packed at a time, at least."""
 IN_MEMORY = 128
 """Chunks that stay in memory, some 15 MB: older ones go to a temporary file."""
 
@@ -51,23 +51,24 @@ class Texts:
 class Rows(Sequence[Row]):
     """Rows of one table, in the order in which they were appended."""
 
-    __slots__ = ("_chunks", "_file", "_new", "_packed", "columns", "texts")
+    __slots__ = ("_chunks", "_file", "_new", "_packed", "append", "columns", "texts")
 
     def __init__(self, columns: Sequence[str], rows: Iterable[Row] = ()) -> None:
         self.columns = columns
         self.texts = [Texts() if name in TEXTS else None for name in columns]
         self._new: list[Row] = []
+        self.append: Callable[[Row], None] = self._new.append
+        """Add a row at the end; whoever appends many calls ``tidy`` now and then."""
         self._packed = 0
         self._chunks: list[list[array[int] | Place]] = []
         self._file: IO[bytes] | None = None
         for row in rows:
             self.append(row)
+            self.tidy()
 
-    def append(self, row: Row) -> None:
-        """Add a row at the end."""
-        new = self._new
-        new.append(row)
-        if len(new) == CHUNK:
+    def tidy(self) -> None:
+        """Pack the newest rows where they are many."""
+        if len(self._new) >= CHUNK:
             self.pack()
 
     def pack(self) -> None:

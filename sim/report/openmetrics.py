@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.hazards import FAILED
 from sim.analysis.levels import in_flight, outside, steps
 from sim.analysis.plain import rows
+from sim.analysis.waste import FAILED
 from sim.families.certmanager.issuers import EXTERNAL_GROUP
 from sim.report.exposition import Counter, Gauge, Histogram, MetricFamily, write
 from sim.scenario.metrics import CERT_MANAGER, OPERATORS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +42,17 @@ OF_RENEWALS = (
 
 def _broken(summary: Summary) -> str:
     found = summary["broken"]
-    lines = [f"{len(found)} time{'s' * (len(found) != 1)} a property of the scenario was broken:"]
-    lines += [f"  replication {each['replication']}: {each['property']}" for each in found[:SHOWN_VIOLATIONS]]
+    heading = f"{len(found)} time{'s' * (len(found) != 1)} a property of the scenario was broken:"
+    return _first_of(heading, found, "property")
+
+
+def _violations(summary: Summary) -> str:
+    found = summary["violations"]
+    return _first_of(f"{len(found)} INVARIANTS VIOLATED: do not trust the figures below.", found, "violation")
+
+
+def _first_of(heading: str, found: Sequence[Mapping[str, Any]], key: str) -> str:
+    lines = [heading, *(f"  replication {each['replication']}: {each[key]}" for each in found[:SHOWN_VIOLATIONS])]
     if len(found) > SHOWN_VIOLATIONS:
         lines.append(f"  ... and {len(found) - SHOWN_VIOLATIONS} more in summary.json")
     return "\n".join(lines)
@@ -330,12 +339,3 @@ def _expectation(outcome: Mapping[str, Any]) -> Text:
     if outcome["met"]:
         return led("met", "green", f"      {said}  ({outcome['value']:.6g})")
     return led("NOT MET", "bold red", f"  {said}  ({outcome['reason']})")
-
-
-def _violations(summary: Summary) -> str:
-    found = summary["violations"]
-    lines = [f"{len(found)} INVARIANTS VIOLATED: do not trust the figures below."]
-    lines += [f"  replication {each['replication']}: {each['violation']}" for each in found[:SHOWN_VIOLATIONS]]
-    if len(found) > SHOWN_VIOLATIONS:
-        lines.append(f"  ... and {len(found) - SHOWN_VIOLATIONS} more in summary.json")
-    return "\n".join(lines)
