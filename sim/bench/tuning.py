@@ -85,8 +85,8 @@ def generate() -> str:
     """Compute everything and return the generated part."""
     from shlex import join
 
-    from sim.experiment.compare import parse_vary
     from sim.experiment.studies import budget, sweep
+    from sim.experiment.variants import parse_vary
     from sim.report.validation_markdown import BEGIN, END
     from sim.scenario.reading.catalogue import resolve_scenario
     from sim.scenario.reading.loader import load

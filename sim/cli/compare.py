@@ -119,9 +119,10 @@ def compare(
         }
         first = next(iter(loaded.values()))
 
-        from sim.experiment.compare import FILE, execute, first_is, of_files, variants
+        from sim.experiment.compare import execute
         from sim.experiment.executor import Lasting, choose
         from sim.experiment.rules import UndefinedError
+        from sim.experiment.variants import FILE, first_is, of_files, variants
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import progress_bar
         from sim.scenario.metrics import FAMILIES, comparable
@@ -131,16 +132,15 @@ def compare(
             raise BadInput("scenarios of different kinds (Certificates, operators, plain clients) have other figures")
         try:
             metric = comparable(metric or FAMILIES[first.family].ranked, first.family)
-            compared = variants(first, chosen) if len(loaded) == 1 else of_files(loaded, chosen)
-            compared = first_is(compared, baseline)
+            given = variants(first, chosen) if len(loaded) == 1 else of_files(loaded, chosen)
+            compared = first_is(given, baseline)
             looks, many = _looks(metric, precision, select, zone, replications, first.family)
         except ValueError as error:
             raise BadInput(str(error)) from None
         warn(*(variant.scenario for variant in compared), varied=chosen)
         if len(loaded) > 1:
             chosen = {FILE: list(loaded), **chosen}
-        words = ["requeue", "compare", *map(portable, scenarios)]
-        words += [word for each in vary or [] for word in ("--vary", each)]
+        words = ["requeue", "compare", *map(portable, scenarios), *(w for each in vary or [] for w in ("--vary", each))]
         words += set_words(settings)
         words += ["--baseline", baseline] if baseline is not None else []
         words += ["--precision", precision] if precision is not None else []
@@ -210,7 +210,7 @@ def _looks(
 
 def chosen_values(vary: list[str]) -> dict[str, list[str]]:
     """Return the values of each key that ``--vary`` names."""
-    from sim.experiment.compare import parse_vary
+    from sim.experiment.variants import parse_vary
 
     chosen: dict[str, list[str]] = {}
     for text in vary:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
-from sim.experiment.compare import written
+from sim.experiment.variants import written
 from sim.scenario.model import Scenario
 from sim.scenario.operators import Action, ControllerSettings, OperatorSettings, Pattern
 from sim.scenario.runtimes import RUNTIMES, RuntimeName

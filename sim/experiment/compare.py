@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +20,7 @@ from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
 from sim.experiment.result import Result, open_results
 from sim.experiment.run import Collected, Progress, resized, rows_of
+from sim.experiment.variants import Variant, variants, written
 from sim.extras import require
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
@@ -31,20 +31,6 @@ if TYPE_CHECKING:
 
     from sim.analysis.measured import Measured
     from sim.scenario.model import Scenario
-
-FILE = "file"
-"""Stands among the changes of a variant that is a scenario of its own."""
-MOST_VARIANTS = 100
-"""More are a sweep, not a comparison."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A scenario with ``changes`` (key to value, as ``--set`` takes them); ``name`` lists them."""
-
-    name: str
-    changes: Mapping[str, str]
-    scenario: Scenario
 
 
 class Looks(Protocol):
@@ -398,57 +384,6 @@ def _twins(compared: Sequence[Variant]) -> dict[str, str]:
     return found
 
 
-def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Variant]:
-    """Return every combination of the values of ``vary``, the first values first.
-
-    Raises ``ValueError`` where fewer than two come out, more than ``MOST_VARIANTS``, or one twice;
-    ``ScenarioError`` where one is no valid scenario.
-    """
-    from sim.scenario.reading.loader import load
-
-    combinations = list(itertools.islice(itertools.product(*vary.values()), MOST_VARIANTS + 1))
-    if len(combinations) > MOST_VARIANTS:
-        raise ValueError(f"more than {MOST_VARIANTS} variants; a comparison takes a few")
-    if not vary or len(combinations) < 2:
-        raise ValueError("a comparison needs two variants or more, such as --vary strategy=update,apply")
-    text = scenario.to_yaml()
-    changes = [dict(zip(vary, values, strict=True)) for values in combinations]
-    found: dict[str, Variant] = {}
-    for name, each in zip(naming.names(changes), changes, strict=True):
-        if name in found:
-            raise ValueError(f"{name} is listed twice")
-        found[name] = Variant(name, each, load(text, tuple(f"{key}={value}" for key, value in each.items())))
-    return list(found.values())
-
-
-def of_files(scenarios: Mapping[str, Scenario], vary: Mapping[str, Sequence[str]]) -> list[Variant]:
-    """Return each scenario by its name, with every combination of ``vary`` where that is given.
-
-    All get seed and replications of the first, so that they share their luck where they share actors.
-    """
-    first = next(iter(scenarios.values()))
-    found = []
-    for name, scenario in scenarios.items():
-        same = resized(scenario, first.seed, first.replications)
-        several = variants(same, vary) if vary else [Variant("", {}, same)]
-        found += [
-            Variant(", ".join(filter(None, (name, each.name))), {FILE: name, **each.changes}, each.scenario)
-            for each in several
-        ]
-    return found
-
-
-def first_is(compared: Sequence[Variant], baseline: str | None) -> list[Variant]:
-    """Return the variants with the baseline before the others. Raises ``ValueError`` where it is none of them."""
-    if baseline is None:
-        return list(compared)
-    found = naming.meant(baseline, {each.name: each.changes for each in compared})
-    if len(found) != 1:
-        few = f"; {baseline!r} is {' and '.join(found)}" if found else ""
-        raise ValueError(f"--baseline: one of {', '.join(each.name for each in compared)}{few}")
-    return sorted(compared, key=lambda each: each.name != found[0])
-
-
 def folder_names(names: Iterable[str]) -> dict[str, str]:
     """Return a folder's name for each variant, all different."""
     found: dict[str, str] = {}
@@ -457,34 +392,6 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
         candidates = itertools.chain([plain], (f"{plain}-{number}" for number in itertools.count(2)))
         found[name] = next(each for each in candidates if each not in found.values())
     return found
-
-
-def parse_vary(text: str) -> tuple[str, list[str]]:
-    """Return key and values of ``key=v1,v2``; a comma inside brackets, braces or quotes belongs to the value.
-
-    A value such as ``10ms..5s/log/6`` stands for several (``sim.experiment.ranges``). Raises ``ValueError``
-    where there is no key, an empty value, a bracket left open, or a range that cannot be read.
-    """
-    from sim.experiment.ranges import expanded, is_range
-
-    key, equals, rest = text.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise ValueError(f"{text!r} names no values; write --vary key=value,value, such as strategy=update,apply")
-    values = [value.strip() for value in split(rest, text)]
-    if not all(values):
-        raise ValueError(f"{text!r} has an empty value; write --vary key=value,value")
-    return key, [each for value in values for each in (expanded(key, value) if is_range(value) else [value])]
-
-
-def written(value: object) -> str:
-    """Return a Python value as ``--set`` takes it: YAML on one line."""
-    import yaml
-
-    if isinstance(value, str):
-        return value
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9)
-    return text.removesuffix("\n").removesuffix("\n...").strip()
 
 
 def open_comparison(folder: str | Path) -> Comparison:
@@ -508,27 +415,6 @@ def open_comparison(folder: str | Path) -> Comparison:
     looked = {key: saved[key] for key in ("precision", "selection") if isinstance(saved.get(key), dict)}
     known = settings if isinstance(settings, dict) else None
     return Comparison(saved["vary"], saved["metric"], found, path, known, looked)
-
-
-def split(text: str, whole: str) -> list[str]:
-    """Return the parts between the commas outside brackets and quotes; ``whole`` is what a message shows."""
-    parts, depth, quote = [""], 0, ""
-    for char in text:
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'":
-            quote = char
-        elif char in "[{(":
-            depth += 1
-        elif char in "]})":
-            depth -= 1
-        if char == "," and depth == 0 and not quote:
-            parts.append("")
-        else:
-            parts[-1] += char
-    if depth or quote:
-        raise ValueError(f"{whole!r} has a bracket or quote without its partner")
-    return parts
 
 
 def _differences(measured: Sequence[Measured], base: Sequence[Measured], metrics: Sequence[str]) -> figures.ByName:

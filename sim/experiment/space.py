@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sim.experiment.compare import split
 from sim.experiment.ranges import Range, is_range, kind_of, read, rounded, space, write
 from sim.experiment.sweep import setting
+from sim.experiment.variants import split
 from sim.units import MINUTE, MS, SECOND
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from sim.analysis import budget as budgets
 from sim.experiment import goals
-from sim.experiment.compare import written
 from sim.experiment.evaluate import Evaluator, Progress
 from sim.experiment.journal import Journal, version
 from sim.experiment.ranges import expanded, is_range
@@ -24,6 +23,7 @@ from sim.experiment.spread import opened
 from sim.experiment.sweep import Sweep, grid, run
 from sim.experiment.tune import Question
 from sim.experiment.unlimited import unlimited
+from sim.experiment.variants import written
 from sim.extras import require
 from sim.scenario.metrics import FAMILIES, comparable
 from sim.scenario.model import Scenario

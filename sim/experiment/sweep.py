@@ -103,7 +103,7 @@ def _baseline(scenario: Scenario, cells: Sequence[Cell], keys: Sequence[str]) ->
 
 def setting(resolved: Mapping[str, Any], key: str) -> str:
     """Return the value of a key of a resolved scenario, as ``--set`` takes it; ``""`` where there is none."""
-    from sim.experiment.compare import written
+    from sim.experiment.variants import written
 
     value: Any = resolved
     for step in key.split("."):

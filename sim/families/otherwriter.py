@@ -15,7 +15,7 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.scenario.expressions import template
 from sim.scenario.values import Strategy
-from sim.scenario.workload import Writer
+from sim.scenario.writer import Writer
 from sim.units import SECOND
 
 Change = Callable[[str, str], writes.Body]

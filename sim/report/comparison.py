@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.endings import undone
 from sim.analysis.figures import decided
 from sim.analysis.intervals import Estimate, verdict
-from sim.experiment.compare import FILE, written
+from sim.experiment.variants import FILE, written
 from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
 from sim.report.numbers import NONE, interval, write

@@ -15,6 +15,7 @@ from sim.scenario.contention import CLIENTS, Clients, Contention, Times
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
 from sim.scenario.faults import CONTROLLERS, OWN_CONTROLLERS, PlannedFault, wrong_faults
+from sim.scenario.issuer import Issuer
 from sim.scenario.kinds import EVERYWHERE, OF_ACME, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
 from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
@@ -22,15 +23,8 @@ from sim.scenario.operators import OperatorSettings, operator_faults
 from sim.scenario.properties import Perturbation, Property
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
-from sim.scenario.workload import (
-    CertificateSpec,
-    Issuer,
-    PrivateKey,
-    RateArrival,
-    ScheduleArrival,
-    Workload,
-    Writer,
-)
+from sim.scenario.workload import CertificateSpec, PrivateKey, RateArrival, ScheduleArrival, Workload
+from sim.scenario.writer import Writer
 from sim.units import SECOND, format_duration, quoted
 
 __all__ = [

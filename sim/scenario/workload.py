@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from sim.scenario.acme import AcmeServer, Challenge
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.expressions import compiled, template
-from sim.scenario.values import Duration, Latency, Part, Rate, check_order, one_line
-from sim.units import HOUR, MS, SECOND, format_duration, quoted
+from sim.scenario.values import Duration, Part, Rate, check_order
+from sim.units import HOUR, format_duration
 
 _KEY_SIZES = {"RSA": tuple(range(2048, 8193, 1024)), "ECDSA": (256, 384, 521), "Ed25519": ()}
 
@@ -126,10 +124,6 @@ def _arrival_kind(value: object) -> str:
     return "<rate>" if isinstance(value, RateArrival | dict) else "<choice>"
 
 
-def _start_kind(value: object) -> str:
-    return "<duration>" if not isinstance(value, str) or re.match(r"\s*[-+.\d]", value) else "<choice>"
-
-
 TAGS = {
     "arrival": ("<choice>", "<rate>", "<schedule>"),
     "existing": ("<count>", "<existing>"),
@@ -228,6 +222,15 @@ _OF_OBJECTS = ("objects", "spec", "ready", "settled")
 """Keys of a workload of another kind than Certificate."""
 
 
+def _templated(value: dict[str, Any]) -> dict[str, Any]:
+    template(value, ("name", "number"))
+    return value
+
+
+ObjectSpec = Annotated[dict[str, Any], AfterValidator(_templated)]
+"""The spec of each object of many; its texts may have ``${name}`` and ``${number}``."""
+
+
 class OtherObjects(Part):
     """Objects of another kind that are created beside those that the figures are about."""
 
@@ -239,16 +242,10 @@ class OtherObjects(Part):
         | Annotated[ScheduleArrival, Tag("<schedule>")],
         Discriminator(_arrival_kind),
     ] = Field(default="one-after-the-other", description="as workload.arrival. Default: as there")
-    spec: dict[str, Any] = Field(
+    spec: ObjectSpec = Field(
         default={},
         description="of each; texts may have ${name} and ${number}. Default: empty",
     )
-
-    @field_validator("spec")
-    @classmethod
-    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
-        template(value, ("name", "number"))
-        return value
 
     @model_validator(mode="after")
     def _counts_its_schedule(self) -> OtherObjects:
@@ -301,7 +298,7 @@ class Workload(Part):
         le=1_000_000,
         description="how many of another kind than Certificate. Default: as certificates",
     )
-    spec: dict[str, Any] = Field(
+    spec: ObjectSpec = Field(
         default={},
         description="of each object; texts may have ${name} and ${number}. Default: empty",
     )
@@ -348,12 +345,6 @@ class Workload(Part):
             compiled(value, ("self", "holds", "conditions", "name", "generation"))
         return value
 
-    @field_validator("spec")
-    @classmethod
-    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
-        template(value, ("name", "number"))
-        return value
-
     @model_validator(mode="after")
     def _fits_the_kind(self) -> Workload:
         if self.kind != "Certificate":
@@ -393,162 +384,6 @@ class Workload(Part):
                     f"the schedule has {times} times for {self.certificates} certificates; "
                     f"leave certificates out or write {times}",
                     (("certificates",), ("arrival", "schedule")),
-                )
-            )
-        return self
-
-
-_EXTERNAL_LATENCY = Latency(p50=2 * SECOND, p90=5 * SECOND)
-
-
-_PROVIDER = Latency(p50=1 * MS, p90=2 * MS)
-_ONLY: dict[str, tuple[str, ...]] = {
-    "external": ("latency", "rate_limit", "reports_pending"),
-    "acme": ("challenge", "server", "provider", "propagation"),
-}
-"""The keys that are about one type of issuer."""
-
-
-class Issuer(Part):
-    """Who signs."""
-
-    type: Literal["selfsigned", "ca", "external", "acme"] = Field(
-        default="selfsigned",
-        description="external: answers after latency. acme: through Orders and Challenges, by server. "
-        "Default: as in most recordings",
-    )
-    latency: Latency = Field(
-        default=_EXTERNAL_LATENCY,
-        description="external only: from approval seen to the signature. Default: an assumption",
-    )
-    failure_rate: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="share of requests that the issuer fails. Default: none, as recorded",
-    )
-    rate_limit: Rate | None = Field(
-        default=None,
-        description="external only: signatures per second, first come first served. Default: no limit",
-    )
-    reports_pending: bool = Field(
-        default=False,
-        description="external only: true: it writes Ready=False, Pending as soon as it sees a request, at the time at "
-        "which the approver writes the same object. Default: it writes once, after approval, and conflicts with nobody",
-    )
-    challenge: Challenge = Field(
-        default="http01",
-        description="acme only: http01 makes a Pod, a Service and an Ingress for each name, dns01 asks a DNS provider. "
-        "Default: cert-manager's most frequent",
-    )
-    server: AcmeServer = Field(default=AcmeServer(), description="acme only: the ACME server")
-    provider: Latency = Field(
-        default=_PROVIDER,
-        description="acme with dns01 only: one call of the DNS provider, to present a record or to clean it up. "
-        "Default: an assumption of a name server on the same machine, as recorded",
-    )
-    propagation: Duration = Field(
-        default=0,
-        description="acme only: until what was presented can be seen; dns01 from the provider's answer, http01 from "
-        "the first look. Default: at once",
-    )
-
-    @model_validator(mode="after")
-    def _of_its_type(self) -> Issuer:
-        wrong = [
-            Fault(f"{key} is for issuer.type {type_}, and the type is {self.type}", ((key,),), at_key=True)
-            for type_, keys in _ONLY.items()
-            for key in keys
-            if type_ != self.type and getattr(self, key) != type(self).model_fields[key].default
-        ]
-        if self.type == "acme" and self.failure_rate:
-            wrong.append(Fault("an ACME issuer fails by server.validation_fails", (("failure_rate",),), at_key=True))
-        if wrong:
-            raise Impossible(*wrong)
-        return self
-
-
-_WRITTEN = ("spec", "metadata", "data", "status")
-"""Parts of an object that a writer may write."""
-
-
-class Writer(Part):
-    """Another writer: a GitOps controller, or a user who edits."""
-
-    name: str = Field(default="gitops", description="its field manager, unlike all others. Default: as recorded")
-    kind: str | None = Field(
-        default=None,
-        description="the kind whose objects it writes: those of the workload or beside it, or else whatever there is "
-        "of it at that time. Default: the workload's",
-    )
-    rate: Rate = Field(
-        default=1.0,
-        description="Poisson rate; each time it picks a Certificate at random. Default: an assumption",
-    )
-    action: Literal["patch", "update", "apply"] = Field(
-        default="patch",
-        description="patch: merge patch without resourceVersion. update: read, wait, PUT with its "
-        "resourceVersion, not tried again. apply: server-side apply without force. Default: as recorded",
-    )
-    target: Literal["annotation", "dnsNames", "readyCondition"] = Field(
-        default="annotation",
-        description="what it writes; dnsNames makes cert-manager issue again. Default: as recorded",
-    )
-    set: dict[str, Any] = Field(
-        default={},
-        description="in place of target, what it writes of objects of any kind: dotted fields of spec, metadata, data "
-        "or status, and their values, in which texts may have ${name} and ${value}, six digits drawn each time. "
-        "Default: target says it",
-    )
-    wait: Duration = Field(default=0, description="update only: between reading and writing. Default: none")
-    start: Annotated[
-        Annotated[Literal["after-creation", "when-settled"], Tag("<choice>")] | Annotated[Duration, Tag("<duration>")],
-        Discriminator(_start_kind),
-    ] = Field(
-        default="after-creation",
-        description="after-creation: when the last object was created. when-settled: once all of them are settled, "
-        "which is looked at once a second. Default: as recorded",
-    )
-    seed: int | None = Field(
-        default=None,
-        ge=0,
-        description="draw times, objects and values in every replication as Python's random.Random(seed) does by "
-        "expovariate(rate), randrange(objects), randrange(1000000): what a recorder drew. Default: anew each time",
-    )
-    lasts: Duration | None = Field(
-        default=None,
-        gt=0,
-        description="how long it writes; a run does not end before. Default: to the end, which does not wait for it",
-    )
-
-    @field_validator("set")
-    @classmethod
-    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
-        wrong = [
-            Fault(f"{quoted(path)} is no field of {', '.join(_WRITTEN)}", ((path,),), at_key=True)
-            for path in value
-            if path.split(".")[0] not in _WRITTEN or "." not in path
-        ]
-        if wrong:
-            raise Impossible(*wrong)
-        template(value, ("name", "value"))
-        return value
-
-    @field_validator("name")
-    @classmethod
-    def _own_name(cls, name: str) -> str:
-        if is_own(name):
-            raise ValueError(f"{quoted(name)} is a name of cert-manager's own controllers; choose another")
-        return one_line(name)
-
-    @model_validator(mode="after")
-    def _waits_to_update(self) -> Writer:
-        if self.wait and self.action != "update":
-            raise Impossible(
-                Fault(
-                    f"only the action update waits, and the action is {self.action}",
-                    (("wait",),),
-                    at_key=True,
                 )
             )
         return self

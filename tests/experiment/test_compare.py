@@ -7,7 +7,7 @@ import pytest
 
 import sim
 from sim.analysis.intervals import mean_interval
-from sim.experiment.compare import parse_vary, variants, written
+from sim.experiment.variants import parse_vary, variants, written
 from sim.recording.results import ResultsError
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario

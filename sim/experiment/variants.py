@@ -1,0 +1,128 @@
+"""Variants of a scenario: from what ``--vary`` says to scenarios with names."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.experiment import naming
+from sim.experiment.run import resized
+
+if TYPE_CHECKING:
+    from sim.scenario.model import Scenario
+
+FILE = "file"
+"""Stands among the changes of a variant that is a scenario of its own."""
+MOST_VARIANTS = 100
+"""More are a sweep, not a comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A scenario with ``changes`` (key to value, as ``--set`` takes them); ``name`` lists them."""
+
+    name: str
+    changes: Mapping[str, str]
+    scenario: Scenario
+
+
+def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Variant]:
+    """Return every combination of the values of ``vary``, the first values first.
+
+    Raises ``ValueError`` where fewer than two come out, more than ``MOST_VARIANTS``, or one twice;
+    ``ScenarioError`` where one is no valid scenario.
+    """
+    from sim.scenario.reading.loader import load
+
+    combinations = list(itertools.islice(itertools.product(*vary.values()), MOST_VARIANTS + 1))
+    if len(combinations) > MOST_VARIANTS:
+        raise ValueError(f"more than {MOST_VARIANTS} variants; a comparison takes a few")
+    if not vary or len(combinations) < 2:
+        raise ValueError("a comparison needs two variants or more, such as --vary strategy=update,apply")
+    text = scenario.to_yaml()
+    changes = [dict(zip(vary, values, strict=True)) for values in combinations]
+    found: dict[str, Variant] = {}
+    for name, each in zip(naming.names(changes), changes, strict=True):
+        if name in found:
+            raise ValueError(f"{name} is listed twice")
+        found[name] = Variant(name, each, load(text, tuple(f"{key}={value}" for key, value in each.items())))
+    return list(found.values())
+
+
+def of_files(scenarios: Mapping[str, Scenario], vary: Mapping[str, Sequence[str]]) -> list[Variant]:
+    """Return each scenario by its name, with every combination of ``vary`` where that is given.
+
+    All get seed and replications of the first, so that they share their luck where they share actors.
+    """
+    first = next(iter(scenarios.values()))
+    found = []
+    for name, scenario in scenarios.items():
+        same = resized(scenario, first.seed, first.replications)
+        several = variants(same, vary) if vary else [Variant("", {}, same)]
+        found += [
+            Variant(", ".join(filter(None, (name, each.name))), {FILE: name, **each.changes}, each.scenario)
+            for each in several
+        ]
+    return found
+
+
+def first_is(compared: Sequence[Variant], baseline: str | None) -> list[Variant]:
+    """Return the variants with the baseline before the others. Raises ``ValueError`` where it is none of them."""
+    if baseline is None:
+        return list(compared)
+    found = naming.meant(baseline, {each.name: each.changes for each in compared})
+    if len(found) != 1:
+        few = f"; {baseline!r} is {' and '.join(found)}" if found else ""
+        raise ValueError(f"--baseline: one of {', '.join(each.name for each in compared)}{few}")
+    return sorted(compared, key=lambda each: each.name != found[0])
+
+
+def parse_vary(text: str) -> tuple[str, list[str]]:
+    """Return key and values of ``key=v1,v2``; a comma inside brackets, braces or quotes belongs to the value.
+
+    A value such as ``10ms..5s/log/6`` stands for several (``sim.experiment.ranges``). Raises ``ValueError``
+    where there is no key, an empty value, a bracket left open, or a range that cannot be read.
+    """
+    from sim.experiment.ranges import expanded, is_range
+
+    key, equals, rest = text.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise ValueError(f"{text!r} names no values; write --vary key=value,value, such as strategy=update,apply")
+    values = [value.strip() for value in split(rest, text)]
+    if not all(values):
+        raise ValueError(f"{text!r} has an empty value; write --vary key=value,value")
+    return key, [each for value in values for each in (expanded(key, value) if is_range(value) else [value])]
+
+
+def written(value: object) -> str:
+    """Return a Python value as ``--set`` takes it: YAML on one line."""
+    import yaml
+
+    if isinstance(value, str):
+        return value
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9)
+    return text.removesuffix("\n").removesuffix("\n...").strip()
+
+
+def split(text: str, whole: str) -> list[str]:
+    """Return the parts between the commas outside brackets and quotes; ``whole`` is what a message shows."""
+    parts, depth, quote = [""], 0, ""
+    for char in text:
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char in "[{(":
+            depth += 1
+        elif char in "]})":
+            depth -= 1
+        if char == "," and depth == 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += char
+    if depth or quote:
+        raise ValueError(f"{whole!r} has a bracket or quote without its partner")
+    return parts
