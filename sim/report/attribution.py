@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.attribution import ordered
-from sim.report.explain import LABELS, fields, short
+from sim.report.explain import LABELS
 from sim.report.numbers import NONE, write
+from sim.report.sentences import fields, short
 from sim.report.text import bold, render, table
 
 if TYPE_CHECKING:

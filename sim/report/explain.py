@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.ages import PARTS
 from sim.analysis.plain import rows
 from sim.guarded import printable
+from sim.report.sentences import clock, created_twice, in_brief, missing, owned, seconds, short, taken_away, why
 
 if TYPE_CHECKING:
     from sim.analysis.story import Event, Story
@@ -54,31 +55,6 @@ GHOSTS = (
     " A ghost is the retry that the workqueue's backoff had scheduled, and that nothing cancels: by the time that it "
     "comes the winner's watch event has long brought another, and nothing is left to do."
 )
-
-
-def short(actor: str) -> str:
-    """A writer's name as people say it."""
-    return actor.removeprefix("certificates-")
-
-
-def seconds(ns: float) -> str:
-    """A duration in the unit that suits it."""
-    for limit, unit, digits in ((1e3, 1, 0), (1e6, 1e3, 0), (1e7, 1e6, 1), (1e9, 1e6, 0), (1e10, 1e9, 2)):
-        if abs(ns) < limit:
-            return f"{ns / unit:.{digits}f} {({1: 'ns', 1e3: 'us', 1e6: 'ms', 1e9: 's'})[unit]}"
-    return f"{ns / 1e9:,.1f} s"
-
-
-def missing(value: Any) -> bool:
-    """Whether a cell of a frame is empty."""
-    import pandas as pd
-
-    return value is None or bool(pd.isna(value))
-
-
-def clock(ns: int) -> str:
-    """A time since the start of the replication."""
-    return f"{ns / 1e9:,.3f} s"
 
 
 def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, width: int) -> list[str]:
@@ -193,28 +169,6 @@ def _alike(losses: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return list(found.values())
 
 
-def taken_away(losses: list[dict[str, Any]], story: Story) -> str:
-    """Updates that one write lost, of one writer, in words."""
-    row = losses[0]
-    names = fields(", ".join(str(each["field"]) for each in losses))
-    copy = f"made from version {row['read']}" if row["read"] else "made without reading"
-    of = f"{short(str(row['of']))} had written" + (f" (version {row['taken']})" if row["taken"] else "")
-    if not row["repaired_by"]:
-        after = "Nobody has written it again: lost for good."
-    else:
-        late = seconds((row["repaired_at"] - row["lost_at"]).value)
-        after = f"{short(str(row['repaired_by']))} wrote it again {late} later."
-    return f"{short(str(row['by']))}'s write, {copy}, took away {names}, which {of}: no 409, no error. {after}"
-
-
-def created_twice(row: dict[str, Any]) -> str:
-    """A duplicate, in words."""
-    return (
-        f"{row['object']} is a duplicate: {short(str(row['by']))} had created {row['of_object']} before, and its cache "
-        "did not show that yet."
-    )
-
-
 def _bars(head: str, story: Story, active: dict[str, int], now: int, lane: int) -> str:
     return (head + "".join((":" if active.get(n, -1) > now else "").ljust(lane) for n in story.lanes)).rstrip()
 
@@ -270,92 +224,6 @@ def _why(row: dict[str, Any], *, short: bool) -> str:
     if "owners" in row:
         return owned(row)
     return in_brief(row) if short else why(row)
-
-
-def owned(row: dict[str, Any]) -> str:
-    """An apply that was refused for its fields, in words."""
-    return (
-        f"#{row['conflict']}: {short(row['controller'])} applied {fields(row['contested_fields'])} without force, and "
-        f"{row['owners']} owns that with another value: 409, of the kind that no newer copy cures."
-    )
-
-
-def in_brief(row: dict[str, Any]) -> str:
-    """A conflict in one sentence."""
-    return (
-        f"#{row['conflict']}: {short(row['controller'])} had read {row['read_version']}, {_winner(row)} had stored "
-        f"{_version(row)} since."
-    )
-
-
-def why(row: dict[str, Any]) -> str:
-    """A conflict in words: whose write came between, over what, and what came of it."""
-    loser, wait = short(row["controller"]), row["token"].value
-    read = f"version {row['read_version']}"
-    stored = f"{_winner(row)} stored version {_version(row)}"
-    before = seconds((row["decided_at"] - row["outdated_at"]).value)
-    match row["outdated_during"]:
-        case "watch_lag":
-            late = seconds(max((row["started_at"] - row["outdated_at"]).value, 0))
-            text = (
-                f"when {loser} read {read}, that was out of date already: {late} before, {stored}, and the news had "
-                "not reached the cache."
-            )
-        case "token":
-            text = f"{loser} read {read}, then waited {seconds(wait)} for the client's rate limit; meanwhile {stored}."
-        case "in_flight":
-            text = f"{loser} read {read} and sent its write; while a request was on its way, {stored}."
-        case _:
-            text = f"{loser} read {read}; while it worked, {stored}."
-    if row["writes_between"] > 1:
-        text += f" By the end {row['writes_between']} writes had come between, up to version {row['base_version']}."
-    text += f" So {before} later the server refused {loser}'s write, which was made from {row['read_version']}."
-    return f"#{row['conflict']}: {text} {_touched(row)} {_retried(row)}"
-
-
-def _winner(row: dict[str, Any]) -> str:
-    winner = row["winner"]
-    if not isinstance(winner, str):
-        return "somebody"
-    return "it itself" if winner == row["controller"] else short(winner)
-
-
-def _version(row: dict[str, Any]) -> str:
-    return str(row["base_version"] if missing(row["winner_version"]) else row["winner_version"])
-
-
-def fields(names: str) -> str:
-    """Field names as they are said: without the status that all of them share."""
-    return names.replace("status.", "") or "nothing that is followed"
-
-
-def _touched(row: dict[str, Any]) -> str:
-    wanted = f"It meant to change {fields(row['wanted_fields'])}"
-    if row["winner"] == row["controller"]:
-        return f"{wanted}: it ran again before its own write was in its cache."
-    if row["true_conflict"]:
-        return f"{wanted}; changed meanwhile: {fields(row['winner_fields'])}. Both touched the same: a true conflict."
-    return (
-        f"{wanted}; changed meanwhile: {fields(row['winner_fields'])}. Nothing in common: server-side apply, which "
-        "owns field by field, would have stored both."
-    )
-
-
-def _retried(row: dict[str, Any]) -> str:
-    after = "" if row["retried_by"] == "nothing" else seconds((row["retried_at"] - row["decided_at"]).value)
-    match row["retried_by"]:
-        case "watch":
-            text = f"A watch event put it into the queue again, before the backoff: the retry began {after} later."
-        case "backoff":
-            text = f"The backoff put it into the queue again: the retry began {after} later."
-        case "nothing":
-            return "It was not tried again."
-        case _:
-            text = f"It came up again on schedule: the retry began {after} later."
-    lost = row["ready_delay"].value
-    if lost > 0:
-        text += f" Ready lost {seconds(lost)} by it at most."
-    return text
 
 
 def _after(story: Story, conflict: int | None, width: int) -> list[str]:
