@@ -22,7 +22,6 @@ from sim.calibration.estimate import (
     coldness,
     commit_share,
     computing,
-    doubt,
     gathered,
     key_time,
     lognormal,
@@ -34,7 +33,8 @@ from sim.calibration.estimate import (
     speed_spread,
     watch_lag,
 )
-from sim.calibration.fit import Lognormal, ShiftedGamma
+from sim.calibration.fit import ShiftedGamma
+from sim.calibration.onto import SERVER_TIMES, plain_value, profile_on, server_speed
 from sim.calibration.operatorlog import measured_of, operator_times
 from sim.calibration.trace import Trace
 from sim.guarded import Unusable
@@ -42,10 +42,10 @@ from sim.logs.audit import CERTIFICATES, EVENTS
 from sim.logs.prometheus import GOMAXPROCS
 from sim.logs.sources import AUDIT, LOG, METRICS
 from sim.scenario.profile import Profile
-from sim.units import MS, US
+from sim.units import MS
 
 if TYPE_CHECKING:
-    from sim.scenario.model import Part
+    pass
 
 DOCUMENTED = "documented"
 """The base profile that holds the documented figures."""
@@ -69,7 +69,7 @@ class Calibration(NamedTuple):
         """Say where the value of a parameter comes from that was not measured."""
         if path == "controllers.rsa4096_factor" and "controllers.rsa2048" in self.measured:
             return f"the time of an RSA-4096 key as in {self.base}, in keys of rsa2048 as measured"
-        scaled = path.startswith(_TIMES) and self.server_speed != 1
+        scaled = path.startswith(SERVER_TIMES) and self.server_speed != 1
         return f"as in {self.base}" + (f", times {self.server_speed:.2f} as the measured ones" if scaled else "")
 
 
@@ -135,7 +135,7 @@ def calibrate(
         ignored or Counter(),
         rejected,
         base_name,
-        _server_speed(base, measured),
+        server_speed(base, measured),
         _files(traces),
     )
 
@@ -324,125 +324,6 @@ def _lag(traces: list[Trace], profile: Profile) -> MeasuredValue | None:
     working = profile.watch.decode_cpu + costs.reconcile_cpu.mean
     working += delivery.mean if delivery is not None else 0
     return watch_lag(traces, profile.server.commit_share, working, costs.parse_cpu)
-
-
-def profile_on(base: Profile, measured: dict[str, MeasuredValue | None], rejected: dict[str, str]) -> Profile:
-    """The base profile with what was measured in its place.
-
-    What no profile can have, as damaged logs may show, moves from ``measured`` to ``rejected``.
-    """
-    from pydantic import ValidationError
-
-    for path, found in measured.items():
-        if found is None or path in _FROM_REPETITIONS:
-            continue
-        doubtful = doubt(found)
-        if doubtful is not None:
-            rejected[path] = f"found {plain_value(path, found.value)}, but {doubtful}"
-            measured[path] = None
-    while True:
-        try:
-            return _validated(base, measured)
-        except ValidationError as error:
-            for fault in error.errors():
-                at = ".".join(map(str, fault["loc"]))
-                wrong = next((path for path in measured if f"{at}.".startswith(f"{path}.")), None)
-                found = measured.get(wrong) if wrong is not None else None
-                if wrong is None or found is None:
-                    raise
-                rejected[wrong] = f"found {plain_value(wrong, found.value)}, but: {fault['msg']}"
-                measured[wrong] = None
-
-
-def _server_speed(base: Profile, measured: dict[str, MeasuredValue | None]) -> float:
-    """How many times as long as in the base the measured server takes: the median of its classes."""
-    from statistics import median
-
-    ratios = [
-        mean_of(found.value) / getattr(base.server.times, path.removeprefix(_TIMES)).p50
-        for path, found in measured.items()
-        if path.startswith(_TIMES) and found is not None and not isinstance(found.value, float)
-    ]
-    return median(ratios) if ratios else 1.0
-
-
-def _validated(base: Profile, measured: dict[str, MeasuredValue | None]) -> Profile:
-    tree = base.model_dump()
-    speed = _server_speed(base, measured)
-    for times in tree["server"]["times"].values():
-        times.update({quantile: _whole(speed * time) for quantile, time in times.items()})
-    for path, found in measured.items():
-        if found is None:
-            continue
-        *parents, name = path.split(".")
-        node = tree
-        for parent in parents:
-            node = node[parent]
-        node[name] = plain_value(path, found.value)
-    if measured.get("controllers.rsa2048") and not measured.get("controllers.rsa4096_factor"):
-        tree["controllers"]["rsa4096_factor"] = _kept_factor(base, measured["controllers.rsa2048"])
-    return Profile.model_validate(tree)
-
-
-def _kept_factor(base: Profile, small: MeasuredValue | None) -> float:
-    """The base's *time* of an RSA-4096 key, in RSA-2048 keys of this machine.
-
-    The base's factor goes with its own time of the small key, not with one measured elsewhere.
-    """
-    documented = base.controllers
-    mean = documented.rsa2048.shift + documented.rsa2048.shape * documented.rsa2048.scale
-    assert small is not None
-    assert isinstance(small.value, ShiftedGamma)
-    return round(documented.rsa4096_factor * mean / small.value.mean, 1)
-
-
-_TIMES = "server.times."
-_FROM_REPETITIONS = {"speed_spread", "server.cpu_behind"}
-"""Their samples are recordings, and few: their intervals are wide with any number that people record."""
-COUNTS = {"server.cold_requests"}
-"""Parameters that are whole numbers and no times."""
-_WITHOUT_UNIT = {
-    "server.commit_share",
-    "server.cpu_share",
-    "server.cold_factor",
-    "server.contended_cores",
-    "server.cpu_behind",
-    "controllers.rsa4096_factor",
-    "speed_spread",
-}
-
-
-def plain_value(path: str, value: object) -> Any:
-    """Return a measured value as the profile's file has it: whole microseconds, three digits of a share."""
-    if isinstance(value, Lognormal):
-        p50 = max(_whole(value.p50), US)
-        return {"p50": p50, "p90": max(_whole(value.p90), p50 + US)}
-    if isinstance(value, ShiftedGamma):
-        return {"shift": _whole(value.shift), "shape": value.shape, "scale": _whole(value.scale)}
-    assert isinstance(value, float)
-    if path in COUNTS:
-        return round(value)
-    return round(value, 3) if path in _WITHOUT_UNIT else _whole(value)
-
-
-def _whole(ns: float) -> int:
-    unit = 10 * US if ns >= MS else US
-    return max(round(ns / unit), 0) * unit
-
-
-def parameters(part: Part, prefix: str = "") -> list[str]:
-    """Return the paths of all parameters of a profile, a distribution as one."""
-    from sim.scenario.model import Latency, Part
-    from sim.scenario.profile import Gamma
-
-    paths = []
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        if isinstance(value, Part) and not isinstance(value, Latency | Gamma):
-            paths += parameters(value, f"{prefix}{name}.")
-        else:
-            paths.append(f"{prefix}{name}")
-    return paths
 
 
 def _cores(traces: list[Trace], given: int | None) -> tuple[int, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sim.calibration.calibrate import COUNTS, Calibration, parameters, plain_value
+from sim.calibration.calibrate import Calibration
 from sim.calibration.estimate import MeasuredValue
+from sim.calibration.onto import COUNTS, parameters, plain_value
 from sim.units import format_duration
 
 _WIDTH = 110

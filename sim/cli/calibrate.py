@@ -123,7 +123,7 @@ def _expected(here: dict[str, Any] | None) -> list[str]:
 
 
 def _report(calibration: Calibration, terminal: bool) -> str:
-    from sim.calibration.calibrate import parameters
+    from sim.calibration.onto import parameters
     from sim.calibration.profile_yaml import provenance
     from sim.report.text import keep_names, render, table
 

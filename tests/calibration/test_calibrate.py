@@ -18,7 +18,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from sim.calibration import hops
-from sim.calibration.calibrate import Calibration, CalibrationError, calibrate, parameters
+from sim.calibration.calibrate import Calibration, CalibrationError, calibrate
 from sim.calibration.estimate import service_times, speed_spread
 from sim.calibration.fit import (
     Lognormal,
@@ -28,6 +28,7 @@ from sim.calibration.fit import (
     fit_lognormal,
     ks_distance,
 )
+from sim.calibration.onto import parameters
 from sim.calibration.profile_yaml import to_yaml
 from sim.calibration.trace import Trace, read_trace
 from sim.cli.calibrate import calibrate as command

@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from sim.calibration import clocks
-from sim.calibration.calibrate import calibrate, profile_on
+from sim.calibration.calibrate import calibrate
 from sim.calibration.estimate import MeasuredValue
+from sim.calibration.onto import profile_on
 from sim.calibration.trace import Trace, read_trace
 from sim.logs.sources import find_recordings
 from sim.scenario.profile import Profile

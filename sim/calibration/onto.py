@@ -1,0 +1,133 @@
+"""Puts measured values onto a base profile: units, what no profile can have, and what the base keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.calibration.estimate import MeasuredValue, doubt, mean_of
+from sim.calibration.fit import Lognormal, ShiftedGamma
+from sim.scenario.profile import Profile
+from sim.units import MS, US
+
+if TYPE_CHECKING:
+    from sim.scenario.model import Part
+
+
+def profile_on(base: Profile, measured: dict[str, MeasuredValue | None], rejected: dict[str, str]) -> Profile:
+    """The base profile with what was measured in its place.
+
+    What no profile can have, as damaged logs may show, moves from ``measured`` to ``rejected``.
+    """
+    from pydantic import ValidationError
+
+    for path, found in measured.items():
+        if found is None or path in _FROM_REPETITIONS:
+            continue
+        doubtful = doubt(found)
+        if doubtful is not None:
+            rejected[path] = f"found {plain_value(path, found.value)}, but {doubtful}"
+            measured[path] = None
+    while True:
+        try:
+            return _validated(base, measured)
+        except ValidationError as error:
+            for fault in error.errors():
+                at = ".".join(map(str, fault["loc"]))
+                wrong = next((path for path in measured if f"{at}.".startswith(f"{path}.")), None)
+                found = measured.get(wrong) if wrong is not None else None
+                if wrong is None or found is None:
+                    raise
+                rejected[wrong] = f"found {plain_value(wrong, found.value)}, but: {fault['msg']}"
+                measured[wrong] = None
+
+
+def server_speed(base: Profile, measured: dict[str, MeasuredValue | None]) -> float:
+    """How many times as long as in the base the measured server takes: the median of its classes."""
+    from statistics import median
+
+    ratios = [
+        mean_of(found.value) / getattr(base.server.times, path.removeprefix(SERVER_TIMES)).p50
+        for path, found in measured.items()
+        if path.startswith(SERVER_TIMES) and found is not None and not isinstance(found.value, float)
+    ]
+    return median(ratios) if ratios else 1.0
+
+
+def _validated(base: Profile, measured: dict[str, MeasuredValue | None]) -> Profile:
+    tree = base.model_dump()
+    speed = server_speed(base, measured)
+    for times in tree["server"]["times"].values():
+        times.update({quantile: _whole(speed * time) for quantile, time in times.items()})
+    for path, found in measured.items():
+        if found is None:
+            continue
+        *parents, name = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node[parent]
+        node[name] = plain_value(path, found.value)
+    if measured.get("controllers.rsa2048") and not measured.get("controllers.rsa4096_factor"):
+        tree["controllers"]["rsa4096_factor"] = _kept_factor(base, measured["controllers.rsa2048"])
+    return Profile.model_validate(tree)
+
+
+def _kept_factor(base: Profile, small: MeasuredValue | None) -> float:
+    """The base's *time* of an RSA-4096 key, in RSA-2048 keys of this machine.
+
+    The base's factor goes with its own time of the small key, not with one measured elsewhere.
+    """
+    documented = base.controllers
+    mean = documented.rsa2048.shift + documented.rsa2048.shape * documented.rsa2048.scale
+    assert small is not None
+    assert isinstance(small.value, ShiftedGamma)
+    return round(documented.rsa4096_factor * mean / small.value.mean, 1)
+
+
+SERVER_TIMES = "server.times."
+"""What the paths of the server's service times begin with."""
+_FROM_REPETITIONS = {"speed_spread", "server.cpu_behind"}
+"""Their samples are recordings, and few: their intervals are wide with any number that people record."""
+COUNTS = {"server.cold_requests"}
+"""Parameters that are whole numbers and no times."""
+_WITHOUT_UNIT = {
+    "server.commit_share",
+    "server.cpu_share",
+    "server.cold_factor",
+    "server.contended_cores",
+    "server.cpu_behind",
+    "controllers.rsa4096_factor",
+    "speed_spread",
+}
+
+
+def plain_value(path: str, value: object) -> Any:
+    """Return a measured value as the profile's file has it: whole microseconds, three digits of a share."""
+    if isinstance(value, Lognormal):
+        p50 = max(_whole(value.p50), US)
+        return {"p50": p50, "p90": max(_whole(value.p90), p50 + US)}
+    if isinstance(value, ShiftedGamma):
+        return {"shift": _whole(value.shift), "shape": value.shape, "scale": _whole(value.scale)}
+    assert isinstance(value, float)
+    if path in COUNTS:
+        return round(value)
+    return round(value, 3) if path in _WITHOUT_UNIT else _whole(value)
+
+
+def _whole(ns: float) -> int:
+    unit = 10 * US if ns >= MS else US
+    return max(round(ns / unit), 0) * unit
+
+
+def parameters(part: Part, prefix: str = "") -> list[str]:
+    """Return the paths of all parameters of a profile, a distribution as one."""
+    from sim.scenario.model import Latency, Part
+    from sim.scenario.profile import Gamma
+
+    paths = []
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, Part) and not isinstance(value, Latency | Gamma):
+            paths += parameters(value, f"{prefix}{name}.")
+        else:
+            paths.append(f"{prefix}{name}")
+    return paths
