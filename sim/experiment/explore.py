@@ -9,7 +9,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.intervals import Estimate, share_interval
-from sim.experiment.exploring import (
+from sim.experiment.journal import Journal, hash_of
+from sim.experiment.perturbed import (
     Batch,
     Change,
     Outcome,
@@ -22,7 +23,6 @@ from sim.experiment.exploring import (
     prepared,
     scheduled,
 )
-from sim.experiment.journal import Journal, hash_of
 from sim.experiment.replicate import replicate
 from sim.experiment.result import Result
 from sim.experiment.run import run

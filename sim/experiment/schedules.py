@@ -11,7 +11,7 @@ from itertools import islice
 from random import Random
 from typing import Literal
 
-from sim.experiment.exploring import Change, Outcome, Points, Schedule
+from sim.experiment.perturbed import Change, Outcome, Points, Schedule
 from sim.experiment.replicate import AFTER_A_FAULT
 from sim.scenario.faults import WATCH_CACHE, Messages, PlannedFault
 from sim.scenario.faults import Point as At

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sim.experiment.exploring import Change, Schedule, play
+from sim.experiment.perturbed import Change, Schedule, play
 from sim.experiment.schedules import LADDER
 from sim.scenario.model import Scenario
 from sim.scenario.properties import Perturbation

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.plain import rows
-from sim.experiment.exploring import Change, Points, changes_of
+from sim.experiment.perturbed import Change, Points, changes_of
 from sim.report.numbers import write
 from sim.scenario.faults import PlannedFault
 from sim.scenario.properties import Perturbation

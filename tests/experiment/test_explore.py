@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import sim
 from sim.experiment.explore import Exploration, fix_check
-from sim.experiment.exploring import Schedule, play, points_of, prepared
 from sim.experiment.journal import Journal
+from sim.experiment.perturbed import Schedule, play, points_of, prepared
 from sim.experiment.replicate import replicate
 from sim.experiment.schedules import DEPTH, STRATEGIES, Explorer
 from sim.experiment.shrinking import ddmin
