@@ -47,6 +47,8 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
+
 from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards
 from sim.analysis.intervals import quantile
@@ -56,7 +58,7 @@ from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
 from sim.recording.recorder import NO_MARGIN
 from sim.recording.replication import Replication
-from sim.recording.rows import column, take
+from sim.recording.rows import Mask, Rows, column, packed, take
 from sim.scenario.workload import is_own as of_cert_manager
 
 WRITING_CONTROLLERS = (
@@ -129,7 +131,12 @@ def logged(logs: Iterable[Row]) -> Metrics:
     """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
     found: Counter[tuple[int, str]] = Counter()
     for verbosity, message in take(logs, LOGS, "verbosity", "message"):
-        found[max(verbosity, 0), next((kind for kind, words in LINES.items() if words in message), "other")] += 1
+        kind = "other"
+        for each, words in LINES.items():
+            if words in message:
+                kind = each
+                break
+        found[max(verbosity, 0), kind] += 1
     return {f"logged.{level}.{kind}": count for (level, kind), count in sorted(found.items())}
 
 
@@ -141,24 +148,21 @@ def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[st
     may have written the same value again: what counts is that nobody checked.
     """
     names = (
-        "resource", "object", "actor", "conditional", "read_version", "base_version", "written_version", "fields",
-        "decided_ns",
+        "object", "actor", "conditional", "read_version", "base_version", "written_version", "fields", "decided_ns",
     )  # fmt: skip
-    name, actor, conditional, read, base, written, fields, decided = range(1, 9)
+    name, actor, conditional, read, base, written, fields, decided = range(8)
     found: Counter[str] = Counter()
-    unchecked = set()
-    stored = []
-    for row in take(requests, REQUESTS, *names):
-        if row[written] > 0 and row[0] in subjects:
-            stored.append(row)
-            if not row[conditional] and 0 < row[read] < row[base]:
-                unchecked.add(row[name])
-    if not unchecked:
-        return found
+
+    def of_interest(rows: Rows) -> Mask:
+        """What was stored in objects that were written unchecked on another version than was read."""
+        stored = (rows.array("written_version") > 0) & rows.among("resource", *subjects)
+        version, objects = rows.array("read_version"), rows.array("object")
+        unchecked = (rows.array("conditional") == 0) & (version > 0) & (version < rows.array("base_version"))
+        return stored & np.isin(objects, objects[stored & unchecked])
+
     history: dict[str, list[Row]] = defaultdict(list)
-    for row in stored:
-        if row[name] in unchecked:
-            history[row[name]].append(row)
+    for row in take(requests, REQUESTS, *names, where=of_interest):
+        history[row[name]].append(row)
     for rows in history.values():
         rows.sort(key=lambda row: int(row[written]))
         for place, row in enumerate(rows):
@@ -178,7 +182,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     rows: Sequence[Row] = replication.requests
     # Where no cert-manager is, the controllers are all that reconcile.
     certificates = replication.subject == CERTIFICATES
-    reconcilers = () if certificates else set(column(replication.reconciles, RECONCILES, "controller"))
+    reconcilers = () if certificates else packed(replication.reconciles, RECONCILES).counts("controller")
 
     def is_own(who: str) -> bool:
         return of_cert_manager(who) or who in reconcilers
@@ -213,7 +217,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         "requests": len(rows),
         "requests_by_controllers": own,
         "events": events,
-        "hidden_retries": sum(column(rows, REQUESTS, "hidden_retries")),
+        "hidden_retries": int(packed(rows, REQUESTS).array("hidden_retries").sum()),
     }
     for name, counter in (
         ("conflicts", conflicts),
@@ -235,14 +239,15 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
 
 
 def _reconciles(rows: Sequence[Row]) -> Metrics:
-    outcomes = Counter(column(rows, RECONCILES, "outcome"))
-    again = sum(failures > 0 < requests for failures, requests in take(rows, RECONCILES, "failures", "requests"))
+    passes = packed(rows, RECONCILES)
+    outcomes = passes.counts("outcome")
+    again = np.count_nonzero((passes.array("failures") > 0) & (passes.array("requests") > 0))
     metrics: Metrics = {
         "gave_up": sum(outcomes[outcome] for outcome in DROPPED),
-        "retries": again + sum(column(rows, RECONCILES, "retries")),
-        "budget_refusals": sum(column(rows, RECONCILES, "refusals")),
+        "retries": int(again) + int(passes.array("retries").sum()),
+        "budget_refusals": int(passes.array("refusals").sum()),
     }
-    metrics.update(with_parts("reconciles", Counter(column(rows, RECONCILES, "controller"))))
+    metrics.update(with_parts("reconciles", passes.counts("controller")))
     return metrics
 
 
@@ -252,14 +257,17 @@ def _renewals(rows: Iterable[Row], objects: Iterable[Row]) -> Metrics:
     A renewal begins with the first write of Issuing after an issuance was finished (by trigger), and ends with the
     write that counts its revision (by issuing).
     """
-    columns = ("resource", "written_version", "fields", "object", "actor", "decided_ns")
+    columns = ("fields", "object", "actor", "decided_ns")
     begun: dict[str, int] = {}
     there = Counter(name for name, created in take(objects, OBJECTS, "certificate", "created_ns") if created < 0)
     issued = there.copy()  # those that were there have been issued before
     times: list[float] = []
-    for resource, written, fields, name, actor, decided in take(rows, REQUESTS, *columns):
-        if resource != "certificates" or written <= 0:
-            continue
+
+    def of_interest(rows: Rows) -> Mask:
+        written = (rows.array("written_version") > 0) & rows.among("resource", CERTIFICATES)
+        return written & (rows.array("fields") & (ISSUED_FIELD | _ISSUING) > 0)
+
+    for fields, name, actor, decided in take(rows, REQUESTS, *columns, where=of_interest):
         if fields & ISSUED_FIELD:
             issued[name] += 1
             began = begun.pop(name, None)

@@ -26,9 +26,11 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
-from sim.recording.conflict import is_conflict
-from sim.recording.rows import column, take
+from sim.recording.conflict import CODE, is_conflict
+from sim.recording.rows import Mask, Rows, packed, take
 
 if TYPE_CHECKING:
     from sim.recording.replication import Replication
@@ -64,8 +66,8 @@ def waste(replication: Replication) -> Metrics:
     metrics["wasted_cpu"] = wasted_cpu(
         replication.requests, replication.reconciles, replication.refusals, ghosts, replication.subject
     )
-    seconds = Counter(received // SECOND for received in column(replication.requests, REQUESTS, "received_ns"))
-    metrics["requests_peak"] = max(seconds.values(), default=0)
+    seconds = packed(replication.requests, REQUESTS).array("received_ns") // SECOND
+    metrics["requests_peak"] = int(np.bincount(seconds - seconds.min()).max()) if len(seconds) else 0
     return metrics
 
 
@@ -74,10 +76,13 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "ce
     sent: Counter[int] = Counter()
     counted: Counter[str] = Counter()
     alone: dict[tuple[str, str], int] = {}
-    columns = ("resource", "conditional", "reconcile", "actor", "object", "code", "reason")
-    for resource, conditional, number, actor, name, code, reason in take(requests, REQUESTS, *columns):
-        if resource != subject or not conditional:
-            continue
+    of_request = ("resource", "reconcile", "actor", "object", "code", "reason")
+    for resource, number, actor, name, code, reason in take(
+        requests,
+        REQUESTS,
+        *of_request,
+        where=lambda rows: rows.among("resource", subject) & (rows.array("conditional") > 0),
+    ):
         if number >= 0:
             sent[number] += 1
             continue
@@ -87,7 +92,15 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "ce
             counted[f"tries.{alone.pop(writer)}"] += 1
     open_tries: dict[tuple[str, str], int] = {}
     writing: set[tuple[str, str]] = set()
-    for number, controller, key, outcome in take(reconciles, RECONCILES, "reconcile", "controller", "key", "outcome"):
+
+    def of_interest(rows: Rows) -> Mask:
+        """Passes that tried or failed, and all of the keys that did not get through at once: a few of the passes."""
+        failed = ~rows.among("outcome", "ok")
+        items = rows.array("controller") * (rows.array("key").max(initial=0) + 1) + rows.array("key")
+        return failed | np.isin(rows.array("reconcile"), list(sent)) | np.isin(items, items[failed])
+
+    columns = ("reconcile", "controller", "key", "outcome")
+    for number, controller, key, outcome in take(reconciles, RECONCILES, *columns, where=of_interest):
         item = (controller, key)
         attempts = sent.get(number, 0)
         failed = outcome != "ok"
@@ -95,7 +108,7 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "ce
             open_tries[item] = open_tries.get(item, 0) + max(attempts, failed)
             if attempts:
                 writing.add(item)
-        elif item not in open_tries:  # most passes of all
+        elif item not in open_tries:
             continue
         if outcome in {"ok", "gave-up"}:
             count = open_tries.pop(item)
@@ -117,10 +130,14 @@ def wasted_cpu(
     columns = ("code", "request", "resource", "reason", "reconcile")
     lost = [
         (request, number)
-        for code, request, resource, reason, number in take(requests, REQUESTS, *columns)
-        if code == 409 and is_conflict(resource, code, reason, (subject,))
+        for code, request, resource, reason, number in take(
+            requests, REQUESTS, *columns, where=lambda rows: rows.array("code") == CODE
+        )
+        if is_conflict(resource, code, reason, (subject,))
     ]
-    passes = take(reconciles, RECONCILES, "reconcile", "outcome", "cpu_ns")
+    passes = take(
+        reconciles, RECONCILES, "reconcile", "outcome", "cpu_ns", where=lambda rows: rows.among("outcome", *REFUSED)
+    )
     served = take(refusals, REFUSALS, "request", "server_cpu_ns")
     spent = sum(wasted_by_request(lost, passes, served).values())
     return float(spent + sum(cpu for _, cpu in ghosts)) / SECOND
@@ -151,14 +168,15 @@ def ghost_passes(reconciles: Iterable[Row]) -> Iterator[tuple[str, int]]:
     Nothing cancels a waiting re-add, so the retry that the winner's watch event started has normally done the
     work before. The conflict is the last failure of that key in that controller.
     """
-    columns = ("outcome", "cause", "requests", "started_ns", "controller", "key", "cpu_ns")
-    told = [
-        row
-        for row in take(reconciles, RECONCILES, *columns)
-        if (row[1] == "backoff" and row[0] == "ok" and row[2] == 0) or row[0] in FAILED
-    ]
+
+    def told(rows: Rows) -> Mask:
+        idle = rows.among("cause", "backoff") & rows.among("outcome", "ok") & (rows.array("requests") == 0)
+        return idle | rows.among("outcome", *FAILED)
+
+    columns = ("outcome", "started_ns", "controller", "key", "cpu_ns")
     last_failure: dict[tuple[str, str], str] = {}
-    for outcome, _, _, _, controller, key, cpu in sorted(told, key=itemgetter(3)):
+    rows = take(reconciles, RECONCILES, *columns, where=told)
+    for outcome, _, controller, key, cpu in sorted(rows, key=itemgetter(1)):
         if outcome in FAILED:
             last_failure[controller, key] = outcome
         elif last_failure.get((controller, key)) == "conflict":

@@ -9,9 +9,11 @@ What is left at the end has invariants of its own (``sim.families.certmanager.en
 
 from __future__ import annotations
 
+import numpy as np
+
 from sim.recording.columns import REQUESTS
 from sim.recording.recorder import Recorder
-from sim.recording.rows import column, take
+from sim.recording.rows import Mask, Rows, take
 
 
 def violations(recorder: Recorder) -> list[str]:
@@ -19,8 +21,8 @@ def violations(recorder: Recorder) -> list[str]:
     found = list(recorder.violations)
     rows = recorder.requests
     # One counter gives all versions, so they grow for each object if they grow at all: seen at a glance.
-    versions = [version for version in column(rows, REQUESTS, "written_version") if version]
-    if versions != sorted(set(versions)):
+    versions = rows.array("written_version")
+    if np.any(np.diff(versions[versions > 0]) <= 0):
         last: dict[tuple[str, str], int] = {}
         for version, kind, name in take(rows, REQUESTS, "written_version", "resource", "object"):
             if version:  # in the order of the server's decisions
@@ -29,8 +31,13 @@ def violations(recorder: Recorder) -> list[str]:
                 last[kind, name] = version
     return found + [
         f"{kind}/{name}: a write made from {read} was accepted on {base}"
-        for conditional, code, read, base, kind, name in take(
-            rows, REQUESTS, "conditional", "code", "read_version", "base_version", "resource", "object"
+        for read, base, kind, name in take(
+            rows, REQUESTS, "read_version", "base_version", "resource", "object", where=_overtaken
         )
-        if conditional and code < 300 and read and base != read
     ]
+
+
+def _overtaken(rows: Rows) -> Mask:
+    read = rows.array("read_version")
+    accepted = (rows.array("conditional") > 0) & (rows.array("code") < 300)
+    return accepted & (read > 0) & (read != rows.array("base_version"))

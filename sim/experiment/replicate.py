@@ -31,7 +31,7 @@ from sim.kernel.perturbing import Bends, BentStreams
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
 from sim.recording.columns import LOGS, RECONCILES
-from sim.recording.contended import LateRows, contended_of
+from sim.recording.contended import contended_of, late_rows
 from sim.recording.properties import PropertyMonitor
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
@@ -185,8 +185,8 @@ def _of_clients(world: World, population: PlainPopulation, index: int) -> Replic
         run.digest,
         world.sim.now,
         world.settled,
-        LateRows(run, "requests"),
-        LateRows(run, "reconciles"),
+        late_rows(run, "requests"),
+        late_rows(run, "reconciles"),
         [],
         [],
         accepted_unseen(run),

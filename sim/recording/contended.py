@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from sim.families.certmanager.fields import FIELDS
 from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.conflict import CODE
-from sim.recording.rows import TEXTS
+from sim.recording.rows import TEXTS, LateRows, Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -243,30 +243,21 @@ def reconciles(run: Contended) -> dict[str, Any]:
 _COLUMNS = {"requests": (REQUESTS, requests), "reconciles": (RECONCILES, reconciles)}
 
 
-class LateRows(Sequence[tuple[Any, ...]]):
-    """The rows of a table as tuples, made when the first is asked for."""
+def late_rows(run: Contended, name: str) -> LateRows:
+    """Return the rows of the table ``name``, made when they are asked for."""
+    return LateRows(partial(_rows, run, name))
 
-    def __init__(self, run: Contended, name: str) -> None:
-        self._run = run
-        self._name = name
 
-    @cached_property
-    def _rows(self) -> list[tuple[Any, ...]]:
-        columns, make = _COLUMNS[self._name]
-        made = make(self._run)
-        values = {name: _values(name, made[name]) for name in columns}
-        if self._name == "requests":  # whole numbers of Python hold any number of fields
-            values["fields"] = [0 if field < 0 else 1 << (FIRST_BIT + field) for field in made["field"].tolist()]
-        return list(zip(*values.values(), strict=True))
+def _rows(run: Contended, name: str) -> Rows:
+    import numpy as np
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self._rows[place]
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self._rows)
+    columns, make = _COLUMNS[name]
+    made = make(run)
+    if name == "requests" and len(made["field"]) and made["field"].max() >= MOST_FIELDS:
+        # Whole numbers of Python hold any number of fields.
+        masks = [0 if field < 0 else 1 << (FIRST_BIT + field) for field in made["field"].tolist()]
+        made["fields"] = np.array(masks, dtype=object)
+    return Rows.of({name: made[name] for name in columns})
 
 
 def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
@@ -283,17 +274,16 @@ def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
     for name, (columns, make) in _COLUMNS.items():
         made = make(run)
         count = len(made[columns[0]])
-        arrays = [_integers(np.full(count, replication), pa.int32())]
+        arrays = [frames.integers(np.full(count, replication), pa.int32())]
         for column in columns:
             if column in TEXTS:
                 codes, names = made[column]
                 values = pa.array(list(names), pa.string())
-                arrays.append(pa.DictionaryArray.from_arrays(_integers(codes, pa.int32()), values))
+                arrays.append(pa.DictionaryArray.from_arrays(frames.integers(codes, pa.int32()), values))
             elif column in frames.BOOLEANS:
-                bits = np.packbits(made[column].astype(np.bool_), bitorder="little")
-                arrays.append(pa.Array.from_buffers(pa.bool_(), count, [None, pa.py_buffer(bits)]))
+                arrays.append(frames.booleans(made[column]))
             else:
-                arrays.append(_integers(made[column], pa.int64()))
+                arrays.append(frames.integers(made[column], pa.int64()))
         found[name] = pa.Table.from_arrays(arrays, schema=frames.schema(name))
         if name == "requests":  # who is refused meant to change the field that the write was about, and nothing else
             refused = np.flatnonzero(made["code"] == CODE)
@@ -303,22 +293,5 @@ def tables(run: Contended, replication: int) -> dict[str, pa.Table]:
     return found
 
 
-def _integers(values: Any, kind: pa.DataType) -> pa.Array:
-    import numpy as np
-    import pyarrow as pa
-
-    width = np.int32 if kind == pa.int32() else np.int64
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values, dtype=width))])
-
-
 def _taken(column: Any, order: Any) -> Any:
     return (column[0][order], column[1]) if isinstance(column, tuple) else column[order]
-
-
-def _values(name: str, column: Any) -> list[Any]:
-    from sim.recording.frames import BOOLEANS
-
-    if isinstance(column, tuple):
-        codes, names = column
-        return [names[code] for code in codes.tolist()]
-    return [bool(value) for value in column.tolist()] if name in BOOLEANS else column.tolist()

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
 from sim.recording.columns import DELIVERIES, DUPLICATES, LOSSES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import conflicting, subjects_of
-from sim.recording.rows import TEXTS, Rows
+from sim.recording.rows import TEXTS, Rows, packed
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -76,40 +77,43 @@ def table(name: str, rows: Sequence[tuple[Any, ...]], replication: int) -> pa.Ta
     Raises ``ValueError`` where a row has not the columns of its table, ``pyarrow.ArrowInvalid`` where a value
     has not the type of its column.
     """
+    import numpy as np
     import pyarrow as pa
 
-    if rows and len(rows[0]) != len(TABLES[name]):
+    if rows and not isinstance(rows, Rows) and len(rows[0]) != len(TABLES[name]):
         raise ValueError(f"rows of {name} have {len(rows[0])} columns, not {len(TABLES[name])}")
-    packed = rows if isinstance(rows, Rows) else Rows(TABLES[name], rows)
-    packed.pack()
-    arrays = [_integers(array("i", [replication]) * len(rows), pa.int32())]
+    columns = packed(rows, TABLES[name])
+    arrays = [integers(np.full(len(rows), replication), pa.int32())]
     for place, column in enumerate(TABLES[name]):
-        texts = packed.texts[place]
+        texts = columns.texts(place)
         if texts is not None:
-            numbers = b"".join(part.tobytes() for part in packed.coded(place))
-            arrays.append(pa.DictionaryArray.from_arrays(_integers(numbers, pa.int32()), _texts(texts.names)))
+            codes = integers(columns.numbers(place, "int32"), pa.int32())
+            arrays.append(pa.DictionaryArray.from_arrays(codes, _texts(texts)))
         elif column in BOOLEANS:
-            arrays.append(_booleans(array("i", chain.from_iterable(packed.coded(place)))))
+            arrays.append(booleans(columns.numbers(place, "bool")))
         else:
-            arrays.append(_integers(b"".join(packed.parts(place)), pa.int64()))
+            arrays.append(integers(columns.numbers(place), pa.int64()))
     return pa.Table.from_arrays(arrays, schema=schema(name))
 
 
 # These make arrays from memory, where pyarrow.array would: that imports pandas, .3 s in every process.
 
 
-def _integers(values: array[int] | bytes, kind: pa.DataType) -> pa.Array:
-    import pyarrow as pa
-
-    buffer = pa.py_buffer(values)
-    return pa.Array.from_buffers(kind, buffer.size * 8 // kind.bit_width, [None, buffer])
-
-
-def _booleans(values: Sequence[int]) -> pa.Array:
+def integers(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Whole numbers as an Arrow array of 32 or 64 bits each."""
     import numpy as np
     import pyarrow as pa
 
-    bits = np.packbits(np.array(values, dtype=np.bool_), bitorder="little")
+    width = np.int32 if kind == pa.int32() else np.int64
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values, dtype=width))])
+
+
+def booleans(values: np.ndarray) -> pa.Array:
+    """What is not 0 as an Arrow array of truth values."""
+    import numpy as np
+    import pyarrow as pa
+
+    bits = np.packbits(values.astype(np.bool_, copy=False), bitorder="little")
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
 
 
