@@ -69,6 +69,36 @@ def format_duration(ns: int) -> str:
     return f"{ns}ns"
 
 
+def spelled(ns: float, *, about: bool = False) -> str:
+    """Write nanoseconds as people say them: ``23.4 s``, ``1 min 12 s``, ``3 h 5 min``, ``2 d 4 h``.
+
+    ``about`` is for estimates: whole seconds, and from ten minutes, hours or days on nothing smaller.
+    """
+    if ns <= 0:
+        return f"-{spelled(-ns, about=about)}" if ns else "0 s"
+    for limit, size, digits, unit in (
+        (1e3, 1, 0, "ns"),
+        (1e6, 1e3, 0, "us"),
+        (1e7, 1e6, 1, "ms"),
+        (1e9, 1e6, 0, "ms"),
+        (1e10, 1e9, 2, "s"),
+        (MINUTE, 1e9, 1, "s"),
+    ):
+        places = 0 if about else digits
+        if round(ns / size, places) * size < limit:
+            return f"{ns / size:.{places}f} {unit}"
+    for limit, large, below, names in (
+        (HOUR, MINUTE, SECOND, ("min", "s")),
+        (2 * DAY, HOUR, MINUTE, ("h", "min")),
+        (730 * DAY, DAY, HOUR, ("d", "h")),
+    ):
+        small = large if about and ns >= 10 * large else below
+        whole, rest = divmod(round(ns / small), round(large / small))
+        if whole * large < limit:
+            return f"{whole} {names[0]}" + (f" {rest} {names[1]}" if rest else "")
+    return f"{ns / (365 * DAY):,.0f} years"
+
+
 def parse_rate(text: str) -> float:
     """Return events per second for ``5/s``, ``30/m`` or ``100/h``; ``ValueError`` where it is no rate."""
     stripped = text.strip()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.families.endings import STUCK, WAITING
 from sim.recording.columns import OBJECTS
-from sim.units import SECOND
+from sim.units import SECOND, spelled
 
 if TYPE_CHECKING:
     from sim.analysis.measured import Measured
@@ -77,7 +77,7 @@ def _said(found: Mapping[str, Any], certificates: int | None, counting_s: float)
     if certificates is None:
         if settled == many:
             return f"Every client was done; {length}."
-        return f"Ended at {_seconds(found['at_most_s'])} (until.at_most); {length}."
+        return f"Ended at {spelled(found['at_most_s'] * SECOND)} (until.at_most); {length}."
     rest = undone(found)
     if settled == many:
         at = found["settled_at_s"]
@@ -86,7 +86,7 @@ def _said(found: Mapping[str, Any], certificates: int | None, counting_s: float)
         again = f"; at the end of the counting {_listed(rest)}" if rest else ""
         return f"All {certificates} settled{every}{when}{again}; {length}."
     # The counting goes on for a while after the end was decided.
-    end = _seconds(max(simulated["most"] - counting_s, 0))
+    end = spelled(max(simulated["most"] - counting_s, 0) * SECOND)
     if rest:
         number, words = rest[0].split(" ", 1)
         said = _listed([f"{number} of {certificates} {words}", *rest[1:]])
@@ -123,11 +123,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}"
 
 
-def _seconds(value: float) -> str:
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{value:,.{digits}f} s"
-
-
 def _span(values: Mapping[str, float]) -> str:
-    least, most = _seconds(values["least"]), _seconds(values["most"])
-    return least if least == most else f"{least.removesuffix(' s')} to {most}"
+    least, most = (spelled(values[end] * SECOND) for end in ("least", "most"))
+    number, *unit = least.split()
+    shared = unit == most.split()[1:]  # 1.46 to 1.47 s, but 59.8 s to 1 min 2 s
+    return least if least == most else f"{number if shared else least} to {most}"

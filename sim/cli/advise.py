@@ -8,7 +8,7 @@ import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Seed, Setting, limits
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Seed, Setting, Shown, limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,7 @@ def advise(
     out: Out = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
+    shown: Shown = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Say which way of writing costs an operator what, and what it loses.
@@ -81,6 +82,8 @@ def advise(
             expected=planned.expected,
             command=join(resume),
             most=limits(max_time, max_memory),
+            metrics=["requests.total"],
+            shown=shown,
         ) as at:
             found = Advice(planned, at.evaluator)
             document = found.as_dict() | {"command": join(words)}

@@ -35,6 +35,7 @@ COMMANDS = {
     ),
     "report": Command("sim.cli.report", "report", "Write one HTML page about a run or a comparison."),
     "explain": Command("sim.cli.explain", "explain", "Tell one object's story: who lost what to whom, and why."),
+    "top": Command("sim.cli.top", "top", "Play a replication back: queues, tokens, conflicts, who holds what."),
     "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),
     "trace": Command("sim.cli.trace", "trace", "Write one replication as a trace for ui.perfetto.dev."),
     "metrics": Command("sim.cli.metrics", "metrics", "Print a replication's metrics under real clusters' names."),
@@ -59,7 +60,7 @@ COMMANDS = {
 _ROWS = ("pandas", "pyarrow")
 _PICTURES = (*_ROWS, "matplotlib")
 NEEDS = {
-    **dict.fromkeys(("attribution", "explain", "diff", "metrics"), _ROWS),
+    **dict.fromkeys(("attribution", "explain", "top", "diff", "metrics"), _ROWS),
     **dict.fromkeys(("sweep", "budget", "advise", "explore"), _PICTURES),
     "tune": (*_PICTURES, "scipy", "optuna", "SALib"),
     "report": (*_PICTURES, "jinja2"),

@@ -8,7 +8,7 @@ import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Replications, Seed, Setting, limits
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Replications, Seed, Setting, Shown, limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,7 @@ def budget(
     out: Out = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
+    shown: Shown = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Say how many tries a write takes, and the smallest budget that loses nothing.
@@ -75,6 +76,7 @@ def budget(
             expected=expected,
             command=join(resume),
             most=limits(max_time, max_memory),
+            shown=shown,
         ) as at:
             measured = at.evaluator.replications(free, range(many))
             found = read_off(measured, loaded.family)

@@ -31,6 +31,7 @@ from sim.cli.run import (
     Replications,
     Seed,
     Setting,
+    Shown,
     limits,
     until_precise,
 )
@@ -89,6 +90,7 @@ def compare(
     jobs: Jobs = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
+    shown: Shown = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Compare strategies or settings on the same random numbers.
@@ -124,7 +126,7 @@ def compare(
         from sim.experiment.rules import UndefinedError
         from sim.experiment.variants import FILE, first_is, of_files, variants
         from sim.recording.results import GivenFolder, StampedFolder
-        from sim.report.progress import progress_bar
+        from sim.report.progress import display
         from sim.scenario.metrics import FAMILIES, comparable
 
         chosen = chosen_values(vary or [])
@@ -150,7 +152,7 @@ def compare(
             folder: GivenFolder | StampedFolder = GivenFolder(out)
         else:
             folder = StampedFolder(RESULTS, f"{first.name}-compared", latest=False)
-        with progress_bar(first.name) as progress:
+        with display(first.name, [metric], shown) as progress:
             try:
                 comparison = execute(
                     compared,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.cli.long import Out, Work, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Setting, limits
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Setting, Shown, limits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sim.experiment.explore import Exploration, Finding, Progressing
+    from sim.experiment.explore import Exploration, Finding
     from sim.scenario.model import Scenario
 
 RUNS = 2000
@@ -45,6 +44,7 @@ def explore(
     out: Out = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
+    shown: Shown = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Search schedules for one that breaks a property, shrink it, and say how likely it is without.
@@ -102,9 +102,10 @@ def explore(
             expected=most or 10_000,
             command=join(words + (["--out", str(out)] if out is not None else [])),
             most=limits(max_time, max_memory),
+            shown=shown,
             pieces="batches of runs",
         ) as at:
-            search = Exploration(loaded, strategy, seed, at.spread, at.journal, _progress())
+            search = Exploration(loaded, strategy, seed, at.spread, at.journal, at.progress)
             search.search(most, seconds)
             findings = [search.finding(name) for name in sorted(search.broken)]
             document = _document(search, findings, loaded, strategy, seed) | {"command": join(words)}
@@ -124,19 +125,6 @@ def _other(other: str | None, fix_check: bool) -> Scenario | None:
     if fix_check != (other is not None):
         raise BadInput("--fix-check takes two scenarios: the one that findings are sought in, and the changed one")
     return load_scenario(other, [], None, None) if other is not None else None
-
-
-def _progress() -> Any:
-    """On a terminal one line that is written over; in a pipe nothing."""
-    if not sys.stderr.isatty():
-        return None
-    from sim.report.exploring import progress_line
-
-    def show(seen: Progressing) -> None:
-        sys.stderr.write(f"\r\x1b[K{progress_line(seen)}")
-        sys.stderr.flush()
-
-    return show
 
 
 def _document(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal
     from sim.experiment.limits import Limits
+    from sim.experiment.progress import Progress
     from sim.experiment.spread import Spread
     from sim.experiment.work import Destination
     from sim.scenario.model import Scenario
@@ -37,6 +38,7 @@ class Work(NamedTuple):
     journal: Journal
     place: Destination
     spread: Spread
+    progress: Progress | None
 
 
 @contextmanager
@@ -51,17 +53,19 @@ def work(
     command: str,
     most: Limits,
     pieces: str = "replications",
+    metrics: Sequence[str] = (),
+    shown: str = "auto",
 ) -> Iterator[Work]:
     """Open the journal and the executor; on an interruption say what is kept and how to go on.
 
-    ``pieces`` is what the journal's lines are called.
+    ``pieces`` is what the journal's lines are called; ``metrics`` and ``shown`` are those of ``display``.
     """
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal, JournalError, version
     from sim.experiment.limits import LimitReached
     from sim.experiment.spread import SpreadError, opened
     from sim.experiment.work import place
-    from sim.report.progress import progress_bar
+    from sim.report.progress import display
 
     where = place(kind, scenario, options, out, RESULTS)
     try:
@@ -72,9 +76,12 @@ def work(
         if journal.lines:
             complain(f"going on from {journal.lines} {pieces} in {where.journal}")
         try:
-            with opened(executor, expected, version) as spread, progress_bar(scenario.name) as progress:
+            with (
+                opened(executor, expected, version) as spread,
+                display(scenario.name, metrics, shown, "runs" if kind == "explore" else "replications") as progress,
+            ):
                 evaluator = Evaluator(spread, journal, expected=expected, progress=progress, limits=most)
-                yield Work(evaluator, journal, where, spread)
+                yield Work(evaluator, journal, where, spread, progress)
         except SpreadError as error:
             _discard(journal)
             raise BadInput(f"--executor {error}") from None

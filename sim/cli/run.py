@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sim.experiment.limits import Limits
     from sim.experiment.precise import UntilPrecise
 
+TOLD = 6
+"""Figures that are shown while a run lasts: the first that its tables list."""
 Name = Annotated[
     str,
     typer.Argument(metavar="SCENARIO", help="A YAML file, or a name in scenarios/.", autocompletion=scenario_names),
@@ -64,6 +66,15 @@ MaxTime = Annotated[
 MaxMemory = Annotated[
     str | None,
     typer.Option("--max-memory", metavar="SIZE", help="Stop beyond it, such as 2G; default half of what is free."),
+]
+Shown = Annotated[
+    str,
+    typer.Option(
+        "--progress",
+        metavar="HOW",
+        help="What standard error shows of work under way: live figures on a terminal (auto, live), a line every 10 s "
+        "(plain), none.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 
@@ -109,6 +120,7 @@ def run(
     jobs: Jobs = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
+    shown: Shown = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and say who conflicted with whom.
@@ -150,21 +162,22 @@ def run(
         if real and (loaded.contention is not None or loaded.profile is None):
             raise BadInput("--real draws profiles within what was measured; this scenario names none (profile:)")
 
-        from sim.scenario.metrics import FAMILIES
+        from sim.scenario.metrics import FAMILIES, metrics_of
 
         until = until_precise(precision, metric or FAMILIES[loaded.family].ranked, replications, loaded.family)
 
         from sim.experiment.executor import Lasting, choose
         from sim.experiment.run import execute
         from sim.recording.results import GivenFolder, StampedFolder
-        from sim.report.progress import progress_bar
+        from sim.report.progress import display
 
         warn(loaded)
+        told = [until.metric] if until is not None else list(metrics_of(loaded.family))[:TOLD]
         words = ["requeue", "run", portable(scenario)]
         words += set_words(settings)
         words += ["--seed", str(loaded.seed), "--replications"]
         folder = GivenFolder(out) if out is not None else StampedFolder(RESULTS, loaded.name)
-        with progress_bar(loaded.name) as progress:
+        with display(loaded.name, told, shown) as progress:
             result = execute(
                 loaded,
                 folder=folder,

@@ -19,6 +19,7 @@ from sim.cli.run import (
     Replications,
     Seed,
     Setting,
+    Shown,
     limits,
     until_precise,
 )
@@ -64,6 +65,7 @@ def sweep(
     out: Out = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
+    shown: Shown = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Run every combination of settings on the same random numbers, and rank them.
@@ -137,6 +139,8 @@ def sweep(
             expected=expected,
             command=join(resume),
             most=limits(max_time, max_memory),
+            metrics=[metric],
+            shown=shown,
         ) as at:
             if until is not None:
                 found = rules.precise(swept, at.evaluator, metric, until.precision)

@@ -8,7 +8,7 @@ import typer
 
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Seed, Setting, limits
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Seed, Setting, Shown, limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,7 @@ def tune(
     out: Out = None,
     max_time: MaxTime = None,
     max_memory: MaxMemory = None,
+    shown: Shown = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Search a better retry budget, and say what it improves and how sure that is.
@@ -112,6 +113,8 @@ def tune(
             expected=many,
             command=join(resume),
             most=limits(max_time, max_memory),
+            metrics=objectives,
+            shown=shown,
         ) as at:
             found = search(question, at.evaluator, fresh)
             document = found.as_dict() | {"command": join(words)}

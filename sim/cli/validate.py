@@ -142,7 +142,7 @@ def _validate(
     command: str,
 ) -> dict[str, Any]:
     from sim.experiment.executor import choose
-    from sim.report.progress import progress_bar
+    from sim.report.progress import display
     from sim.validation import validate as validation
     from sim.validation.ablation import ablate
     from sim.validation.asked import AskedError
@@ -150,7 +150,7 @@ def _validate(
 
     try:
         cases = find_cases(recordings, settings)
-        with progress_bar("validate") as progress:
+        with display("validate", pieces="runs") as progress:
             found = validation.validate(
                 cases, profile, executor=choose(jobs), replications=replications, progress=progress
             )
@@ -158,7 +158,7 @@ def _validate(
         raise BadInput(str(error)) from None
     document = _document(found, provenance, named, command)
     if ablations:
-        with progress_bar("ablations") as progress:
+        with display("ablations", pieces="runs") as progress:
             outcomes = ablate(
                 found.cases,
                 profile,

@@ -81,6 +81,7 @@ class Advice:
     def __init__(self, planned: Plan, evaluator: Evaluator) -> None:
         many = planned.replications
         evaluator.expected = planned.expected
+        evaluator.name({each.name: each.scenario for each in planned.tried})
         found = evaluator.evaluate((each.scenario, index) for index in range(many) for each in planned.tried)
         for place, each in enumerate(planned.tried):
             each.measured = [_own(each.scenario, one) for one in found[place :: len(planned.tried)]]

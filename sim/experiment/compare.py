@@ -18,8 +18,9 @@ from sim.experiment import naming
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
+from sim.experiment.progress import Progress, Underway
 from sim.experiment.result import Result, open_results
-from sim.experiment.run import Collected, Progress, resized, rows_of
+from sim.experiment.run import Collected, resized, rows_of
 from sim.experiment.variants import Variant, variants, written
 from sim.extras import require
 from sim.families.without_effect import reason_without_effect
@@ -317,7 +318,7 @@ def execute(
                     for name in (each.name, *(twin for twin, first in twins.items() if first == each.name)):
                         collected[name].add(done)
                     if progress is not None:
-                        progress(number, many)
+                        progress(Underway(number, many, {name: part.measured for name, part in collected.items()}))
                     if guard is not None:
                         guard.after(many, rows_of(done))
             except LimitReached as reached:

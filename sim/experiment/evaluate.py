@@ -6,13 +6,14 @@ procedure that decides only from what it gets here comes to the same end however
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sim.experiment.jobs import Job, perform
 from sim.experiment.journal import Journal, kept, key_of
 from sim.experiment.limits import Guard, Limits
+from sim.experiment.progress import Progress, Underway
 
 if TYPE_CHECKING:
     from array import array
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from sim.analysis.measured import Measured
     from sim.experiment.spread import Spread
     from sim.scenario.model import Scenario
-
-Progress = Callable[[int, int], None]
-"""Called with the number of replications done and the number of all, as far as known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,8 @@ def measured(piece: Piece) -> Measured:
 class Evaluator:
     """Runs replications that are not known yet, and keeps them.
 
-    ``expected`` is about how many will be asked for in all, for the progress; ``ran`` how many were run here. Beyond
+    ``expected`` is about how many will be asked for in all, and ``name`` says what scenarios are called, for the
+    progress; ``ran`` is how many were run here. Beyond
     ``limits`` it raises ``LimitReached``; the journal has what is done.
     """
 
@@ -65,6 +64,8 @@ class Evaluator:
         self._known: dict[tuple[str, int], Measured] = dict(journal.found) if journal is not None else {}
         self._used: set[tuple[str, int]] = set()
         self._keys: dict[int, tuple[Scenario, str]] = {}
+        self._names: dict[str, str] = {}
+        self._so_far: dict[str, list[Measured]] = {}
         self.expected = expected
         self.ran = 0
         self._progress = progress
@@ -77,6 +78,10 @@ class Evaluator:
         if found is None:
             found = self._keys[id(scenario)] = (scenario, key_of(scenario))  # kept, so that its id stays its own
         return found[1]
+
+    def name(self, scenarios: Mapping[str, Scenario]) -> None:
+        """Say what scenarios are called; those without a name are no variant that somebody asked for."""
+        self._names |= {self.key(scenario): name for name, scenario in scenarios.items()}
 
     def evaluate(self, wanted: Iterable[tuple[Scenario, int]]) -> list[Measured]:
         """Return the replication of every (scenario, index), in their order."""
@@ -101,6 +106,9 @@ class Evaluator:
         return self.evaluate((scenario, index) for index in indices)
 
     def _count(self, done: set[tuple[str, int]]) -> None:
+        for key, index in sorted(done - self._used):
+            if key in self._names:
+                self._so_far.setdefault(self._names[key], []).append(self._known[key, index])
         self._used |= done
         if self._progress is not None:
-            self._progress(len(self._used), max(self.expected, len(self._used)))
+            self._progress(Underway(len(self._used), max(self.expected, len(self._used)), self._so_far))

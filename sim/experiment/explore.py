@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from sim.experiment.perturbed import (
     prepared,
     scheduled,
 )
+from sim.experiment.progress import Progress, Underway
 from sim.experiment.replicate import replicate
 from sim.experiment.result import Result
 from sim.experiment.run import run
@@ -43,16 +44,6 @@ FIX_TRIES = 200
 """Runs by which a finding is tried on a changed scenario."""
 PLAIN = 200
 """Runs without perturbations by which a finding's odds are estimated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progressing:
-    """How far a search is: runs, their rate a second, abstract states, and broken properties."""
-
-    runs: int
-    rate: float
-    states: int
-    broken: int
 
 
 @dataclass(slots=True)
@@ -87,7 +78,7 @@ class Exploration:
         seed: int,
         spread: Spread,
         journal: Journal | None = None,
-        progress: Callable[[Progressing], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.scenario = prepared(scenario, LONGEST)
         self.explorer = Explorer(strategy, points_of(self.scenario), seed, self.scenario.seed)
@@ -101,6 +92,7 @@ class Exploration:
     def search(self, runs: int | None = None, seconds: float | None = None) -> None:
         """Run until a property is broken, or so many runs or seconds are over."""
         began = time.monotonic()
+        self._tell("", runs or 0)
         while not self.broken and (runs is None or self.runs < runs):
             if seconds is not None and time.monotonic() - began >= seconds:
                 break
@@ -114,9 +106,14 @@ class Exploration:
             for name, place in first_broken(schedules, outcomes).items():
                 self.broken.setdefault(name, (numbers[place] + 1, schedules[place]))
             self.runs += len(schedules)
-            if self._progress is not None:
-                rate = self.runs / max(time.monotonic() - began, 1e-9)
-                self._progress(Progressing(self.runs, rate, len(self.explorer.seen), len(self.broken)))
+            self._tell("", runs or 0)
+
+    def _tell(self, now: str, most: int = 0) -> None:
+        if self._progress is None:
+            return
+        many = len(self.broken)
+        said = f"{many} {'property' if many == 1 else 'properties'} broken" if many else "nothing broken yet"
+        self._progress(Underway(self.runs, most, said=f"{said}, {len(self.explorer.seen)} abstract states{now}"))
 
     def _carry_out(self, schedules: Sequence[Schedule]) -> list[Outcome]:
         """Return the outcomes in order: batches that the journal has are not run again."""
@@ -135,6 +132,7 @@ class Exploration:
     def finding(self, name: str, plain: int = PLAIN) -> Finding:
         """Shrink what broke a property, and say what each perturbation is worth and how likely it is without any."""
         number, schedule = self.broken[name]
+        self._tell(f"; shrinking what broke: {name}")
         asked = [each for each in self.scenario.properties if each.name == name]
         alone = self.scenario.model_copy(update={"properties": asked})
         shrinker = Shrinker(alone, schedule, name)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from sim.experiment.executor import cores
 from sim.guarded import Unusable
-from sim.units import SECOND, format_duration
+from sim.units import SECOND, format_duration, spelled
 
 if TYPE_CHECKING:
     from sim.kernel.simulation import Simulation
@@ -221,11 +221,8 @@ def _field(file: Path, name: str, factor: int) -> int | None:
 
 
 def _spoken(seconds: float) -> str:
-    for size, unit in ((86_400 * 365, "years"), (86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return spelled(seconds * SECOND, about=True)
 
 
 def _simulated(ns: int) -> str:
-    return f"{_spoken(ns / SECOND) if ns > 120 * SECOND else f'{ns / SECOND:.3g} s'} simulated"
+    return f"{spelled(ns)} simulated"

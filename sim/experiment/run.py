@@ -16,6 +16,7 @@ from sim.analysis.measured import Measured
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
+from sim.experiment.progress import Progress, Underway
 from sim.experiment.result import Result, replication_rows
 from sim.experiment.summaries import complete_summary, on_a_cluster
 from sim.recording import results
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "simpy")
 """The packages whose versions a manifest names: those that may change a number."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of replications done and the number of all."""
 
 
 class StoppingRule(Protocol):
@@ -120,7 +118,7 @@ def execute(
                     for number, done in enumerate((executor or choose(None)).map(perform, jobs), start=have + 1):
                         collected.add(done)
                         if progress is not None:
-                            progress(number, size)
+                            progress(Underway(number, size, {scenario.name: collected.measured}))
                         if guard is not None:
                             guard.after(size, rows_of(done))
                 except LimitReached as reached:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sim.analysis import budget as budgets
 from sim.experiment import goals
-from sim.experiment.evaluate import Evaluator, Progress
+from sim.experiment.evaluate import Evaluator
 from sim.experiment.journal import Journal, version
+from sim.experiment.progress import Progress
 from sim.experiment.ranges import expanded, is_range
 from sim.experiment.recommend import Tuned, expected
 from sim.experiment.recommend import tune as answer

@@ -17,6 +17,7 @@ from sim.analysis import figures
 from sim.analysis.endings import ending
 from sim.analysis.intervals import Estimate, amount_interval
 from sim.analysis.measured import Measured, digest
+from sim.experiment import naming
 from sim.scenario.metrics import metrics_of
 
 if TYPE_CHECKING:
@@ -77,21 +78,19 @@ def grid(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> Grid:
         raise ValueError(f"{count} cells are too many; a sweep takes up to {MOST_CELLS}")
     text = scenario.to_yaml()
     found, left_out = [], {}
-    errors: dict[str, ScenarioError] = {}
+    errors: dict[tuple[str, str], ScenarioError] = {}
     useful: set[tuple[str, str]] = set()
-    for combination in itertools.product(*vary.values()):
-        settings = dict(zip(vary, combination, strict=True))
-        name = ",".join(f"{key}={value}" for key, value in settings.items())
+    every = [dict(zip(vary, combination, strict=True)) for combination in itertools.product(*vary.values())]
+    for name, settings in zip(naming.names(every), every, strict=True):
         try:
             found.append(Cell(name, settings, load(text, tuple(f"{key}={value}" for key, value in settings.items()))))
             useful |= set(settings.items())
         except ScenarioError as error:
-            errors[name] = error
+            errors |= {each: error for each in settings.items() if each not in errors}
             left_out[name] = error.problems[0].message
-    for key, values in vary.items():
-        for value in values:
-            if (key, value) not in useful:
-                raise next(error for name, error in errors.items() if f"{key}={value}" in name.split(","))
+    for each in ((key, value) for key, values in vary.items() for value in values):
+        if each not in useful:
+            raise errors[each]
     return Grid(vary, tuple(found), _baseline(scenario, found, list(vary)), left_out)
 
 
@@ -252,6 +251,7 @@ def extended(
     """Return ``measured`` with so many replications of each of ``cells``; all of them have equally many before."""
     found = {name: list(each) for name, each in measured.items()}
     have = len(found.get(cells[0].name, ()))
+    evaluator.name({cell.name: cell.scenario for cell in cells})
     new = evaluator.evaluate((cell.scenario, index) for index in range(have, replications) for cell in cells)
     for place, cell in enumerate(cells):
         found.setdefault(cell.name, []).extend(new[place :: len(cells)])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sim.analysis import figures
 from sim.analysis.figures import sign
 from sim.experiment.goals import Constraint
+from sim.experiment.naming import short_keys
 from sim.experiment.space import Dimension, changed, current
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ def _measure(one: Tried, before: Sequence[Tried], question: Question, evaluator:
     """Run a trial round by round, until it is done or beaten."""
     assert one.scenario is not None
     many = question.replications
+    short = short_keys(one.settings)
+    called = ", ".join(f"{short[key]}={value}" for key, value in one.settings.items()) if before else "as it stands"
+    evaluator.name({called: one.scenario})
     ends = sorted({-(-many * part // ROUNDS) for part in range(1, ROUNDS + 1)})
     if not before:
         ends = [many]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.ages import PARTS
 from sim.analysis.plain import rows
 from sim.guarded import printable
-from sim.report.sentences import clock, created_twice, in_brief, missing, owned, seconds, short, taken_away, why
+from sim.report.sentences import clock, created_twice, in_brief, missing, owned, short, taken_away, why
+from sim.units import spelled
 
 if TYPE_CHECKING:
     from sim.analysis.story import Event, Story
@@ -84,7 +85,7 @@ def _fate(story: Story) -> str:
     if story.created_ns < 0:
         return f"there, and Ready, from the start; {text}."
     created = f"created at {clock(story.created_ns)}"
-    ready = "never Ready" if story.ready_ns < 0 else f"Ready {seconds(story.ready_ns - story.created_ns)} later"
+    ready = "never Ready" if story.ready_ns < 0 else f"Ready {spelled(story.ready_ns - story.created_ns)} later"
     return f"{created}, {ready}; {text}."
 
 
@@ -256,21 +257,21 @@ def _takers(story: Story) -> str:
 
 def _age(row: dict[str, Any]) -> list[str]:
     age = row["age"].value
-    lines = [f"The copy was {seconds(age)} old when its write was refused:"]
+    lines = [f"The copy was {spelled(age)} old when its write was refused:"]
     lines += [_bar(LABELS[part], row[part].value, age) for part in PARTS]
     return lines
 
 
 def _bar(label: str, ns: int, total: int) -> str:
     filled = round(BAR * ns / total) if total else 0
-    return f"  {label:<33}{'#' * filled:<{BAR}} {seconds(ns):>8}"
+    return f"  {label:<33}{'#' * filled:<{BAR}} {spelled(ns):>8}"
 
 
 def _cost(row: dict[str, Any]) -> str:
     requests = row["wasted_requests"]
     return (
-        f"Wasted: {requests} request{'s' * (requests != 1)}, {seconds(row['wasted_cpu'].value)} of processor time; "
-        f"{seconds(row['ready_delay'].value)} of time to Ready at most."
+        f"Wasted: {requests} request{'s' * (requests != 1)}, {spelled(row['wasted_cpu'].value)} of processor time; "
+        f"{spelled(row['ready_delay'].value)} of time to Ready at most."
     )
 
 

@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from sim.experiment.explore import Finding, Progressing
-
-
-def progress_line(seen: Progressing) -> str:
-    """Return one line on how far a search is."""
-    broken = f"{seen.broken} properties broken" if seen.broken else "nothing broken yet"
-    return f"{seen.runs} runs, {seen.rate:.0f} a second; {seen.states} abstract states; {broken}"
+    from sim.experiment.explore import Finding
 
 
 def described(one: Change) -> str:

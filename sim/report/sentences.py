@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.units import spelled
+
 if TYPE_CHECKING:
     from sim.analysis.story import Story
 
@@ -11,14 +13,6 @@ if TYPE_CHECKING:
 def short(actor: str) -> str:
     """A writer's name as people say it."""
     return actor.removeprefix("certificates-")
-
-
-def seconds(ns: float) -> str:
-    """A duration in the unit that suits it."""
-    for limit, unit, digits in ((1e3, 1, 0), (1e6, 1e3, 0), (1e7, 1e6, 1), (1e9, 1e6, 0), (1e10, 1e9, 2)):
-        if abs(ns) < limit:
-            return f"{ns / unit:.{digits}f} {({1: 'ns', 1e3: 'us', 1e6: 'ms', 1e9: 's'})[unit]}"
-    return f"{ns / 1e9:,.1f} s"
 
 
 def missing(value: Any) -> bool:
@@ -42,7 +36,7 @@ def taken_away(losses: list[dict[str, Any]], story: Story) -> str:
     if not row["repaired_by"]:
         after = "Nobody has written it again: lost for good."
     else:
-        late = seconds((row["repaired_at"] - row["lost_at"]).value)
+        late = spelled((row["repaired_at"] - row["lost_at"]).value)
         after = f"{short(str(row['repaired_by']))} wrote it again {late} later."
     return f"{short(str(row['by']))}'s write, {copy}, took away {names}, which {of}: no 409, no error. {after}"
 
@@ -76,16 +70,16 @@ def why(row: dict[str, Any]) -> str:
     loser, wait = short(row["controller"]), row["token"].value
     read = f"version {row['read_version']}"
     stored = f"{_winner(row)} stored version {_version(row)}"
-    before = seconds((row["decided_at"] - row["outdated_at"]).value)
+    before = spelled((row["decided_at"] - row["outdated_at"]).value)
     match row["outdated_during"]:
         case "watch_lag":
-            late = seconds(max((row["started_at"] - row["outdated_at"]).value, 0))
+            late = spelled(max((row["started_at"] - row["outdated_at"]).value, 0))
             text = (
                 f"when {loser} read {read}, that was out of date already: {late} before, {stored}, and the news had "
                 "not reached the cache."
             )
         case "token":
-            text = f"{loser} read {read}, then waited {seconds(wait)} for the client's rate limit; meanwhile {stored}."
+            text = f"{loser} read {read}, then waited {spelled(wait)} for the client's rate limit; meanwhile {stored}."
         case "in_flight":
             text = f"{loser} read {read} and sent its write; while a request was on its way, {stored}."
         case _:
@@ -125,7 +119,7 @@ def _touched(row: dict[str, Any]) -> str:
 
 
 def _retried(row: dict[str, Any]) -> str:
-    after = "" if row["retried_by"] == "nothing" else seconds((row["retried_at"] - row["decided_at"]).value)
+    after = "" if row["retried_by"] == "nothing" else spelled((row["retried_at"] - row["decided_at"]).value)
     match row["retried_by"]:
         case "watch":
             text = f"A watch event put it into the queue again, before the backoff: the retry began {after} later."
@@ -137,5 +131,5 @@ def _retried(row: dict[str, Any]) -> str:
             text = f"It came up again on schedule: the retry began {after} later."
     lost = row["ready_delay"].value
     if lost > 0:
-        text += f" Ready lost {seconds(lost)} by it at most."
+        text += f" Ready lost {spelled(lost)} by it at most."
     return text

@@ -105,6 +105,14 @@ def is_wide(terminal: bool) -> bool:
     return not terminal or shutil.get_terminal_size().columns >= WIDE
 
 
+def in_middle(text: str, longest: int) -> str:
+    """Return a name of at most ``longest`` characters; a longer one is cut in its middle: its ends tell it apart."""
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+
+
 def keep_names(made: Table, names: Iterable[str]) -> None:
     """Let the first column of a table be as wide as its longest name: a name that is cut off names nothing."""
     made.columns[0].no_wrap = True

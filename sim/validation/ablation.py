@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 from sim.client.parts import Parts
 from sim.client.standard import STANDARD
 from sim.experiment.executor import Executor
+from sim.experiment.progress import Progress
 from sim.scenario.profile import Profile
 from sim.validation import without
 from sim.validation.cases import Case
 from sim.validation.scores import median
-from sim.validation.validate import CaseResult, Progress, simulate, summarise
+from sim.validation.validate import CaseResult, simulate, summarise
 
 KEYS = (
     "median_abs_rel_error_conflicts",

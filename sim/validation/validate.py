@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sim.client.parts import Parts
 from sim.client.standard import STANDARD
 from sim.experiment.executor import Executor
+from sim.experiment.progress import Progress, Underway
 from sim.scenario.profile import Profile
 from sim.validation.cases import Case, Run
 from sim.validation.faults import close
@@ -32,8 +33,6 @@ REPLICATIONS = 20
 ENOUGH_CONFLICTS = 30
 """Recorded conflicts from which on a relative error says something: the standard deviation of a count of 30
 is 18% of it already."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def perform_all(
     found: dict[int, Observation] = {}
     for done, outcome in enumerate(executor.map(perform, [items[place] for place in order]), start=1):
         if progress is not None:
-            progress(done, len(items))
+            progress(Underway(done, len(items)))
         found[order[done - 1]] = outcome
     return [found[place] for place in range(len(items))]
 

@@ -41,7 +41,7 @@ def test_one_in_which_all_settle_says_when():
 
 def test_one_that_waits_says_for_what_and_until_when():
     run = result(issuer=SLOW_ISSUER)
-    assert said(run) == "Ended at 400 s (until.at_most); 3 of 3 still wait for the issuer; 406 s simulated."
+    assert said(run) == "Ended at 6 min 40 s (until.at_most); 3 of 3 still wait for the issuer; 6 min 46 s simulated."
     assert run.ok
     assert run.summary["ending"]["unfinished_by_cause"] == {"issuer": 3}
     assert list(run.certificates["ending"]) == ["waiting"] * 3
@@ -52,8 +52,8 @@ def test_one_that_waits_says_for_what_and_until_when():
 def test_one_that_is_stuck_is_a_finding_and_explain_tells_it():
     run = result(seed=9, controllers={"restarts": [100 * MS], "restart_takes": 0})
     assert said(run) == (
-        "Ended at 400 s (until.at_most); 1 of 3 is stuck for good on duplicate CertificateRequests, a known fault of "
-        "cert-manager (its issue 4956); 406 s simulated."
+        "Ended at 6 min 40 s (until.at_most); 1 of 3 is stuck for good on duplicate CertificateRequests, a known fault "
+        "of cert-manager (its issue 4956); 6 min 46 s simulated."
     )
     assert run.ok
     told = story(run, "c0002")
@@ -78,7 +78,7 @@ def test_several_replications_say_how_many_settled():
     assert "settled_s" in first.metrics
     words = ending(model, found)["said"]
     assert words.startswith(
-        "1 of 2 replications settled, 1 ended at 400 s (until.at_most); on average 0.50 of 3 still wait"
+        "1 of 2 replications settled, 1 ended at 6 min 40 s (until.at_most); on average 0.50 of 3 still wait"
     )
     assert (
         "for a token of the client's rate limit and 1 is stuck for good because a controller dropped its key" in words
@@ -98,7 +98,7 @@ def test_a_comparison_names_the_variant_that_left_work_undone():
     compared = sim.compare(scenario, {"issuer.rate_limit": ["10", "0.001"]}, jobs=1)
     about = [each for each in sentences(compared) if "still wait for the issuer" in each]
     assert len(about) == 1
-    assert "0.001: All 2 ended at 400 s (until.at_most); on average 2 of 2 still wait for the issuer" in about[0]
+    assert "0.001: All 2 ended at 6 min 40 s (until.at_most); on average 2 of 2 still wait for the issuer" in about[0]
 
 
 def test_plain_clients_say_how_they_ended():

@@ -73,7 +73,7 @@ def test_nothing_is_run_twice(made_up: Scenario, tmp_path: Path):
         assert first[0] == first[2]
     shown: list[tuple[int, int]] = []
     with Journal(path) as journal:
-        again = Evaluator(SpreadHere(), journal, expected=4, progress=lambda *at: shown.append(at))
+        again = Evaluator(SpreadHere(), journal, expected=4, progress=lambda at: shown.append((at.done, at.total)))
         both = again.evaluate([(made_up, index) for index in range(3)] + [(other, 0)])
         assert again.ran == 2
         assert both[:2] == first[:2]

@@ -50,7 +50,7 @@ def test_seed_and_replications_can_be_given(made_up: Scenario):
 
 def test_progress_is_told(made_up: Scenario):
     told: list[tuple[int, int]] = []
-    sim.run(made_up, progress=lambda done, total: told.append((done, total)))
+    sim.run(made_up, progress=lambda at: told.append((at.done, at.total)))
     assert told == [(number, 6) for number in range(1, 7)]
 
 

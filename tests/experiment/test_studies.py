@@ -13,12 +13,16 @@ def test_a_sweep_in_a_notebook_goes_on_from_its_journal(made_up: Scenario, tmp_p
     shown: list[tuple[int, int]] = []
     found = sim.sweep(made_up, vary, replications=3, journal=tmp_path / "j.jsonl", executor="in-process")
     assert {cell.name for cell in found.grid.cells} == {
-        f"client.qps={qps},retry.base={base}" for qps in ("20", "50.5") for base in ("100ms", "1s")
+        f"qps={qps}, base={base}" for qps in ("20", "50.5") for base in ("100ms", "1s")
     }
     assert len(found.frame) == 4
     lines = (tmp_path / "j.jsonl").read_text()
     again = sim.sweep(
-        made_up, vary, replications=3, journal=tmp_path / "j.jsonl", progress=lambda *at: shown.append(at)
+        made_up,
+        vary,
+        replications=3,
+        journal=tmp_path / "j.jsonl",
+        progress=lambda at: shown.append((at.done, at.total)),
     )
     assert again.as_dict() == found.as_dict()
     assert (tmp_path / "j.jsonl").read_text() == lines

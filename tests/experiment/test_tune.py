@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,6 +29,9 @@ class Toy:
     def __init__(self) -> None:
         self.asked: list[tuple[float, float, int]] = []
         self.expected = 0
+
+    def name(self, scenarios: Mapping[str, Scenario]) -> None:
+        """What trials are called is shown to nobody here."""
 
     def replications(self, scenario: Scenario, indices: Iterable[int]) -> list[Measured]:
         return self.evaluate((scenario, index) for index in indices)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.units import format_duration, parse_duration, parse_rate
+from sim.units import format_duration, parse_duration, parse_rate, spelled
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,23 @@ def test_a_rate_is_per_second(text, rate):
 def test_what_is_no_rate_is_refused(text):
     with pytest.raises(ValueError, match="is not a rate; write a number per unit of time, such as 5/s"):
         parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("ns", "said"),
+    [
+        (0, "0 s"), (999, "999 ns"), (1500, "2 us"), (1_500_000, "1.5 ms"), (9_960_000, "10 ms"),
+        (250_000_000, "250 ms"), (999_700_000, "1.00 s"), (1_234_000_000, "1.23 s"), (9_999_000_000, "10.0 s"),
+        (23_400_000_000, "23.4 s"), (59_960_000_000, "1 min"), (72_000_000_000, "1 min 12 s"),
+        (3_599_700_000_000, "1 h"), (11_100_000_000_000, "3 h 5 min"), (52 * 3_600_000_000_000, "2 d 4 h"),
+        (3 * 365 * 86_400_000_000_000, "3 years"), (-72_000_000_000, "-1 min 12 s"),
+    ],
+)  # fmt: skip
+def test_times_as_people_say_them(ns: int, said: str):
+    assert spelled(ns) == said
+
+
+def test_estimates_have_whole_seconds():
+    assert [spelled(ns, about=True) for ns in (9_400_000_000, 59_600_000_000, 72_000_000_000, 631_000_000_000)] == [
+        "9 s", "1 min", "1 min 12 s", "11 min",
+    ]  # fmt: skip
