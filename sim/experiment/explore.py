@@ -28,10 +28,9 @@ from sim.experiment.replicate import replicate
 from sim.experiment.result import Result
 from sim.experiment.run import run
 from sim.experiment.schedules import LONGEST, Explorer, StrategyName, first_broken
-from sim.experiment.shrinking import Shrinker, renumbered
+from sim.experiment.shrinking import Shrinker, number_of, renumbered
 from sim.recording.properties import Broken
 from sim.scenario.model import Scenario
-from sim.scenario.properties import Perturbation
 
 if TYPE_CHECKING:
     from sim.experiment.spread import Spread
@@ -194,7 +193,7 @@ def _near_schedules(scenario: Scenario, tries: int) -> list[Schedule]:
 
 
 def _moved(one: Change, step: int) -> Change:
-    number = one.number if isinstance(one, Perturbation) else one.after.write if one.after is not None else None
+    number = number_of(one)
     return one if number is None else one.model_copy(update=renumbered(one, max(number + step, 1)))
 
 

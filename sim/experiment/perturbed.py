@@ -43,10 +43,11 @@ class Schedule(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a run came to: broken properties in order, and abstract states."""
+    """What a run came to: broken properties in order, abstract states, and how many requests it took."""
 
     broken: tuple[Broken, ...]
     states: tuple[int, ...]
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def play(scenario: Scenario, schedule: Schedule) -> Outcome:
         states = StateSignatures(world.api.store, world.processes)
         monitor = monitoring(world)
         replication = played(world, 0, digested=False, monitor=monitor)
-        found = Outcome(tuple(replication.broken), tuple(states.found))
+        found = Outcome(tuple(replication.broken), tuple(states.found), len(replication.requests))
         world.take_apart()
     return found
 
@@ -174,9 +175,11 @@ def play_batch(batch: Batch) -> list[Outcome]:
 
 def as_entry(outcomes: Sequence[Outcome]) -> list[Any]:
     """Return outcomes as plain data for a journal."""
-    return [[[list(each) for each in one.broken], list(one.states)] for one in outcomes]
+    return [[[list(each) for each in one.broken], list(one.states), one.requests] for one in outcomes]
 
 
 def from_entry(entry: Sequence[Any]) -> list[Outcome]:
     """Return what ``as_entry`` made plain."""
-    return [Outcome(tuple(Broken(*each) for each in broken), tuple(states)) for broken, states in entry]
+    return [
+        Outcome(tuple(Broken(*each) for each in broken), tuple(states), requests) for broken, states, requests in entry
+    ]

@@ -129,7 +129,7 @@ def played(
     digested: bool = True,
     monitor: PropertyMonitor | None = None,
 ) -> Replication:
-    """Run a world to its end and hand over what was recorded, with a digest or, for who needs none, without.
+    """Run a world to its end and hand over what was recorded, with a digest or, where nobody needs one, without.
 
     ``monitor`` watches it already; otherwise one does where the scenario has properties.
     """
@@ -234,10 +234,10 @@ def _of_subjects(world: World, index: int, digested: bool) -> Replication:
     scenario, recorder = world.scenario, world.listener
     assert isinstance(recorder, Recorder)
     store, kind = world.api.store, world.family.subject.kind
-    size = partial(managed_fields_bytes, store.kinds[kind])
+    size = partial(managed_fields_bytes, store.kinds[kind]) if digested else _unmeasured
     # What controllers are asked at the end is no part of what happened.
     said = len(recorder.logs)
-    for rows in (recorder.requests, recorder.reconciles, recorder.refusals, recorder.deliveries):
+    for rows in (recorder.requests, recorder.reconciles, recorder.refusals, recorder.deliveries) if digested else ():
         rows.pack()
     left = remains(world)
     objects = []
@@ -288,6 +288,10 @@ def _object_row(
         life.least_margin_s,
         life.expired_s,
     )
+
+
+def _unmeasured(_: Object) -> int:
+    return 0
 
 
 def _unix(time: str | None) -> int:

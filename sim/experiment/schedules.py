@@ -47,8 +47,8 @@ class Explorer:
         self._steps = list(points.steps())
         self.seen: set[int] = set()
         """The abstract states that were met."""
-        self.corpus: list[Schedule] = []
-        """Schedules that met one first."""
+        self.corpus: list[tuple[int, Schedule]] = []
+        """Schedules that met one first, each with the requests that its run took."""
 
     @property
     def bound(self) -> float:
@@ -70,7 +70,7 @@ class Explorer:
         if self.strategy == "pct":
             return self._by_priority(luck)
         if self.strategy == "guided" and self.corpus and luck.random() >= _FRESH:
-            return self._mutated(luck, luck.choice(self.corpus))
+            return self._mutated(luck, self._cheaper(luck))
         return self._fresh(luck)
 
     def learn(self, schedule: Schedule, outcome: Outcome) -> None:
@@ -78,7 +78,12 @@ class Explorer:
         new = [state for state in outcome.states if state not in self.seen]
         if new:
             self.seen.update(new)
-            self.corpus.append(schedule)
+            self.corpus.append((outcome.requests, schedule))
+
+    def _cheaper(self, luck: Random) -> Schedule:
+        """One that is drawn, or another where its run took more than twice the requests: a loop costs ten runs."""
+        (one, first), (other, second) = luck.choice(self.corpus), luck.choice(self.corpus)
+        return second if one > 2 * other else first
 
     def _fresh(self, luck: Random) -> Schedule:
         many = 1
@@ -149,7 +154,7 @@ class Explorer:
             at = luck.randrange(len(kept))
             kept[at] = self._moved(luck, kept[at])
         elif move < 0.7:
-            other = luck.choice(self.corpus).changes
+            other = luck.choice(self.corpus)[1].changes
             kept = [*kept[: luck.randint(0, len(kept))], *other[luck.randint(0, len(other)) :]][:MOST]
         elif len(kept) < MOST:
             kept += self._changes(luck)

@@ -80,16 +80,22 @@ class Shrinker:
                 return
 
     def _aims(self, scenario: Scenario) -> bool:
-        """Fewer objects move the number of a draw or request: try those near it, one perturbation at a time."""
+        """Fewer objects move the numbers of draws, requests and writes: try those near, one change at a time.
+
+        The others stay where they are or, in a second round, are moved in proportion.
+        """
         if scenario.workload.total == self.scenario.workload.total:
             return False
         share = scenario.workload.total / self.scenario.workload.total
-        kept = self.schedule.changes
-        for place, one in enumerate(kept):
-            for number in _near(one, share):
-                aimed = (*kept[:place], one.model_copy(update=number), *kept[place + 1 :])
-                if self._breaks(scenario, Schedule(self.schedule.seed, aimed)):
-                    return True
+        moved = tuple(_in_proportion(each, share) for each in self.schedule.changes)
+        for kept in dict.fromkeys((self.schedule.changes, moved)):
+            if kept is moved and self._breaks(scenario, Schedule(self.schedule.seed, moved)):
+                return True
+            for place, one in enumerate(self.schedule.changes):
+                for number in _near(one, share):
+                    aimed = (*kept[:place], one.model_copy(update=number), *kept[place + 1 :])
+                    if self._breaks(scenario, Schedule(self.schedule.seed, aimed)):
+                        return True
         return False
 
     def _fewer_objects(self) -> Iterator[Scenario]:
@@ -184,12 +190,9 @@ def _delay(one: Change) -> int:
 
 def _near(one: Change, share: float) -> Iterator[dict[str, Any]]:
     """Where a change may be by now: as many places from the start in share, and those around."""
-    if isinstance(one, Perturbation):
-        number = one.tie if one.tie is not None else one.number
-        if one.of is not None:
-            yield {"of": None}
-    else:
-        number = one.after.write if one.after is not None else None
+    if isinstance(one, Perturbation) and one.of is not None:
+        yield {"of": None}
+    number = number_of(one)
     if number is None:
         return
     middle = max(round(number * share), 1)
@@ -197,6 +200,18 @@ def _near(one: Change, share: float) -> Iterator[dict[str, Any]]:
         for there in dict.fromkeys((middle + away, middle - away)):
             if there >= 1 and there != number:
                 yield renumbered(one, there)
+
+
+def _in_proportion(one: Change, share: float) -> Change:
+    number = number_of(one)
+    return one if number is None else one.model_copy(update=renumbered(one, max(round(number * share), 1)))
+
+
+def number_of(one: Change) -> int | None:
+    """Which draw, request, tie or write a change is at; None where it is at each."""
+    if isinstance(one, Perturbation):
+        return one.tie if one.tie is not None else one.number
+    return one.after.write if one.after is not None else None
 
 
 def renumbered(one: Change, number: int) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from sim.units import SECOND, format_duration
 
 _NAMES = re.compile(r"[A-Za-z]\w*")
 _KINDS = re.compile(r"\b(owned|objects)\.(\w+)")
+_ENTRIES = re.compile(r"\.data\['([^']+)'\]")
+_ALL_DATA = ".data"
+"""Among the names of an expression that asks for other entries of an object's data than those it writes out."""
 
 
 class Broken(NamedTuple):
@@ -62,8 +65,9 @@ class _ByKind(Mapping[str, Any]):
     def _read(self, seen: dict[str, Any]) -> dict[str, Any]:
         """The parts of an object that the expression names anywhere: handing over all of it takes most of the time."""
         parts = {key: value for key, value in seen.items() if key in self._named}
-        if "metadata" in parts:
-            parts["metadata"] = {key: value for key, value in parts["metadata"].items() if key in self._named}
+        for key in ("metadata", "data"):
+            if key in parts and (key == "metadata" or _ALL_DATA not in self._named):
+                parts[key] = {name: value for name, value in parts[key].items() if name in self._named}
         return parts
 
     def __contains__(self, kind: object) -> bool:
@@ -152,7 +156,9 @@ class _Watched:
         self.settings = settings
         self.kind = settings.of or kind
         self.expression = compiled(settings.source, VARIABLES)
-        self.named = frozenset(_NAMES.findall(settings.source))
+        entries = _ENTRIES.findall(settings.source)  # of data; other keys where it asks for others, all of them
+        whole = [_ALL_DATA] * (settings.source.count(".data") > len(entries))
+        self.named = frozenset((*_NAMES.findall(settings.source), *entries, *whole))
         read = _KINDS.findall(settings.source)
         self.owned = {name for where, name in read if where == "owned"}
         self.all = {name for where, name in read if where == "objects"}

@@ -13,6 +13,8 @@ from sim.cluster.watch import WatchEvent
 
 _MANY = 3
 """So many objects of one owner are told apart."""
+_PRIME, _BITS = 16_777_619, (1 << 32) - 1
+"""Two states in their order make a number of 32 bits."""
 
 
 class StateSignatures:
@@ -36,20 +38,22 @@ class StateSignatures:
         obj = event.object
         before = self._version.get(obj.uid, 0)
         self._version[obj.uid] = obj.resource_version
-        stale = tuple(sorted({each.process.name for each in self._processes() if _behind(each, obj, before)}))
+        # What is new nobody can be behind with.
+        processes = self._processes() if before else ()
+        stale = tuple(sorted({each.process.name for each in processes if _behind(each, obj, before)}))
         siblings = 0
         if obj.owner:
             siblings = min(sum(each.owner == obj.owner for each in self._store.list(obj.kind)), _MANY)
         state = crc32(repr((obj.kind, event.deleted, obj.deleted is not None, _said(obj), siblings, stale)).encode())
         self.found[state] = None
         whose = obj.owner or obj.uid
-        self.found[crc32(b"%d>%d" % (self._before[whose], state))] = None
+        self.found[(self._before[whose] * _PRIME + state) & _BITS] = None
         self._before[whose] = state
 
 
 def _behind(manager: Manager, obj: Object, before: int) -> bool:
     informer = manager.informers.get(obj.kind)
-    if informer is None or not before:
+    if informer is None:
         return False
     cached = informer.cache.get(obj.name)
     return cached is None or cached.resource_version < before

@@ -18,7 +18,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from sim.guarded import Unusable
-from sim.scenario.kinds.cel import FUNCTIONS, Program
+from sim.scenario.kinds.cel import EXTENSIONS, Program
 
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _CHAIN = re.compile(r"(?<![\w.'\"])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)(\s*\()?")
@@ -49,9 +49,9 @@ class Expression:
                 near = get_close_matches(name, variables, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(variables))}"
                 raise ValueError(f"{_place(source, name)}: there is no variable {name}; {hint}")
-        for name in program.unknown():
+        for name in program.unknown(EXTENSIONS):
             raise ValueError(f"{_place(source, name)}: {name}() is no function of CEL that is simulated")
-        self._execute_with = program.evaluate if program.functions() & FUNCTIONS.keys() else program.plainly
+        self._execute_with = program.evaluate if program.functions() & EXTENSIONS.keys() else program.plainly
         self._remembered: dict[bytes, Any] = {}
 
     @cached_property
@@ -87,17 +87,18 @@ class Expression:
             except (TypeError, IndexError):
                 found = (found,)  # no map: what stands in its place tells as much
             leaves.append(found)
+        given = self._given
         try:
             key = marshal.dumps(leaves, 2)
-        except ValueError:
-            return self._execute(_plain(self._given(scope)))
+        except ValueError:  # no plain data, such as a simulated key: a tuple, which says all that it is
+            key, given = repr(leaves).encode(), lambda scope: _plain(self._given(scope))
         try:
             return self._remembered[key]
         except KeyError:
             pass
         if len(self._remembered) > 1 << 11:
             self._remembered.clear()
-        found = self._remembered[key] = self._execute(self._given(scope))
+        found = self._remembered[key] = self._execute(given(scope))
         return found
 
     @cached_property
@@ -226,11 +227,13 @@ def _sorted(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """What is no plain data, such as a simulated key, as its text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return repr(value)
 
 
 def _said(source: str, message: str) -> str:

@@ -6,7 +6,7 @@ from sim.families.certmanager.names import REVISION
 from sim.scenario.properties import Property
 
 _OWN = "objects.Secret.exists(s, s.metadata.name == self.spec.secretName"
-_NUMBER = f"metadata.annotations['{REVISION}']"
+_NUMBERS = f"owned.CertificateRequest.map(r, r.metadata.annotations['{REVISION}'])"
 
 PROPERTIES = (
     Property(name="a Certificate is Ready and not Issuing", eventually="'Ready' in holds && !('Issuing' in holds)"),
@@ -16,8 +16,7 @@ PROPERTIES = (
     ),
     Property(
         name="one CertificateRequest for each revision",
-        never=f"owned.CertificateRequest.exists(r, owned.CertificateRequest.filter(s, s.{_NUMBER} == r.{_NUMBER})"
-        ".size() > 1)",
+        never=f"{_NUMBERS}.distinct().size() < owned.CertificateRequest.size()",
     ),
     Property(name="no next private key is left", eventually="!has(self.status.nextPrivateKeySecretName)"),
 )
