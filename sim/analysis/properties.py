@@ -25,6 +25,8 @@ def built_in(settings: Property, replication: Replication) -> list[Broken]:
             return [Broken(name, *each) for each in _duplicates(replication)]
         case "no-hot-loop":
             return [Broken(name, *each) for each in _hot(replication)]
+        case "one-leader":
+            return [Broken(name, *each) for each in _usurped(replication)]
     return []
 
 
@@ -52,6 +54,12 @@ def _duplicates(replication: Replication) -> list[tuple[str, int, str]]:
         why = f"{made['by']} created {made['resource']} {made['object']}, and had created {made['of_object']} before"
         found.append((str(made["certificate"]), int(str(made["created_ns"])), why))
     return found
+
+
+def _usurped(replication: Replication) -> list[tuple[str, int, str]]:
+    """The first write of each replica that was no leader any more."""
+    first = {process: (about, when, holder) for when, about, process, holder in reversed(replication.usurped)}
+    return [(about, when, f"{process} wrote while {holder} led") for process, (about, when, holder) in first.items()]
 
 
 def _lost(replication: Replication) -> list[tuple[str, int, str]]:

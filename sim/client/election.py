@@ -53,7 +53,7 @@ class Elector:
     ) -> None:
         self._process = process
         self._sim = process.sim
-        self._lease = lease
+        self._lease = process.lease = lease
         self._called = f"kube-system/{lease}"
         self._settings = settings
         self._elected, self._lost = elected, lost

@@ -61,6 +61,8 @@ class Process:
         self.request_cpu = profile.controllers.request_cpu
         self.response_cpu = profile.controllers.response_cpu
         self.object_cpu = profile.controllers.object_cpu
+        self.lease = ""
+        """The Lease that it must hold to work; "" where nobody is elected."""
         self.skew = 0
         """Nanoseconds by which its clock is ahead."""
         self.listeners_in_map = True

@@ -23,6 +23,7 @@ BUILT_IN = (
     Property(name="no lost write", builtin="no-lost-write"),
     Property(name="no duplicate", builtin="no-duplicate"),
     Property(name="no hot loop", builtin="no-hot-loop"),
+    Property(name="no two leaders writing", builtin="one-leader"),
 )
 """What explore looks for in every scenario."""
 

@@ -264,6 +264,7 @@ def _of_subjects(world: World, index: int, digested: bool) -> Replication:
         scenario.subject,
         recorder.losses.rows if recorder.losses is not None else [],
         recorder.losses.duplicates if recorder.losses is not None else [],
+        recorder.usurped,
     )
 
 

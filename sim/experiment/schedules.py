@@ -13,7 +13,7 @@ from typing import Literal
 
 from sim.experiment.perturbed import Change, Outcome, Points, Schedule
 from sim.experiment.replicate import AFTER_A_FAULT
-from sim.scenario.faults import WATCH_CACHE, Messages, PlannedFault
+from sim.scenario.faults import API_SERVER, ETCD, WATCH_CACHE, Messages, PlannedFault
 from sim.scenario.faults import Point as At
 from sim.scenario.properties import Perturbation
 from sim.units import MS, SECOND
@@ -25,12 +25,16 @@ LADDER = (10 * MS, 50 * MS, 200 * MS, SECOND, 3 * SECOND, 10 * SECOND)
 """Delays in nanoseconds that are tried: from a slow request to a process that hung."""
 MOST = 4
 """Perturbations of a proposed schedule."""
-LONGEST = MOST * LADDER[-1] + 3 * (AFTER_A_FAULT + LADDER[-1])
+LONGEST_PAUSE = 30 * SECOND
+"""Longer than a Lease of controller-runtime lasts, and than reflectors back off."""
+LONGEST = MOST * LADDER[-1] + 3 * (AFTER_A_FAULT + LADDER[-1]) + LONGEST_PAUSE
 """Nanoseconds by which the changes of one run delay things in all, about: what follows is waited for."""
 DEPTH = 3
 """Ordering points of PCT."""
 _FAILS = 0.4
 """Share of the changes that are faults."""
+_FAILURES = ("kill", "kill", "answer", "cut", "relist", "past", "past", "pause", "server", "etcd")
+"""What a fault is, by lot."""
 _FRESH = 0.25
 """Share of the guided proposals that come from nothing."""
 _SEEDS = 1 << 31
@@ -100,7 +104,7 @@ class Explorer:
         process = luck.choice(processes)
         when = self._write_of(luck, process)
         lasts = luck.choice((SECOND, 3 * SECOND, 10 * SECOND))
-        match luck.choice(("kill", "kill", "answer", "cut", "relist", "past", "past")):
+        match luck.choice(_FAILURES):
             case "kill":
                 return [PlannedFault(after=when, kill=process, lasts=lasts)]
             case "answer":
@@ -110,10 +114,16 @@ class Explorer:
                 return [PlannedFault(after=when, cut=process, lasts=lasts)]
             case "relist":
                 return [PlannedFault(after=when, cut=process, lasts=lasts, gone=True)]
+            case "pause":
+                return [PlannedFault(after=when, stop=process, lasts=luck.choice((lasts, LONGEST_PAUSE)))]
+            case "server":
+                return [PlannedFault(after=when, kill=API_SERVER, lasts=lasts)]
+            case "etcd":
+                return [PlannedFault(after=when, stop=ETCD, lasts=lasts)]
         # A second API server stands still, and the process finds that one after a restart: it sees the past.
         stops, later = self._write_of(luck, process), self._write_of(luck, process)
         return [
-            PlannedFault(after=stops, stop=WATCH_CACHE, lasts=LADDER[-1] * 3),
+            PlannedFault(after=stops, stop=WATCH_CACHE, lasts=LONGEST_PAUSE),
             PlannedFault(after=later, kill=process, lasts=SECOND, to_other=True),
         ]
 

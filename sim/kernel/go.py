@@ -129,11 +129,17 @@ class GoProcess:
         self.stopped = False
 
     def stop(self) -> None:
-        """Kill the process: nothing of it runs any more."""
+        """Kill the process: nothing of it runs any more, nor what waits behind a goroutine that ends it itself."""
         self.stopped = True
         for processor in self._all:
-            if processor.burst is not None:
+            if processor.burst is not None and processor is not self._current:
                 self._machine.stop(processor)
+            processor.due.clear()
+            processor.queue.clear()
+            processor.runnext = None
+        self._global.clear()
+        self._network.clear()
+        self._waiting = 0
 
     def pause(self) -> None:
         """SIGSTOP: no thread runs until ``go_on``; what becomes runnable meanwhile waits for a processor."""

@@ -111,6 +111,9 @@ class Recorder:
         self.refusals = Rows(REFUSALS)
         self.deliveries = Rows(DELIVERIES)
         self._sent = 0  # requests so far
+        self._holders: dict[str, str] = {}  # by Lease who held it when it was written last
+        self.usurped: list[tuple[int, str, str, str]] = []
+        """Writes stored for a process while another held its Lease: when, about whom, its name, who held it."""
         self.lives: dict[str, Life] = {}
         self.unsettled: set[str] = set()
         self.violations: list[str] = []
@@ -137,6 +140,10 @@ class Recorder:
         fields = 0
         if write.kind != "Event" and response.code < 300:
             fields = self._accepted(write, send.about, before, stored, answered)
+            if write.kind == "Lease" and stored is not None:
+                self._holders[write.name] = (stored.spec or {}).get("holderIdentity", "")
+            elif self._holders and stored is not None:
+                self._led(sent, decided)
             if self.losses is not None and stored is not None:
                 self._follow(self.losses, sent, kind, before, stored, decided)
         elif response.code == 409:
@@ -173,6 +180,15 @@ class Recorder:
                 sent.reconcile,
             )
         )
+
+    def _led(self, sent: Sent, decided: int) -> None:
+        """See whether who wrote holds the Lease that he works by; who works by none has no process, or none of that."""
+        process = getattr(sent, "process", None)
+        if process is None:
+            return
+        holder = self._holders.get(process.lease, process.name)
+        if holder != process.name:
+            self.usurped.append((decided, sent.send.about, process.name, holder))
 
     def _follow(
         self, losses: Losses, sent: Sent, kind: Kind, before: Object | None, stored: Object, decided: int

@@ -44,6 +44,8 @@ class Replication:
     """A row for each lost update of another subject than Certificates: ``sim.recording.columns.LOSSES``."""
     duplicates: list[tuple[object, ...]] = field(default_factory=list)
     """A row for each object created twice for one owner: ``DUPLICATES``; not of Certificates."""
+    usurped: list[tuple[int, str, str, str]] = field(default_factory=list)
+    """Writes that were stored for a process while another held its Lease: when, about whom, its name, who held it."""
     contended: Contended | None = None
     """What a contention recorded; its rows above are made from that."""
     broken: list[Broken] = field(default_factory=list)

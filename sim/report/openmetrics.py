@@ -167,7 +167,7 @@ def _certificates(result: Result, end: int) -> Iterator[MetricFamily]:
     newer = not release_of(result.scenario.preset).generated_request_name
     issuer = result.scenario.issuer.type
     issued = {
-        "issuer_group": EXTERNAL_GROUP if issuer == "external" else "",
+        "issuer_group": EXTERNAL_GROUP if issuer == "external" else result.scenario.issuer.group,
         "issuer_kind": "Issuer",
         "issuer_name": issuer,
     }

@@ -30,6 +30,11 @@ class Issuer(Part):
         description="external: answers after latency. acme: through Orders and Challenges, by server. "
         "Default: as in most recordings",
     )
+    group: Literal["", "cert-manager.io"] = Field(
+        default="",
+        description="not external: the group that issuerRef names. With cert-manager.io the events of a key's Secret "
+        "wake the selfsigned issuer for its request. Default: none, as recorded",
+    )
     latency: Latency = Field(
         default=_EXTERNAL_LATENCY,
         description="external only: from approval seen to the signature. Default: an assumption",
@@ -74,6 +79,8 @@ class Issuer(Part):
             for key in keys
             if type_ != self.type and getattr(self, key) != type(self).model_fields[key].default
         ]
+        if self.type == "external" and self.group:
+            wrong.append(Fault("an issuer outside has a group of its own", (("group",),), at_key=True))
         if self.type == "acme" and self.failure_rate:
             wrong.append(Fault("an ACME issuer fails by server.validation_fails", (("failure_rate",),), at_key=True))
         if wrong:

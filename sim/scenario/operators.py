@@ -34,11 +34,11 @@ server-side apply of the fields that the write names. retry: RetryOnConflict aro
 retry-live: the same with a live read.
 """
 
-VARIABLES = ("self", "holds", "conditions", "owned", "name", "generation", "now", "now_micro", "attempt")
+VARIABLES = ("self", "holds", "conditions", "owned", "name", "generation", "now", "now_micro", "attempt", "owner")
 """What expressions can read: ``self`` the object as the reconcile holds it, ``holds`` the types of its conditions
 that are True, ``conditions`` its conditions by type, ``owned`` the cached objects that it controls, by kind, in order
-of name; its ``name`` and ``generation``; ``now`` as in conditions, ``now_micro`` as in a MicroTime; ``attempt``, how
-often this key has failed in a row."""
+of name; ``owner``, in ``which`` alone, the reconciled object; its ``name`` and ``generation``; ``now`` as in
+conditions, ``now_micro`` as in a MicroTime; ``attempt``, how often this key has failed in a row."""
 OF_WORKLOAD = ("name", "number")
 """What the templates of a workload's objects can read."""
 
@@ -155,7 +155,7 @@ class Deletion(Part):
     kind: str | None = Field(default=None, description="of those that it controls. Default: the object itself")
     which: str = Field(
         default="true",
-        description="CEL over each of them as ``self``. Default: all of them",
+        description="CEL over each of them as ``self``, and ``owner`` as the reconcile holds it. Default: all of them",
     )
 
     @field_validator("which")

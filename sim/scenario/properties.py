@@ -16,13 +16,13 @@ VARIABLES = ("self", "holds", "conditions", "name", "generation", "owned", "obje
 ``conditions`` its conditions by type, its ``name`` and ``generation``; ``owned`` the stored objects that it controls,
 and ``objects`` all stored ones, by kind."""
 
-BuiltIn = Literal["settles", "no-lost-write", "no-duplicate", "no-hot-loop"]
+BuiltIn = Literal["settles", "no-lost-write", "no-duplicate", "no-hot-loop", "one-leader"]
 """Properties that need no expression.
 
 settles: when the run ends every object is settled. no-lost-write: the server accepts no conditional write on another
 version than it was made from, and what one writer took away unseen is there again at the end. no-duplicate: nobody
 creates for an owner what he has created for it before. no-hot-loop: in the last 5 s the controllers store fewer than 2
-writes a second for each object.
+writes a second for each object. one-leader: of replicas that elect a leader none writes while another holds the Lease.
 """
 
 

@@ -182,6 +182,33 @@ def test_points_name_what_can_be_bent_and_pct_says_its_bound():
     assert explorer.propose(5) == explorer.propose(5)
 
 
+OLD_LEADER = load(
+    """
+name: old-leader
+preset: cert-manager-1.21
+workload: {certificates: 3, arrival: {rate: 1/s}}
+controllers: {replicas: 2, leader_election: {lease_duration: 15s, renew_deadline: 10s, retry_period: 2s}}
+properties: [{name: led, builtin: one-leader}]
+faults: [{at: 1s, stop: leader, lasts: 25s}]
+"""
+)
+
+
+def test_a_leader_that_stood_still_for_longer_than_its_lease_writes_beside_its_successor():
+    found = [each for n in range(6) for each in replicate(OLD_LEADER, n).broken]
+    assert found
+    assert all(each.why == "controllers wrote while controllers-2 led" for each in found)
+    shorter = [OLD_LEADER.faults[0].model_copy(update={"lasts": 9 * SECOND})]
+    patient = OLD_LEADER.model_copy(update={"faults": shorter})
+    assert not [each for n in range(6) for each in replicate(patient, n).broken]
+
+
+def test_explore_finds_the_old_leader_without_a_hint():
+    search = Exploration(OLD_LEADER.model_copy(update={"faults": []}), "guided", 1, SpreadHere())
+    search.search(runs=400)
+    assert "led" in search.broken
+
+
 def test_cert_manager_keeps_its_promises_as_it_stands():
     assert not play(prepared(FIVE, SECOND), Schedule(1)).broken
 

@@ -24,6 +24,7 @@ WAITING = "Not signing CertificateRequest until it is Approved"
 FETCHED = "Certificate fetched from issuer successfully"
 NOT_READY = "Referenced issuer does not have a Ready status condition"
 EXTERNAL_GROUP = "example.org"
+OWN_GROUP = "cert-manager.io"
 
 
 class BuiltInIssuer(RequestController):
@@ -48,13 +49,25 @@ class BuiltInIssuer(RequestController):
             for request in list(self.requests.values()):
                 self.workers.add(request.name)
 
-    # A Secret's event wakes the selfsigned issuer only for requests whose issuerRef names the group
-    # cert-manager.io (handleSecretReferenceWorkFunc); the simulated ones leave it empty, as the recorded ones.
+    def register(self) -> None:
+        """Woken by requests; where issuerRef names the group, the selfsigned one also by the Secret of one's key.
+
+        certificaterequests/selfsigned/checks.go, handleSecretReferenceWorkFunc; as recorded it is not named.
+        """
+        super().register()
+        issuer = self.scenario.issuer
+        if self.type == issuer.type == "selfsigned" and issuer.group == OWN_GROUP:
+            self.manager.secrets.add_handler(self._secret)
+
+    def _secret(self, secret: Object) -> None:
+        for request in list(self.requests.values()):
+            if request.annotations.get(PRIVATE_KEY) == secret.name:
+                self.workers.add(request.name)
 
     def reconcile(self, request: Object) -> Reconcile | None:
         """Sync of certificaterequests/sync.go."""
         assert request.spec is not None
-        if request.spec["issuerRef"].get("group"):
+        if request.spec["issuerRef"].get("group", "") not in {"", OWN_GROUP}:
             return None
         if not is_true(request.status, "Approved"):
             self.event(request, "WaitingForApproval", WAITING)

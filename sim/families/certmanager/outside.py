@@ -54,8 +54,9 @@ def certificate_spec(scenario: Scenario, name: str) -> dict[str, Any]:
     if wanted.rotation_policy is not None:
         private_key["rotationPolicy"] = wanted.rotation_policy
     issuer = {"name": scenario.issuer.type, "kind": "Issuer"}
-    if scenario.issuer.type == "external":
-        issuer["group"] = EXTERNAL_GROUP
+    group = EXTERNAL_GROUP if scenario.issuer.type == "external" else scenario.issuer.group
+    if group:
+        issuer["group"] = group
     names = dns_names(scenario, name)
     return {
         "secretName": scenario.certificate.secret_name or f"{name}-tls",

@@ -88,8 +88,8 @@ class Pass:
         self.seen = {kind: [each.name for each in controller.cached(kind).owned_by(uid)] for kind in controller.creates}
 
     def scope(self, copy: Object | None = None) -> Scope:
-        """What expressions can read of a copy, or of what is held."""
-        return Scope(self.controller, copy or self.held)
+        """What expressions can read of a copy of what it owns, or of what is held."""
+        return Scope(self.controller, copy or self.held, None if copy is None else self.held)
 
 
 def action_of(settings: ControllerSettings, action: Action, place: str, streams: Any) -> Do:

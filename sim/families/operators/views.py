@@ -133,11 +133,12 @@ class Scope(Seen):
 
     VARIABLES = VARIABLES
 
-    __slots__ = ("_operator",)
+    __slots__ = ("_operator", "_owner")
 
-    def __init__(self, operator: Operator, obj: Object) -> None:
+    def __init__(self, operator: Operator, obj: Object, owner: Object | None = None) -> None:
         super().__init__(obj)
         self._operator = operator
+        self._owner = owner
 
     def _make(self, name: str) -> Any:
         match name:
@@ -148,6 +149,8 @@ class Scope(Seen):
             case "now_micro":
                 now = self._operator.now
                 return f"{rfc3339(now // SECOND)[:-1]}.{now % SECOND // 1000:06d}Z"
+            case "owner" if self._owner is not None:
+                return View(self._owner)
             case "attempt":
                 return self._operator.workers.limiter.failures(self._object.name)
             case _:
