@@ -8,8 +8,8 @@
 same random numbers, ``side_by_side`` sets results against each other that there are already; ``sweep`` runs every
 combination of several settings, ``tune`` searches a better configuration, ``budget`` says how many tries a write
 takes; ``open`` reads what an earlier run or comparison wrote (``open_results`` and ``open_comparison`` one of them),
-``diff`` says where two runs part, ``sim.plot`` draws them, and ``sim.controllers`` has what a controller of your own
-is made of.
+``diff`` says where two runs part, ``sim.plot`` draws them, ``interact`` gives a notebook sliders, and
+``sim.controllers`` has what a controller of your own is made of.
 
 Nothing heavy is imported before it is used.
 """
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sim.experiment.studies import sweep as sweep
     from sim.experiment.studies import tune as tune
     from sim.recording.results import ResultsError as ResultsError
+    from sim.report.interact import interact as interact
     from sim.scenario.errors import ScenarioError as ScenarioError
     from sim.scenario.model import Scenario as Scenario
     from sim.scenario.reading.loader import load as load
@@ -48,6 +49,7 @@ _HOMES = {
     "budget": "sim.experiment.studies",
     "compare": "sim.experiment.compare",
     "diff": "sim.experiment.diff",
+    "interact": "sim.report.interact",
     "load": "sim.scenario.reading.loader",
     "open_comparison": "sim.experiment.compare",
     "open_results": "sim.experiment.result",
@@ -66,6 +68,7 @@ __all__ = [
     "budget",
     "compare",
     "diff",
+    "interact",
     "load",
     "open_comparison",
     "open_results",

@@ -20,6 +20,7 @@ EXTRAS = {
     "SALib": ("SALib", "tune"),
     "perfetto": ("perfetto", "trace"),
     "distributed": ("Dask", "dask"),
+    "ipywidgets": ("ipywidgets", "notebook"),
 }
 """Package, as it is imported, to its name and the extra that brings it."""
 
@@ -28,6 +29,7 @@ BRINGS = {
     "statistics": ("plot", "tables"),
     "tune": ("statistics", "plot", "tables"),
     "trace": ("tables",),
+    "notebook": ("plot", "tables"),
 }
 """What an extra brings along of the others."""
 

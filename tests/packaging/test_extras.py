@@ -90,7 +90,7 @@ def test_what_is_imported_is_declared():
 
 
 def names_of_all() -> set[str]:
-    return {"tables", "plot", "statistics", "tune", "trace", "dask"}
+    return {"tables", "plot", "statistics", "tune", "trace", "dask", "notebook"}
 
 
 def test_what_is_missing_is_named_with_what_to_install(monkeypatch):
