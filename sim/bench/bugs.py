@@ -103,7 +103,7 @@ def said(seeds: int, asked: argparse.Namespace) -> str:
     """Return what the table's numbers are of."""
     return (
         f"Median of {seeds} seed{'s' * (seeds > 1)} of the search, at most {asked.runs} runs each (pct {asked.pct}); "
-        f"{asked.fixed // asked.seeds} runs of the fixed twin by each seed, guided; by itself: {PLAIN} runs without any "
+        f"{asked.fixed // asked.seeds} runs of the fixed twin by each seed, guided; by itself: {PLAIN} runs with no "
         "change of the scenario that is left after shrinking."
     )
 

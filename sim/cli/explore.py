@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -31,7 +31,7 @@ def explore(
     ] = None,
     runs: Annotated[int | None, typer.Option(metavar="N", min=1, help=f"Runs at most; default {RUNS}.")] = None,
     strategy: Annotated[
-        str, typer.Option(metavar="NAME", help="guided (by abstract states), random, or pct.")
+        str, typer.Option(metavar="NAME", help="guided (by abstract states), random, pct; or seeds, to count.")
     ] = "guided",
     seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of the search; the scenario keeps its own.")] = 1,
     jobs: Annotated[
@@ -59,7 +59,10 @@ def explore(
       requeue explore tutorial --runs 500
       requeue explore bugs/kubebuilder-1381 --budget 10m --jobs 2
       requeue explore bugs/kubebuilder-1381 --strategy pct --seed 7
+      requeue explore faults/mixed --strategy seeds --runs 10000
       requeue explore --fix-check bugs/kubebuilder-1381 bugs/kubebuilder-1381-fixed
+
+    --strategy seeds changes nothing but the seed, goes on when something is broken, and counts.
 
     The same seed finds the same, whatever the number of processes. Every finished batch of runs is kept at once:
     interrupted or killed, the same command goes on where it was.
@@ -76,11 +79,11 @@ def explore(
         from shlex import join
 
         from sim.experiment.explore import Exploration
-        from sim.experiment.schedules import STRATEGIES
+        from sim.experiment.schedules import StrategyName
         from sim.units import parse_duration
 
-        if strategy not in STRATEGIES:
-            raise BadInput(f"--strategy {strategy}: there are {', '.join(STRATEGIES)}")
+        if strategy not in get_args(StrategyName):
+            raise BadInput(f"--strategy {strategy}: there are {', '.join(get_args(StrategyName))}")
         try:
             seconds = None if budget is None else parse_duration(budget) / 1e9
         except ValueError as error:
@@ -105,9 +108,9 @@ def explore(
             shown=shown,
             pieces="batches of runs",
         ) as at:
-            search = Exploration(loaded, strategy, seed, at.spread, at.journal, at.progress)
+            search = Exploration(loaded, cast("StrategyName", strategy), seed, at.spread, at.journal, at.progress)
             search.search(most, seconds)
-            findings = [search.finding(name) for name in sorted(search.broken)]
+            findings = [] if strategy == "seeds" else [search.finding(name) for name in sorted(search.broken)]
             document = _document(search, findings, loaded, strategy, seed) | {"command": join(words)}
             vanished = _fix_check(document, findings, changed)
             folder = _publish(at, document, findings, loaded, origin(words, scenario))
@@ -117,7 +120,7 @@ def explore(
         from sim.report.exploring import report
 
         emit(report(document, findings, search.explorer.points, folder, join(words)))
-    if (not vanished) if changed is not None else findings:
+    if (not vanished) if changed is not None else search.broken:
         raise typer.Exit(1)
 
 
@@ -141,6 +144,7 @@ def _document(
         "replications": search.runs,
         "digest": "",
         **({"bound": search.explorer.said} if strategy == "pct" else {}),
+        **({"counted": _counted(search)} if strategy == "seeds" else {}),
         "findings": [
             {
                 "property": each.name,
@@ -159,6 +163,19 @@ def _document(
             for each in findings
         ],
     }
+
+
+def _counted(search: Exploration) -> list[dict[str, Any]]:
+    """Each property, how many runs broke it, and the first of these."""
+    found = []
+    for each in search.scenario.properties:
+        entry: dict[str, Any] = {"property": each.name, "broken": search.counted[each.name]}
+        if each.name in search.broken:
+            first = search.first[each.name]
+            whys = dict(search.whys[each.name].most_common())
+            entry |= {"seed": search.broken[each.name][1].seed, "object": first.object, "why": first.why, "whys": whys}
+        found.append(entry)
+    return found
 
 
 def _fix_check(document: dict[str, Any], findings: list[Finding], changed: Scenario | None) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -41,6 +43,8 @@ GENERATION = 8
 """Batches between two looks at what they came to: what is proposed next depends on them."""
 FIX_TRIES = 200
 """Runs by which a finding is tried on a changed scenario."""
+_ALIKE = re.compile(r"\b[a-z]\d{4}[\w-]*|\d[\d.]*")
+"""Names and numbers, in which reasons of one kind differ."""
 PLAIN = 200
 """Runs without perturbations by which a finding's odds are estimated."""
 
@@ -87,12 +91,19 @@ class Exploration:
         self.runs = 0
         self.broken: dict[str, tuple[int, Schedule]] = {}
         """By property: the number of the first run that broke it, from 1, and its schedule."""
+        self.counted: Counter[str] = Counter()
+        """By property how many runs broke it."""
+        self.first: dict[str, Broken] = {}
+        """By property what the first run that broke it says."""
+        self.whys: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """By property how many runs broke it why, without names and numbers."""
+        self._newest = 0  # the run that met a new state last
 
     def search(self, runs: int | None = None, seconds: float | None = None) -> None:
-        """Run until a property is broken, or so many runs or seconds are over."""
-        began = time.monotonic()
+        """Run until a property is broken, unless runs are counted, or so many runs or seconds are over."""
+        began, counts = time.monotonic(), self.explorer.strategy == "seeds"
         self._tell("", runs or 0)
-        while not self.broken and (runs is None or self.runs < runs):
+        while (counts or not self.broken) and (runs is None or self.runs < runs):
             if seconds is not None and time.monotonic() - began >= seconds:
                 break
             most = GENERATION * BATCH if runs is None else min(GENERATION * BATCH, runs - self.runs)
@@ -100,19 +111,29 @@ class Exploration:
             numbers = range(self.runs, self.runs + (1 if not self.runs else most))
             schedules = [self.explorer.propose(number) for number in numbers]
             outcomes = self._carry_out(schedules)
-            for schedule, outcome in zip(schedules, outcomes, strict=True):
-                self.explorer.learn(schedule, outcome)
+            for number, schedule, outcome in zip(numbers, schedules, outcomes, strict=True):
+                if self.explorer.learn(schedule, outcome):
+                    self._newest = number + 1
+                self.counted.update({each.property for each in outcome.broken})
+                for each in outcome.broken:
+                    self.first.setdefault(each.property, each)
+                for name, why in {(each.property, _ALIKE.sub("#", each.why)) for each in outcome.broken}:
+                    self.whys[name][why] += 1
             for name, place in first_broken(schedules, outcomes).items():
                 self.broken.setdefault(name, (numbers[place] + 1, schedules[place]))
             self.runs += len(schedules)
-            self._tell("", runs or 0)
+            self._tell(f", {self.runs / max(time.monotonic() - began, 1e-9):.0f} runs a second", runs or 0)
 
     def _tell(self, now: str, most: int = 0) -> None:
         if self._progress is None:
             return
-        many = len(self.broken)
-        said = f"{many} {'property' if many == 1 else 'properties'} broken" if many else "nothing broken yet"
-        self._progress(Underway(self.runs, most, said=f"{said}, {len(self.explorer.seen)} abstract states{now}"))
+        best = "nothing broken yet"
+        if self.broken:
+            name, (number, schedule) = min(self.broken.items(), key=lambda each: (len(each[1][1].changes), each[1][0]))
+            many = len(schedule.changes)
+            best = f"best so far: {name}, in run {number} by {many} change{'s' * (many != 1)}"
+        states = f"{len(self.explorer.seen)} abstract states, the newest in run {self._newest}"
+        self._progress(Underway(self.runs, most, said=f"{best}; {states}{now}"))
 
     def _carry_out(self, schedules: Sequence[Schedule]) -> list[Outcome]:
         """Return the outcomes in order: batches that the journal has are not run again."""

@@ -18,8 +18,9 @@ from sim.scenario.faults import Point as At
 from sim.scenario.properties import Perturbation
 from sim.units import MS, SECOND
 
-StrategyName = Literal["guided", "random", "pct"]
+StrategyName = Literal["guided", "random", "pct", "seeds"]
 STRATEGIES: tuple[StrategyName, ...] = ("guided", "random", "pct")
+"""Those that search. ``seeds`` counts: it changes the seed alone, and goes on when something is broken."""
 
 LADDER = (10 * MS, 50 * MS, 200 * MS, SECOND, 3 * SECOND, 10 * SECOND)
 """Delays in nanoseconds that are tried: from a slow request to a process that hung."""
@@ -68,8 +69,8 @@ class Explorer:
 
     def propose(self, number: int) -> Schedule:
         """Return the schedule of run ``number``, from 0; the first is the scenario as it stands."""
-        if not number:
-            return Schedule(self._first)
+        if not number or self.strategy == "seeds":
+            return Schedule(self._first + number)
         luck = Random(f"{self._seed}/{self.strategy}/{number}")
         if self.strategy == "pct":
             return self._by_priority(luck)
@@ -77,12 +78,13 @@ class Explorer:
             return self._mutated(luck, self._cheaper(luck))
         return self._fresh(luck)
 
-    def learn(self, schedule: Schedule, outcome: Outcome) -> None:
-        """Take in an outcome; called in the order of the runs."""
+    def learn(self, schedule: Schedule, outcome: Outcome) -> bool:
+        """Take in an outcome; called in the order of the runs. Returns whether it met a new state."""
         new = [state for state in outcome.states if state not in self.seen]
         if new:
             self.seen.update(new)
             self.corpus.append((outcome.requests, schedule))
+        return bool(new)
 
     def _cheaper(self, luck: Random) -> Schedule:
         """One that is drawn, or another where its run took more than twice the requests: a loop costs ten runs."""

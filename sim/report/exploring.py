@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.intervals import Estimate, share_interval
 from sim.analysis.plain import rows
 from sim.experiment.perturbed import Change, Points, changes_of
 from sim.report.numbers import write
@@ -13,6 +13,8 @@ from sim.scenario.faults import PlannedFault
 from sim.scenario.properties import Perturbation
 from sim.units import format_duration
 
+REASONS = 6
+"""So many different reasons are told of a property that is counted."""
 ON_ITS_WAY = 0.005
 """Seconds from which on a request's way to the server is told."""
 
@@ -91,11 +93,41 @@ def finding_lines(finding: Finding, strategy: str, file: str) -> list[str]:
         lines.append("  It needs no change: this seed breaks it by itself.")
     plain = finding.plain
     if plain is not None and plain.mean is not None and plain.low is not None and plain.high is not None:
-        lines.append(
-            f"  without any change {round(plain.mean * plain.n)} of {plain.n} seeds break it: "
-            f"{write(plain.mean, 'share')} (95% interval {write(plain.low, 'share')} to {write(plain.high, 'share')})"
-        )
+        lines.append(f"  without any change {odds_of(plain)}")
     return [*lines, f"  digest {finding.digest}; replay it: requeue run {file}"]
+
+
+def odds_of(share: Estimate) -> str:
+    """Return how many of so many seeds break a property, and what that says of all of them."""
+    assert share.mean is not None
+    assert share.low is not None
+    assert share.high is not None
+    if not share.mean:
+        return (
+            f"none of {share.n} seeds breaks it: fewer than {write(at_most(share.n), 'share')} do, with 95% certainty"
+        )
+    return (
+        f"{round(share.mean * share.n)} of {share.n} seeds break it: {write(share.mean, 'share')} (95% interval "
+        f"{write(share.low, 'share')} to {write(share.high, 'share')})"
+    )
+
+
+def at_most(runs: int) -> float:
+    """The share that none of so many runs leaves possible, with 95% certainty (Clopper and Pearson, 1934): some 3/n."""
+    return float(1 - 0.05 ** (1 / runs))
+
+
+def counted_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return what is said where runs of other seeds were counted: each property, and how many broke it."""
+    lines = []
+    for each in document["counted"]:
+        lines.append(f"{each['property']}: {odds_of(share_interval(each['broken'], document['runs']))}")
+        if each["broken"]:
+            about = f" ({each['object']})" if each["object"] else ""
+            lines.append(f"  seed {each['seed']}{about}: {each['why']}")
+            whys = each["whys"] if len(each["whys"]) > 1 else {}
+            lines += [f"  {_count(many, 'run')}: {why}" for why, many in [*whys.items()][:REASONS]]
+    return lines
 
 
 def _count(number: int, what: str) -> str:
@@ -119,11 +151,12 @@ def report(document: Mapping[str, Any], findings: Sequence[Finding], points: Poi
             said = f"still broken in {count} of {checked['tries']} tries" if count else "it vanishes"
             lines.append(f"In {checked['scenario']}: {name}: {said}")
         lines.append("")
-    if not findings:
-        upper = -math.log(0.05) / runs
+    if document.get("counted"):
+        lines += [*counted_lines(document), ""]
+    elif not findings:
         lines += [
             "No property was broken.",
-            f"Where {write(upper, 'share')} of all schedules break one, these runs meet it with a certainty of 95%.",
+            f"Where {write(at_most(runs), 'share')} of all schedules break one, these runs meet it with 95% certainty.",
             "",
         ]
     return "\n".join([*lines, f"Results:       {folder}", f"Reproduce it:  {command}"]) + "\n"
