@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
 
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import FAILED, Metrics, with_parts
@@ -14,7 +15,9 @@ from sim.recording.rows import column, take
 
 SECONDS = 1e-9
 LATE = 5_000_000_000
-"""Nanoseconds at the end in which nothing should be written any more, where a replication had settled by then."""
+"""Nanoseconds that are never longer between two writes of a hot loop, nor after its last one until the end."""
+TURNS = 10
+"""Writes of one controller about one object that make a hot loop, where nothing longer than ``LATE`` comes between."""
 
 HAZARDS: Mapping[str, str] = {
     "lost_updates": "lost updates",
@@ -28,9 +31,9 @@ HAZARDS: Mapping[str, str] = {
     "late_writes": "writes/s at the end",
     "late_writes_on_own": "of them on its own",
 }
-"""What goes wrong by controller, and how columns of it are headed. A write at the end on its own is one that a
-controller makes on a version that it has written itself: it wakes itself; where others stored that version they undo
-each other."""
+"""What goes wrong by controller, and how columns of it are headed. Writes at the end are those of hot loops
+(``hot_loops``). One on its own is made on a version that the controller has written itself: it wakes itself; where
+others stored that version they undo each other."""
 
 
 def hazards(replication: Replication) -> Metrics:
@@ -39,7 +42,38 @@ def hazards(replication: Replication) -> Metrics:
     metrics.update(_losses(replication))
     metrics.update(_requests(replication))
     metrics.update(_reconciles(replication))
+    metrics.update(hot_loops(replication))
     return metrics
+
+
+def hot_loops(replication: Replication) -> Metrics:
+    """Return the writes a second of controllers that go round without end: ``late_writes``, and those on its own.
+
+    A controller does where it stored its last ten writes about one object at most 5 s apart, and the last of them in
+    the last 5 s: nothing else needs so many. Of what is made and deleted the subject's name counts.
+    """
+    columns = ("written_version", "decided_ns", "actor", "verb", "resource", "object", "certificate", "base_version")
+    ended = replication.ended_ns
+    turns: defaultdict[tuple[str, str, str], list[tuple[int, bool]]] = defaultdict(list)
+    writer: dict[tuple[str, str], tuple[int, str]] = {}  # by resource and object: its version, and whose that is
+    for written, decided, who, verb, resource, name, about, base in take(replication.requests, REQUESTS, *columns):
+        if written and decided > ended - TURNS * LATE and resource != "events":
+            own = writer.get((resource, name)) == (base, who)
+            turns[who, resource, about if verb in {"create", "delete"} else name].append((decided, own))
+            writer[resource, name] = written, who
+    late: defaultdict[str, float] = defaultdict(float)
+    share: defaultdict[str, float] = defaultdict(lambda: 1.0)  # of writes on its own: of the object with least of them
+    for (who, _, _), writes in turns.items():
+        times = [decided for decided, _ in writes[-TURNS:]]
+        if len(times) < TURNS or max(b - a for a, b in pairwise((*times, ended))) > LATE:
+            continue
+        late[who] += (TURNS - 1) / (max(times[-1] - times[0], 1) * SECONDS)
+        share[who] = min(share[who], sum(own for _, own in writes[-TURNS:]) / TURNS)
+    if late:
+        controllers = set(column(replication.reconciles, RECONCILES, "controller"))
+        late = defaultdict(float, {who: rate for who, rate in late.items() if who in controllers})
+    on_own = {who: rate * share[who] for who, rate in late.items()}
+    return {**with_parts("late_writes", late), **with_parts("late_writes_on_own", on_own)}
 
 
 def _losses(replication: Replication) -> Metrics:
@@ -54,34 +88,21 @@ def _losses(replication: Replication) -> Metrics:
 
 
 def _requests(replication: Replication) -> Metrics:
-    columns = ("actor", "verb", "code", "reason", "written_version", "decided_ns", "object", "resource", "base_version")
+    columns = ("actor", "verb", "code", "reason", "written_version")
     controllers = set(column(replication.reconciles, RECONCILES, "controller"))
-    late_from = replication.ended_ns - LATE
     exists: Counter[str] = Counter()
     nothing: Counter[str] = Counter()
-    late: Counter[str] = Counter()
-    own: Counter[str] = Counter()
-    writer: dict[tuple[str, str], tuple[int, str]] = {}  # by resource and object: its version, and whose that is
-    for row in take(replication.requests, REQUESTS, *columns):
-        who, verb, code, reason, written, decided, name, resource, base = row
+    for who, verb, code, reason, written in take(replication.requests, REQUESTS, *columns):
         if who in controllers and verb != "get":
             if code == 409 and reason == "AlreadyExists":
                 exists[who] += 1
             elif code == 200 and verb != "delete" and not written:
                 nothing[who] += 1
-            if written and decided > late_from:
-                late[who] += 1
-                own[who] += writer.get((resource, name)) == (base, who)
-        if written:
-            writer[resource, name] = written, who
     created = Counter(column(replication.duplicates, DUPLICATES, "by"))
-    rate = 1 / (LATE * SECONDS)
     return {
         **with_parts("already_exists", exists),
         **with_parts("writes_without_change", nothing),
         **with_parts("duplicates", created),
-        **with_parts("late_writes", {who: count * rate for who, count in late.items()}),
-        **with_parts("late_writes_on_own", {who: own[who] * rate for who in late}),
     }
 
 

@@ -50,7 +50,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from sim.analysis.endings import counted
-from sim.analysis.hazards import hazards
+from sim.analysis.hazards import hazards, hot_loops
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import DROPPED, Metrics, Row, waste, with_parts
 from sim.families.certmanager.fields import FIELDS
@@ -96,8 +96,8 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     metrics.update(quantiles("time_to_ready", times_to_ready(replication.objects)))
     metrics.update(_renewals(replication.requests, replication.objects))
     metrics.update(waste(replication))
-    if replication.subject != CERTIFICATES:
-        metrics.update(hazards(replication))
+    described = any(not of_cert_manager(who) for who in set(column(replication.reconciles, RECONCILES, "controller")))
+    metrics.update(hazards(replication) if described else hot_loops(replication))
     metrics.update(counted(replication))
     metrics["log_lines"] = sum(level <= verbosity for level in column(replication.logs, LOGS, "verbosity"))
     metrics.update(logged(replication.logs))

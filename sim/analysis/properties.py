@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from sim.analysis.hazards import LATE, hazards
-from sim.recording.columns import DUPLICATES, LOSSES, OBJECTS, REQUESTS
+from sim.analysis.hazards import hot_loops
+from sim.recording.columns import DUPLICATES, LOSSES, OBJECTS
 from sim.recording.properties import Broken
 from sim.recording.replication import Replication
 from sim.scenario.properties import Property
-from sim.units import SECOND
-
-HOT = 2.0
-"""Writes a second for each object from which on a loop is hot."""
 
 
 def built_in(settings: Property, replication: Replication) -> list[Broken]:
@@ -39,12 +35,10 @@ def _unsettled(replication: Replication) -> list[tuple[str, int, str]]:
 
 
 def _hot(replication: Replication) -> list[tuple[str, int, str]]:
-    ended, requests = replication.ended_ns, replication.requests
-    if not requests or int(str(requests[-1][REQUESTS.index("decided_ns")])) <= ended - LATE:
-        return []
-    share = (hazards(replication)["late_writes"] or 0.0) / max(len(replication.objects), 1)
-    why = f"controllers stored {share:.1f} writes a second for each object in the last {LATE // SECOND} s"
-    return [("", ended, why)] if share >= HOT else []
+    found = hot_loops(replication)
+    who = ", ".join(name.removeprefix("late_writes.") for name in found if name.startswith("late_writes."))
+    why = f"a hot loop of {who}: {found['late_writes']:.1f} writes a second at the end"
+    return [("", replication.ended_ns, why)] if found["late_writes"] else []
 
 
 def _duplicates(replication: Replication) -> list[tuple[str, int, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.attribution import ordered
+from sim.analysis.attribution import elsewhere, ordered
 from sim.analysis.plain import records
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def reasons(result: Analysed, *, rows: bool = False) -> dict[str, Any]:
         "field_conflicts": _counts(result.field_conflicts["controller"]),
         "overwritten": _overwritten(result.overwritten),
         "hidden_retries": _hidden(result.hidden_retries),
+        "elsewhere": records(elsewhere(result)),
         "lost_updates": _lost(result.losses),
         "duplicates": _counts(result.duplicates["by"]),
     }

@@ -165,18 +165,19 @@ def _answered(row: dict[str, Any], numbers: dict[int, int], kind: str, fields_of
 def nouns(scenario: Scenario) -> dict[str, str]:
     """The kinds of a scenario's resources, Events left out."""
     served = {kind: settings.description(kind).plural for kind, settings in scenario.kinds.items()}
-    always = ("Secret", "CertificateRequest", "ConfigMap", "Deployment", "Lease")
+    always = ("Secret", "CertificateRequest", "Order", "Challenge", "ConfigMap", "Deployment", "Lease")
     return {f"{kind.lower()}s": kind for kind in always} | {resource: kind for kind, resource in served.items()}
 
 
 def _others(around: pd.DataFrame, nouns: Mapping[str, str]) -> list[Event]:
     """What happened around an object that its controllers wait for."""
     found = []
-    for row in rows(around[around["resource"].isin(list(nouns)) & (around["code"] < 300)]):
+    told = (around["code"] < 300) | (around["reason"] == "Conflict")
+    for row in rows(around[around["resource"].isin(list(nouns)) & told]):
         verb = (
             "writes the status of" if row["subresource"] else {"apply": "applies"}.get(row["verb"], f"{row['verb']}s")
         )
-        text = f"{verb} {nouns[row['resource']]} {row['object']}"
+        text = f"{verb} {nouns[row['resource']]} {row['object']}" + (": refused, 409" if row["code"] == 409 else "")
         found.append(Event(row["decided_at"].value, "other", str(row["actor"]), text=text, request=row["request"]))
     return found
 

@@ -87,7 +87,8 @@ def explain(
         emit_json(_plain(result, told, replication, conflict if mine else None))
         return
 
-    from sim.report.explain import explanation, loops, styled
+    from sim.report.explain import explanation, styled
+    from sim.report.sentences import loops
     from sim.report.terminal import hazards
     from sim.report.text import render
 
@@ -142,7 +143,7 @@ def _chosen(told: Story, found: dict[str, int], count: int, refused: bool) -> st
 
 def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, replication: int) -> None:
     """Neither a 409 nor anything lost: say so, and what there is instead."""
-    from sim.report.explain import loops
+    from sim.report.sentences import loops
 
     if as_json:
         emit_json({**_about(result, replication), "certificate": None, "conflicts": [], "events": []})

@@ -14,7 +14,7 @@ from sim.cluster.causes import Cause
 from sim.cluster.deletion import delete
 from sim.cluster.described import DescribedKind
 from sim.cluster.golang import compact, quoted
-from sim.cluster.jsonpatch import PatchError, patched
+from sim.cluster.jsonpatch import BAD_JSON_PATCH, PatchError, patched
 from sim.cluster.messages import Response
 from sim.cluster.objectmeta import UndecodableError
 from sim.cluster.objects import ManagerEntry, Write
@@ -160,8 +160,7 @@ class _Answering(Storing):
             try:
                 after = patched(before, write.body)
             except PatchError:
-                text = "the server rejected our request due to an error in our request"
-                self._refuse(422, "Invalid", messages.plain, text)
+                self._refuse(422, "Invalid", messages.plain, BAD_JSON_PATCH)
         else:
             after = merged_patch(before, write.body)
         if not isinstance(after, dict):

@@ -15,6 +15,7 @@ from sim.cluster.answering import handle
 from sim.cluster.apply import apply
 from sim.cluster.changes import Values, added, compared, immutable, settle, unfit, untyped
 from sim.cluster.described import DescribedKind
+from sim.cluster.jsonpatch import BAD_JSON_PATCH, PatchError, patched
 from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
@@ -47,6 +48,7 @@ class ApiServer:
             "create": self._create,
             "update": self._update,
             "merge-patch": self._merge_patch,
+            "json-patch": self._json_patch,
             "apply": self._apply,
             "delete": self._delete,
         }
@@ -68,7 +70,7 @@ class ApiServer:
         subresource = write.subresource
         if kind is None or verb is None or (subresource and (subresource != "status" or not kind.status)):
             return Response(404, "NotFound", None, False, messages.plain, _NO_RESOURCE)
-        if not isinstance(write.body, dict):
+        if not isinstance(write.body, list if write.verb == "json-patch" else dict):
             live = self._objects[write.kind].get(write.name)
             return Response(400, "BadRequest", live, False, messages.plain, "the body is no object")
         if write.kind != "Event":
@@ -202,6 +204,20 @@ class ApiServer:
             value = getattr(live, part)
             whole[part] = merged_patch(value, body[part]) if part in body else value
         return self._write_parts(live, write, kind, whole, now)
+
+    def _json_patch(self, write: Write, kind: Kind, now: int) -> Response:
+        live = self._objects[write.kind].get(write.name)
+        if live is None:
+            return Response(404, "NotFound", None, False, messages.not_found, kind, write.name)
+        metadata = {"labels": live.labels, "annotations": live.annotations}
+        parts = {part: value for part in kind.fields if (value := getattr(live, part)) is not None}
+        try:
+            after = patched({"metadata": metadata, **parts}, write.body)
+        except PatchError:
+            return Response(422, "Invalid", live, False, messages.plain, BAD_JSON_PATCH)
+        if write.subresource:
+            return self._write_status(live, write, kind, after.get("status"), now)
+        return self._write_parts(live, write, kind, after, now)
 
     def _write_status(self, live: Object, write: Write, kind: Kind, status: Any, now: int) -> Response:
         """Store a new status, nothing else having been sent: the most frequent write by far."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from sim.cluster.golang import identical
 
+BAD_JSON_PATCH = "the server rejected our request due to an error in our request"
+"""What it says to a patch that cannot be applied (422)."""
 _INDEX = re.compile(r"[-+]?\d+", re.ASCII)
 
 

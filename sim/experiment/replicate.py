@@ -67,7 +67,8 @@ def world_of(
     beside = [partial(OperatorsPopulation, operators=operators)] if others else []
     bends, held = bends or bends_of(scenario.perturbations), held or held_of(scenario.perturbations)
     streams = Streams(scenario.seed, index) if bends is None else BentStreams(scenario.seed, index, bends)
-    recorder = Recorder(None if scenario.workload.kind == "Certificate" else family.subject)
+    subject = None if scenario.workload.kind == "Certificate" else family.subject
+    recorder = Recorder(subject, follows_losses=bool(others))
     kinds = brought(scenario.kinds)
     return World(scenario, profile or profile_of(scenario), streams, recorder, family, beside, parts, kinds, held)
 

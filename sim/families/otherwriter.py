@@ -97,7 +97,7 @@ class OtherWriter(OutsideClient):
             manager=self.actor,
             kind=self._kind,
             name=name,
-            subresource=_subresource(fields),
+            subresource=subresource(fields),
             force=False,
         )
         self.submit(Send(write, name))
@@ -108,11 +108,12 @@ class OtherWriter(OutsideClient):
 
     def _update(self, fields: writes.Body, read: Object, asked: int) -> None:
         """A PUT of the copy that was read, changed; refused if it is stale, and not tried again."""
-        write = writes.set_fields("update", fields, manager=self.actor, read=read, subresource=_subresource(fields))
+        write = writes.set_fields("update", fields, manager=self.actor, read=read, subresource=subresource(fields))
         self.submit(Send(write, read.name, read), read_ns=asked)
 
 
-def _subresource(fields: writes.Body) -> str:
+def subresource(fields: writes.Body) -> str:
+    """The part of an object that fields are written through."""
     return "status" if "status" in fields else ""
 
 

@@ -8,7 +8,7 @@ from sim.families.operators.sense import hardly_meant
 from sim.families.without_effect import groups, ignored, sentences
 from sim.scenario.contention import Clients
 from sim.scenario.metrics import OPERATORS
-from sim.scenario.model import ControllerOptions, Scenario
+from sim.scenario.model import Scenario
 from sim.scenario.retry import SHAPES, Retry
 from sim.units import MS, format_duration
 
@@ -36,13 +36,13 @@ def warnings_of(scenario: Scenario, but: Container[str] = ()) -> list[str]:
     found += hardly_meant(scenario)
     if scenario.family == OPERATORS:
         return list(dict.fromkeys(found))
-    if scenario.issuer.type == "external" and not scenario.issuer.reports_pending:
+    if scenario.issuer.type == "external" and not (scenario.issuer.reports_pending or scenario.issuer.operator):
         found.append(
             "issuer: an external issuer writes each CertificateRequest once, after its approval, so that its writes "
             "conflict with nobody's here; with reports_pending it writes while the approver does"
         )
-    for name, options in scenario.controllers:
-        if not isinstance(options, ControllerOptions) or name in _NO_STATUS:
+    for name, options in scenario.controllers.each():
+        if name in _NO_STATUS:
             continue
         if (options.strategy or scenario.strategy) in CONDITIONAL:
             where = f"controllers.{name}.retry" if options.retry else "retry"

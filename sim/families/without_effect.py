@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.families.certmanager.releases import differences, release_of
 from sim.scenario.contention import Clients, Contention
-from sim.scenario.model import ControllerOptions, Scenario
+from sim.scenario.model import Scenario
 from sim.scenario.retry import SHAPES, Retry
 
 _BUCKET = ("client.qps", "client.burst")
@@ -72,6 +72,7 @@ def differing(one: Scenario, other: Scenario) -> dict[str, tuple[Any, Any]]:
     said = {"rotation_policy": lambda each: each.certificate.private_key.rotation_policy is not None}
     said["revision_history_limit"] = lambda each: each.certificate.revision_history_limit is not None
     said["throttled"] = lambda each: each.client.throttle is not None
+    said["denial_comes_first"] = lambda each: not _may_deny(each)
     acme = "acme" in {one.issuer.type, other.issuer.type}
     return {
         field: values
@@ -79,6 +80,11 @@ def differing(one: Scenario, other: Scenario) -> dict[str, tuple[Any, Any]]:
         if not (field.startswith("acme_") and not acme)
         and not (field in said and said[field](one) and said[field](other))
     }
+
+
+def _may_deny(scenario: Scenario) -> bool:
+    """Whether anything that a scenario describes speaks of the condition Denied."""
+    return "Denied" in scenario.model_dump_json(include={"operators", "writers", "workload"})
 
 
 def throttled(scenario: Scenario) -> bool:
@@ -160,11 +166,18 @@ def _of_certificates(scenario: Scenario) -> _Found:
         yield "controllers.restart_takes", "controllers.restarts names no restart"
     if scenario.controllers.replicas == 1:
         yield "controllers.leader_election", "there is one replica, which needs no lease"
-    if all(options.retry is not None for _, options in _options(scenario)):
+    for name, options in scenario.controllers.each():
+        if not options.enabled:
+            for key in type(options).model_fields:
+                if key != "enabled":
+                    yield f"controllers.{name}.{key}", f"controllers.{name}.enabled is false"
+    if all(options.retry is not None for _, options in scenario.controllers.each()):
         for key in Retry.model_fields:
             if key != "limit":  # approver and issuers take it over
                 yield f"retry.{key}", "every controller has a retry of its own"
-    if scenario.issuer.type == "external":
+    if scenario.issuer.operator is not None:
+        yield "controllers.issuer", f"the operator {scenario.issuer.operator} signs"
+    elif scenario.issuer.type == "external":
         why = "an external issuer updates the status of its requests"
         yield "controllers.issuer.strategy", why
         retry = scenario.controllers.issuer.retry
@@ -175,15 +188,10 @@ def _of_certificates(scenario: Scenario) -> _Found:
         yield from _of_waits(path, retry)
 
 
-def _options(scenario: Scenario) -> list[tuple[str, ControllerOptions]]:
-    """The controllers that have options of their own."""
-    return [(name, part) for name, part in scenario.controllers if isinstance(part, ControllerOptions)]
-
-
 def _retries(scenario: Scenario) -> Iterator[tuple[str, Retry]]:
     """Every retry of a scenario with its key."""
     yield "retry", scenario.retry
-    for name, options in _options(scenario):
+    for name, options in scenario.controllers.each():
         if options.retry is not None:
             yield f"controllers.{name}.retry", options.retry
     if scenario.contention is not None:

@@ -99,12 +99,13 @@ TIDY_EVERY = 256
 class Recorder:
     """Collects the rows of one replication, about Certificates or what else is its subject."""
 
-    def __init__(self, subject: Subject | None = None) -> None:
+    def __init__(self, subject: Subject | None = None, *, follows_losses: bool = False) -> None:
+        """``follows_losses``: of Certificates too, where operators work beside cert-manager."""
         self._subject = subject
         self._kind = "Certificate" if subject is None else subject.kind
         self._fields = CERTIFICATES if subject is None else FieldTable(subject.fields)
         self._changed = self._certificate_changed if subject is None else self._subject_changed
-        self.losses = None if subject is None else Losses()
+        self.losses = Losses() if subject is not None or follows_losses else None
         self.requests = Rows(REQUESTS)
         self.reconciles = Rows(RECONCILES)
         self.logs = Rows(LOGS)

@@ -38,6 +38,7 @@ def _one(reasons: Reasons, terminal: bool) -> list[RenderableType]:
     if reasons["conflicts"]:
         parts += ["", _blame(reasons, terminal), "", _ages(reasons, terminal), "", _losers(reasons, terminal)]
         parts += ["", _retries(reasons)]
+    parts += ["", *_elsewhere(reasons)] if reasons["elsewhere"] else []
     unseen = _unseen(reasons)
     return [*parts, "", *unseen] if unseen else parts
 
@@ -116,6 +117,22 @@ def _lost(reasons: Reasons) -> list[str]:
         late = "" if after is None else f"; the others were repaired after {write(after, 'seconds')} on average"
         lines.append(f"Lost: {most}. Of {found['total']:,} never repaired {found['never_repaired']:,}{late}.")
     lines += [f"{short(who)} created {count:,} objects twice." for who, count in reasons["duplicates"].items()]
+    return lines
+
+
+def _elsewhere(reasons: Reasons) -> list[str]:
+    """Who lost to whom on other kinds than the figures are about."""
+    pairs = sorted(reasons["elsewhere"], key=lambda row: -row["conflicts"])
+    lines = []
+    for resource in dict.fromkeys(row["resource"] for row in pairs):
+        rows = [row for row in pairs if row["resource"] == resource]
+        told = [
+            f"{row['controller']} to {'its own write before' if row['winner'] == row['controller'] else row['winner']} "
+            f"{row['conflicts']:,}"
+            for row in rows
+        ]
+        count = sum(row["conflicts"] for row in rows)
+        lines.append(f"On {resource} {count:,} conflicts, who lost to whom: {', '.join(told)}.")
     return lines
 
 

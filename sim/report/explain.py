@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -284,21 +284,6 @@ def _indented(text: str, width: int) -> Iterator[str]:
     return iter(
         textwrap.wrap(text, width, initial_indent=space, subsequent_indent=space + "    ", break_on_hyphens=False)
     )
-
-
-def loops(summary: Mapping[str, Any]) -> list[str]:
-    """What goes on when all has settled, by controller: who wakes itself, and who undo each other."""
-    found = summary.get("hazards") or {}
-    late, own = found.get("late_writes", {}), found.get("late_writes_on_own", {})
-    lines = []
-    for name, group in late.items():
-        alone = own.get(name, {"mean": 0})["mean"] >= group["mean"] / 2
-        why = "mostly on versions that it wrote itself: it wakes itself" if alone else "on what others wrote"
-        lines.append(f"Hot loop: {name} still writes {group['mean']:.1f} times a second at the end, {why}.")
-    others = [name for name in late if own.get(name, {"mean": 0})["mean"] < late[name]["mean"] / 2]
-    if len(others) > 1:
-        lines.append(f"{', '.join(others[:-1])} and {others[-1]} undo each other.")
-    return lines
 
 
 _STYLES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.units import spelled
@@ -133,3 +134,22 @@ def _retried(row: dict[str, Any]) -> str:
     if lost > 0:
         text += f" Ready lost {spelled(lost)} by it at most."
     return text
+
+
+def loops(summary: Mapping[str, Any]) -> list[str]:
+    """The hot loops of a run, of any family: who wakes itself, and who undo each other, with their rates."""
+    found = summary.get("hazards") or {}
+    late, own = found.get("late_writes", {}), found.get("late_writes_on_own", {})
+    alone = [name for name in late if own.get(name, {"mean": 0})["mean"] >= late[name]["mean"] / 2]
+    lines = [
+        f"Hot loop: {name} still writes {late[name]['mean']:.1f} times a second at the end, mostly on versions that it "
+        "wrote itself: it wakes itself."
+        for name in alone
+    ]
+    others = [f"{name} {late[name]['mean']:.1f}" for name in late if name not in alone]
+    if len(others) == 1:
+        lines.append(f"Hot loop: {others[0]} writes a second at the end, on what others wrote.")
+    elif others:
+        each = f"{', '.join(others[:-1])} and {others[-1]}"
+        lines.append(f"Hot loop: {each} writes a second at the end, on what others wrote: they undo each other.")
+    return lines

@@ -11,6 +11,7 @@ from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import interval, write
 from sim.report.recorded import Recorded, Values
+from sim.report.sentences import loops
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.metrics import find
 from sim.scenario.names import plural
@@ -90,6 +91,7 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     # An earlier version's results say nothing of their end.
     ended = [summary["ending"]["said"]] if "ending" in summary else []
     parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)])]
+    parts += [bold(line, "red") for line in loops(summary)]
     parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())] + [""]
     if summary.get("contention"):
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]

@@ -16,7 +16,7 @@ _EXTERNAL_LATENCY = Latency(p50=2 * SECOND, p90=5 * SECOND)
 
 _PROVIDER = Latency(p50=1 * MS, p90=2 * MS)
 _ONLY: dict[str, tuple[str, ...]] = {
-    "external": ("latency", "rate_limit", "reports_pending"),
+    "external": ("latency", "rate_limit", "reports_pending", "operator", "ca_expires"),
     "acme": ("challenge", "server", "provider", "propagation"),
 }
 """The keys that are about one type of issuer."""
@@ -39,6 +39,12 @@ class Issuer(Part):
         default=_EXTERNAL_LATENCY,
         description="external only: from approval seen to the signature. Default: an assumption",
     )
+    operator: str | None = Field(
+        default=None,
+        description="external only: the operator, of those that the scenario describes, that signs: one of its "
+        "controllers is for CertificateRequest and sets certificate (any text stands for one that fits) and Ready. "
+        "Default: an issuer of which only latency and outcome are simulated",
+    )
     failure_rate: float = Field(
         default=0.0,
         ge=0,
@@ -53,6 +59,11 @@ class Issuer(Part):
         default=False,
         description="external only: true: it writes Ready=False, Pending as soon as it sees a request, at the time at "
         "which the approver writes the same object. Default: it writes once, after approval, and conflicts with nobody",
+    )
+    ca_expires: Duration | None = Field(
+        default=None,
+        description="external only: when its CA expires, from the start; what it signs ends then at the latest, as of "
+        "Vault with leaf_not_after_behavior=truncate. Default: never",
     )
     challenge: Challenge = Field(
         default="http01",
@@ -83,6 +94,12 @@ class Issuer(Part):
             wrong.append(Fault("an issuer outside has a group of its own", (("group",),), at_key=True))
         if self.type == "acme" and self.failure_rate:
             wrong.append(Fault("an ACME issuer fails by server.validation_fails", (("failure_rate",),), at_key=True))
+        if self.operator is not None:
+            wrong += [
+                Fault(f"{key} is of the simulated issuer, and operator {self.operator} signs", ((key,),), at_key=True)
+                for key in ("latency", "rate_limit", "reports_pending", "failure_rate")
+                if getattr(self, key) != type(self).model_fields[key].default
+            ]
         if wrong:
             raise Impossible(*wrong)
         return self

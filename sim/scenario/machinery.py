@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -24,6 +25,11 @@ def _not_endless(rate: float) -> float:
 class ControllerOptions(Part):
     """Options of one controller that differ from those of all."""
 
+    enabled: bool = Field(
+        default=True,
+        description="false: it does not run, as with --controllers=*,-certificaterequests-approver where an operator "
+        "approves. Default: it runs",
+    )
     workers: int | None = Field(
         default=None, ge=1, le=1000, description="for this controller alone. Default: controllers.workers"
     )
@@ -105,6 +111,10 @@ class Controllers(Part):
         description="processes of cert-manager, of which the one works that holds a lease. Default: one, without lease",
     )
     leader_election: LeaderElection = LeaderElection()
+
+    def each(self) -> Iterator[tuple[str, ControllerOptions]]:
+        """Yield each controller that has options of its own, with its key."""
+        return ((name, options) for name, options in self if isinstance(options, ControllerOptions))
 
     @model_validator(mode="after")
     def _possible(self) -> Controllers:

@@ -11,7 +11,7 @@ Older spellings (``conflicts_per_certificate``) are aliases: accepted wherever a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sim.scenario.names import nearest
@@ -217,7 +217,43 @@ EVERY: tuple[Metric, ...] = (
 )
 """What every family has."""
 
+_HOT_LOOPS = Metric(
+    "late_writes",
+    "writes per second of hot loops",
+    "ratio",
+    "writes that changed something, per second, of controllers that write one object again and again until the end: "
+    "ten times with no more than 5 s between two of them or after the last",
+    "late_writes",
+    quiet=True,
+)
+_LOSSES: tuple[Metric, ...] = (
+    Metric(
+        "lost_updates",
+        "lost updates",
+        "count",
+        "fields that a write took away or turned back which another writer had changed since the copy that it was made "
+        "from",
+        "lost_updates",
+    ),
+    Metric(
+        "lost_updates.never_repaired",
+        "lost updates never repaired",
+        "count",
+        "lost updates whose value nobody had written again at the end",
+        "lost_updates_never_repaired",
+    ),
+    Metric(
+        "duplicates",
+        "duplicates",
+        "count",
+        "objects that a controller created for an owner for which it had created the same before",
+        "duplicates",
+    ),
+)
+"""Of what operators write, beside cert-manager too."""
 _OF_CERTIFICATES: tuple[Metric, ...] = (
+    _HOT_LOOPS,
+    *(replace(each, quiet=True) for each in _LOSSES),
     Metric(
         "conflicts.per_certificate",
         "conflicts per Certificate",
@@ -478,21 +514,7 @@ _OF_OBJECTS: tuple[Metric, ...] = (
         per="per object",
     ),
     *(each for each in _OF_CERTIFICATES if each.name in _ALSO_OF_OBJECTS),
-    Metric(
-        "lost_updates",
-        "lost updates",
-        "count",
-        "fields that a write took away or turned back which another writer had changed since the copy that it was made "
-        "from",
-        "lost_updates",
-    ),
-    Metric(
-        "lost_updates.never_repaired",
-        "lost updates never repaired",
-        "count",
-        "lost updates whose value nobody had written again at the end",
-        "lost_updates_never_repaired",
-    ),
+    *_LOSSES,
     Metric(
         "lost_updates.repaired.p95",
         "time to repair a lost update, p95",
@@ -501,13 +523,6 @@ _OF_OBJECTS: tuple[Metric, ...] = (
         "lost_updates_repaired_p95",
         undefined="none repaired",
         listed=False,
-    ),
-    Metric(
-        "duplicates",
-        "duplicates",
-        "count",
-        "objects that a controller created for an owner for which it had created the same before",
-        "duplicates",
     ),
     Metric(
         "already_exists",
@@ -538,13 +553,7 @@ _OF_OBJECTS: tuple[Metric, ...] = (
         "passes that failed: controller-runtime logs each at Error level, conflicts included",
         "errors_logged",
     ),
-    Metric(
-        "late_writes",
-        "writes per second at the end",
-        "ratio",
-        "writes of controllers that changed something, per second of the time after everything had settled: a hot loop",
-        "late_writes",
-    ),
+    _HOT_LOOPS,
     Metric(
         "most_failures",
         "longest run of failures",

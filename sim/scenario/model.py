@@ -345,6 +345,7 @@ class Scenario(Part):
                 wrong.append(Fault(message, (("writers", n, "target"),)))
         taken = {"lab", "external-issuer", *(writer.name for writer in self.writers)}
         wrong += operator_faults(self.operators, kinds, taken)
+        wrong += self._signer_faults()
         kind_of_writer = next((n for n, writer in enumerate(self.writers) if writer.kind is not None), None)
         if self.contention is not None and kind_of_writer is not None:
             message = "writers beside plain clients write what these do"
@@ -355,6 +356,22 @@ class Scenario(Part):
         if wrong:
             raise Impossible(*wrong)
         return self
+
+    def _signer_faults(self) -> list[Fault]:
+        """What is wrong with the operator that signs: it is not described, or does not set a certificate."""
+        named, at = self.issuer.operator, (("issuer", "operator"),)
+        if named is None:
+            return []
+        found = {each.name: each for each in self.operators}
+        if named not in found:
+            known = f"; described: {', '.join(found)}" if found else ""
+            return [Fault(f"there is no operator {quoted(named)} under operators{known}", at)]
+        controllers = [each for each in found[named].controllers if each.kind == "CertificateRequest"]
+        writes = [action.status for each in controllers for step in each.steps for action in step.do if action.status]
+        if any("certificate" in write.set for write in writes):
+            return []
+        message = f"no controller of {named} is for CertificateRequest and sets status.certificate, so nobody signs"
+        return [Fault(message, at)]
 
     @model_validator(mode="after")
     def _faults_fit(self) -> Scenario:
@@ -410,7 +427,7 @@ class Scenario(Part):
 
     def retries(self) -> list[Retry]:
         """Return every retry that somebody in the scenario has, the general one first."""
-        own = [options.retry for _, options in self.controllers if isinstance(options, ControllerOptions)]
+        own = [options.retry for _, options in self.controllers.each()]
         own += [group.retry for group in self.contention.groups] if self.contention is not None else []
         return [self.retry, *(retry for retry in own if retry is not None)]
 
@@ -420,7 +437,7 @@ class Scenario(Part):
         if self.family == CERT_MANAGER:
             found = [CONTROLLERS, *(f"{CONTROLLERS}-{n}" for n in range(2, self.controllers.replicas + 1))]
             parts = {"approver": self.controllers.approver, "issuer": self.controllers.issuer}
-            apart = {part for part, options in parts.items() if options.client is not None}
+            apart = {part for part, options in parts.items() if options.client is not None and options.enabled}
             found += sorted(apart - ({"issuer"} if self.issuer.type == "external" else set()))
         for settings in self.operators:
             found += [settings.name, *(f"{settings.name}-{n}" for n in range(2, settings.replicas + 1))]

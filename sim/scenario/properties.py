@@ -21,8 +21,9 @@ BuiltIn = Literal["settles", "no-lost-write", "no-duplicate", "no-hot-loop", "on
 
 settles: when the run ends every object is settled. no-lost-write: the server accepts no conditional write on another
 version than it was made from, and what one writer took away unseen is there again at the end. no-duplicate: nobody
-creates for an owner what he has created for it before. no-hot-loop: in the last 5 s the controllers store fewer than 2
-writes a second for each object. one-leader: of replicas that elect a leader none writes while another holds the Lease.
+creates for an owner what he has created for it before. no-hot-loop: no controller writes one object again and again
+until the end (the metric late_writes). one-leader: of replicas that elect a leader none writes while another holds the
+Lease.
 """
 
 

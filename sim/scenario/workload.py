@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator,
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.expressions import compiled, template
 from sim.scenario.values import Duration, Part, Rate, check_order
-from sim.units import HOUR, format_duration
+from sim.units import HOUR, format_duration, quoted
 
 _KEY_SIZES = {"RSA": tuple(range(2048, 8193, 1024)), "ECDSA": (256, 384, 521), "Ed25519": ()}
 
@@ -194,6 +194,26 @@ def _existing_kind(value: object) -> str:
     return "<existing>" if isinstance(value, dict | Existing) else "<count>"
 
 
+_WRITTEN = ("spec", "metadata", "data", "status")
+"""Parts of an object that a writer may write."""
+
+
+def _settable(value: dict[str, Any]) -> dict[str, Any]:
+    wrong = [
+        Fault(f"{quoted(path)} is no field of {', '.join(_WRITTEN)}", ((path,),), at_key=True)
+        for path in value
+        if path.split(".")[0] not in _WRITTEN or "." not in path
+    ]
+    if wrong:
+        raise Impossible(*wrong)
+    template(value, ("name", "value"))
+    return value
+
+
+Settable = Annotated[dict[str, Any], AfterValidator(_settable)]
+"""Dotted fields of an object and their values; texts may have ``${name}`` and ``${value}``."""
+
+
 class HandDeed(Part):
     """What somebody does once, by hand."""
 
@@ -207,9 +227,17 @@ class HandDeed(Part):
     spoil_secret: str | None = Field(
         default=None, description="an edit takes the certificate out of the Secret of this name. Default: not this"
     )
+    edit: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]\w*/[a-z0-9.-]+$",
+        description="kubectl edit of an object, such as Certificate/c0001: set says what. Default: not this",
+    )
+    set: Settable = Field(default={}, description="edit only: as of writers. Default: nothing")
 
     @model_validator(mode="after")
     def _one_deed(self) -> HandDeed:
+        if bool(self.set) != (self.edit is not None):
+            raise Impossible(Fault("edit names an object, and set its fields: write both", (("set",), ("edit",))))
         said = [key for key in _DEEDS if getattr(self, key) is not None]
         if len(said) != 1:
             message = f"found {', '.join(said) or 'none'}; write exactly one of {', '.join(_DEEDS)}"
@@ -217,7 +245,7 @@ class HandDeed(Part):
         return self
 
 
-_DEEDS = ("renew", "delete_secret", "spoil_secret")
+_DEEDS = ("renew", "delete_secret", "spoil_secret", "edit")
 _OF_OBJECTS = ("objects", "spec", "ready", "settled")
 """Keys of a workload of another kind than Certificate."""
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.expressions import template
 from sim.scenario.values import Duration, Part, Rate, one_line
-from sim.scenario.workload import is_own
+from sim.scenario.workload import Settable, is_own
 from sim.units import quoted
 
 
 def _start_kind(value: object) -> str:
     return "<duration>" if not isinstance(value, str) or re.match(r"\s*[-+.\d]", value) else "<choice>"
-
-
-_WRITTEN = ("spec", "metadata", "data", "status")
-"""Parts of an object that a writer may write."""
 
 
 class Writer(Part):
@@ -44,7 +39,7 @@ class Writer(Part):
         default="annotation",
         description="what it writes; dnsNames makes cert-manager issue again. Default: as recorded",
     )
-    set: dict[str, Any] = Field(
+    set: Settable = Field(
         default={},
         description="in place of target, what it writes of objects of any kind: dotted fields of spec, metadata, data "
         "or status, and their values, in which texts may have ${name} and ${value}, six digits drawn each time. "
@@ -70,19 +65,6 @@ class Writer(Part):
         gt=0,
         description="how long it writes; a run does not end before. Default: to the end, which does not wait for it",
     )
-
-    @field_validator("set")
-    @classmethod
-    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
-        wrong = [
-            Fault(f"{quoted(path)} is no field of {', '.join(_WRITTEN)}", ((path,),), at_key=True)
-            for path in value
-            if path.split(".")[0] not in _WRITTEN or "." not in path
-        ]
-        if wrong:
-            raise Impossible(*wrong)
-        template(value, ("name", "value"))
-        return value
 
     @field_validator("name")
     @classmethod

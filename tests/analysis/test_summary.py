@@ -144,6 +144,8 @@ def test_every_metric_that_a_scenario_may_expect_has_a_value():
     assert set(values) == set(metrics_of(CERT_MANAGER))
     none = {name for name, value in values.items() if value is None}
     renewals = {*(f"time_to_renewed.{q}" for q in ("p50", "p95", "p99")), "margin.least", "margin.p5", "margin.p50"}
-    assert none == {"conflicts.per_issuance", *renewals}
+    # Lost updates are followed where operators work beside.
+    losses = {"lost_updates", "lost_updates.never_repaired", "duplicates"}
+    assert none == {"conflicts.per_issuance", *renewals, *losses}
     assert values["conflicts.per_certificate"] == 0.75
     assert values["conflicts.rate"] == pytest.approx(3 / 7)

@@ -20,6 +20,7 @@ ROWS = {
     "conflict_line_names_key": (True, False),
     "issuing_checks_certificate": (False, True),
     "issuing_checks_expiry": (False, True),
+    "denial_comes_first": (True, True),
     "policies_check_request_key": (False, True),
     "listeners_in_map": (True, True),
     "acme_wait_limited": (False, True),
@@ -51,7 +52,7 @@ def test_the_table_is_complete():
     [
         ("1.8", "1.10", set()),
         ("1.10", "1.11", {"listeners_in_map"}),
-        ("1.11", "1.12.9", set()),
+        ("1.11", "1.12.9", {"denial_comes_first"}),
         ("1.14", "1.15", set()),
         ("1.15", "1.16", {"conflict_line_names_key", "acme_wait_limited"}),
         ("1.18", "1.19", set()),

@@ -31,8 +31,10 @@ class Approver(RequestController):
 
     def _approve(self, request: Object) -> Reconcile:
         self.log_transition(request, "Approved", "True")
-        status = with_condition(request.status, "Approved", "True", "cert-manager.io", MESSAGE, self.now_s)
-        response = yield self.request_status_write(request, status)
+        now = self.now_s
+        response = yield self.request_status_write(
+            request, lambda status: with_condition(status, "Approved", "True", "cert-manager.io", MESSAGE, now)
+        )
         if response.code >= 400:
             return response
         self.event(request, "cert-manager.io", MESSAGE)

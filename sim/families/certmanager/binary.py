@@ -56,19 +56,24 @@ def binary(
     """
     process.listeners_in_map = release.listeners_in_map
     manager = CertManager(process, release)
+    off = {name for name, options in process.scenario.controllers.each() if not options.enabled}
     if "certificates" in parts:
-        manager.controllers += [kind(manager) for kind in CERTIFICATE_CONTROLLERS]
-    if "approver" in parts:
+        manager.controllers += [kind(manager) for kind in CERTIFICATE_CONTROLLERS if kind.label not in off]
+    if "approver" in parts and "approver" not in off:
         manager.controllers.append(Approver(manager))
     if "issuer" in parts:
         signer = process.scenario.issuer.type
         manager.controllers += [
             AcmeIssuer(manager) if type_ == signer == "acme" else BuiltInIssuer(manager, type_)
             for type_ in release.issuers
+            if "issuer" not in off
         ]
         if outside is not None:
             client = AcmeClient(process, outside.server)
-            challenges = Challenges(manager, client, outside.visible)
-            manager.controllers += [Orders(manager, client), challenges]
-            ChallengeScheduler(challenges)
+            challenges = Challenges(manager, client, outside.visible) if "challenges" not in off else None
+            if "orders" not in off:
+                manager.controllers.append(Orders(manager, client))
+            if challenges is not None:
+                manager.controllers.append(challenges)
+                ChallengeScheduler(challenges)
     return manager

@@ -1,4 +1,4 @@
-"""What somebody does by hand: cmctl renew, a Secret that is deleted or edited."""
+"""What somebody does by hand: cmctl renew, a Secret that is deleted or spoiled, an edit of any object."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from sim.client.effects import Send
 from sim.client.outside import OutsideClient
 from sim.client.surroundings import Surroundings
 from sim.cluster.objects import Object, Write
+from sim.families.otherwriter import change_of, subresource
+from sim.scenario.values import Strategy
 from sim.scenario.workload import HandDeed
 
 RENEWED = "Certificate re-issuance manually triggered"
@@ -24,8 +26,8 @@ class ByHand(OutsideClient):
             self.sim.call_in(deed.at, self._do, deed)
 
     def _do(self, deed: HandDeed) -> None:
-        kind, name = ("Certificate", deed.renew) if deed.renew else ("Secret", deed.delete_secret or deed.spoil_secret)
-        assert name is not None
+        secret = f"Secret/{deed.delete_secret or deed.spoil_secret}"
+        kind, name = (deed.edit or (f"Certificate/{deed.renew}" if deed.renew else secret)).split("/")
         found = self.server.api.store.get(kind, name)
         if found is not None:  # kubectl says NotFound otherwise, and that is all
             about = name if kind == "Certificate" else found.annotations.get("cert-manager.io/certificate-name", "")
@@ -38,6 +40,10 @@ class ByHand(OutsideClient):
             kept = {key: value for key, value in (found.data or {}).items() if key != "tls.crt"}
             gone = {key: None for key in (found.data or {}) if key not in kept}
             return writes.set_fields("merge-patch-unconditional", {"data": gone}, manager=self.actor, read=found)
+        if deed.edit:
+            fields = change_of(deed.set)(found.name, "")
+            way: Strategy = "merge-patch-unconditional"
+            return writes.set_fields(way, fields, manager=self.actor, read=found, subresource=subresource(fields))
         # cmd/ctl/pkg/renew: UpdateStatus with Issuing=True, from the object that it has just read.
         now = self.sim.unix_seconds
         status = with_condition(found.status, "Issuing", "True", "ManuallyTriggered", RENEWED, now, found.generation)

@@ -58,10 +58,10 @@ SUBJECT = Subject(
 
 def _apart(scenario: Scenario) -> dict[str, OwnClient]:
     """The parts of cert-manager that run in a process of their own, with its client."""
-    clients = {"approver": scenario.controllers.approver.client, "issuer": scenario.controllers.issuer.client}
+    parts = {"approver": scenario.controllers.approver, "issuer": scenario.controllers.issuer}
     if scenario.issuer.type == "external":
-        del clients["issuer"]  # it is that issuer's
-    return {part: client for part, client in clients.items() if client is not None}
+        del parts["issuer"]  # its client is that issuer's
+    return {part: each.client for part, each in parts.items() if each.client is not None and each.enabled}
 
 
 def _outside(surroundings: Surroundings) -> AcmeOutside | None:
@@ -100,7 +100,8 @@ class CertManagerPopulation:
                 self._start_process(name, leads=name == CONTROLLERS)
         for part in self._apart:
             self._start_apart(part)
-        self._issuers = [ExternalIssuer(surroundings)] if scenario.issuer.type == "external" else []
+        simulated = scenario.issuer.type == "external" and scenario.issuer.operator is None
+        self._issuers = [ExternalIssuer(surroundings)] if simulated else []
         self._creator = certificates(surroundings)
         self.created: list[Callable[[], None]] = self._creator.finished
         self.done: list[Callable[[], None]] = []

@@ -6,15 +6,18 @@ of them looks at every request and records WaitingForApproval where it sees it b
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
-from sim.client.conditions import Status, is_true, ready_reason, with_condition
+from sim.client.conditions import Status, condition, is_true, ready_reason, with_condition
 from sim.client.effects import Compute, Reconcile, Sleep
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
 from sim.families.certmanager.names import PRIVATE_KEY
 from sim.families.certmanager.requests import RequestController
-from sim.kernel.clock import rfc3339
+from sim.kernel.clock import rfc3339, unix_seconds
+from sim.kernel.simulation import Simulation
+from sim.scenario.model import Scenario
 from sim.units import SECOND
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 WAITING = "Not signing CertificateRequest until it is Approved"
 FETCHED = "Certificate fetched from issuer successfully"
+DENIED = "The CertificateRequest was denied by an approval controller"
 NOT_READY = "Referenced issuer does not have a Ready status condition"
 EXTERNAL_GROUP = "example.org"
 OWN_GROUP = "cert-manager.io"
@@ -69,6 +73,8 @@ class BuiltInIssuer(RequestController):
         assert request.spec is not None
         if request.spec["issuerRef"].get("group", "") not in {"", OWN_GROUP}:
             return None
+        if is_true(request.status, "Denied"):  # asked before whose request it is: all of them say so, at once
+            return self._end(request, "Denied", DENIED) if ready_reason(request.status) != "Denied" else None
         if not is_true(request.status, "Approved"):
             self.event(request, "WaitingForApproval", WAITING)
             return None
@@ -81,7 +87,6 @@ class BuiltInIssuer(RequestController):
     def _sign(self, request: Object) -> Reconcile:
         assert request.spec is not None
         csr: pki.SigningRequest = request.spec["request"]
-        status: Status
         late, fails = 0, False
         if self._outages is not None:
             if self.process.sim.now < self._outages.issuer_until:
@@ -108,37 +113,70 @@ class BuiltInIssuer(RequestController):
             return (yield from self._failed(request, "ErrorSigning", "Error signing certificate"))
         signed = sign(csr, self.manager.suffix(self.name, "serials", 12), self.now_s, self.manager.lifetime)
         authority = signed if self.type == "selfsigned" else "ca"
-        status = {**(request.status or {}), "certificate": signed, "ca": authority}
-        status = with_condition(status, "Ready", "True", "Issued", FETCHED, self.now_s)
+        return (yield from self._ready(request, {"certificate": signed, "ca": authority}))
+
+    def _ready(self, request: Object, issued: Status) -> Reconcile:
+        """reporter.Ready, with what was issued."""
+        now = self.now_s
         self.log_transition(request, "Ready", "True")
         self.event(request, "CertificateIssued", FETCHED)
-        response = yield self.request_status_write(request, status)
+
+        def change(status: Status | None) -> Status:
+            return with_condition({**(status or {}), **issued}, "Ready", "True", "Issued", FETCHED, now)
+
+        response = yield self.request_status_write(request, change)
         return response if response.code >= 400 else None
 
     def _pending(self, request: Object, reason: str, message: str) -> Reconcile:
         """reporter.Pending: nobody looks again until something changes the request."""
         if ready_reason(request.status) != "Pending":
             self.event(request, reason, message)
-        status = with_condition(request.status, "Ready", "False", "Pending", message, self.now_s)
-        if status == request.status:
+        now = self.now_s
+
+        def change(status: Status | None) -> Status:
+            return with_condition(status, "Ready", "False", "Pending", message, now)
+
+        if change(request.status) == request.status:
             return None
-        response = yield self.request_status_write(request, status)
+        response = yield self.request_status_write(request, change)
         return response if response.code >= 400 else None
 
     def _failed(self, request: Object, reason: str, message: str) -> Reconcile:
         """reporter.Failed."""
         self.event(request, reason, message, "Warning")
-        status = failed_status(request.status, message, self.now_s)
-        response = yield self.request_status_write(request, status)
+        return (yield from self._end(request, "Failed", message))
+
+    def _end(self, request: Object, reason: str, message: str) -> Reconcile:
+        """Ready=False for good: failed, or denied."""
+        now = self.now_s
+        response = yield self.request_status_write(request, lambda status: ended_status(status, reason, message, now))
         return response if response.code >= 400 else None
 
 
-def sign(csr: pki.SigningRequest, serial: str, now: int, lifetime: int) -> pki.SignedCertificate:
-    """Sign a request; ``now`` in Unix seconds, ``lifetime`` in nanoseconds."""
-    return pki.SignedCertificate(serial, csr.key, csr.common_name, csr.dns_names, now, now + lifetime // SECOND)
+def sign(csr: pki.SigningRequest, serial: str, now: int, lifetime: int, ends: float = inf) -> pki.SignedCertificate:
+    """Sign a request; ``now`` and the end of the CA, ``ends``, in Unix seconds, ``lifetime`` in nanoseconds."""
+    not_after = int(min(now + lifetime // SECOND, ends))
+    return pki.SignedCertificate(serial, csr.key, csr.common_name, csr.dns_names, now, not_after)
 
 
-def failed_status(status: Status | None, message: str, now: int) -> Status:
-    """A request's status after its signing failed for good."""
+def ca_ends(scenario: Scenario, simulation: Simulation) -> float:
+    """The Unix second beyond which an external issuer's certificates do not live."""
+    expires = scenario.issuer.ca_expires
+    return inf if expires is None else (simulation.epoch + expires) // SECOND
+
+
+def issued_by(request: Object, lifetime: int, ends: float) -> pki.SignedCertificate:
+    """The certificate of an issued request; a text in its place, as of a described operator, is one for its CSR."""
+    assert request.spec is not None
+    found = (request.status or {}).get("certificate")
+    if isinstance(found, pki.SignedCertificate):
+        return found
+    ready = condition(request.status, "Ready")
+    assert ready is not None
+    return sign(request.spec["request"], str(found), unix_seconds(ready["lastTransitionTime"]), lifetime, ends)
+
+
+def ended_status(status: Status | None, reason: str, message: str, now: int) -> Status:
+    """A request's status once it will not be signed: ``reason`` is Failed or Denied."""
     changed = {"failureTime": rfc3339(now), **(status or {})}
-    return with_condition(changed, "Ready", "False", "Failed", message, now)
+    return with_condition(changed, "Ready", "False", reason, message, now)

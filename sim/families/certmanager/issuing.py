@@ -15,6 +15,7 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager import pki
 from sim.families.certmanager.base import CertManagerController
+from sim.families.certmanager.issuers import ca_ends, issued_by
 from sim.families.certmanager.key_manager import PART_OF_LABEL
 from sim.kernel.clock import rfc3339, unix_seconds
 from sim.units import SECOND
@@ -69,16 +70,20 @@ class Issuing(CertManagerController):
         failed = (request.status or {}).get("failureTime")
         issuing = condition(status, "Issuing")
         assert issuing is not None
+        before = failed is not None and unix_seconds(failed) < unix_seconds(issuing["lastTransitionTime"])
+        if ready is not None and ready["reason"] == "Failed" and before:
+            return None  # of the issuance before; request-manager deletes it
+        denied = condition(request.status, "Denied")
+        if is_true(request.status, "Denied") and denied and (ready is None or self.release.denial_comes_first):
+            return self._fail(certificate, denied)
         if ready is None:
             return None
         if ready["reason"] == "Failed":
-            if failed is not None and unix_seconds(failed) < unix_seconds(issuing["lastTransitionTime"]):
-                return None  # of the issuance before; request-manager deletes it
             return self._fail(certificate, ready)
         if request.spec["request"].key != private_key or ready["reason"] != "Issued":
             return None
         self.parsing += self.manager.costs.issue(private_key)
-        signed = (request.status or {})["certificate"]
+        signed = issued_by(request, self.manager.lifetime, ca_ends(self.scenario, self.process.sim))
         if self.release.issuing_checks_certificate:
             problem = None
             if signed.key != private_key:
@@ -87,13 +92,20 @@ class Issuing(CertManagerController):
                 problem = "Issuer returned an already expired certificate."
             if problem is not None:
                 return self._fail(certificate, {"reason": "InvalidCertificate", "message": problem})
-        return self._issue(certificate, request, private_key, revision)
+        return self._issue(certificate, request, signed, private_key, revision)
 
-    def _issue(self, certificate: Object, request: Object, private_key: pki.Key, revision: int) -> Reconcile:
+    def _issue(
+        self,
+        certificate: Object,
+        request: Object,
+        signed: pki.SignedCertificate,
+        private_key: pki.Key,
+        revision: int,
+    ) -> Reconcile:
         assert request.status is not None
         data = {
             "tls.key": private_key,
-            "tls.crt": request.status["certificate"],
+            "tls.crt": signed,
             **({"ca.crt": request.status["ca"]} if "ca" in request.status else {}),
         }
         applied = yield from self._apply_secret(certificate, data)

@@ -18,7 +18,7 @@ from sim.client.throttle import TokenBucket
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
-from sim.families.certmanager.issuers import EXTERNAL_GROUP, failed_status, sign
+from sim.families.certmanager.issuers import EXTERNAL_GROUP, ca_ends, ended_status, sign
 from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.families.certmanager.pki import SigningRequest
 from sim.families.creator import Creator
@@ -118,6 +118,7 @@ class ExternalIssuer(OutsideClient):
         super().__init__(simulation, server)
         self._issuer = scenario.issuer
         self._lifetime = scenario.certificate.duration
+        self._ends = ca_ends(scenario, simulation)
         self._latency = simulation.streams.latency(self.actor, "latency", self._issuer.latency)
         self._luck = simulation.streams.uniform(self.actor, "failures")
         options = scenario.controllers.issuer
@@ -192,9 +193,9 @@ class ExternalIssuer(OutsideClient):
         csr: SigningRequest = request.spec["request"]
         now = self.sim.unix_seconds
         if self._luck() < self._issuer.failure_rate or name in self._failing:
-            status = failed_status(request.status, "the external issuer refused", now)
+            status = ended_status(request.status, "Failed", "the external issuer refused", now)
         else:
-            signed = sign(csr, f"external-{name}", now, self._lifetime)
+            signed = sign(csr, f"external-{name}", now, self._lifetime, self._ends)
             status = {**(request.status or {}), "certificate": signed, "ca": "external"}
             status = with_condition(status, "Ready", "True", "Issued", "signed", now)
         self._write(request, status, lambda answer: self._answered(name, answer))

@@ -69,6 +69,9 @@ class Release:
 
     pkg/controller/certificates/issuing/issuing_controller.go.
     """
+    denial_comes_first: bool
+    """issuing fails an issuance whose request is Denied; before, only where no issuer had said Ready=False to it, as
+    cert-manager's own do, and the Certificate stayed Issuing. issuing_controller.go."""
     policies_check_request_key: bool
     """The trigger and readiness chains also hold the Secret's key against the current CertificateRequest's, and
     readiness looks at issuer and key as trigger does; both look for the name of the Certificate in the Secret.
@@ -113,6 +116,7 @@ OLDEST = Release(
     conflict_line_names_key=True,
     issuing_checks_certificate=False,
     issuing_checks_expiry=False,
+    denial_comes_first=False,
     policies_check_request_key=False,
     listeners_in_map=False,
     acme_wait_limited=False,
@@ -129,7 +133,7 @@ STEPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "1.9": {},
         "1.10": {},
         "1.11": {"listeners_in_map": True},
-        "1.12.9": {},
+        "1.12.9": {"denial_comes_first": True},
         "1.13": {
             "generated_request_name": False,
             "trigger_checks_duplicates": True,
@@ -199,6 +203,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "conflict_line_names_key": "the log line of a conflict names controller and key",
         "issuing_checks_certificate": "issuing checks the certificate's key",
         "issuing_checks_expiry": "issuing checks the certificate's expiry",
+        "denial_comes_first": "a denied request fails the issuance whatever its Ready condition",
         "policies_check_request_key": "trigger and readiness check more of the Secret",
         "listeners_in_map": "informers tell their listeners in random order",
         "acme_wait_limited": "the wait for an authorization ends after two minutes",

@@ -5,11 +5,13 @@ Keys are names of CertificateRequests. Follows pkg/controller/certificaterequest
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sim.client import writes
 from sim.client.cache import Cache
 from sim.client.conditions import Status
 from sim.client.effects import Send
-from sim.cluster.objects import Object
+from sim.cluster.objects import Object, Write
 from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.scenario.model import Retry, Strategy
@@ -38,8 +40,12 @@ class RequestController(CertManagerController):
         """The Certificate that the request was made for."""
         return obj.annotations.get(CERTIFICATE_NAME, "")
 
-    def request_status_write(self, request: Object, status: Status) -> Send:
-        """Write a request's status: update with the cached resourceVersion, or a forced apply."""
-        how: Strategy = "apply" if self.strategy == "apply" else "update"
-        write = writes.replace(how, request, {"status": status}, manager=self.field_manager, subresource="status")
-        return Send(write, self.about(request), request)
+    def request_status_write(self, request: Object, change: Callable[[Status | None], Status]) -> Send:
+        """Write a request's status, changed: update with the cached resourceVersion, or a forced apply of the whole."""
+
+        def write(copy: Object, strategy: Strategy | None) -> Write:
+            how: Strategy = "apply" if (strategy or self.strategy) == "apply" else "update"
+            status = change(copy.status)
+            return writes.replace(how, copy, {"status": status}, manager=self.field_manager, subresource="status")
+
+        return self.sending(request, write)

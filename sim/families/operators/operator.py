@@ -26,6 +26,7 @@ from sim.client.controller import Controller
 from sim.client.effects import Effect, Get, Reconcile, Requeue, Result, Send
 from sim.client.manager import Manager
 from sim.cluster.objects import Object
+from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.scenario.model import Retry, Strategy
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
 from sim.units import MS, SECOND
@@ -124,6 +125,10 @@ class Operator(Controller):
             if isinstance(named, str):
                 names = self._names_by_reference[kind, named]
                 (names.discard if deleted else names.add)(obj.name)
+
+    def about(self, obj: Object) -> str:
+        """The Certificate that a CertificateRequest, Order or Challenge is for; of others their own name."""
+        return obj.annotations.get(CERTIFICATE_NAME, obj.name)
 
     def cached(self, kind: str) -> Cache:
         """The cache of a kind; all controllers of a process share it."""

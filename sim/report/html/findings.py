@@ -123,7 +123,7 @@ def _hazards_of(result: Result) -> tuple[str, ...]:
 def hazards(named: Named) -> Section | None:
     """What goes wrong without a 409 in operators: who loses whose updates, creates twice, or writes without end."""
     from sim import plot
-    from sim.report.explain import loops
+    from sim.report.sentences import loops
 
     of_operators = {name: each for name, each in named.items() if each.summary.get("hazards")}
     if not of_operators:
@@ -131,7 +131,7 @@ def hazards(named: Named) -> Section | None:
     section = Section("hazards", "What goes wrong without a 409")
     section.words.append(
         "An update is lost where a write that was made from an old copy, or from none, took away or turned back what "
-        "another had written since. A hot loop is a controller that writes on when all has settled."
+        "another had written since. A hot loop is a controller that writes one object again and again until the end."
     )
     for number, (name, each) in enumerate(of_operators.items(), start=1):
         about, found = about_run(named, name), each.summary["hazards"]

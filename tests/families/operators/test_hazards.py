@@ -13,8 +13,8 @@ import sim
 from sim.analysis.hazards import hazards
 from sim.cli.app import app
 from sim.experiment.result import Result
-from sim.report.explain import loops
 from sim.report.openmetrics import metrics_text
+from sim.report.sentences import loops
 from tests.families.operators.test_described import run
 
 FOLDER = Path("scenarios/operators")
@@ -55,7 +55,7 @@ def test_results_keep_who_took_what_from_whom_and_when_it_was_repaired(folders: 
 
 def test_hot_loops_are_told_by_controller(folders: dict[str, Path]):
     summary = sim.open_results(folders["two-managers-one-list"]).summary
-    assert loops(summary)[-1] == "routes and tls undo each other."
+    assert loops(summary)[-1].endswith("on what others wrote: they undo each other.")
     assert summary["hazards"]["lost_updates"].keys() == {"routes", "tls"}
     beat = {"name": "one", "for": "Widget", "steps": [{"do": [{"work": {"mean": "400ms"}}, {"status": BEAT}]}]}
     found = hazards(run([], controller=beat, until={"settled_for": "8s", "at_most": "20s", "at_least": "10s"}))

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from sim.client import writes
-from sim.client.conditions import with_condition
 from sim.client.effects import Failure, Reconcile, Send
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
 from sim.families.certmanager.acme.states import FAILED
-from sim.families.certmanager.issuers import FETCHED, BuiltInIssuer
+from sim.families.certmanager.issuers import BuiltInIssuer
 from sim.families.certmanager.names import CERTIFICATE_NAME
 
 if TYPE_CHECKING:
@@ -65,13 +64,7 @@ class AcmeIssuer(BuiltInIssuer):
             reason = f"Waiting for order-controller to add certificate data to Order default/{name}"
             return (yield from self._pending(request, "OrderPending", reason))
         signed = pki.decoded_certificate(status["certificate"])
-        changed = with_condition(
-            {**(request.status or {}), "certificate": signed}, "Ready", "True", "Issued", FETCHED, self.now_s
-        )
-        self.log_transition(request, "Ready", "True")
-        self.event(request, "CertificateIssued", FETCHED)
-        response = yield self.request_status_write(request, changed)
-        return response if response.code >= 400 else None
+        return (yield from self._ready(request, {"certificate": signed}))
 
     def _order(self, request: Object, csr: pki.SigningRequest, name: str) -> Reconcile:
         """Create the Order; a creation that fails, because it is there and the cache lags, is tried again later."""
