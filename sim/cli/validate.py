@@ -56,6 +56,14 @@ def validate(
             help="Bring the generated part of a Markdown document up to date, and the pictures beside it.",
         ),
     ] = None,
+    shared: Annotated[
+        Path | None,
+        typer.Option(
+            "--share",
+            metavar="DIR",
+            help="Write what was read of the recordings into this folder, without names or contents: for others.",
+        ),
+    ] = None,
     jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -69,6 +77,7 @@ def validate(
       requeue validate recordings/burst-50-update
       requeue validate recordings --profile recorded-2-cores --json | jq .summary
       requeue validate recordings --ablations --out results/validation
+      requeue validate my-cluster --share to-send
     """
     with bad_input():
         if update is not None and not update.is_file():
@@ -76,8 +85,9 @@ def validate(
         from sim.recording.folders import GivenFolder, refuse_foreign, write_file
         from sim.recording.results import MANIFEST, write_json
 
-        if out is not None:
-            refuse_foreign(out)
+        for target in (out, shared):
+            if target is not None:
+                refuse_foreign(target)
         if update is not None:
             check_writable("--update", update)
         chosen, provenance, named = _profile(profile)
@@ -86,6 +96,8 @@ def validate(
             recordings, chosen, provenance, named, replications, settings or [], ablations, jobs, command
         )
 
+        if shared is not None:
+            _share(recordings, settings or [], shared, document)
         from sim.report.validation import report
         from sim.report.validation_markdown import SectionError, beside, markdown, replaced
         from sim.report.validation_pictures import write_pictures
@@ -121,6 +133,23 @@ def _command(recordings: list[Path], profile: str, replications: int, settings: 
         words += ["--replications", str(replications)]
     words += set_words(settings)
     return join(words + ["--ablations"] * ablations)
+
+
+def _share(recordings: list[Path], settings: list[str], target: Path, document: dict[str, Any]) -> None:
+    """Write the recordings without names, and beside them what was predicted."""
+    from sim.recording.folders import GivenFolder
+    from sim.recording.results import MANIFEST, write_json
+    from sim.validation.cases import CaseError, find_cases
+    from sim.validation.share import share
+
+    try:
+        with GivenFolder(target) as folder:
+            share([run for case in find_cases(recordings, settings) for run in case.runs], folder.path)
+            write_json(folder.path / "summary.json", document["summary"])
+            write_json(folder.path / MANIFEST, {"kind": "recording", "command": "requeue validate --share"})
+            folder.publish()
+    except CaseError as error:
+        raise BadInput(str(error)) from None
 
 
 def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:

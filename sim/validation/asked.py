@@ -37,7 +37,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 """cert-manager's defaults, and the recordings' for the rest: taken, and noted, where a run is silent."""
 
-_KNOWN: dict[str, tuple[type, ...]] = {
+KNOWN: dict[str, tuple[type, ...]] = {
     "cert_manager": (str,),
     "server_side_apply": (bool,),
     "kube_api_qps": (int, float),
@@ -136,13 +136,13 @@ def scenario_from(
 
 def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     """Return what is known of ``asked``, with defaults for what is not said; the rest is noted."""
-    for key in sorted(set(asked) - set(_KNOWN)):
+    for key in sorted(set(asked) - set(KNOWN)):
         notes.append(f"asked.{key} is unknown and not simulated: {_short(asked[key])}")
-    known = {key: value for key, value in asked.items() if key in _KNOWN and value is not None}
+    known = {key: value for key, value in asked.items() if key in KNOWN and value is not None}
     for key, value in known.items():
-        wrong = isinstance(value, bool) and bool not in _KNOWN[key]
-        if wrong or not isinstance(value, _KNOWN[key]):
-            allowed = " or ".join(kind.__name__ for kind in _KNOWN[key])
+        wrong = isinstance(value, bool) and bool not in KNOWN[key]
+        if wrong or not isinstance(value, KNOWN[key]):
+            allowed = " or ".join(kind.__name__ for kind in KNOWN[key])
             raise AskedError(f"{case}: asked.{key} is {_short(value)}, wanted {allowed}")
     for key in ("cert_manager", "certificates"):
         if key not in known:

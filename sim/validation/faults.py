@@ -22,7 +22,7 @@ _TARGETS = {
 """How recordings call what a fault befalls."""
 _VERBS = {"kills": "kill", "stops": "stop", "cuts": "cut"}
 _OF_FAULT = {"at_s", "does", "for_s"}
-_MARKS = "lab.json"
+MARKS = "lab.json"
 _LARGEST = 64 << 20
 
 
@@ -84,22 +84,27 @@ def faults_of(asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def begun(folder: Path, asked: Mapping[str, Any]) -> list[float]:
     """When each fault was done, in seconds after the first creation: as the recording marked it, else as asked."""
     faults = [fault for fault in asked.get("faults") or () if isinstance(fault, Mapping)]
-    marks: list[Any] = []
-    try:
-        found = load_json(read_bytes(folder / _MARKS, _LARGEST))
-        marks = found.get("marks", []) if isinstance(found, dict) else []
-    except (OSError, ValueError):
-        pass  # no marks: what was asked has to do
+    marks = marks_of(folder)
     times = []
     for fault in faults:
         at = fault["at_s"]
         near = [
             mark["at_s"]
             for mark in marks
-            if isinstance(mark, dict) and mark.get("what") == fault["does"] and abs(mark.get("at_s", math.inf) - at) < 1
+            if mark.get("what") == fault["does"] and abs(mark.get("at_s", math.inf) - at) < 1
         ]
         times.append(float(near[0] if near else at))
     return times
+
+
+def marks_of(folder: Path) -> list[dict[str, Any]]:
+    """What a recording marked, with ``at_s`` and ``what``; none where it did not, or can't be read."""
+    try:
+        found = load_json(read_bytes(folder / MARKS, _LARGEST))
+    except (OSError, ValueError):
+        return []
+    marks = found.get("marks", []) if isinstance(found, dict) else []
+    return [mark for mark in marks if isinstance(mark, dict)] if isinstance(marks, list) else []
 
 
 class Back:

@@ -28,7 +28,7 @@ def observe_run(run: Run) -> Observation:
     figures = _told(run)
     times: list[float] = []
     notes: list[str] = []
-    logs = _audit_logs(run.folder)
+    logs = audit_logs(run.folder)
     if logs:
         seen = _from_audit(run, logs, notes)
         times = seen.times
@@ -98,7 +98,7 @@ def _count(run: Run, key: str, value: Any) -> Any:
     return value
 
 
-def _audit_logs(folder: Path) -> list[Path]:
+def audit_logs(folder: Path) -> list[Path]:
     """The files of the folder that hold audit events, told from their content."""
     from sim.logs.sources import AUDIT, kind_of
 
