@@ -99,7 +99,7 @@ same without a resourceVersion, so that it is never refused.
 class Part(BaseModel):
     """Base of all parts of a scenario: unknown keys are refused, nothing is coerced, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Latency(Part):

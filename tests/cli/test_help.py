@@ -86,8 +86,8 @@ def test_what_was_typed_is_shown_and_not_obeyed(tmp_path: Path, words: list[str]
     assert "\\x1b[31m" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["compare", "--help"], ["--version"]])
-def test_help_imports_nothing_heavy(tmp_path: Path, words: list[str]):
+def imported(at: Path, *words: str) -> set[str]:
+    """The packages that a command imports."""
     code = (
         "import sys, json; sys.argv = ['requeue', *json.loads(sys.argv[1])]\n"
         "from sim.cli.main import main\n"
@@ -100,11 +100,21 @@ def test_help_imports_nothing_heavy(tmp_path: Path, words: list[str]):
         capture_output=True,
         text=True,
         check=True,
-        cwd=tmp_path,
+        cwd=at,
     )
-    imported = set(json.loads(done.stderr))
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["compare", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(tmp_path: Path, words: list[str]):
     allowed = {"pydantic"} if len(words) == 2 else set()  # Typer reads it for a command's defaults
-    assert not (HEAVY - allowed) & imported
+    assert not (HEAVY - allowed) & imported(tmp_path, *words)
+
+
+def test_a_simple_run_imports_what_reads_simulates_and_writes_and_no_more(tmp_path: Path):
+    (tmp_path / "one.yaml").write_text("name: one\nworkload: {certificates: 1}\n")
+    heavy = imported(tmp_path, "run", "one.yaml", "--replications", "1", "--out", "out") & (HEAVY | {"joblib", "cel"})
+    assert heavy <= {"numpy", "pyarrow", "pydantic", "rich", "simpy", "yaml"}
 
 
 def test_help_takes_less_than_twice_the_time_of_the_core_libraries(tmp_path: Path):
