@@ -83,4 +83,6 @@ class Manager:
         """All of its parts, which refer to each other in circles, for letting them go."""
         yield from (self, self.process, self.process.go, self.process.connection, *self.informers.values())
         for controller in self.controllers:
+            for worker in controller.workers.all:
+                worker.let_go()
             yield from (controller, controller.workers)

@@ -244,6 +244,10 @@ class Worker(Burst):
         workers.parked.append(self)
         return None
 
+    def let_go(self) -> None:
+        """Forget the request under way, whose answer would come here."""
+        self._request = None
+
     @property
     def key(self) -> str:
         """The key whose pass it makes; "" while it has none."""

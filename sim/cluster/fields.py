@@ -104,6 +104,12 @@ class Paths:
         self.known.append(path)
         return 1 << (len(self.known) - 1)
 
+    def let_go(self) -> None:
+        """Cut what refers from a path to those above it: each is kept by whoever uses it from now on, in no circle."""
+        for path in self.known:
+            path.up = None
+        self.known.clear()
+
     def members(self, mask: int) -> Iterator[Path]:
         """The paths in ``mask``."""
         known = self.known

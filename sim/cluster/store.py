@@ -37,6 +37,10 @@ class Store:
         """Publish what is stored of ``kind`` to ``subscriber`` from now on, at the instant of the commit."""
         self._subscribers[kind].append(subscriber)
 
+    def let_go(self) -> None:
+        """Forget who is told of what is stored."""
+        self._subscribers.clear()
+
     def get(self, kind: str, name: str) -> Object | None:
         """The current version of an object, ``None`` if there is none."""
         return self.objects[kind].get(name)

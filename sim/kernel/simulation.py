@@ -137,6 +137,13 @@ class Simulation(Environment):
             elif argument.call is not None:
                 yield argument.call
 
+    def let_go(self) -> None:
+        """Forget what is yet to come, so that nobody is kept by a call that he waits for."""
+        for _, _, _, argument in self.calls:
+            if isinstance(argument, Timer):
+                argument.cancel()
+        self.calls.clear()
+
     def _happen(self, event: Event) -> None:
         """Let SimPy process an event of its own, which it takes from the head of the queue."""
         heappush(self.calls, (self.now, _FIRST, 0, event))

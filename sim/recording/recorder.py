@@ -104,7 +104,8 @@ class Recorder:
         self._subject = subject
         self._kind = "Certificate" if subject is None else subject.kind
         self._fields = CERTIFICATES if subject is None else FieldTable(subject.fields)
-        self._changed = self._certificate_changed if subject is None else self._subject_changed
+        # Not bound: a method in an attribute is a circle, and would keep all rows until somebody looks for garbage.
+        self._changed = Recorder._certificate_changed if subject is None else Recorder._subject_changed
         self.losses = Losses() if subject is not None or follows_losses else None
         self.requests = Rows(REQUESTS)
         self.reconciles = Rows(RECONCILES)
@@ -231,7 +232,7 @@ class Recorder:
                 self.unsettled.discard(write.name)
             elif stored is not None and before is not None:
                 fields = self._fields.changed(before, stored)
-                self._changed(write.name, stored, answered)
+                self._changed(self, write.name, stored, answered)
             return fields
         life = self.lives.get(certificate)
         if life is not None:

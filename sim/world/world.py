@@ -79,6 +79,7 @@ class World:
             self.held or outages,
         )
         breaks = None if happenings is None else happenings.network(self.server)
+        self._faults = [each for each in (happenings, outages, breaks) if each is not None]
         surroundings = Surroundings(scenario, profile, self.sim, self.machine, self.server, listener, parts, breaks)
         self.populations: list[Population] = [populate(surroundings) for populate in (family.populate, *beside)]
         if happenings is not None:
@@ -152,7 +153,11 @@ class World:
         The parts refer to each other in circles. Only the garbage collector would find them, and it would look
         at every recorded row on its way.
         """
-        parts: list[object] = [self, self.server, self.api]
+        self.sim.let_go()
+        self.api.store.let_go()
+        for kind in self.api.kinds.values():
+            kind.paths.let_go()
+        parts: list[object] = [self, self.server, self.api, *self._faults]
         for population in self.populations:
             parts += [population, *population.parts()]
         for part in parts:
