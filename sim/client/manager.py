@@ -56,9 +56,10 @@ class Manager:
     def start(self) -> None:
         """List what is there and watch from now on; then the controllers are told of all that is in the caches."""
         self._started = True
-        for informer in self.informers.values():
+        informers = list(self.informers.values())  # a pass that begins meanwhile may ask for another kind
+        for informer in informers:
             informer.begin()
-        for informer in self.informers.values():
+        for informer in informers:
             informer.announce()
 
     def suffix(self, actor: str, purpose: str, length: int = 5) -> str:

@@ -7,28 +7,71 @@ from dataclasses import replace
 import pytest
 
 from sim.client.delaying import DelayingQueue
+from sim.client.election import Elector
 from sim.client.informer import Informer
+from sim.client.reflector import Reflector
+from sim.client.worker import Workers
+from sim.client.workqueue import Workqueue
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.store import Store
 from sim.cluster.watch import Watch
 from sim.experiment.explore import Exploration
+from sim.experiment.perturbed import Schedule, play, prepared
+from sim.experiment.replicate import replicate
 from sim.experiment.spread import SpreadHere
+from sim.families.certmanager import policies
 from sim.families.certmanager.approver import Approver
 from sim.families.certmanager.issuing import Issuing
 from sim.families.certmanager.key_manager import KeyManager
+from sim.families.certmanager.properties import PROPERTIES
 from sim.families.certmanager.readiness import Readiness
 from sim.families.certmanager.request_manager import RequestManager
 from sim.families.certmanager.trigger import Trigger
 from sim.scenario.reading.loader import load
+from sim.units import SECOND
 
+CERTIFICATES = "name: planted\npreset: cert-manager-1.21\nworkload: {certificates: 2}\n"
+OLD = "name: planted\npreset: cert-manager-1.12.9\nworkload: {certificates: 2, arrival: {rate: 1/s}}\n"
+REPLICAS = """
+name: planted
+preset: cert-manager-1.21
+workload: {certificates: 4, arrival: {rate: 1/s}}
+controllers: {replicas: 2, leader_election: {lease_duration: 15s, renew_deadline: 10s, retry_period: 2s}}
+"""
+CHANGES = """
+name: planted
+kinds: {Site: {}, Page: {}}
+workload: {kind: Site, objects: 2, spec: {version: 1}, settled: "self.spec.version == 2"}
+operators:
+- name: user
+  controllers:
+  - name: user
+    for: Site
+    steps:
+    - when: "self.spec.version == 1"
+      do: [{work: {mean: 1s}}, {write: {spec: {version: 2}, by: merge-patch}}]
+- name: publisher
+  runtime: controller-runtime-0.20   # whose queue is client-go's
+  controllers:
+  - name: publisher
+    for: Site
+    steps:
+    - do: [create: {kind: Page, name: "${name}-${string(self.spec.version)}", exists: ignore, owned: false}]
+properties:
+- name: its page is there
+  eventually: "objects.Page.exists(p, p.metadata.name == name + '-' + string(self.spec.version))"
+  within: 30s
+- {name: everything settles, always: "true"}   # each pass makes a request
+until: {settled_for: 6s, at_most: 2m}
+"""
 PLANTS = {}
 
 
-def plant(target, name):
-    """Register a mistake: a function of the right one that returns the wrong one."""
+def plant(target, name, workload=CERTIFICATES):
+    """Register a mistake: a function of the right one that returns the wrong one, and where it matters."""
 
     def register(make):
-        PLANTS[make.__name__] = (target, name, make)
+        PLANTS[make.__name__] = (target, name, make, workload)
         return make
 
     return register
@@ -125,12 +168,96 @@ def readiness_does_not_write(right):
     return nothing(right)
 
 
+# Mistakes that a burst of Certificates cannot show, each with a workload in which it matters.
+
+
+@plant(Workqueue, "add", CHANGES)
+def a_key_added_while_it_is_processed_is_lost(right):
+    def wrong(self, key, cause, now):
+        return False if key in self._known else right(self, key, cause, now)
+
+    return wrong
+
+
+@plant(Elector, "_read", REPLICAS)
+def a_lease_is_taken_that_another_holds(right):
+    def wrong(self, answer):
+        if answer.object is not None:
+            self._version, self._seen_at = answer.object.resource_version, -(1 << 62)
+        right(self, answer)
+
+    return wrong
+
+
+@plant(Reflector, "_replace")
+def a_list_replaces_nothing(right):
+    return lambda self, objects: self._connect()
+
+
+@plant(Reflector, "_connect")
+def a_watch_that_broke_is_not_begun_again(right):
+    return nothing(right)
+
+
+@plant(Workers, "_failed")
+def what_failed_is_taken_for_done(right):
+    return lambda self, key, result: "ok"
+
+
+@plant(RequestManager, "_wait_for", OLD)
+def request_manager_does_not_wait_for_its_request(right):
+    return lambda *_: iter(())
+
+
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_mistake_is_found(name, monkeypatch):
-    target, attribute, make = PLANTS[name]
+    target, attribute, make, workload = PLANTS[name]
+    assert not [each for n in range(4) for each in play(prepared(load(workload), SECOND), Schedule(n)).broken]
     monkeypatch.setattr(target, attribute, make(getattr(target, attribute)))
-    search = Exploration(
-        load("name: planted\npreset: cert-manager-1.21\nworkload: {certificates: 2}\n"), "guided", 1, SpreadHere()
-    )
-    search.search(100)
+    search = Exploration(load(workload), "guided", 1, SpreadHere())
+    search.search(400)
     assert search.broken
+
+
+def test_an_operator_is_killed_that_creates_what_it_does_not_watch():
+    """Its passes begin while its informers do, and ask for another kind."""
+    killed = load(CHANGES + "faults: [{at: 500ms, kill: publisher}]\n")
+    assert replicate(killed, 0).broken == []
+
+
+def test_there_are_twenty():
+    assert len(PLANTS) >= 20
+
+
+# Properties that no mistake above breaks, of loops that are too hot for a search.
+
+SHORT = """
+preset: cert-manager-1.21
+workload: {certificates: 1}
+until: {settled_for: 1s, at_most: 10s}
+"""
+
+
+def test_a_failed_issuance_that_is_tried_again_at_once_is_a_hot_loop(monkeypatch):
+    failing = load(
+        f"name: failing{SHORT}issuer: {{failure_rate: 1}}\nproperties: [{{name: hot, builtin: no-hot-loop}}]\n"
+    )
+    assert not replicate(failing, 0).broken
+    monkeypatch.setattr(Trigger, "_backoff", lambda *_: 0)
+    assert [each.property for each in replicate(failing, 0).broken] == ["hot"]
+
+
+def test_a_ready_certificate_whose_secret_has_another_key_breaks_its_property(monkeypatch):
+    asked = next(each for each in PROPERTIES if each.name == "a Ready Certificate has a Secret whose key matches")
+    scenario = load(f"name: keys{SHORT}").model_copy(
+        update={"properties": [asked.model_copy(update={"within": SECOND})]}
+    )
+    assert not replicate(scenario, 0).broken
+    right = Issuing._apply_secret
+
+    def wrong(self, certificate, data):
+        return right(self, certificate, data | {"tls.key": data["tls.key"]._replace(serial="another")})
+
+    monkeypatch.setattr(Issuing, "_apply_secret", wrong)
+    monkeypatch.setattr(policies, "readiness", lambda *_: None)
+    assert [each.property for each in replicate(scenario, 0).broken] == [asked.name]
