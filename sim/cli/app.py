@@ -33,7 +33,7 @@ COMMANDS = {
     "attribution": Command(
         "sim.cli.attribution", "attribution", "Say why conflicts happened: who lost to whom, and why."
     ),
-    "report": Command("sim.cli.report", "report", "Write one HTML page about a run or a comparison."),
+    "report": Command("sim.cli.report", "report", "Write one HTML page about what a folder of results holds."),
     "explain": Command("sim.cli.explain", "explain", "Tell one object's story: who lost what to whom, and why."),
     "top": Command("sim.cli.top", "top", "Play a replication back: queues, tokens, conflicts, who holds what."),
     "diff": Command("sim.cli.diff", "diff", "Say where two runs first differ, and which figures differ beyond noise."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from sim.cli.long import Out, Work, work
+from sim.cli.long import Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
 from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Setting, Shown, limits
 
@@ -117,9 +117,9 @@ def explore(
     if as_json:
         emit_json(document)
     else:
-        from sim.report.exploring import report
+        from sim.report.exploring import explore_report
 
-        emit(report(document, findings, search.explorer.points, folder, join(words)))
+        emit(explore_report(document, folder=folder, command=join(words), terminal=terminal()))
     if (not vanished) if changed is not None else search.broken:
         raise typer.Exit(1)
 
@@ -133,7 +133,7 @@ def _other(other: str | None, fix_check: bool) -> Scenario | None:
 def _document(
     search: Exploration, findings: list[Finding], loaded: Scenario, strategy: str, seed: int
 ) -> dict[str, Any]:
-    from sim.report.exploring import described
+    from sim.report.exploring import as_dict
 
     return {
         "scenario": loaded.name,
@@ -141,27 +141,12 @@ def _document(
         "seed": seed,
         "runs": search.runs,
         "states": len(search.explorer.seen),
+        "threads": len(search.explorer.points.threads),
         "replications": search.runs,
         "digest": "",
         **({"bound": search.explorer.said} if strategy == "pct" else {}),
         **({"counted": _counted(search)} if strategy == "seeds" else {}),
-        "findings": [
-            {
-                "property": each.name,
-                "object": each.broken.object,
-                "broken_s": each.broken.time_ns / 1e9,
-                "why": each.broken.why,
-                "run": each.run,
-                "tries": each.tries,
-                "digest": each.digest,
-                "changes": [
-                    {**one.model_dump(mode="json", exclude_defaults=True), "said": described(one), "without": without}
-                    for one, without in each.without
-                ],
-                "plain": each.plain.as_dict() if each.plain is not None else None,
-            }
-            for each in findings
-        ],
+        "findings": [as_dict(each) for each in findings],
     }
 
 

@@ -27,10 +27,11 @@ def report(
         bool, typer.Option("--markdown", help="Print a summary to paste into a pull request, and write no page.")
     ] = False,
 ) -> None:
-    """Write one HTML page about a run or a comparison, with everything that there is to see.
+    """Write one HTML page about what a folder holds, with everything that there is to see.
 
-    The page needs no network and no script; it can be mailed, read on a phone, and printed. Several runs are
-    compared, the first is the baseline.
+    Of a run or a comparison, and of what sweep, tune, budget, advise, explore and validate --out left. The page needs
+    no network and no script; it can be mailed, read on a phone, and printed. Several runs are compared, the first is
+    the baseline.
 
     \b
     Examples:
@@ -38,6 +39,7 @@ def report(
       requeue report results/tutorial-compared-20261123-174009 -o compared.html
       requeue report results/before results/after -o both.html
       requeue report results/latest --replication 3
+      requeue report results/tutorial-tune-20261123-180230 --open
       requeue report results/latest --open
       requeue report results/latest --markdown
     """
@@ -51,12 +53,13 @@ def report(
         return
     with bad_input():
         check_writable("-o", out)
-        subject = _opened(results)
         from sim.recording.folders import write_file
-        from sim.report.html.page import page
+        from sim.report.html.page import page, study_page
+        from sim.report.html.study import kind_of
 
+        study = kind_of(results[0]) if len(results) == 1 else None
         try:
-            text = page(subject, replication=replication)
+            text = study_page(results[0], study) if study else page(_opened(results), replication=replication)
         except ValueError as error:
             raise BadInput(str(error)) from None
         write_file(out, text)

@@ -8,7 +8,7 @@ from shlex import quote, split
 from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import brackets, interval, write
-from sim.report.text import bold, footer, keep_names, render, table
+from sim.report.text import Rendered, bold, footer, keep_names, render, table
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LOST = {
 """What was lost, behind its number."""
 
 
-def advise_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
+def advise_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> Rendered:
     """Return the report; ``command`` is the one that reproduces it."""
     parts: list[RenderableType] = [bold(line) for line in verdict(document)]
     judged = _by_name(document)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.budget import METRICS
 from sim.report.numbers import interval, write
-from sim.report.text import bold, footer, render, table
+from sim.report.text import Rendered, bold, footer, render, table
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Document = Mapping[str, Any]
 WIDTH = 30
 
 
-def budget_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
+def budget_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> Rendered:
     """Return the report; ``command`` is the one that reproduces it."""
     parts: list[RenderableType] = [bold(line) for line in verdict(document)]
     many = document["replications"]
@@ -101,6 +101,7 @@ def figure(document: Document) -> Figure:
     left.bar(tries, [document["tries"].get(str(each), 0) for each in tries])
     left.set_yscale("log" if tries else "linear")
     left.set_ylim(bottom=0.5)
+    left.yaxis.set_major_formatter("{x:,.0f}")
     left.set_xticks(tries)
     left.set_xlabel("tries")
     left.set_ylabel("writes")

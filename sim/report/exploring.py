@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.intervals import Estimate, share_interval
 from sim.analysis.plain import rows
-from sim.experiment.perturbed import Change, Points, changes_of
+from sim.experiment.perturbed import Change, changes_of
 from sim.report.numbers import write
+from sim.report.text import Rendered, Unwrapped, bold, footer, render
 from sim.scenario.faults import PlannedFault
 from sim.scenario.properties import Perturbation
 from sim.units import format_duration
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from rich.console import RenderableType
 
     from sim.experiment.explore import Finding
 
@@ -71,30 +73,51 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def finding_lines(finding: Finding, strategy: str, file: str) -> list[str]:
-    """Return what is said of one finding; ``file`` is the scenario that replays it."""
-    scenario, broken = finding.scenario, finding.broken
-    about = f" ({broken.object})" if broken.object else ""
-    workload = scenario.workload
-    parts = [_count(len(finding.without), "change"), _count(workload.total, f"{workload.kind}")]
-    controllers = sum(len(each.controllers) for each in scenario.operators)
-    parts += [_count(controllers, "described controller")] if controllers else []
+def as_dict(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain data: what ``explore.json`` holds of it."""
+    scenario = finding.scenario
+    return {
+        "property": finding.name,
+        "object": finding.broken.object,
+        "broken_s": finding.broken.time_ns / 1e9,
+        "why": finding.broken.why,
+        "run": finding.run,
+        "tries": finding.tries,
+        "seed": scenario.seed,
+        "objects": scenario.workload.total,
+        "kind": scenario.workload.kind,
+        "controllers": sum(len(each.controllers) for each in scenario.operators),
+        "digest": finding.digest,
+        "changes": [
+            {**one.model_dump(mode="json", exclude_defaults=True), "said": described(one), "without": without}
+            for one, without in finding.without
+        ],
+        "plain": {**finding.plain.as_dict(), "n": finding.plain.n} if finding.plain is not None else None,
+    }
+
+
+def finding_lines(found: Mapping[str, Any], strategy: str, file: str) -> list[str]:
+    """Return what is said of one finding (``as_dict``); ``file`` is the scenario that replays it."""
+    about = f" ({found['object']})" if found["object"] else ""
+    parts = [_count(len(found["changes"]), "change"), _count(found["objects"], found["kind"])]
+    parts += [_count(found["controllers"], "described controller")] if found["controllers"] else []
     lines = [
-        f"BROKEN: {broken.property}{about}: {broken.why}",
-        f"  found in run {finding.run} ({strategy}), shrunk in {_count(finding.tries, 'run')} to {', '.join(parts)}, "
-        f"seed {scenario.seed}",
+        f"BROKEN: {found['property']}{about}: {found['why']}",
+        f"  found in run {found['run']} ({strategy}), shrunk in {_count(found['tries'], 'run')} to {', '.join(parts)}, "
+        f"seed {found['seed']}",
     ]
-    for number, (one, without) in enumerate(finding.without, start=1):
+    for number, one in enumerate(found["changes"], start=1):
         lines += [
-            f"  {number}. {described(one)}",
-            f"     without it: {without or 'broken all the same, with these object numbers and this seed'}",
+            f"  {number}. {one['said']}",
+            f"     without it: {one['without'] or 'broken all the same, with these object numbers and this seed'}",
         ]
-    if not finding.without:
+    if not found["changes"]:
         lines.append("  It needs no change: this seed breaks it by itself.")
-    plain = finding.plain
-    if plain is not None and plain.mean is not None and plain.low is not None and plain.high is not None:
-        lines.append(f"  without any change {odds_of(plain)}")
-    return [*lines, f"  digest {finding.digest}; replay it: requeue run {file}"]
+    plain = found["plain"]
+    if plain is not None and None not in (plain["mean"], plain["low"], plain["high"]):
+        share = Estimate(plain["mean"], plain["low"], plain["high"], plain["n"])
+        lines.append(f"  without any change {odds_of(share)}")
+    return [*lines, f"  digest {found['digest']}; replay it: requeue run {file}"]
 
 
 def odds_of(share: Estimate) -> str:
@@ -134,32 +157,34 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def report(document: Mapping[str, Any], findings: Sequence[Finding], points: Points, folder: Path, command: str) -> str:
+def explore_report(document: Mapping[str, Any], *, folder: Path | None, command: str, terminal: bool) -> Rendered:
     """Return what is said at the end of a search."""
     runs, states = document["runs"], document["states"]
-    lines = [
+    parts: list[RenderableType] = [
         f"{runs} runs of {document['scenario']} ({document['strategy']}, seed {document['seed']}), "
-        f"{states} abstract states, {len(points.threads)} threads",
+        f"{states} abstract states, {document['threads']} threads",
         *([document["bound"]] if document.get("bound") else []),
         "",
     ]
-    for number, finding in enumerate(findings, start=1):
-        lines += [*finding_lines(finding, document["strategy"], f"{folder}/finding-{number}.yaml"), ""]
+    for number, found in enumerate(document["findings"], start=1):
+        broken, *rest = finding_lines(found, document["strategy"], f"{folder or '.'}/finding-{number}.yaml")
+        parts += [bold(broken), *(Unwrapped(line) for line in rest), ""]
     checked = document.get("fix_check")
     if checked:
         for name, count in checked["still_broken"].items():
             said = f"still broken in {count} of {checked['tries']} tries" if count else "it vanishes"
-            lines.append(f"In {checked['scenario']}: {name}: {said}")
-        lines.append("")
+            parts.append(f"In {checked['scenario']}: {name}: {said}")
+        parts.append("")
     if document.get("counted"):
-        lines += [*counted_lines(document), ""]
-    elif not findings:
-        lines += [
-            "No property was broken.",
+        lines = counted_lines(document)
+        parts += [*(line if line.startswith(" ") else bold(line) for line in lines), ""]
+    elif not document["findings"]:
+        parts += [
+            bold("No property was broken."),
             f"Where {write(at_most(runs), 'share')} of all schedules break one, these runs meet it with 95% certainty.",
             "",
         ]
-    return "\n".join([*lines, f"Results:       {folder}", f"Reproduce it:  {command}"]) + "\n"
+    return render(parts + footer(folder, command), terminal)
 
 
 def story_of(finding: Finding) -> str:

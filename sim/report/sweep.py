@@ -11,7 +11,7 @@ from sim.analysis.intervals import Estimate
 from sim.experiment.naming import short_keys
 from sim.report.numbers import interval, write
 from sim.report.picture import bars, heat_map
-from sim.report.text import bold, footer, is_wide, render, table
+from sim.report.text import Rendered, bold, footer, is_wide, render, table
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SHOWN_UNDONE = 5
 """Cells of which it is said how they ended, where not all settled."""
 
 
-def sweep_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
+def sweep_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> Rendered:
     """Return the report; ``command`` is the one that reproduces it."""
     parts: list[RenderableType] = []
     violated = [cell["cell"] for cell in document["cells"] if cell["violations"]]
@@ -195,6 +195,12 @@ def _map(made: Figure, ax: Axes, document: Document) -> None:
         for x, number in enumerate(line):
             ax.text(x, y, write(number, about.unit), ha="center", va="center", color="white", fontsize=8,
                     bbox={"facecolor": "black", "alpha": 0.35, "linewidth": 0, "pad": 1.5})  # fmt: skip
+    best = next(cell["settings"] for cell in document["cells"] if cell["cell"] == document["best"])
+    if best[row] in rows and best[column] in columns:
+        place = (list(columns).index(best[column]), list(rows).index(best[row]))
+        ax.plot(*place, marker="s", markersize=30, markerfacecolor="none", markeredgecolor="red", markeredgewidth=2)
+    ax.grid(False)
+    ax.set_title("all combinations; the best is framed", fontsize=10)
     ax.set_xticks(range(len(columns)), list(columns), rotation=45 if len(columns) > 4 else 0)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_xlabel(column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ PIPE_WIDTH = 120
 """Columns of a table that goes to a pipe, where no terminal says how wide it is."""
 
 
-def render(parts: list[RenderableType], terminal: bool) -> str:
+def render(parts: list[RenderableType], terminal: bool) -> Rendered:
     """Return the parts as text, one below the other; for a terminal as wide as it is."""
     from rich.text import Text
 
@@ -36,7 +36,9 @@ def render(parts: list[RenderableType], terminal: bool) -> str:
     )
     for part in parts:
         paper.print(part, soft_wrap=isinstance(part, Unwrapped) or (isinstance(part, str | Text) and not terminal))
-    return Rendered("\n".join(line.rstrip() for line in target.getvalue().split("\n")[:-1]) + "\n")
+    made = Rendered("\n".join(line.rstrip() for line in target.getvalue().split("\n")[:-1]) + "\n")
+    made.parts = parts
+    return made
 
 
 class Unwrapped(str):
@@ -46,9 +48,12 @@ class Unwrapped(str):
 
 
 class Rendered(str):
-    """Text that comes from a ``console``: its escape sequences are the console's own, and none is a name's."""
+    """Text that comes from a ``console``: its escape sequences are the console's own, and none is a name's.
 
-    __slots__ = ()
+    ``parts`` are what was rendered, for a page that shows the same.
+    """
+
+    parts: Sequence[RenderableType] = ()
 
 
 def console(**options: Any) -> Console:

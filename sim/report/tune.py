@@ -10,7 +10,7 @@ from sim.analysis.endings import undone
 from sim.experiment.naming import short_keys
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
-from sim.report.text import bold, footer, is_wide, render, table
+from sim.report.text import Rendered, bold, footer, is_wide, render, table
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHOWN_TRIALS = 20
 CURRENT, FRONT, OTHER, LOST = "C", "●", "·", "x"
 
 
-def tune_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> str:
+def tune_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> Rendered:
     """Return the report; ``command`` is the one that reproduces it."""
     fresh = document["fresh_replications"]["count"]
     parts: list[RenderableType] = [bold(line) for line in verdict(document)]
@@ -145,7 +145,7 @@ def _improvement(document: Document, terminal: bool) -> Table:
     for name, found in document["improvement"].items():
         about = find(name)
         difference = found["difference"]
-        said = {True: "better", False: "worse", None: "undecided"}[difference["better"]]
+        said = {True: "better", False: "worse", None: difference["verdict"]}[difference["better"]]
         objective = " *" if name in document["objectives"] else ""
         made.add_row(
             about.label + objective,
@@ -223,6 +223,14 @@ def figure(document: Document) -> Figure:
         chosen = [(place if one else x, y) for place, (x, y, kind) in enumerate(points) if kind == mark]
         if chosen:
             ax.scatter(*zip(*chosen, strict=True), label=label, **style)
+    if not one:
+        edge = sorted((x, y) for x, y, kind in points if kind == FRONT)
+        ax.plot(*zip(*edge, strict=True), color="tab:blue", linewidth=1, drawstyle="steps-post") if edge else None
+    best = next((trial for trial in document["trials"] if trial["trial"] == document["recommended"]["trial"]), None)
+    at = [(best["values"][name] or {}).get("adjusted") for name in document["objectives"]] if best else [None]
+    if best and not best["current"] and None not in at:
+        place = (best["trial"], at[0]) if one else at[:2]
+        ax.scatter(*place, s=160, facecolors="none", edgecolors="tab:green", linewidths=2, label="recommended")
     ax.set_xlabel("trial" if one else _axis(document["objectives"][0]))
     ax.set_ylabel(_axis(document["objectives"][0 if one else 1]))
     ax.legend(fontsize=8)

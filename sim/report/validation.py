@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import write
-from sim.report.text import bold, keep_names, render, table
+from sim.report.text import Rendered, bold, keep_names, render, table
 from sim.report.validation_cells import Part, inside, interval, off, share
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ HEADS = (
 ABLATED = ("conflicts off", "error of conflicts", "worst", "coverage", "error of Ready p50", "rank (tau)")
 
 
-def report(document: Document, *, terminal: bool) -> str:
+def report(document: Document, *, terminal: bool) -> Rendered:
     """Return the report for a terminal or a pipe."""
     from sim.report import validation_operators
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 import sim
 from sim.report.html.page import page
 from sim.scenario.model import Scenario
-from tests.report.browser import Page, executable, opened
+from tests.report.browser import Page
 
 FIGURES = {"by-controller", "over-time", "blame-1", "staleness", "ready", "queues", "tokens", "life-1-1"}
 NASTY = '<script>alert("x")</script> & $x_1$'
@@ -190,17 +189,6 @@ def test_a_run_of_nothing_much_has_a_report():
 
 
 # In a real browser.
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory):
-    found = executable()
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium, which CI needs: .ci/run installs Debian's package")
-        pytest.skip("no Chromium here, so the report is not opened in a browser: apt-get install chromium")
-    with opened(found, tmp_path_factory.mktemp("profile")) as shown:
-        yield shown
 
 
 @pytest.fixture(scope="module")

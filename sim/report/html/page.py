@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from sim.experiment.compare import Comparison
 from sim.extras import require
-from sim.report.html import course, findings
+from sim.report.html import course, findings, study
 from sim.report.html import origin as last
 from sim.report.terminal import what_runs
 from sim.scenario.metrics import CERT_MANAGER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from sim.experiment.result import Result
     from sim.report.html.parts import Section
 
@@ -28,9 +31,6 @@ def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     has no such replication.
     """
     require("jinja2", "matplotlib")
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
     comparison = subject if isinstance(subject, Comparison) else None
     named = (
         {subject.shown[name]: each for name, each in subject.results.items()}
@@ -45,14 +45,29 @@ def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     title = first.scenario.name if comparison is None else " against ".join(comparison.results)
     if comparison is not None and len(title) > 80:
         title = f"{len(named)} variants of {first.scenario.name}"
+    return written(title, first.scenario.description, _conditions(named, comparison), sections)
+
+
+def study_page(folder: Path, kind: str) -> str:
+    """Return the report on a folder with a study of a kind, such as a sweep, as HTML. Raises ``ResultsError``."""
+    require("jinja2", "matplotlib")
+    title, conditions, sections = study.sections(folder, kind)
+    return written(title, "", conditions, sections)
+
+
+def written(title: str, description: str, conditions: str, sections: Sequence[Section]) -> str:
+    """Return a page of sections as HTML."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
     here = files("sim.report.html")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["svg"] = Markup
     template = environment.from_string(here.joinpath("report.html.jinja").read_text("utf-8"))
     return template.render(
         title=title,
-        description=first.scenario.description,
-        conditions=_conditions(named, comparison),
+        description=description,
+        conditions=conditions,
         sections=sections,
         style=Markup(here.joinpath("report.css").read_text("utf-8")),
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,16 @@ class Section:
     texts: list[tuple[str, str]] = field(default_factory=list)
 
 
+@contextmanager
+def on_page(name: str) -> Iterator[None]:
+    """Draw in the page's style while the block runs."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name in a script that the layout's font lacks is shown by the browser's
+        yield
+
+
 def picture(
     name: str,
     draw: Callable[[Axes], object],
@@ -99,12 +110,10 @@ def picture(
     grid: str = "both",
 ) -> Picture:
     """Draw a picture; ``draw`` gets the axes. ``name`` is unique in the report, ``grid`` x, y, both or none."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     target = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name in a script that the layout's font lacks is shown by the browser's
+    with on_page(name):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         ax = figure.add_subplot()
         draw(ax)

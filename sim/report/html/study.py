@@ -1,0 +1,144 @@
+"""The page of a folder that holds neither a run nor a comparison: what its command says, as a page.
+
+Each command's own report is a list of parts, sentences and tables, and its picture has a panel for each question. The
+page shows the same: the bold sentences as the verdict, every panel as a picture of its own, every table, and all else
+as it was printed.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sim.plot.style import BLUE
+from sim.recording.results import MANIFEST, ResultsError, read_json
+from sim.report import advise, budget, exploring, sweep, tune, validation
+from sim.report.html.parts import INK, Picture, Section, Table, inline, on_page
+from sim.report.text import Rendered
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Document = Mapping[str, Any]
+
+
+class Study(NamedTuple):
+    """What a command says of its document, and draws of it."""
+
+    said: Callable[..., Rendered]
+    drawn: Callable[[Document], Figure] | None
+
+
+STUDIES = {
+    "sweep": Study(sweep.sweep_report, sweep.figure),
+    "tune": Study(tune.tune_report, tune.figure),
+    "budget": Study(budget.budget_report, budget.figure),
+    "advise": Study(advise.advise_report, advise.figure),
+    "explore": Study(exploring.explore_report, None),
+    "validation": Study(lambda document, terminal, **_: validation.report(document, terminal=terminal), None),
+}
+BARS = frozenset("█▏ ")
+"""What bars are made of in a terminal: a page has pictures."""
+TEXTS = ("*.txt", "*.yaml")
+"""Files of a folder that its page shows as they are."""
+
+
+def kind_of(folder: Path) -> str | None:
+    """Return which study a folder holds; None where it holds a run, a comparison or nothing."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    kind = read_json(folder, MANIFEST).get("kind")
+    return str(kind) if kind in STUDIES else None
+
+
+def sections(folder: Path, kind: str) -> tuple[str, str, list[Section]]:
+    """Return the title, the conditions and the sections of the page about a folder. Raises ``ResultsError``."""
+    document, manifest = read_json(folder, f"{kind}.json"), read_json(folder, MANIFEST)
+    try:
+        return _sections(folder, kind, document, manifest)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        message = f"{folder / kind}.json is damaged, or another version wrote it: run it again"
+        raise ResultsError(message) from None
+
+
+def _sections(
+    folder: Path, kind: str, document: Document, manifest: Mapping[str, Any]
+) -> tuple[str, str, list[Section]]:
+    from rich.table import Table as Printed
+    from rich.text import Text
+
+    command = str(manifest["command"])
+    said = STUDIES[kind].said(document, folder=None, command=command, terminal=False)
+    bold = [part.plain for part in said.parts if isinstance(part, Text)]
+    plain = [part for part in said.parts if isinstance(part, str) and part and not part.startswith((" ", "Reproduce"))]
+    verdict = Section("verdict", "Verdict", words=bold or plain[:1])
+    if kind == "tune":
+        verdict.commands.append(("to paste", document["recommended"]["fragment"]))
+    if kind == "explore":
+        verdict.commands.append(("in full", str(said)))
+    tables = Section("figures", "Figures", tables=[_table(part) for part in said.parts if isinstance(part, Printed)])
+    pictures = Section("pictures", "Pictures", pictures=_pictures(folder, kind, document))
+    origin = Section("origin", "How this was made", commands=[("reproduce it", command)])
+    origin.texts.append(("As the command printed it", str(said)))
+    files = sorted(file for pattern in TEXTS for file in folder.glob(pattern))
+    origin.texts += [(file.name, file.read_text("utf-8")) for file in files]
+    versions = {"requeue": manifest.get("requeue", "?"), "python": manifest.get("python", "?")}
+    found = list({**versions, **manifest.get("packages", {})}.items())
+    origin.folded.append(Table("Versions", ("what", "version"), found))
+    shown = [verdict, *(each for each in (pictures, tables) if each.pictures or each.tables), origin]
+    name = str(document.get("scenario", ""))
+    title = f"{name}: {kind}" if name else kind
+    return title, next((part for part in plain if part.startswith(f"{name}:")), ""), shown
+
+
+def _table(printed: Any) -> Table:
+    columns = {
+        place: [str(cell).replace("\n", " ").strip() for cell in column.cells]
+        for place, column in enumerate(printed.columns)
+    }
+    shown = {place: cells for place, cells in columns.items() if not set("".join(cells)) or set("".join(cells)) - BARS}
+    heads = [str(printed.columns[place].header) for place in shown]
+    return Table(str(printed.title or ""), heads, list(zip(*shown.values(), strict=True)))
+
+
+def _pictures(folder: Path, kind: str, document: Document) -> list[Picture]:
+    drawn = STUDIES[kind].drawn
+    if drawn is not None:
+        return panels(lambda: drawn(document), kind)
+    found = []
+    for file in sorted([*folder.glob("*.svg"), *folder.glob("*.png")]):
+        form = "svg+xml" if file.suffix == ".svg" else "png"
+        data = base64.b64encode(file.read_bytes()).decode()
+        image = f'<img class="drawn" src="data:image/{form};base64,{data}" alt="">'
+        found.append(Picture(file.stem, image, f"{file.name}, as it is in the folder."))
+    return found
+
+
+def panels(draw: Callable[[], Figure], name: str) -> list[Picture]:
+    """Return each panel of a figure as a picture of its own, so that a phone can show it."""
+    with on_page(name):
+        figure = draw()
+        words = figure.get_suptitle()
+        figure.suptitle("")
+        every = list(figure.axes)
+        found = []
+        for place, ax in enumerate(each for each in every if each.get_label() != "<colorbar>"):
+            own = {ax, *(each for each in every if each.get_label() == "<colorbar>" and _of(each, ax))}
+            for each in every:
+                each.set_visible(each in own)
+            ax.tick_params(labelleft=True)  # panels that share their axis have its labels once
+            target = io.StringIO()
+            figure.savefig(target, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+            title = ax.get_title() or " by ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+            text = target.getvalue().replace("#000000", INK).replace("#1f77b4", BLUE)
+            caption = f"{title}. {words.partition(': ')[2] or words}"
+            found.append(Picture(f"{name}-{place}", inline(text, f"{name}-{place}", title, caption), caption))
+    return found
+
+
+def _of(bar: Any, ax: Any) -> bool:
+    """Whether a colour bar belongs to these axes."""
+    return getattr(getattr(bar, "_colorbar", None), "mappable", None) in ax.get_images()
