@@ -92,15 +92,14 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "ce
             counted[f"tries.{alone.pop(writer)}"] += 1
     open_tries: dict[tuple[str, str], int] = {}
     writing: set[tuple[str, str]] = set()
-
-    def of_interest(rows: Rows) -> Mask:
-        """Passes that tried or failed, and all of the keys that did not get through at once: a few of the passes."""
-        failed = ~rows.among("outcome", "ok")
-        items = rows.array("controller") * (rows.array("key").max(initial=0) + 1) + rows.array("key")
-        return failed | np.isin(rows.array("reconcile"), list(sent)) | np.isin(items, items[failed])
-
+    passes = packed(reconciles, RECONCILES)
+    items = passes.array("controller") * (passes.array("key").max(initial=0) + 1) + passes.array("key")
+    troubled = np.isin(items, items[~passes.among("outcome", "ok")])
+    # Of a key that never failed each pass is a write of its own, if it is one.
+    alone_in_pass = np.isin(passes.array("reconcile"), list(sent)) & ~troubled
+    counted.update(f"tries.{sent[number]}" for number in passes.array("reconcile")[alone_in_pass].tolist())
     columns = ("reconcile", "controller", "key", "outcome")
-    for number, controller, key, outcome in take(reconciles, RECONCILES, *columns, where=of_interest):
+    for number, controller, key, outcome in take(passes, RECONCILES, *columns, where=lambda _: troubled):
         item = (controller, key)
         attempts = sent.get(number, 0)
         failed = outcome != "ok"
