@@ -27,6 +27,8 @@ RESULTS = Path("results")
 STANDARD_INPUT = "-"
 """Names standard input where a scenario is wanted."""
 LARGEST_INPUT = 16 << 20
+PLAINER = str.maketrans("█▓▒░─━│└●·▏…╸╺", "#=-.--|+o.|~--")
+"""What bars and boxes are made of where the output's encoding has nothing better."""
 
 
 class BadInput(Unusable):
@@ -75,6 +77,10 @@ def emit(text: str) -> None:
         text = printable(text)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name that the locale cannot write is no reason to fail
+        try:
+            "".join(map(chr, PLAINER)).encode(sys.stdout.encoding)
+        except UnicodeEncodeError:
+            text = text.translate(PLAINER)
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

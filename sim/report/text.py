@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 WIDE = 115
 """From so many columns on a terminal shows all columns of a table."""
+EDGES = 3
+"""Columns between two of a table."""
 PIPE_WIDTH = 120
 """Columns of a table that goes to a pipe, where no terminal says how wide it is."""
 
@@ -34,11 +36,49 @@ def render(parts: list[RenderableType], terminal: bool) -> Rendered:
         no_color=None if terminal else True,
         color_system="auto" if terminal else None,
     )
-    for part in parts:
+    from rich.table import Table
+
+    for given in parts:
+        part = fitted(given, paper.width) if terminal and isinstance(given, Table) else given
         paper.print(part, soft_wrap=isinstance(part, Unwrapped) or (isinstance(part, str | Text) and not terminal))
     made = Rendered("\n".join(line.rstrip() for line in target.getvalue().split("\n")[:-1]) + "\n")
     made.parts = parts
     return made
+
+
+def fitted(made: Table, width: int) -> RenderableType:
+    """Return a table that no cell of which is cut off or broken inside a word: narrower, or row below row.
+
+    Where all columns have room for their longest word, what is left goes to those that need more; else each row is
+    its first cell and, below it, a line for each other.
+    """
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    def longest(texts: Iterable[str]) -> int:
+        return max(map(cell_len, texts), default=0)
+
+    columns = [[str(column.header), *map(str, column.cells)] for column in made.columns]
+    lines = [longest(line for cell in cells for line in cell.split("\n")) for cells in columns]
+    room = width - EDGES * (len(columns) + 1)
+    if sum(lines) <= room:
+        return made
+    words = [longest(word for cell in cells for word in cell.split()) for cells in columns]
+    if len(columns) > 1 and sum(words) <= room:
+        spare, wanted = room - sum(words), sum(lines) - sum(words)
+        for column, least, most in zip(made.columns, words, lines, strict=True):
+            column.width = least + spare * (most - least) // wanted
+            column.no_wrap = False
+        return made
+    heads = [cells[0] for cells in columns]
+    shown = longest(heads[1:])
+    stacked = [Text(str(made.title), style="bold"), Text("")] if made.title else []
+    for first, *others in zip(*(cells[1:] for cells in columns), strict=True):
+        stacked.append(Text(" ".join(first.split())))
+        for head, cell in zip(heads[1:], others, strict=True):
+            if cell.strip():
+                stacked.append(Text(f"  {head:<{shown}}  {' '.join(cell.split())}".rstrip()))
+    return Text("\n").join(stacked)
 
 
 class Unwrapped(str):
