@@ -7,6 +7,7 @@ trials looks better on the replications that chose it than it is.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 ALWAYS = {"retry": ("base", "max"), "client": ("qps", "burst")}
 """What a recommended budget names in any case."""
+FLAT = 2
+"""Round figures to each side of the recommended one that are tried, to say where the curve is flat."""
 NEAR = 0.05
 """A recommended value this close to an end of its range, as a share of it, may be better still beyond."""
 
@@ -47,6 +50,8 @@ class Tuned:
     effects: Mapping[str, Mapping[str, Effect]]
     worth: Mapping[str, Worth]
     fresh: tuple[list[Measured], list[Measured]]
+    flat: Mapping[str, tuple[str, str]]
+    """By key from where to where no tried value is decidedly worse, the others as recommended."""
 
     @property
     def ok(self) -> bool:
@@ -83,6 +88,7 @@ class Tuned:
                 "changes": self.changes(),
                 "back_to_current": self.reset,
                 "at_the_edge": self.at_the_edge(),
+                "flat": {key: list(ends) for key, ends in self.flat.items()},
                 "fragment": fragment(self.recommended.scenario, [each.key for each in question.space]),
                 "constraints": {each.text: each.violation(self.fresh[1]) <= 0 for each in question.constraints},
                 "ending": ending(self.recommended.scenario, self.fresh[1]),
@@ -168,11 +174,13 @@ def tune(question: Question, evaluator: Evaluator, fresh: int) -> Tuned:
     effects = screen(question.scenario, question.space, question.objectives, current, evaluator)
     worth = verdicts(effects, [each.key for each in question.space])
     recommended, reset = _simplified(best, tried[0], worth, question, evaluator)
+    recommended, flat = _rounded(recommended, tried[0], question, evaluator)
     assert recommended.scenario is not None
     indices = range(FRESH, FRESH + fresh)
     evaluator.expected = 0  # what was saved by giving up is known now
     both = evaluator.evaluate((each, index) for each in (question.scenario, recommended.scenario) for index in indices)
-    return Tuned(question, tried, recommended, best.number, reset, effects, worth, (both[:fresh], both[fresh:]))
+    both_sides = (both[:fresh], both[fresh:])
+    return Tuned(question, tried, recommended, best.number, reset, effects, worth, both_sides, flat)
 
 
 def _simplified(
@@ -186,17 +194,53 @@ def _simplified(
     ]
     if not useless:
         return best, []
-    one = tried_with(best.number, settings_of(best.settings, useless, base.settings), question.scenario)
+    one = _as_good(settings_of(best.settings, useless, base.settings), best, question, evaluator)
+    return (one, useless) if one is not None else (best, [])
+
+
+def _as_good(settings: dict[str, str], best: Tried, question: Question, evaluator: Evaluator) -> Tried | None:
+    """Return other settings on the replications of ``best``; None where they are not allowed or decidedly worse."""
+    one = tried_with(best.number, settings, question.scenario)
     if one.scenario is None:
-        return best, []
+        return None
     one.measured = evaluator.replications(one.scenario, range(len(best.measured)))
     if any(each.violation(one.measured) > 0 for each in question.constraints):
-        return best, []
+        return None
     for name in question.objectives:
         difference = figures.difference(name, one.measured, best.measured)
         if verdict(difference) == ("higher" if sign(name) > 0 else "lower"):
-            return best, []
-    return one, useless
+            return None
+    return one
+
+
+def _rounded(
+    best: Tried, base: Tried, question: Question, evaluator: Evaluator
+) -> tuple[Tried, dict[str, tuple[str, str]]]:
+    """Return ``best`` with round figures where these are not decidedly worse, and where the curve is flat around them.
+
+    Key by key, those that the recommendation changes: the nearest round figure, then ``FLAT`` more to each side.
+    """
+    flat: dict[str, tuple[str, str]] = {}
+    for each in question.space:
+        if each.range is None or same(each, best.settings[each.key], base.settings[each.key]):
+            continue
+        near = each.round_ones(best.settings[each.key])
+        rounder = _as_good(best.settings | {each.key: near[0]}, best, question, evaluator) if near else None
+        if rounder is None:
+            continue
+        best, number = rounder, each.range.number(near[0])
+        ends = []
+        for side in (-1, 1):
+            end = near[0]
+            beyond = (value for value in near if side * (each.range.number(value) - number) > 0)
+            for value in itertools.islice(beyond, FLAT):
+                if _as_good(best.settings | {each.key: value}, best, question, evaluator) is None:
+                    break
+                end = value
+            ends.append(end)
+        if ends[0] != ends[1]:
+            flat[each.key] = (ends[0], ends[1])
+    return best, flat
 
 
 def fragment(scenario: Scenario, keys: Sequence[str]) -> str:

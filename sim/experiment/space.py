@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from optuna import Trial
 
     from sim.scenario.model import Scenario
+
+
+ROUND = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+"""What people call round figures, times a power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,17 @@ class Dimension:
             return value
         number = self.range.number(value)
         return round(number) if self.range.kind == "int" else number
+
+    def round_ones(self, value: str) -> list[str]:
+        """Return the round figures of the range from the nearest to a value on; none where it has no numbers."""
+        if self.range is None:
+            return []
+        number = self.range.number(value)
+        size = 10.0 ** math.floor(math.log10(number)) if number > 0 else 1.0
+        steps = [factor * size * step for factor in (0.1, 1.0, 10.0) for step in ROUND]
+        inside = [step for step in steps if self.range.low <= step <= self.range.high]
+        found = {self._written(step): abs(math.log(step / number)) for step in inside} if number > 0 else {}
+        return sorted(found, key=lambda each: found[each])
 
     def _written(self, number: float) -> str:
         assert self.range is not None

@@ -74,6 +74,11 @@ def verdict(document: Document) -> list[str]:
     for which in ("current", "recommended"):
         if undone(document[which]["ending"]):
             lines.append(f"{which.capitalize()}, on the fresh replications: {document[which]['ending']['said']}")
+    if recommended.get("flat"):
+        ranges = "; ".join(f"{key} from {low} to {high}" for key, (low, high) in recommended["flat"].items())
+        lines.append(
+            f"The curve is flat there, so these are round figures; nothing tried was decidedly worse: {ranges}."
+        )
     if recommended["at_the_edge"]:
         keys = ", ".join(recommended["at_the_edge"])
         lines.append(f"At the edge of what was searched: {keys}. A wider --space may find better.")

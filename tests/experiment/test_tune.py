@@ -212,3 +212,22 @@ def test_given_up_trials_are_compared_on_what_both_ran():
     some = Tried(1, {}, SCENARIO, [Measured(i, 1, "", {"requests": 10.0 * i + 3}, array("d")) for i in range(2)])
     assert adjusted(base, base, "requests.total") == 15
     assert adjusted(some, base, "requests.total") == 18
+
+
+def test_round_figures_are_recommended_where_the_curve_is_flat():
+    from sim.experiment.space import ROUND
+
+    asked = question(["time_to_ready.p99"])
+    tuned = tune(asked, Toy(), 5)
+    recommended = tuned.recommended.settings
+    assert tuned.changes()
+    for each in asked.space:
+        assert each.range is not None
+        if each.key in tuned.changes():
+            digits = float(f"{each.range.number(recommended[each.key]):e}".partition("e")[0])
+            assert digits in ROUND or recommended[each.key] == tuned.tried[tuned.trial].settings[each.key]
+    for key, (low, high) in tuned.flat.items():
+        dimension = next(each for each in asked.space if each.key == key)
+        assert dimension.range is not None
+        value = dimension.range.number(recommended[key])
+        assert dimension.range.number(low) <= value <= dimension.range.number(high)
