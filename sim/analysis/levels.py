@@ -5,6 +5,7 @@ A ``Level`` is a list of (nanoseconds, value): the value from that time until th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from sim.client.throttle import TokenBucket
     from sim.scenario.model import Scenario
 
     Floats = npt.NDArray[np.float64]
@@ -106,16 +108,20 @@ def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
             last = starts.pop(0)
             bucket = TokenBucket(scenario.client.qps, scenario.client.burst)
             level.append((last, float(scenario.client.burst)))
-        for sample in range(last + SAMPLE_NS, at, SAMPLE_NS):
-            _note(level, sample, bucket.level(sample))
+        _filled(level, bucket, range(last + SAMPLE_NS, at, SAMPLE_NS), scenario.client.burst)
         bucket.reserve(at)
         _note(level, at, bucket.level(at))
         last = at
-    for sample in range(last + SAMPLE_NS, last + 60 * 10**9, SAMPLE_NS):
-        _note(level, sample, bucket.level(sample))
-        if bucket.level(sample) >= scenario.client.burst:
-            break
+    _filled(level, bucket, range(last + SAMPLE_NS, last + 60 * 10**9, SAMPLE_NS), scenario.client.burst)
     return level
+
+
+def _filled(level: Level, bucket: TokenBucket, samples: Iterable[int], full: float) -> None:
+    """Note how the bucket fills, until it is full: the weeks after that cost nothing."""
+    for sample in samples:
+        _note(level, sample, bucket.level(sample))
+        if bucket.level(sample) >= full:
+            break
 
 
 def _note(level: Level, at: int, value: float) -> None:

@@ -16,7 +16,7 @@ from sim.plot.conflicts import blame, conflicts_by_controller, conflicts_over_ti
 from sim.plot.hazards import lost_updates, writes_over_time
 from sim.plot.levels import queue_depth, tokens
 from sim.plot.ready import time_to_ready
-from sim.plot.renewals import margins, renewals_over_time
+from sim.plot.renewals import limits, margins, renewals_over_time
 from sim.plot.timelines import timeline
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "conflicts_by_controller",
     "conflicts_over_time",
     "differences",
+    "limits",
     "lost_updates",
     "margins",
     "queue_depth",

@@ -60,6 +60,28 @@ def margins(results: Results, ax: Axes | None = None) -> Axes:
     return finish(ax, "Margin before expiry", found)
 
 
+def limits(results: Results, ax: Axes | None = None) -> Axes:
+    """Draw how much of each limit of the ACME server was used at most, in percent: at 100 the next order is refused."""
+    from sim.analysis.renewals import limits_used
+
+    found, ax = named(results), axes(ax)
+    used = {name: limits_used(each) for name, each in found.items()}
+    labels = list(dict.fromkeys(label for each in used.values() for label in each))
+    if not labels:
+        nothing(ax, "the ACME server has no limits")
+    height = 0.8 / len(found)
+    for place, (name, each) in enumerate(used.items()):
+        shares = [100 * each[label][0] / each[label][1] if label in each else 0.0 for label in labels]
+        where = [row + (place - (len(found) - 1) / 2) * height for row in range(len(labels))]
+        ax.barh(where, shares, height=0.9 * height, color=colour(place), label=name)
+    ax.axvline(100, color="0.5", linewidth=0.8)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.invert_yaxis()
+    ax.set_xlim(0, None)
+    ax.set_xlabel("percent of the limit, at most")
+    return finish(ax, "Limits used", found)
+
+
 def _binned(times: Sequence[float], width: int, bins: int, replications: int) -> list[float]:
     counts = [0.0] * bins
     for time in times:

@@ -68,3 +68,13 @@ def test_a_restart_starts_with_a_full_bucket():
 def test_others_have_no_part_in_it():
     others = asked(0, 0, 10).assign(actor=["gitops", "an-operator", "certificates-trigger"])
     assert level(others)[:3] == [2, 2, 2]
+
+
+def test_weeks_between_two_requests_cost_nothing():
+    """A full bucket stays full: 90 days in samples of 0.1 s would be 78 million of them."""
+    scenario = Scenario.model_validate({"name": "x"})
+    asked = pd.DataFrame({"actor": pd.Categorical(["certificates-trigger"] * 2), "asked_at": seconds(1, 90 * 86_400)})
+    level = tokens(scenario, asked)
+    assert level is not None
+    assert len(level) < 20
+    assert at(level, np.array([2.0, 86_400])).tolist() == [scenario.client.burst] * 2

@@ -10,7 +10,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
 def test_there_are_notebooks():
-    assert {notebook.stem[:2] for notebook in NOTEBOOKS} >= {"01", "02", "03", "04", "05", "06", "07"}
+    assert {notebook.stem[:2] for notebook in NOTEBOOKS} >= {"01", "02", "03", "04", "05", "06", "07", "08"}
 
 
 def names(path: Path) -> str:

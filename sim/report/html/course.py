@@ -55,12 +55,14 @@ def ready(named: Named) -> Section:
 def renewals(named: Named) -> Section | None:
     """Renewals over time, the margin before expiry, and the busiest hour; None where nothing was renewed."""
     from sim import plot
+    from sim.analysis.renewals import limits_used
     from sim.plot.renewals import busiest
 
     found = {name: each for name, each in named.items() if _renewed(each)}
-    if not found:
+    limited = {name: used for name, each in named.items() if (used := limits_used(each))}
+    if not found and not limited:
         return None
-    longest = max(each.scenario.until.at_least for each in found.values())
+    longest = max(each.scenario.until.at_least for each in named.values())
     section = Section("renewals", f"The next {write(longest / DAY)} days" if longest >= 2 * DAY else "Renewals")
     rows = []
     for name, each in found.items():
@@ -69,14 +71,30 @@ def renewals(named: Named) -> Section | None:
         rows.append((name, *cells, write(busiest(each))))
     times = ("p95 of the time to renewed", "least margin", "median margin")
     heads = ("", "renewals", *times, "expired", "in the busiest hour")
-    section.tables.append(Table("Renewals, per replication", heads, rows))
+    if rows:
+        section.tables.append(Table("Renewals, per replication", heads, rows))
     words = "Issuances that were finished, by hour or by day. A herd that was issued on one day comes back as one."
-    section.pictures.append(picture("renewals", partial(plot.renewals_over_time, found), words, height=3.4))
+    drawn = partial(plot.renewals_over_time, found or dict(named))
+    section.pictures.append(picture("renewals", drawn, words, height=3.4))
     words = (
         "The least time that each Certificate's certificate had left when the next one was there. Left of 0 it had run "
         "out: whoever used it was refused."
     )
-    section.pictures.append(picture("margins", partial(plot.margins, found), words, height=3.4))
+    if found:
+        section.pictures.append(picture("margins", partial(plot.margins, found), words, height=3.4))
+    if limited:
+        lines = [
+            (name, label, write(most), write(allowed), write(most / allowed, "share"))
+            for name, used in limited.items()
+            for label, (most, allowed) in used.items()
+        ]
+        words = (
+            "How much of each limit of the ACME server finished issuances used at once at most; at 100% the next order "
+            "is refused (429)."
+        )
+        table = Table("Limits used, per replication", ("", "limit", "used", "allowed", "share"), lines)
+        of = {name: named[name] for name in limited}
+        section.pictures.append(picture("limits", partial(plot.limits, of), words, table, height=2.4))
     return section
 
 
