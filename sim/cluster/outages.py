@@ -251,7 +251,7 @@ class Outages:
             return held
         write = request.send.write
         if now < self._paths_from and self._is_custom(write.kind):
-            return self._unknown()
+            return self._paths_from - now if self._is_outside(request) else self._unknown()
         if not self.rules or request in self._passed:
             self._passed.discard(request)
             return 0
@@ -259,6 +259,10 @@ class Outages:
         if isinstance(outcome, int) and outcome > 0:
             self._passed.add(request)
         return outcome
+
+    def _is_outside(self, request: InFlight) -> bool:
+        """Whether its client is outside of any process: nothing fails for such a one, it is held until it succeeds."""
+        return self._link_of(request)[1] is None
 
     def _by_rules(self, request: InFlight, write: Write) -> Outcome:
         name, client = self._link_of(request)
@@ -315,6 +319,9 @@ class Outages:
             if now >= self._etcd_until:
                 self._cut[request] = -1
                 return UNANSWERED
+        if self._is_outside(request):
+            held = max(self._etcd_until, self._etcd_down_until) - now
+            return held if held > 0 else self._decided_by_rules(request) if self.rules else 0
         if now - request.before <= self._elected_at <= now and request not in self._timed_out:
             down = now < self._etcd_down_until
             lost = Response(500, "InternalError", None, False, messages.plain, ETCD_GONE if down else LEADER_LOST)

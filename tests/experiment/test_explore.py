@@ -229,3 +229,19 @@ def test_a_findings_folder_is_left_and_the_exit_status_says_so(tmp_path):
     replayed = inside("run", str(folder / "finding-1.yaml"), at=tmp_path)
     assert replayed.returncode == 1
     assert "as many children as asked for (c000" in replayed.stdout
+
+
+@pytest.mark.parametrize(
+    "fault", ["kill: api-server, lasts: 10ms", "kill: etcd, lasts: 2s", "kill: etcd", "stop: etcd, lasts: 40s"]
+)
+def test_an_issuer_outside_of_any_process_waits_for_the_server_and_fails_nothing(fault):
+    text = """
+name: outside
+preset: cert-manager-1.21
+workload: {certificates: 3, arrival: {rate: 3/s}}
+issuer: {type: external, latency: {p50: 1s, p90: 2s}}
+until: {at_most: 5m, settled_for: 1s}
+properties: [{name: settled, builtin: settles}]
+"""
+    for at in (900, 1500, 2100):
+        assert replicate(load(f"{text}faults: [{{at: {at}ms, {fault}}}]\n"), 0).broken == []
