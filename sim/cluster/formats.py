@@ -13,33 +13,34 @@ from datetime import date
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import urlsplit
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.\d+)?(z|[+-]\d\d:\d\d)", re.ASCII)
-_GO_DURATION = re.compile(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
-_LOOSE_DURATION = re.compile(r"(\d+)\s*([A-Za-zµ]+)")
+
+def _matches(pattern: str, flags: re.RegexFlag | int = 0) -> Callable[[str], bool]:
+    """Whether a whole text matches a pattern, which is compiled when it is first asked: most runs ask none."""
+    return lambda text: re.fullmatch(pattern, text, flags) is not None
+
+
+_is_day = _matches(r"\d{4}-\d\d-\d\d", re.ASCII)
+_is_time_of_day = _matches(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.\d+)?(z|[+-]\d\d:\d\d)", re.ASCII)
+_is_go_duration = _matches(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_LOOSE_DURATION = r"(\d+)\s*([A-Za-zµ]+)"
 _UNITS = (
     ("ns", "nano"), ("us", "µs", "micro"), ("ms", "milli"), ("s", "sec"),
     ("m", "min"), ("h", "hr", "hour"), ("d", "day"), ("w", "wk", "week"),
 )  # fmt: skip
-_MAC = re.compile(
+_is_mac = _matches(
     r"([0-9a-f]{2}([:-])([0-9a-f]{2}\2){4}[0-9a-f]{2}(\2[0-9a-f]{2}\2[0-9a-f]{2}|(\2[0-9a-f]{2}){14})?)"
     r"|([0-9a-f]{4}\.){2,3}[0-9a-f]{4}|([0-9a-f]{4}\.){9}[0-9a-f]{4}",
     re.IGNORECASE,
 )
 _LABEL = r"[^\W_]([^\W_]|-)*"
-_HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_EMAIL = re.compile(r"(.*<)?[^\s@<>,;:\\\"()\[\]]+@[^\s@<>,;:\\\"()\[\]]+>?")
-_BYTE = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})")
-
-
-def _matches(pattern: str, flags: re.RegexFlag = re.ASCII) -> Callable[[str], bool]:
-    compiled = re.compile(pattern, flags)
-    return lambda text: compiled.fullmatch(text) is not None
+_is_labels = _matches(rf"{_LABEL}(\.{_LABEL})*")
+_is_email = _matches(r"(.*<)?[^\s@<>,;:\\\"()\[\]]+@[^\s@<>,;:\\\"()\[\]]+>?")
+_is_base64 = _matches(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})")
 
 
 def is_date(text: str) -> bool:
     """Whether ``text`` is a day, such as 2026-01-31."""
-    if not _DAY.fullmatch(text):
+    if not _is_day(text):
         return False
     try:
         date.fromisoformat(text)
@@ -51,13 +52,13 @@ def is_date(text: str) -> bool:
 def is_date_time(text: str) -> bool:
     """Whether ``text`` is a time of RFC 3339 (``strfmt/time.go``, ``IsDateTime``)."""
     day, *rest = text.lower().split("t")
-    return bool(rest) and _TIME_OF_DAY.fullmatch(rest[0]) is not None and is_date(day)
+    return bool(rest) and _is_time_of_day(rest[0]) and is_date(day)
 
 
 def _is_duration(text: str) -> bool:
-    if _GO_DURATION.fullmatch(text):
+    if _is_go_duration(text):
         return True
-    for _, unit in _LOOSE_DURATION.findall(text):
+    for _, unit in re.findall(_LOOSE_DURATION, text):
         for variants in _UNITS:
             if unit.lower() in variants or unit.lower().startswith(variants[-1]):
                 return True
@@ -95,7 +96,7 @@ def _is_uri(text: str) -> bool:
 
 def _is_hostname(text: str) -> bool:
     labels = text.split(".")
-    if len(text) > 255 or not _HOSTNAME.fullmatch(text) or any(not 0 < len(label) < 64 for label in labels):
+    if len(text) > 255 or not _is_labels(text) or any(not 0 < len(label) < 64 for label in labels):
         return False
     if any(label.endswith("-") for label in labels):
         return False
@@ -103,7 +104,7 @@ def _is_hostname(text: str) -> bool:
 
 
 def _is_byte(text: str) -> bool:
-    if not _BYTE.fullmatch(text):
+    if not _is_base64(text):
         return False
     try:
         base64.b64decode(text, validate=True)
@@ -131,7 +132,7 @@ def _is_isbn13(text: str) -> bool:
     )
 
 
-_CARD = re.compile(
+_is_card_number = _matches(
     r"4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}"
     r"|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11}"
 )
@@ -139,7 +140,7 @@ _CARD = re.compile(
 
 def _is_card(text: str) -> bool:
     digits = re.sub(r"[^0-9]+", "", text)
-    if not _CARD.fullmatch(digits):
+    if not _is_card_number(digits):
         return False
     doubled = [int(sign) * (1 + i % 2) for i, sign in enumerate(reversed(digits))]
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
@@ -151,14 +152,14 @@ _BELOW_256 = r"\s*(0|[1-9]\d?|1\d\d?|2[0-4]\d|25[0-5])\s*"
 _SHORT = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 FORMATS: dict[str, Callable[[str], bool]] = {
-    "bsonobjectid": _matches(r"[0-9a-fA-F]{24}"),
+    "bsonobjectid": _matches(r"[0-9a-fA-F]{24}", re.ASCII),
     "uri": _is_uri,
-    "email": lambda text: _EMAIL.fullmatch(text) is not None,
+    "email": _is_email,
     "hostname": _is_hostname,
     "ipv4": _is_address(IPv4Address),
     "ipv6": _is_address(IPv6Address),
     "cidr": _is_cidr,
-    "mac": lambda text: _MAC.fullmatch(text) is not None,
+    "mac": _is_mac,
     "uuid": _matches(_UUID % (_HEX4, _HEX4), re.IGNORECASE | re.ASCII),
     "uuid3": _matches(_UUID % ("3[0-9a-f]{3}", _HEX4), re.IGNORECASE | re.ASCII),
     "uuid4": _matches(_UUID % ("4[0-9a-f]{3}", "[89ab][0-9a-f]{3}"), re.IGNORECASE | re.ASCII),
@@ -167,9 +168,9 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "isbn10": _is_isbn10,
     "isbn13": _is_isbn13,
     "creditcard": _is_card,
-    "ssn": _matches(r"\d{3}[- ]?\d{2}[- ]?\d{4}"),
-    "hexcolor": _matches(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"),
-    "rgbcolor": _matches(rf"rgb\({_BELOW_256},{_BELOW_256},{_BELOW_256}\)"),
+    "ssn": _matches(r"\d{3}[- ]?\d{2}[- ]?\d{4}", re.ASCII),
+    "hexcolor": _matches(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", re.ASCII),
+    "rgbcolor": _matches(rf"rgb\({_BELOW_256},{_BELOW_256},{_BELOW_256}\)", re.ASCII),
     "byte": _is_byte,
     "password": lambda text: True,
     "date": is_date,
