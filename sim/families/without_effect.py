@@ -72,7 +72,11 @@ def differing(one: Scenario, other: Scenario) -> dict[str, tuple[Any, Any]]:
     said = {"rotation_policy": lambda each: each.certificate.private_key.rotation_policy is not None}
     said["revision_history_limit"] = lambda each: each.certificate.revision_history_limit is not None
     said["throttled"] = lambda each: each.client.throttle is not None
-    said["denial_comes_first"] = lambda each: not _may_deny(each)
+    said["denial_comes_first"] = lambda each: not _speaks_of(each, "Denied")
+    said["acme_check_skips_last_sleep"] = lambda each: each.issuer.challenge != "http01"
+    said["trigger_checks_duplicates"] = lambda each: (
+        not (each.certificate.secret_name or _speaks_of(each, "secretName"))
+    )
     acme = "acme" in {one.issuer.type, other.issuer.type}
     return {
         field: values
@@ -82,9 +86,9 @@ def differing(one: Scenario, other: Scenario) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _may_deny(scenario: Scenario) -> bool:
-    """Whether anything that a scenario describes speaks of the condition Denied."""
-    return "Denied" in scenario.model_dump_json(include={"operators", "writers", "workload"})
+def _speaks_of(scenario: Scenario, word: str) -> bool:
+    """Whether anything that a scenario describes of others speaks of a condition or a field."""
+    return word in scenario.model_dump_json(include={"operators", "writers", "workload"})
 
 
 def throttled(scenario: Scenario) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from sim.analysis.attribution import elsewhere
-from sim.families.without_effect import reason_without_effect
+from sim.families.without_effect import differing, reason_without_effect
 from sim.report.sentences import loops
 from sim.report.terminal import verdict
 from sim.scenario.errors import ScenarioError
@@ -125,6 +125,18 @@ def test_releases_that_differ_in_denials_alone_are_equal_where_nobody_denies():
 
     assert "by the source" in (reason_without_effect(scenario("1.11", []), scenario("1.12.9", [])) or "")
     assert reason_without_effect(scenario("1.11", [DENIES]), scenario("1.12.9", [DENIES])) is None
+
+
+def test_what_differs_is_only_what_the_scenario_can_meet():
+    def fields(**more: Any) -> set[str]:
+        one, other = (Run(preset=f"cert-manager-{each}", **more).scenario for each in ("1.12.9", "1.13"))
+        return set(differing(one, other))
+
+    assert not fields() & {"trigger_checks_duplicates", "acme_check_skips_last_sleep"}
+    assert "trigger_checks_duplicates" in fields(certificate={**ECDSA, "secret_name": "one"})
+    acme = {"type": "acme", "challenge": "http01"}
+    assert "acme_check_skips_last_sleep" in fields(issuer=acme)
+    assert "acme_check_skips_last_sleep" not in fields(issuer=acme | {"challenge": "dns01"})
 
 
 # Retries
