@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, check_writable, emit
+from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_json
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
@@ -26,6 +26,9 @@ def report(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print a summary to paste into a pull request, and write no page.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one JSON object, and write no page.")
+    ] = False,
 ) -> None:
     """Write one HTML page about what a folder holds, with everything that there is to see.
 
@@ -42,7 +45,12 @@ def report(
       requeue report results/tutorial-tune-20261123-180230 --open
       requeue report results/latest --open
       requeue report results/latest --markdown
+      requeue report results/latest --json | jq .conflicts.per_certificate
     """
+    if as_json:
+        with bad_input():
+            emit_json(_document(results))
+        return
     if markdown:
         with bad_input():
             from sim.experiment.opening import command_of
@@ -69,6 +77,19 @@ def report(
 
         if not webbrowser.open(out.resolve().as_uri()):
             raise BadInput(f"no browser was found; open {out} in one")
+
+
+def _document(folders: Sequence[Path]) -> Any:
+    """What the command that filled a folder printed with ``--json``; of several runs their comparison."""
+    from sim.experiment.result import Result
+    from sim.recording.results import read_json
+    from sim.report.html.study import kind_of
+
+    study = kind_of(folders[0]) if len(folders) == 1 else None
+    if study:
+        return read_json(folders[0], f"{study}.json")
+    subject = _opened(folders)
+    return subject.summary if isinstance(subject, Result) else subject.as_dict()
 
 
 def _opened(folders: Sequence[Path]) -> Result | Comparison:

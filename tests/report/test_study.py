@@ -61,6 +61,12 @@ def test_a_page_says_what_the_command_said(folder: Path, kind: str):
 
 
 @pytest.mark.slow
+def test_json_is_what_the_command_printed(folder: Path):
+    done = inside("report", "sweep", "--json", at=folder)
+    assert json.loads(done.stdout) == json.loads((folder / "sweep" / "sweep.json").read_text())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 1280, 2560])
 def test_a_page_fits_any_screen(folder: Path, browser: Page, width: int):
     for kind in STUDIES:
