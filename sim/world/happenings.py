@@ -141,8 +141,11 @@ class Happenings:
             return
         self.outages.killed(self._sim.now + lasts)
         for request in self._server.crash():
-            if _link_of(request)[1] is None:  # whoever is outside of any process tries until it is heard
+            link = _link_of(request)[1]
+            if link is None:  # whoever is outside of any process tries until it is heard
                 self._sim.after(lasts, self._server.receive, request)
+            elif link.server:  # it is with another server, whose time is simulated as this one's: it begins again there
+                self._sim.after(0, self._server.receive, request)
         for link in self._network.links.values():
             if not link.server and not link.process.stopped:
                 link.break_off()

@@ -245,3 +245,17 @@ properties: [{name: settled, builtin: settles}]
 """
     for at in (900, 1500, 2100):
         assert replicate(load(f"{text}faults: [{{at: {at}ms, {fault}}}]\n"), 0).broken == []
+
+
+def test_a_server_that_is_killed_takes_nothing_of_those_who_are_at_another():
+    text = """
+name: other
+preset: cert-manager-1.21
+workload: {certificates: 10}
+issuer: {type: ca}
+until: {at_most: 5m, settled_for: 1s}
+properties: [{name: settled, builtin: settles}]
+"""
+    for at in (620, 680, 740, 800):
+        killed = f"{{at: 50ms, kill: controllers, to_other: true}}, {{at: {at}ms, kill: api-server, lasts: 10ms}}"
+        assert replicate(load(f"{text}faults: [{killed}]\n"), 0).broken == []
