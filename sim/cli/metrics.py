@@ -25,7 +25,12 @@ def metrics(
         typer.Option(metavar="DURATION", help="A time series with a sample so often, such as 15s; default the end."),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="openmetrics, or prometheus for its older text format.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="openmetrics; prometheus for its older text format; csv or json for a table.",
+        ),
     ] = "openmetrics",
     replication: Replication = 1,
     variant: Variant = None,
@@ -40,6 +45,7 @@ def metrics(
       requeue metrics results/latest
       requeue metrics results/latest -o metrics.txt
       requeue metrics results/latest --format prometheus | grep sync_call_count
+      requeue metrics results/latest --every 1s --format csv -o series.csv
       requeue metrics results/latest --every 5s -o series.txt
       promtool tsdb create-blocks-from openmetrics series.txt data/
 

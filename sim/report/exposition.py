@@ -6,6 +6,7 @@ every few seconds for a time series that ``promtool tsdb create-blocks-from open
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,8 @@ Labels = Mapping[str, str | float]
 Sample = tuple[str, Labels, float]
 """Suffix of the family's name, labels, value."""
 
-FORMATS = ("openmetrics", "prometheus")
+FORMATS = ("openmetrics", "prometheus", "csv", "json")
+"""The last two are a table: seconds since the replication's start, name, labels, value; as JSON an object a line."""
 
 
 class MetricFamily(ABC):
@@ -138,6 +140,9 @@ def write(families: Iterable[MetricFamily], times: Array, form: str, epoch_ns: i
     With ``epoch_ns``, the Unix time of the replication's start, each sample carries its time; without it there may
     be only one time.
     """
+    if form in ("csv", "json"):
+        yield from _rows(families, times, form)
+        return
     for family in families:
         yield from _head(family, form)
         for points in family.series(times):
@@ -148,6 +153,30 @@ def write(families: Iterable[MetricFamily], times: Array, form: str, epoch_ns: i
                     yield _line(family, suffix, labels, value, stamp, form)
     if form == "openmetrics":
         yield "# EOF"
+
+
+def _rows(families: Iterable[MetricFamily], times: Array, form: str) -> Iterator[str]:
+    """The samples as rows; where there are many labels, a CSV has them in one column, as they stand in a query."""
+    if form == "csv":
+        yield "time_s,name,labels,value"
+    for family in families:
+        for points in family.series(times):
+            for at, point in zip(times, points, strict=True):
+                for suffix, labels, value in point:
+                    seconds, name, plain = (
+                        int(at) / 1e9,
+                        family.name + suffix,
+                        float(value) if value % 1 else int(value),
+                    )
+                    if form == "json":
+                        said = {
+                            key: each if isinstance(each, str) else _label(each, form) for key, each in labels.items()
+                        }
+                        yield json.dumps({"time_s": seconds, "name": name, "labels": said, "value": plain})
+                    else:
+                        pairs = ",".join(f'{key}="{_label(each, form)}"' for key, each in labels.items())
+                        quoted = pairs.replace('"', '""')
+                        yield f'{seconds},{name},"{quoted}",{plain}'
 
 
 def _head(family: MetricFamily, form: str) -> Iterator[str]:

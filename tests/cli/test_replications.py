@@ -45,9 +45,9 @@ def test_a_selection_says_which_is_best_and_with_which_probability(project: Path
     done = inside(*words, "--select", "--json", at=project)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["selection"]
-    assert found["best"] == "client.burst=200"
+    assert found["best"] == "burst=200"
     assert found["probability"] == 0.95
-    assert set(found["dropped_after"]) == {"client.burst=1"}
+    assert set(found["dropped_after"]) == {"burst=1"}
     done = inside(*words, "--precision", "10%", at=project)
     assert "Precision: every cell is known to 10%" in done.stdout
 

@@ -44,5 +44,5 @@ def test_each_says_where_it_is_from_and_differs_from_its_fix_by_what_is_fixed(na
 
 @pytest.mark.parametrize("name", SOON)
 def test_it_is_found_within_a_few_runs_and_not_in_its_fix(name):
-    assert first_broken(name, 200)[1]
+    assert first_broken(name, 300)[1]  # docs/explore.md: 1 to 290, with this seed
     assert first_broken(f"{name}-fixed", 60) == (60, [])

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from collections import defaultdict
 from typing import Any
@@ -172,3 +175,26 @@ def test_labels_are_escaped():
         assert family.samples[0].labels == {"name": 'a"b\\c\nd'}
         assert family.samples[0].value == 1.5
         assert family.documentation == 'Said "so".'
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_table_has_the_same_samples(result: Result, form: str):
+    def rows(**options: Any) -> list[dict[str, Any]]:
+        text = lines(result, form=form, **options)
+        return list(csv.DictReader(io.StringIO(text))) if form == "csv" else list(map(json.loads, text.splitlines()))
+
+    def sample(name: str, labels: Any, value: Any) -> tuple[str, tuple[tuple[str, str], ...], float]:
+        pairs = dict(re.findall(r'(\w+)="([^"]*)"', labels)) if isinstance(labels, str) else labels
+        return name, tuple(sorted(pairs.items())), float(value)
+
+    expected = [
+        sample(each.name, each.labels, each.value)
+        for family in parse_openmetrics(lines(result))
+        for each in family.samples
+    ]
+    assert sorted(sample(row["name"], row["labels"], row["value"]) for row in rows()) == sorted(expected)
+    assert len(expected) > 300
+    often = rows(every_ns=10**9)
+    times = sorted({float(row["time_s"]) for row in often})
+    assert times[:2] == [1, 2]
+    assert [row for row in often if float(row["time_s"]) == times[-1]] == rows()
