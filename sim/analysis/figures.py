@@ -65,7 +65,19 @@ def estimate(metric: str | Metric, replications: Sequence[Measured]) -> Estimate
         case _ if about.signed:
             return mean_interval(values(about, replications))
         case _:
-            return amount_interval(values(about, replications), 1.0 if about.unit == "share" else float("inf"))
+            most = 1.0 if about.unit == "share" else bound(about.figure, replications)
+            return amount_interval(values(about, replications), most)
+
+
+_OF_OBJECTS = frozenset({"ready", "stranded", "unfinished"})
+"""Figures that count some of the workload's objects."""
+
+
+def bound(figure: str, replications: Sequence[Measured]) -> float:
+    """Return the most that a figure can be: of one that counts some of the objects, their number; else infinity."""
+    if figure not in _OF_OBJECTS:
+        return float("inf")
+    return max(totals(replications, "certificates"), default=0) or float("inf")
 
 
 def difference(metric: str | Metric, replications: Sequence[Measured], baseline: Sequence[Measured]) -> Estimate:

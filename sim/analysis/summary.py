@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def estimate(replications: Sequence[Measured], key: str) -> Estimate:
     """Return the mean of the figure ``key`` with its interval."""
-    return amount_interval(series(replications, key))
+    return amount_interval(series(replications, key), figures.bound(key, replications))
 
 
 def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str, Any]:

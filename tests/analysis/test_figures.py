@@ -112,3 +112,14 @@ def test_every_replication_has_its_own_number():
     assert figures.values("ready_share", replications) == [1, 1]
     assert figures.values("conflicts.rate", replications) == [2 / 7, 4 / 9]
     assert figures.values("conflicts.per_certificate", [measured(requests=[conflict()])]) == [None]
+
+
+def test_no_more_objects_can_be_stranded_than_there_are():
+    replications = [
+        measured(index, objects=[certificate(certificate=f"c{at}", ready=at >= stuck) for at in range(50)])
+        for index, stuck in enumerate([3, 22])
+    ]
+    found = figures.estimate("stranded", replications)
+    assert found.mean == 12.5
+    assert found.high == 50
+    assert figures.bound("conflicts", replications) == float("inf")
