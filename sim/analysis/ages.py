@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.recording.frames import nanoseconds
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -57,7 +59,7 @@ def ages(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
     known["written_at"] = known["written_at"].fillna(known["read_at"])
     known["outdated_at"] = known["outdated_at"].fillna(known["decided_at"])
     known["cached_at"] = _cached(known, frames.deliveries).fillna(known["written_at"])
-    ns = {name: known[name].to_numpy("timedelta64[ns]").astype(np.int64) for name in _TIMES}
+    ns = {name: nanoseconds(known[name]) for name in _TIMES}
     written, cached, queued, begun, outdated, decided = (ns[name] for name in _TIMES)
     cached = np.maximum(cached, written)
     begun_with = np.maximum(cached, begun)  # where a copy is read only once its token is there, it may be newer

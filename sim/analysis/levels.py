@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from sim.recording.frames import nanoseconds
 from sim.scenario.metrics import OPERATORS
 from sim.scenario.workload import is_own
 
@@ -47,7 +48,7 @@ def steps(up: pd.Series[pd.Timedelta], down: pd.Series[pd.Timedelta]) -> Level:
     """Return how many things there are, each from its time in ``up`` to that in ``down``."""
     import numpy as np
 
-    rises, falls = (each.dropna().to_numpy("timedelta64[ns]").astype(np.int64) for each in (up, down))
+    rises, falls = (nanoseconds(each.dropna()) for each in (up, down))
     times, places = np.unique(np.concatenate([rises, falls]), return_inverse=True)
     changes = np.bincount(places[: len(rises)], minlength=len(times))
     changes = changes - np.bincount(places[len(rises) :], minlength=len(times))
@@ -98,7 +99,7 @@ def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
     if not (throttled(scenario) and shared) or scenario.family == OPERATORS:  # each manager has one for each kind
         return None
     ours = requests[~requests["actor"].isin(outside(scenario, requests))]
-    asked = np.sort(ours["asked_at"].to_numpy("timedelta64[ns]").astype(np.int64))
+    asked = np.sort(nanoseconds(ours["asked_at"]))
     starts = [at + scenario.controllers.restart_takes for at in scenario.controllers.restarts]
     bucket = TokenBucket(scenario.client.qps, scenario.client.burst)
     level: Level = [(0, float(scenario.client.burst))]

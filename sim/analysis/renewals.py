@@ -34,6 +34,10 @@ def least_margins(result: Analysed) -> list[float]:
     return [float(each) for each in margins[margins != NO_MARGIN]]
 
 
+SAME_NAMES = "certificates of the same names"
+"""The limit that renewals count for, whatever the others exempt."""
+
+
 def limits_used(result: Analysed) -> dict[str, tuple[float, int]]:
     """Return, by limit of the ACME server, how many were used at once at most, and how many are allowed.
 
@@ -44,30 +48,30 @@ def limits_used(result: Analysed) -> dict[str, tuple[float, int]]:
     if scenario.issuer.type != "acme":
         return {}
     limits = scenario.issuer.server.limited()
+    allowed = {
+        label: limit
+        for label, limit in (
+            ("new orders", limits.orders),
+            ("certificates of a domain", limits.certificates_per_domain),
+            (SAME_NAMES, limits.duplicates),
+        )
+        if limit is not None
+    }
     domains = scenario.certificate.registered_domains
-    most: dict[str, list[float]] = {}
+    most: dict[str, list[float]] = {label: [] for label in allowed}
     for _, rows in _issued(result).groupby("replication"):
         known = {certificate_name(n) for n in range(scenario.workload.total - scenario.workload.certificates)}
         used: dict[tuple[str, str], Used] = {}
         for name, at in zip(rows["object"].astype(str), rows["decided_at"].dt.total_seconds(), strict=True):
             new = not (limits.renewals_exempt and name in known)
             known.add(name)
-            for label, limit, about in (
-                ("new orders", limits.orders if new else None, ""),
-                ("certificates of a domain", limits.certificates_per_domain if new else None, int(name[1:]) % domains),
-                ("certificates of the same names", limits.duplicates, name),
-            ):
-                if limit is not None:
-                    used.setdefault((label, str(about)), Used(limit)).one(at)
-        for label in ("new orders", "certificates of a domain", "certificates of the same names"):
-            found = [each.most for (of, _), each in used.items() if of == label]
-            most.setdefault(label, []).append(max(found, default=0.0))
-    allowed = (limits.orders, limits.certificates_per_domain, limits.duplicates)
-    return {
-        label: (sum(each) / len(each), limit.count)
-        for (label, each), limit in zip(most.items(), allowed, strict=True)
-        if limit is not None
-    }
+            about = {"certificates of a domain": str(int(name[1:]) % domains), SAME_NAMES: name}
+            for label, limit in allowed.items():
+                if new or label == SAME_NAMES:
+                    used.setdefault((label, about.get(label, "")), Used(limit)).one(at)
+        for label, each in most.items():
+            each.append(max((one.most for (of, _), one in used.items() if of == label), default=0.0))
+    return {label: (sum(most[label]) / max(len(most[label]), 1), limit.count) for label, limit in allowed.items()}
 
 
 class Used:

@@ -14,6 +14,7 @@ from sim.cli.run import Jobs
 
 if TYPE_CHECKING:
     from sim.scenario.profile import Profile
+    from sim.validation.cases import Case
     from sim.validation.validate import Validation
 
 SHIPPED = "recorded-2-cores"
@@ -92,12 +93,10 @@ def validate(
             check_writable("--update", update)
         chosen, provenance, named = _profile(profile)
         command = _command(recordings, profile, replications, settings or [], ablations)
-        document = _validate(
-            recordings, chosen, provenance, named, replications, settings or [], ablations, jobs, command
-        )
-
+        cases = _cases(recordings, settings or [], shared is not None)
+        document = _validate(cases, chosen, provenance, named, replications, ablations, jobs, command)
         if shared is not None:
-            _share(recordings, settings or [], shared, document)
+            _share(cases, shared, document)
         from sim.report.validation import report
         from sim.report.validation_markdown import SectionError, beside, markdown, replaced
         from sim.report.validation_pictures import write_pictures
@@ -135,21 +134,32 @@ def _command(recordings: list[Path], profile: str, replications: int, settings: 
     return join(words + ["--ablations"] * ablations)
 
 
-def _share(recordings: list[Path], settings: list[str], target: Path, document: dict[str, Any]) -> None:
+def _cases(recordings: list[Path], settings: list[str], to_share: bool) -> list[Case]:
+    """Find the cases, and say before anything is simulated what can't be shared."""
+    from sim.validation.asked import AskedError
+    from sim.validation.cases import CaseError, find_cases
+    from sim.validation.share import check
+
+    try:
+        cases = find_cases(recordings, settings)
+        for run in (run for case in cases if to_share for run in case.runs):
+            check(run)
+    except (AskedError, CaseError) as error:
+        raise BadInput(str(error)) from None
+    return cases
+
+
+def _share(cases: list[Case], target: Path, document: dict[str, Any]) -> None:
     """Write the recordings without names, and beside them what was predicted."""
     from sim.recording.folders import GivenFolder
     from sim.recording.results import MANIFEST, write_json
-    from sim.validation.cases import CaseError, find_cases
     from sim.validation.share import share
 
-    try:
-        with GivenFolder(target) as folder:
-            share([run for case in find_cases(recordings, settings) for run in case.runs], folder.path)
-            write_json(folder.path / "summary.json", document["summary"])
-            write_json(folder.path / MANIFEST, {"kind": "recording", "command": "requeue validate --share"})
-            folder.publish()
-    except CaseError as error:
-        raise BadInput(str(error)) from None
+    with GivenFolder(target) as folder:
+        share([run for case in cases for run in case.runs], folder.path)
+        write_json(folder.path / "summary.json", document["summary"])
+        write_json(folder.path / MANIFEST, {"kind": "recording", "command": "requeue validate --share"})
+        folder.publish()
 
 
 def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:
@@ -160,12 +170,11 @@ def _profile(name: str) -> tuple[Profile, dict[str, Any], str]:
 
 
 def _validate(
-    recordings: list[Path],
+    cases: list[Case],
     profile: Profile,
     provenance: dict[str, Any],
     named: str,
     replications: int,
-    settings: list[str],
     ablations: bool,
     jobs: int | None,
     command: str,
@@ -174,16 +183,14 @@ def _validate(
     from sim.report.progress import display
     from sim.validation import validate as validation
     from sim.validation.ablation import ablate
-    from sim.validation.asked import AskedError
-    from sim.validation.cases import CaseError, find_cases
+    from sim.validation.cases import CaseError
 
     try:
-        cases = find_cases(recordings, settings)
         with display("validate", pieces="runs") as progress:
             found = validation.validate(
                 cases, profile, executor=choose(jobs), replications=replications, progress=progress
             )
-    except (AskedError, CaseError) as error:
+    except CaseError as error:
         raise BadInput(str(error)) from None
     document = _document(found, provenance, named, command)
     if ablations:

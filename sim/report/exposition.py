@@ -145,38 +145,39 @@ def write(families: Iterable[MetricFamily], times: Array, form: str, epoch_ns: i
         return
     for family in families:
         yield from _head(family, form)
-        for points in family.series(times):
-            # All points of one series come together, as OpenMetrics asks; those of a histogram point by point.
-            for at, point in zip(times, points, strict=True):
-                stamp = "" if epoch_ns is None else _stamp(int(at) + epoch_ns, form)
-                for suffix, labels, value in point:
-                    yield _line(family, suffix, labels, value, stamp, form)
+        for at, (suffix, labels, value) in _samples(family, times):
+            stamp = "" if epoch_ns is None else _stamp(at + epoch_ns, form)
+            pairs = _pairs(labels, form)
+            braces = f"{{{pairs}}}" if pairs else ""
+            yield f"{family.name}{suffix}{braces} {_number(value, form)}{stamp}"
     if form == "openmetrics":
         yield "# EOF"
 
 
+def _samples(family: MetricFamily, times: Array) -> Iterator[tuple[int, Sample]]:
+    """The samples of a family with their times.
+
+    All points of one series come together, as OpenMetrics asks; those of a histogram point by point.
+    """
+    for points in family.series(times):
+        for at, point in zip(times.tolist(), points, strict=True):
+            for sample in point:
+                yield at, sample
+
+
 def _rows(families: Iterable[MetricFamily], times: Array, form: str) -> Iterator[str]:
-    """The samples as rows; where there are many labels, a CSV has them in one column, as they stand in a query."""
+    """The samples as rows; a CSV has the labels, of which there are many, in one column as they stand in a query."""
     if form == "csv":
         yield "time_s,name,labels,value"
     for family in families:
-        for points in family.series(times):
-            for at, point in zip(times, points, strict=True):
-                for suffix, labels, value in point:
-                    seconds, name, plain = (
-                        int(at) / 1e9,
-                        family.name + suffix,
-                        float(value) if value % 1 else int(value),
-                    )
-                    if form == "json":
-                        said = {
-                            key: each if isinstance(each, str) else _label(each, form) for key, each in labels.items()
-                        }
-                        yield json.dumps({"time_s": seconds, "name": name, "labels": said, "value": plain})
-                    else:
-                        pairs = ",".join(f'{key}="{_label(each, form)}"' for key, each in labels.items())
-                        quoted = pairs.replace('"', '""')
-                        yield f'{seconds},{name},"{quoted}",{plain}'
+        for at, (suffix, labels, value) in _samples(family, times):
+            seconds, name, plain = at / 1e9, family.name + suffix, float(value) if value % 1 else int(value)
+            if form == "json":
+                said = {key: each if isinstance(each, str) else _label(each, form) for key, each in labels.items()}
+                yield json.dumps({"time_s": seconds, "name": name, "labels": said, "value": plain})
+            else:
+                quoted = _pairs(labels, form).replace('"', '""')
+                yield f'{seconds},{name},"{quoted}",{plain}'
 
 
 def _head(family: MetricFamily, form: str) -> Iterator[str]:
@@ -191,10 +192,8 @@ def _head(family: MetricFamily, form: str) -> Iterator[str]:
     yield f"# TYPE {name} {kind}"
 
 
-def _line(family: MetricFamily, suffix: str, labels: Labels, value: float, stamp: str, form: str) -> str:
-    pairs = ",".join(f'{key}="{_label(each, form)}"' for key, each in labels.items())
-    braces = f"{{{pairs}}}" if pairs else ""
-    return f"{family.name}{suffix}{braces} {_number(value, form)}{stamp}"
+def _pairs(labels: Labels, form: str) -> str:
+    return ",".join(f'{key}="{_label(each, form)}"' for key, each in labels.items())
 
 
 def _label(value: str | float, form: str) -> str:

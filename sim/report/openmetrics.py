@@ -17,12 +17,13 @@ that the end of the replication cut off are not counted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sim.analysis.levels import in_flight, outside, steps
 from sim.analysis.plain import rows
 from sim.analysis.waste import FAILED
 from sim.families.certmanager.issuers import EXTERNAL_GROUP
+from sim.recording.frames import nanoseconds
 from sim.report.exposition import Counter, Gauge, Histogram, MetricFamily, write
 from sim.scenario.metrics import CERT_MANAGER, OPERATORS
 
@@ -106,22 +107,22 @@ def families(result: Result, end: int) -> Iterator[MetricFamily]:
     yield from _server(result, requests)
     conflicts = Counter("requeue_conflicts_total", "Writes that were refused as stale, by loser and by winner.")
     for (loser, winner), part in result.attribution.groupby(["controller", "winner"], observed=True):
-        conflicts.add({"controller": str(loser), "winner": str(winner)}, ns(part["decided_at"]))
+        conflicts.add({"controller": str(loser), "winner": str(winner)}, nanoseconds(part["decided_at"]))
     yield conflicts
     lost = Counter("requeue_lost_updates_total", "Fields that a write took away or turned back unseen, by and of whom.")
     for (by, of), part in result.losses.groupby(["by", "of"], observed=True):
-        lost.add({"controller": str(by), "victim": str(of)}, ns(part["lost_at"]))
+        lost.add({"controller": str(by), "victim": str(of)}, nanoseconds(part["lost_at"]))
     back = Counter("requeue_lost_updates_repaired_total", "Of them, those whose value was written again.")
     for by, part in result.losses.dropna(subset=["repaired_at"]).groupby("by", observed=True):
-        back.add({"controller": str(by)}, ns(part["repaired_at"]))
+        back.add({"controller": str(by)}, nanoseconds(part["repaired_at"]))
     twice = Counter("requeue_duplicates_total", "Objects created although their creator had created the same before.")
     for by, part in result.duplicates.groupby("by", observed=True):
-        twice.add({"controller": str(by)}, ns(part["created_at"]))
+        twice.add({"controller": str(by)}, nanoseconds(part["created_at"]))
     nothing = Counter("requeue_writes_without_change_total", "Writes that were accepted and changed nothing.")
     idle = requests[(requests["code"] == 200) & (requests["written_version"] == 0)]
     idle = idle[~idle["verb"].isin(["get", "delete"]) & ~idle["actor"].isin(others)]
     for by, part in idle.groupby("actor", observed=True):
-        nothing.add({"controller": str(by)}, ns(part["decided_at"]))
+        nothing.add({"controller": str(by)}, nanoseconds(part["decided_at"]))
     yield from (lost, back, twice, nothing)
 
 
@@ -141,17 +142,10 @@ def _operators(result: Result) -> Iterator[MetricFamily]:
         failed = part["outcome"].isin(sorted(FAILED))
         for said, own in (("error", part[failed]), ("success", part[~failed])):
             if len(own):
-                total.add({**controller, "result": said}, ns(own["ended_at"]))
-        errors.add(controller, ns(part.loc[failed, "ended_at"]))
-        took.add(controller, ns(part["ended_at"]), ns(part["ended_at"] - part["started_at"]))
+                total.add({**controller, "result": said}, nanoseconds(own["ended_at"]))
+        errors.add(controller, nanoseconds(part.loc[failed, "ended_at"]))
+        took.add(controller, nanoseconds(part["ended_at"]), nanoseconds(part["ended_at"] - part["started_at"]))
     yield from (total, errors, took)
-
-
-def ns(times: pd.Series[Any]) -> Any:
-    """Return timedeltas as integer nanoseconds."""
-    import numpy as np
-
-    return times.to_numpy("timedelta64[ns]").astype(np.int64)
 
 
 def _resets(result: Result) -> list[int]:
@@ -205,9 +199,9 @@ def _certificates(result: Result, end: int) -> Iterator[MetricFamily]:
     calls = Counter("certmanager_controller_sync_call_count", _SYNC[newer][0], resets)
     errors = Counter("certmanager_controller_sync_error_count", _SYNC[newer][1], resets)
     for controller, part in result.reconciles.groupby("controller", observed=True):
-        calls.add({"controller": str(controller)}, ns(part["ended_at"]))
+        calls.add({"controller": str(controller)}, nanoseconds(part["ended_at"]))
         # A conflict is no error there: model.md section 3.
-        errors.add({"controller": str(controller)}, ns(part.loc[part["outcome"] == "error", "ended_at"]))
+        errors.add({"controller": str(controller)}, nanoseconds(part.loc[part["outcome"] == "error", "ended_at"]))
     yield calls
     yield errors
 
@@ -232,12 +226,12 @@ def _queues(result: Result) -> Iterator[MetricFamily]:
     retries = Counter("workqueue_retries_total", "Total number of retries handled by workqueue", resets)
     for name, part in result.reconciles.groupby("controller", observed=True):
         labels = {"name": str(name)}
-        adds.add(labels, ns(part["queued_at"]))
+        adds.add(labels, nanoseconds(part["queued_at"]))
         # client-go counts a key from its adding, also while it is still being processed.
         depth.add(labels, [(0, 0), *steps(part["queued_at"], part["started_at"])])
-        waits.add(labels, ns(part["started_at"]), ns(part["started_at"] - part["queued_at"]))
-        work.add(labels, ns(part["ended_at"]), ns(part["ended_at"] - part["started_at"]))
-        retries.add(labels, ns(part.loc[part["outcome"].isin(["conflict", "error"]), "ended_at"]))
+        waits.add(labels, nanoseconds(part["started_at"]), nanoseconds(part["started_at"] - part["queued_at"]))
+        work.add(labels, nanoseconds(part["ended_at"]), nanoseconds(part["ended_at"] - part["started_at"]))
+        retries.add(labels, nanoseconds(part.loc[part["outcome"].isin(["conflict", "error"]), "ended_at"]))
     yield from (adds, depth, waits, work, retries)
 
 
@@ -265,13 +259,13 @@ def _client(result: Result, requests: pd.DataFrame) -> Iterator[MetricFamily]:
     waits = throttled(result.scenario)
     methods = requests["verb"].astype("object").map(METHODS)
     for (code, method), part in requests.groupby([requests["code"], methods], observed=True):
-        total.add({"code": str(code), "host": HOST, "method": str(method)}, ns(part["answered_at"]))
+        total.add({"code": str(code), "host": HOST, "method": str(method)}, nanoseconds(part["answered_at"]))
     for method, part in requests.groupby(methods, observed=True):
         labels = {"host": HOST, "verb": str(method)}
         # client-go takes the time of the whole call, the wait for its token included (rest/request.go).
-        took.add(labels, ns(part["answered_at"]), ns(part["answered_at"] - part["asked_at"]))
+        took.add(labels, nanoseconds(part["answered_at"]), nanoseconds(part["answered_at"] - part["asked_at"]))
         if waits:
-            waited.add(labels, ns(part["sent_at"]), ns(part["sent_at"] - part["asked_at"]))
+            waited.add(labels, nanoseconds(part["sent_at"]), nanoseconds(part["sent_at"] - part["asked_at"]))
     yield from (total, took, waited)
 
 
@@ -312,9 +306,9 @@ def _server(result: Result, requests: pd.DataFrame) -> Iterator[MetricFamily]:
             "verb": "APPLY" if verb == "apply" else METHODS[verb],
             "version": version,
         }
-        took.add(labels, ns(part["done_at"]), ns(part["done_at"] - part["received_at"]))
+        took.add(labels, nanoseconds(part["done_at"]), nanoseconds(part["done_at"] - part["received_at"]))
         for code, answered in part.groupby("code"):
-            total.add({"code": str(code), **labels}, ns(answered["done_at"]))
+            total.add({"code": str(code), **labels}, nanoseconds(answered["done_at"]))
     reads = requests["verb"] == "get"
     for kind, part in (("mutating", requests[~reads]), ("readOnly", requests[reads])):
         inside.add({"request_kind": kind}, [(0, 0), *in_flight(part, "received_at", "done_at")])

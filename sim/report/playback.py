@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sim.analysis.levels import depths, tokens
 from sim.recording.conflict import conflicting
+from sim.recording.frames import nanoseconds
 from sim.units import SECOND
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def _times(column: pd.Series[pd.Timedelta]) -> Times:
     """Return nanoseconds; what never happened is later than everything."""
     import numpy as np
 
-    found: Times = column.to_numpy("timedelta64[ns]").astype(np.int64)
-    return np.where(column.isna().to_numpy(), _NEVER, found)
+    return np.where(column.isna().to_numpy(), _NEVER, nanoseconds(column))
 
 
 def _value(level: Level | None, at: int) -> float:

@@ -20,6 +20,7 @@ from typing import Any
 from sim.logs.audit import AuditEvent
 from sim.logs.certificates import CertificateView
 from sim.logs.sources import read_mixed
+from sim.scenario.workload import is_own
 from sim.units import SECOND
 from sim.validation.asked import KNOWN
 from sim.validation.cases import RUN, CaseError, Run
@@ -63,20 +64,27 @@ class Numbers:
 def share(runs: Iterable[Run], folder: Path) -> int:
     """Write what a validation reads of these runs into ``folder``, as ``CASE/rN``; return how many there were.
 
-    Cases are numbered too, in their order. Raises ``CaseError`` for runs of another program than cert-manager: their
-    figures are read from the bodies of objects, which stay at home.
+    Cases are numbered too, in their order. Raises ``CaseError`` as ``check`` does.
     """
     cases, known = Numbers(), Counter[str]()
-    count = 0
     for run in runs:
-        if MARK in run.asked:
-            raise CaseError(f"{run.folder}: --share is for recordings of cert-manager; an operator's figures are in "
-                            "the bodies of its objects, which are not shared")  # fmt: skip
+        check(run)
         case = cases.of("case", run.name.rsplit("/", 1)[0])
         known[case] += 1
         _share(run, folder / case / f"r{known[case]}", f"{case}/r{known[case]}")
-        count += 1
-    return count
+    return known.total()
+
+
+def check(run: Run) -> None:
+    """Raise ``CaseError`` for a run that can't be shared.
+
+    The figures of other programs than cert-manager are read from the bodies of objects, which stay at home.
+    """
+    if MARK in run.asked:
+        raise CaseError(
+            f"{run.folder}: --share is for recordings of cert-manager; an operator's figures are in the bodies of its "
+            "objects, which are not shared"
+        )
 
 
 def _share(run: Run, folder: Path, name: str) -> None:
@@ -106,8 +114,8 @@ def _recorded(recorded: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
     found = {key: value for key, value in recorded.items() if key in _TOLD}
     if isinstance(requests := found.get("requests"), dict):
         found["requests"] = {
-            " ".join([numbers.program(actor, actor.startswith("certificate")), *rest]): count
-            for (actor, *rest), count in ((key.split(), count) for key, count in requests.items())
+            " ".join([numbers.program(actor, is_own(actor)), *rest]): count
+            for (actor, *rest), count in ((key.rsplit(" ", 3), count) for key, count in requests.items())
         }
     return found
 

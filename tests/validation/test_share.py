@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from sim.cli.app import app
 from sim.validation.cases import CaseError, find_cases
 from sim.validation.observed import observe_run
 from sim.validation.share import share
@@ -59,6 +61,25 @@ def test_programs_of_others_are_numbered(tmp_path):
     )
     assert b"acme-corp" not in said
     assert b"other-0 patch certificates 200" in said
+
+
+def test_controllers_of_orders_keep_their_names(tmp_path):
+    run = find_cases([RECORDED[0]])[0].runs[0]
+    requests = {"orders create challenges 201": 2, "controllers (not told apart) update certificates/status 409": 1}
+    asked = run._replace(recorded={**run.recorded, "requests": requests})
+    share([asked], tmp_path / "shared")
+    told = observe_run(find_cases([tmp_path / "shared"])[0].runs[0]).figures
+    assert told["requests.orders create challenges 201"] == 2
+    assert told["requests.other-0 update certificates/status 409"] == 1
+
+
+def test_a_recording_of_an_operator_is_refused_before_anything_is_simulated(tmp_path):
+    operator = next((RECORDINGS / "operators").glob("*/"))
+    done = CliRunner().invoke(app, ["validate", str(operator), "--share", str(tmp_path / "shared")])
+    assert done.exit_code == 2
+    assert "--share is for recordings of cert-manager" in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "shared").exists()
 
 
 def test_a_recording_of_an_operator_is_refused(tmp_path):
