@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from sim.cli.long import Out, Work, terminal, work
+from sim.cli.long import ExecutorName, Out, Work, executor_of, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
 from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Setting, Shown, limits
 
@@ -37,6 +37,7 @@ def explore(
     jobs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes; default all cores. The finding is the same.")
     ] = None,
+    executor: ExecutorName = None,
     fix_check: Annotated[
         bool, typer.Option("--fix-check", help="Try what SCENARIO finds on OTHER: which findings vanish.")
     ] = False,
@@ -60,11 +61,12 @@ def explore(
       requeue explore bugs/kubebuilder-1381 --budget 10m --jobs 2
       requeue explore bugs/kubebuilder-1381 --strategy pct --seed 7
       requeue explore faults/mixed --strategy seeds --runs 10000
+      requeue explore faults/mixed --strategy seeds --runs 1000000 --executor dask://scheduler:8786
       requeue explore --fix-check bugs/kubebuilder-1381 bugs/kubebuilder-1381-fixed
 
     --strategy seeds changes nothing but the seed, goes on when something is broken, and counts.
 
-    The same seed finds the same, whatever the number of processes. Every finished batch of runs is kept at once:
+    The same seed finds the same, wherever it is computed. Every finished batch of runs is kept at once:
     interrupted or killed, the same command goes on where it was.
 
     The folder holds finding-1.yaml, which requeue run replays to the same digest, its story and its picture, and
@@ -73,6 +75,7 @@ def explore(
     with bad_input():
         loaded = load_scenario(scenario, settings or [], None, None)
         changed = _other(other, fix_check)
+        placed = executor_of(executor, jobs)
         if loaded.contention is not None:
             raise BadInput("explore is about controllers, and this scenario is about plain clients (contention)")
 
@@ -101,7 +104,7 @@ def explore(
             loaded,
             options,
             out=out,
-            executor="in-process" if jobs == 1 else None if jobs is None else f"processes:{jobs}",
+            executor=placed,
             expected=most or 10_000,
             command=join(words + (["--out", str(out)] if out is not None else [])),
             most=limits(max_time, max_memory),

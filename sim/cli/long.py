@@ -31,6 +31,15 @@ ExecutorName = Annotated[
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to fill; default a new one under results/.")]
 
 
+def executor_of(name: str | None, jobs: int | None) -> str | None:
+    """Return the executor that --executor or --jobs names, None for what pays off."""
+    if name is not None and jobs is not None:
+        raise BadInput(
+            "--executor and --jobs both say where to compute; choose one (--executor processes:4 is --jobs 4)"
+        )
+    return "in-process" if jobs == 1 else name if jobs is None else f"processes:{jobs}"
+
+
 class Work(NamedTuple):
     """Long work under way: what evaluates replications, and where its results go."""
 

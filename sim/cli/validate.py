@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.cli.long import ExecutorName, executor_of
 from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_json, set_words, shown
 from sim.cli.run import Jobs
 
@@ -66,6 +67,7 @@ def validate(
         ),
     ] = None,
     jobs: Jobs = None,
+    executor: ExecutorName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Predict what was recorded of a real cluster, from what was asked of it, and say how far off.
@@ -79,8 +81,12 @@ def validate(
       requeue validate recordings --profile recorded-2-cores --json | jq .summary
       requeue validate recordings --ablations --out results/validation
       requeue validate my-cluster --share to-send
+      requeue validate recordings --replications 200 --executor dask://scheduler:8786
+
+    On a cluster the runs are simulated there; the recordings are read here.
     """
     with bad_input():
+        placed = executor_of(executor, jobs)
         if update is not None and not update.is_file():
             raise BadInput(f"--update {update}: no such file")
         from sim.recording.folders import GivenFolder, refuse_foreign, write_file
@@ -94,7 +100,7 @@ def validate(
         chosen, provenance, named = _profile(profile)
         command = _command(recordings, profile, replications, settings or [], ablations)
         cases = _cases(recordings, settings or [], shared is not None)
-        document = _validate(cases, chosen, provenance, named, replications, ablations, jobs, command)
+        document = _validate(cases, chosen, provenance, named, replications, ablations, placed, command)
         if shared is not None:
             _share(cases, shared, document)
         from sim.report.validation import report
@@ -176,34 +182,46 @@ def _validate(
     named: str,
     replications: int,
     ablations: bool,
-    jobs: int | None,
+    placed: str | None,
     command: str,
 ) -> dict[str, Any]:
-    from sim.experiment.executor import choose
+    from sim.experiment.executor import Adaptive, Executor
+    from sim.experiment.journal import version
+    from sim.experiment.spread import DASK, Ordered, SpreadError, opened
     from sim.report.progress import display
     from sim.validation import validate as validation
     from sim.validation.ablation import ablate
     from sim.validation.cases import CaseError
 
     try:
-        with display("validate", pieces="runs") as progress:
-            found = validation.validate(
-                cases, profile, executor=choose(jobs), replications=replications, progress=progress
-            )
+        with opened(placed, len(cases) * replications, version) as spread:
+            # What pays off is measured anew with each helping: the first cases may be small.
+            executor: Executor = Adaptive() if placed is None else Ordered(spread)
+            with display("validate", pieces="runs") as progress:
+                found = validation.validate(
+                    cases,
+                    profile,
+                    executor=executor,
+                    replications=replications,
+                    progress=progress,
+                    reader=Adaptive() if placed is not None and placed.startswith(DASK) else None,
+                )
+            document = _document(found, provenance, named, command)
+            if ablations:
+                with display("ablations", pieces="runs") as progress:
+                    outcomes = ablate(
+                        found.cases,
+                        profile,
+                        executor=executor,
+                        replications=min(replications, ABLATED),
+                        progress=lambda _: progress,
+                    )
+                document["ablations"] = [outcome.as_dict() for outcome in outcomes]
+                document["ablation_replications"] = min(replications, ABLATED)
     except CaseError as error:
         raise BadInput(str(error)) from None
-    document = _document(found, provenance, named, command)
-    if ablations:
-        with display("ablations", pieces="runs") as progress:
-            outcomes = ablate(
-                found.cases,
-                profile,
-                executor=choose(jobs),
-                replications=min(replications, ABLATED),
-                progress=lambda _: progress,
-            )
-        document["ablations"] = [outcome.as_dict() for outcome in outcomes]
-        document["ablation_replications"] = min(replications, ABLATED)
+    except SpreadError as error:
+        raise BadInput(f"--executor {error}") from None
     return document
 
 

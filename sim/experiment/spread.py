@@ -121,6 +121,23 @@ class Joblib:
                     get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
+class Ordered:
+    """A spread as an ``Executor``: the same outcomes, in the order of the items."""
+
+    def __init__(self, spread: Spread) -> None:
+        self._spread = spread
+
+    def map(self, function: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[Outcome]:
+        """Yield the outcomes, each as soon as those before it are there."""
+        early: dict[int, Outcome] = {}
+        due = 0
+        for position, outcome in self._spread.unordered(function, items):
+            early[position] = outcome
+            while due in early:
+                yield early.pop(due)
+                due += 1
+
+
 class AdaptiveSpread:
     """In this process, or on all cores where ``expected`` pieces like the first would take long."""
 

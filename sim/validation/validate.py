@@ -137,14 +137,20 @@ def validate(
     executor: Executor,
     replications: int = REPLICATIONS,
     progress: Progress | None = None,
+    reader: Executor | None = None,
 ) -> Validation:
     """Read and simulate all cases, each ``replications`` times.
 
+    ``reader`` reads the recordings, where ``executor`` is on machines that don't have them.
     Raises ``CaseError`` where a recording can't be used.
     """
     looks = [[Look(run) for run in case.runs] for case in cases]
     jobs = [[PredictedRun(case.asked.scenario, index, profile) for index in range(replications)] for case in cases]
-    found = iter(perform_all([*_joined(looks), *_joined(jobs)], executor, progress))
+    if reader is None:
+        found = iter(perform_all([*_joined(looks), *_joined(jobs)], executor, progress))
+    else:
+        read = perform_all(_joined(looks), reader, None)
+        found = iter([*read, *perform_all(_joined(jobs), executor, progress)])
     recorded = [[next(found) for _ in part] for part in looks]
     simulated = [[next(found) for _ in part] for part in jobs]
     return Validation(

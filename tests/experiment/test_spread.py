@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from sim.experiment.spread import AdaptiveSpread, Joblib, SpreadError, SpreadHere, opened
+from sim.experiment.spread import AdaptiveSpread, Joblib, Ordered, SpreadError, SpreadHere, opened
+from tests.cli.command import inside
+
+RECORDING = Path(__file__).parents[1] / "data" / "recordings" / "validate" / "rsa4096-20-update"
 
 
 def square(number: int) -> int:
@@ -27,6 +32,12 @@ def test_every_outcome_once_with_its_position(spread):
     assert dict(spread.unordered(square, items)) == {place: item * item for place, item in enumerate(items)}
     assert dict(spread.unordered(square, items)) == {place: item * item for place, item in enumerate(items)}
     assert list(spread.unordered(square, [])) == []
+
+
+@pytest.mark.parametrize("spread", [SpreadHere(), Joblib("threading", 3), AdaptiveSpread(9, 0)])
+def test_outcomes_in_the_order_of_the_items(spread):
+    items = [2, 1, 0, 5, 4, 3]
+    assert list(Ordered(spread).map(square, items)) == [item * item for item in items]
 
 
 @pytest.mark.parametrize("spread", [SpreadHere(), Joblib("loky", 2), Joblib("threading", 2)])
@@ -52,19 +63,56 @@ def where(_: int) -> str:
     return f"{os.getpid()}"
 
 
-@pytest.mark.slow
-def test_a_dask_cluster_does_the_same(tmp_path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None, local_directory=str(tmp_path)
-    ) as cluster:
-        address = cluster.scheduler_address.removeprefix("tcp://")
-        with opened(f"dask://{address}", 4, where_version) as spread:
-            assert dict(spread.unordered(square, [3, 2, 1])) == {0: 9, 1: 4, 2: 1}
-            places = {process for _, process in spread.unordered(where, [0, 1])}
-            assert str(os.getpid()) not in places
-        with pytest.raises(SpreadError, match="another version"), opened(f"dask://{address}", 4, differs):
-            pass
+        n_workers=1,
+        threads_per_worker=2,
+        processes=True,
+        dashboard_address=None,
+        local_directory=str(tmp_path_factory.mktemp("dask")),
+    ) as found:
+        yield found.scheduler_address.replace("tcp", "dask")
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_does_the_same(cluster: str):
+    with opened(cluster, 4, where_version) as spread:
+        assert dict(spread.unordered(square, [3, 2, 1])) == {0: 9, 1: 4, 2: 1}
+        places = {process for _, process in spread.unordered(where, [0, 1])}
+        assert str(os.getpid()) not in places
+    with pytest.raises(SpreadError, match="another version"), opened(cluster, 4, differs):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["explore", "bugs/kubebuilder-1381", "--strategy", "pct", "--runs", "60", "--json"],
+        ["explore", "tutorial", "--strategy", "seeds", "--runs", "30", "--json"],
+        ["validate", str(RECORDING), "--replications", "3", "--ablations", "--json"],
+    ],
+    ids=["explore", "seeds", "validate"],
+)
+def test_commands_come_to_the_same_on_a_dask_cluster(command: list[str], cluster: str, tmp_path: Path):
+    here = inside(*command, "--executor", "in-process", at=tmp_path)
+    there = inside(*command, "--executor", cluster, at=tmp_path)
+    assert here.returncode in {0, 1}, here.stderr
+    assert (there.returncode, there.stdout) == (here.returncode, here.stdout)
+
+
+@pytest.mark.parametrize(
+    "command", [["explore", "tutorial"], ["validate", str(RECORDING)]], ids=["explore", "validate"]
+)
+def test_where_to_compute_is_said_once_and_rightly(command: list[str], tmp_path: Path):
+    for words, said in (
+        (["--executor", "threads", "--jobs", "2"], "choose one"),
+        (["--executor", "ray"], "'ray' is no executor"),
+    ):
+        done = inside(*command, *words, at=tmp_path)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
 def where_version() -> str:
