@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from heapq import heappush
 from typing import Protocol
 
 from sim.kernel.machine import Machine
@@ -126,6 +125,7 @@ class GoProcess:
         self._current: _Processor | None = None
         self._paused: tuple[list[tuple[_Processor, Burst]], list[_Processor], int] | None = None
         self._when_computed = self._computed  # at hand: making a bound method costs more than reading one
+        self._when_due = self._timer
         self.stopped = False
 
     def stop(self) -> None:
@@ -192,8 +192,7 @@ class GoProcess:
 
     def wake_in(self, delay: int, goroutine: Goroutine) -> None:
         """Make a goroutine runnable after ``delay`` nanoseconds: a timer of the processor that runs now."""
-        sim = self._sim  # as sim.after does, without the call: the hot path
-        heappush(sim.calls, (sim.now + delay, sim.next_tie(), self._timer, (self._current, goroutine)))
+        self._sim.later(delay, self._when_due, (self._current, goroutine))
 
     def _timer(self, timer: tuple[_Processor | None, Goroutine]) -> None:
         processor, goroutine = timer
@@ -280,10 +279,16 @@ class GoProcess:
                 self._idle.append(processor)
                 return
             woken = processor.runnext
-            if woken is not None and not (self._global or processor.due):  # what _next finds, most often
+            if self._global or processor.due:
+                burst = self._next(processor)()
+            elif woken is not None:  # what _next finds, most often
                 processor.runnext = None
                 self._waiting -= 1
                 burst = woken()
+            elif processor.queue:
+                processor.turn += 1
+                self._waiting -= 1
+                burst = processor.queue.popleft()()
             else:
                 burst = self._next(processor)()
         self._current = None

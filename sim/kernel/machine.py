@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from sim.kernel.simulation import Simulation, Timer
+from sim.kernel.simulation import Simulation
 
 # Rates are rounded to rationals with this denominator, so that work stays in integers.
 _SCALE = 1 << 20
@@ -28,16 +28,24 @@ _Thread = tuple[int, int, _Done, Any]
 
 
 class _Share:
-    """Threads of one class that progress at one rate, on a virtual time of their own."""
+    """Threads of one class that progress at one rate, on a virtual time of their own.
 
-    __slots__ = ("alarm", "heap", "rate", "since", "virtual")
+    ``due`` is when the first of them ends as things stand, -1 where none does, and ``tie`` its place among the calls of
+    that instant. It moves with every change of load. So it is not put into the simulation's heap while an earlier call
+    is there (``awaited``), which will see to it then: a heap full of calls that were overtaken is a slow one.
+    """
+
+    __slots__ = ("armed", "awaited", "due", "heap", "rate", "since", "tie", "virtual")
 
     def __init__(self) -> None:
         self.heap: list[_Thread] = []  # virtual time of the end, serial, function, thread
         self.virtual = 0
         self.since = 0
         self.rate = 0
-        self.alarm: Timer | None = None
+        self.due = -1
+        self.tie = 0
+        self.armed = False  # whether that very call is in the heap
+        self.awaited = -1  # when the earliest call for this class comes that counts
 
     def catch_up(self, now: int) -> None:
         self.virtual += (now - self.since) * self.rate
@@ -161,17 +169,38 @@ class Machine:
         prompt.rate = min(_SCALE, total // waiting) if waiting else 0
         long.rate = min(_SCALE, (self.cores * _SCALE - total) // computing) if computing else 0
         for share in (prompt, long):
-            if share.alarm is not None:
-                share.alarm.cancel()
-                share.alarm = None
             if share.heap and share.heap[0][0] <= share.virtual:  # used up, whatever the rate is from now on
-                share.alarm = self._sim.timer(0, self._shared_done, share)
+                self._set_alarm(share, 0)
             elif share.rate:
-                wait = -((share.virtual - share.heap[0][0]) // share.rate)  # rounded up: never early
-                share.alarm = self._sim.timer(wait, self._shared_done, share)
+                # rounded up: never early
+                self._set_alarm(share, -((share.virtual - share.heap[0][0]) // share.rate))
+            else:
+                share.due = -1
+                share.armed = False
+
+    def _set_alarm(self, share: _Share, wait: int) -> None:
+        sim = self._sim
+        share.due = due = sim.now + wait
+        share.tie = tie = sim.next_tie()
+        share.armed = share.awaited < 0 or due <= share.awaited
+        if share.armed:
+            share.awaited = due
+            heappush(sim.calls, (due, tie, self._alarm, (share, tie)))
+
+    def _alarm(self, call: tuple[_Share, int]) -> None:
+        share, tie = call
+        sim = self._sim
+        if share.tie == tie and share.due == sim.now:
+            share.due = share.awaited = -1
+            share.armed = False
+            self._shared_done(share)
+        elif share.awaited == sim.now and not share.armed:
+            share.awaited = share.due
+            if share.due >= 0:
+                share.armed = True
+                heappush(sim.calls, (share.due, share.tie, self._alarm, (share, share.tie)))
 
     def _shared_done(self, share: _Share) -> None:
-        share.alarm = None
         self._catch_up()
         done: list[_Thread] = []
         while share.heap and share.heap[0][0] <= share.virtual:
@@ -190,9 +219,8 @@ class Machine:
         self._contended = False
         now = self._sim.now
         for share, long in ((self._prompt, False), (self._long, True)):
-            if share.alarm is not None:
-                share.alarm.cancel()
-                share.alarm = None
+            share.due = -1
+            share.armed = False
             share.rate = 0
             for end, _, function, thread in share.heap:
                 wait = max(-((share.virtual - end) // _SCALE), 0)
