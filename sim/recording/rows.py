@@ -22,6 +22,7 @@ CHUNK = 1024
 """Rows that are packed at a time, at least."""
 IN_MEMORY = 256
 """Chunks that stay in memory, some 15 MB: older ones go to a temporary file."""
+_INT32 = 1 << 31
 
 TEXTS = frozenset(
     {
@@ -83,7 +84,7 @@ class Rows(Sequence[Row]):
             return
         self._chunks.append(
             [
-                _numbers(values if codes is None else map(codes.__getitem__, values), len(values))
+                _numbers(values if codes is None else tuple(map(codes.__getitem__, values)))
                 for codes, values in zip(self._codes, zip(*self._new, strict=True), strict=True)
             ]
         )
@@ -247,16 +248,24 @@ def column(rows: Iterable[Row], columns: Sequence[str], name: str) -> Iterator[A
     return chain.from_iterable(rows.values(place)) if isinstance(rows, Rows) else (row[place] for row in rows)
 
 
-def _numbers(values: Iterable[int], length: int) -> np.ndarray:
+def _numbers(values: Sequence[int]) -> np.ndarray:
     """Numbers in as few bytes each as all of them fit into."""
     import numpy as np
 
     try:
+        return np.frombuffer(bytes(values), np.uint8)  # many columns have nothing above 255
+    except ValueError:
+        pass
+    length = len(values)
+    try:
         wide = np.frombuffer(struct.pack(f"{length}q", *values), np.int64)  # half of what numpy.array takes
     except struct.error:
         wide = np.frombuffer(array("q", values), np.int64)  # raises what says more
+    last = values[-1]
+    if not -_INT32 <= last < _INT32:  # times, mostly
+        return wide
     least, most = int(wide.min()), int(wide.max())
-    for dtype in (np.int8, np.int16, np.int32):
+    for dtype in (np.int16, np.int32):
         limits = np.iinfo(dtype)
         if limits.min <= least and most <= limits.max:
             return wide.astype(dtype)
