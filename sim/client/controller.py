@@ -39,8 +39,6 @@ class Controller:
     name = ""
     deadline: int | None = None
     """Nanoseconds that one item may take (a context's timeout), or None."""
-    parsing = 0
-    """Nanoseconds of a core that the present pass has spent on decoding."""
 
     def __init__(
         self,
@@ -94,7 +92,7 @@ class Controller:
     def acts(self, obj: Object) -> bool:
         """Whether it would do something about an object that it looked at now; only to be asked at the end."""
         steps: Reconcile | None = self.workers.reconcile(obj)
-        self.parsing = 0
+        self.process.parsing = 0
         if steps is None:
             return False
         try:

@@ -103,7 +103,9 @@ class EventRecorder(Burst):
             # created now (client-go's recordEvent).
             kind, on, _, type_, reason, message = self._event
             name = f"{on}.{self._component}.{self._process.sim.now:x}"
-            self._seen.note((kind, on, type_, reason, message), (name, 1))
+            key = (kind, on, type_, reason, message)
+            self._seen.pop(key, None)
+            self._seen.note(key, (name, 1))
             self._send(writes.create("Event", name, _body(reason)))
             return None
         # Encoding the next event is part of what the burst that took the answer costs: the sender does one
@@ -115,7 +117,7 @@ class EventRecorder(Burst):
         kind, on, _, type_, reason, message = event
         group = (kind, on, type_, reason)
         key: tuple[str, ...] = (kind, on, type_, reason, message)
-        similar = self._similar.get(group)
+        similar = self._similar.pop(group, None)
         messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else ()
         if message not in messages:
             messages = (*messages, message)
@@ -123,7 +125,7 @@ class EventRecorder(Burst):
             messages = messages[1:]  # client-go removes any one; here the oldest
             key = group
         self._similar.note(group, (now, messages))
-        seen = self._seen.get(key)
+        seen = self._seen.pop(key, None)
         name, count = seen if seen is not None else (f"{on}.{self._component}.{now:x}", 0)
         self._seen.note(key, (name, count + 1))
         if not self._spam.take((kind, on), now):

@@ -67,6 +67,8 @@ class Process:
         """Nanoseconds by which its clock is ahead."""
         self.listeners_in_map = True
         """Whether informers tell their listeners in the order of a Go map; client-go before 0.26 has a list."""
+        self.parsing = 0
+        """Nanoseconds of a core that the pass which decides now spends on decoding."""
         self.stopped = False
         network, chosen = surroundings.breaks, parts or surroundings.parts
         self.parts: Parts = chosen if network is None else network.breakable(chosen)

@@ -27,10 +27,12 @@ class TokenBucket:
         """Take one token; returns nanoseconds to wait for it, or None where that is over ``longest_wait``,
         as it is where the deadline has passed already (a negative ``longest_wait``)."""
         full_at = self._full_at
-        full_at = max(full_at, now)
+        if full_at < now:  # noqa: PLR1730  max() is a call, and this is the hot path
+            full_at = now
         full_at += self._interval
         wait = full_at - self._saved - now
-        wait = max(wait, 0)
+        if wait < 0:  # noqa: PLR1730  likewise
+            wait = 0
         if longest_wait is not None and wait > longest_wait:
             return None
         self._full_at = full_at
@@ -89,20 +91,15 @@ REMEMBERED = 4096
 
 
 class Recent(dict[Any, Any]):
-    """What was used last of what was noted: beyond ``REMEMBERED`` entries the one not used for longest goes."""
+    """What was used last of what was noted: beyond ``REMEMBERED`` entries the one not used for longest goes.
+
+    Who uses an entry takes it out (``pop``) and notes it again.
+    """
 
     __slots__ = ()
 
-    def look(self, key: Any) -> Any:
-        """Return what was noted, None where nothing is; that is a use."""
-        value = self.pop(key, None)
-        if value is not None:
-            self[key] = value
-        return value
-
     def note(self, key: Any, value: Any) -> None:
-        """Note a value, not None."""
-        self.pop(key, None)
+        """Note the value of a key that has none."""
         self[key] = value
         if len(self) > REMEMBERED:
             del self[next(iter(self))]
@@ -120,8 +117,9 @@ class TokenBuckets:
 
     def take(self, key: tuple[str, ...], now: int) -> bool:
         """Take a token from the key's bucket, if one is there now; returns whether."""
-        full_at: int = max(self._full_at.look(key) or 0, now) + self._interval
-        if full_at - self._saved > now:
-            return False
-        self._full_at.note(key, full_at)
-        return True
+        before: int = self._full_at.pop(key, 0)
+        full_at = max(before, now) + self._interval
+        there = full_at - self._saved <= now
+        if there or before:
+            self._full_at.note(key, full_at if there else before)
+        return there

@@ -35,7 +35,6 @@ class Reconciler(Protocol):
 
     name: str
     deadline: int | None
-    parsing: int
 
     def reconcile(self, obj: Object) -> Reconcile | None:
         """Decide what to do about an object, as the cache has it; None for nothing."""
@@ -51,7 +50,7 @@ class Workers:
     """The queue, rate limiter and workers of one controller.
 
     ``read`` gives the cached object of a key; ``work`` draws the core time of one pass that decides to act, and
-    ``idle_cpu`` is that of one that finds nothing to do; what it decodes comes on top (``reconciler.parsing``).
+    ``idle_cpu`` is that of one that finds nothing to do; what it decodes comes on top (``process.parsing``).
     ``reconcile`` stands in place of the reconciler's own; the retry policy is put around it here and nowhere else.
     """
 
@@ -153,12 +152,16 @@ class Worker(Burst):
     """
 
     __slots__ = (
+        "_about",
         "_cpu",
         "_crypto",
         "_effect",
+        "_failing",
         "_generator",
         "_go",
+        "_idle_cpu",
         "_item",
+        "_name",
         "_new_number",
         "_new_request",
         "_number",
@@ -166,6 +169,7 @@ class Worker(Burst):
         "_place",
         "_process",
         "_queue",
+        "_reconcile",
         "_request",
         "_request_cpu",
         "_requests",
@@ -186,6 +190,11 @@ class Worker(Burst):
         self._go = workers.process.go
         self._sim = workers.sim
         self._queue = workers.queue
+        self._reconcile = workers.reconcile
+        self._about = workers.reconciler.about
+        self._name = workers.reconciler.name
+        self._failing = workers.limiter.failing
+        self._idle_cpu = workers.idle_cpu
         self._rows = workers.process.listener.reconciles
         self._new_number = workers.process.listener.new_reconcile
         self._new_request = workers.process.parts.request
@@ -193,35 +202,35 @@ class Worker(Burst):
 
     def take(self) -> Burst | None:
         """Take the next key and begin its pass, or park."""
-        workers = self._workers
-        reconciler = workers.reconciler
-        waiting = self._queue.waiting
+        queue, process = self._queue, self._process
+        waiting = queue.waiting
         while waiting:
-            item = self._queue.take()
+            item = queue.take()
             key, cause, queued = item
-            obj = workers.read(key)
+            obj = self._workers.read(key)
             # The decision is made from the cache as it is now; the work that it costs comes before its first
             # effect.
-            generator = workers.reconcile(obj) if obj is not None else None
+            generator = self._reconcile(obj) if obj is not None else None
             number = self._new_number()
             now = self._sim.now
-            if generator is None and not reconciler.parsing:
+            if generator is None and not process.parsing:
                 # Over before anything else could happen, so that its time is owed and nobody can have added the
                 # key meanwhile: the most frequent pass of all, recorded as _record does.
-                about, version = (reconciler.about(obj), obj.resource_version) if obj is not None else ("", 0)
-                ended = now + workers.idle_cpu
-                failures = workers.limiter.failing.get(key, 0)
+                about, version = (self._about(obj), obj.resource_version) if obj is not None else ("", 0)
+                idle_cpu = self._idle_cpu
+                failures = self._failing.get(key, 0)
                 self._rows.append(
                     (
-                        number, reconciler.name, key, about, cause, queued, now, ended, version, 0, "ok",
-                        workers.idle_cpu, 0, self._place, failures, 0, 0,
+                        number, self._name, key, about, cause, queued, now, now + idle_cpu, version, 0, "ok",
+                        idle_cpu, 0, self._place, failures, 0, 0,
                     )
                 )  # fmt: skip
-                self._queue.forget(key)
+                queue.forget(key)
                 if failures:
-                    workers.limiter.forget(key)
-                self._go.charge(workers.idle_cpu)
+                    self._workers.limiter.forget(key)
+                self._go.charge(idle_cpu)
                 continue
+            workers = self._workers
             self._item = item
             self._obj = obj
             self._number = number
@@ -236,12 +245,12 @@ class Worker(Burst):
             else:
                 self._cpu = self.demand = workers.idle_cpu
                 self._result = None
-            self.demand += reconciler.parsing
-            self._cpu += reconciler.parsing
-            reconciler.parsing = 0
+            self.demand += process.parsing
+            self._cpu += process.parsing
+            process.parsing = 0
             return self
         self._item = _NO_ITEM
-        workers.parked.append(self)
+        self._workers.parked.append(self)
         return None
 
     def let_go(self) -> None:
@@ -321,7 +330,7 @@ class Worker(Burst):
 
     def _finish(self, result: Result) -> Burst | None:
         key = self._item[0]
-        failures = self._workers.limiter.failing.get(key, 0)
+        failures = self._failing.get(key, 0)
         outcome = self._workers.settle(key, result)
         self._record(self._sim.now, outcome, failures)
         return self.take()
@@ -334,13 +343,12 @@ class Worker(Burst):
             inside = self._workers.retrying.counted.pop(key, _NONE)
             retries, refusals = inside[0], refusals + inside[1]
         obj = self._obj
-        reconciler = self._workers.reconciler
         self._rows.append(
             (
                 self._number,
-                reconciler.name,
+                self._name,
                 key,
-                reconciler.about(obj) if obj is not None else "",
+                self._about(obj) if obj is not None else "",
                 cause,
                 queued,
                 self._started,

@@ -7,7 +7,7 @@ processed is marked dirty and queued again when it is done; one key is never pro
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Protocol
 
 from sim.client.delaying import Add, DelayingQueue, Delays
@@ -36,8 +36,9 @@ class Queue(Protocol):
     def take(self) -> Item:
         """Take the next item for processing, where there is one."""
 
-    def forget(self, key: str) -> None:
-        """The key is processed, and was certainly not added meanwhile."""
+    @property
+    def forget(self) -> Callable[[str], object]:
+        """Tell that a key is processed, and was certainly not added meanwhile."""
 
     def done(self, key: str) -> bool:
         """The key is processed. Returns whether it can be taken again, having been added meanwhile."""
@@ -49,7 +50,7 @@ class Queue(Protocol):
 class Workqueue:
     """Keys that wait for a worker."""
 
-    __slots__ = ("_known", "waiting")
+    __slots__ = ("_known", "forget", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Item] = deque()
@@ -57,6 +58,8 @@ class Workqueue:
         # What is known of each key that client-go has in ``dirty`` or ``processing``: that it waits, that it is
         # processed, or the item that waits for the end of its processing. One look-up instead of two.
         self._known: dict[str, Item] = {}
+        self.forget: Callable[[str], object] = self._known.__delitem__
+        """The key is processed, and was certainly not added meanwhile."""
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -89,10 +92,6 @@ class Workqueue:
         item = self.waiting.popleft()
         self._known[item[0]] = _PROCESSING
         return item
-
-    def forget(self, key: str) -> None:
-        """The key is processed, and was certainly not added meanwhile."""
-        del self._known[key]
 
     def done(self, key: str) -> bool:
         """The key is processed. If it was added meanwhile it is queued again, at the end; returns whether."""

@@ -111,6 +111,7 @@ class GoProcess:
     def __init__(self, simulation: Simulation, machine: Machine, options: SchedulerOptions) -> None:
         self._sim = simulation
         self._machine = machine
+        self._ends = machine.ends
         self._fair = options.fair
         self._slice = options.slice
         self._poll_every = options.poll
@@ -238,7 +239,12 @@ class GoProcess:
         """
         if self.stopped:
             return
-        processor = self._idle_processor()
+        if self._idle:
+            processor: _Processor | None = self._idle.pop()
+            if processor.debt:  # type: ignore[union-attr] # as _idle_processor does, without the call
+                processor.debt = max(processor.debt - (self._sim.now - processor.since), 0)  # type: ignore[union-attr]
+        else:
+            processor = self._idle_processor()
         if processor is None:
             self._global.append(goroutine)
             return
@@ -354,7 +360,7 @@ class GoProcess:
         raise AssertionError("nothing to steal")
 
     def _computed(self, processor: _Processor) -> None:
-        ends = self._machine.ends  # as machine.finished does, without the call: the hot path
+        ends = self._ends  # as machine.finished does, without the call: the hot path
         end = ends.get(processor)
         if end is None or end[0] != self._sim.now:
             return

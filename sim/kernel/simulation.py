@@ -158,9 +158,8 @@ class Simulation(Environment):
 
     def to_come(self) -> Iterator[tuple[Callable[..., object], tuple[Any, ...]]]:
         """Yield the calls that are yet to happen, in no order: function and arguments, without cancelled ones."""
-        for _, _, function, argument in chain(self.calls, self._far):
-            if function == self._nearest:
-                function, argument = argument
+        for _, _, called, given in chain(self.calls, self._far):
+            function, argument = given if called == self._nearest else (called, given)
             if function is _call:
                 yield argument
             elif function is not Timer.fire:

@@ -29,6 +29,7 @@ class _Queue(Workqueue):
         super().__init__()
         self._held: dict[str, list[Item]] = {}  # by key that waits or is processed: what comes after that
         self._taken: set[str] = set()
+        self.forget = self.done
 
     def add(self, key: str, cause: str, now: int) -> bool:
         held = self._held.get(key)
@@ -48,9 +49,6 @@ class _Queue(Workqueue):
         self._taken.add(item[0])
         return item
 
-    def forget(self, key: str) -> None:
-        self.done(key)
-
     def done(self, key: str) -> bool:
         self._taken.discard(key)
         held = self._held[key]
@@ -66,6 +64,10 @@ class PlainQueue(Workqueue):
 
     __slots__ = ()
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.forget = self.done
+
     def add(self, key: str, cause: str, now: int) -> bool:
         """Add a key; a worker can take it now."""
         self.waiting.append((key, cause, now))
@@ -74,9 +76,6 @@ class PlainQueue(Workqueue):
     def take(self) -> Item:
         """Take the first item."""
         return self.waiting.popleft()
-
-    def forget(self, key: str) -> None:
-        """Nothing follows."""
 
     def done(self, key: str) -> bool:
         """Nothing follows."""

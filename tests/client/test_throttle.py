@@ -135,11 +135,19 @@ def test_past_its_deadline_a_call_is_refused():
 def test_of_what_is_noted_the_longest_unused_goes_first(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sim.client.throttle.REMEMBERED", 2)
     recent = Recent()
+
+    def look(key: str) -> int | None:
+        value = recent.pop(key, None)
+        if value is not None:
+            recent.note(key, value)
+        return value
+
     recent.note("a", 1)
     recent.note("b", 2)
-    assert recent.look("a") == 1
+    assert look("a") == 1
     recent.note("c", 3)
-    assert [recent.look(key) for key in "abc"] == [1, None, 3]
+    assert [look(key) for key in "abc"] == [1, None, 3]
+    recent.pop("a")
     recent.note("a", 4)
     recent.note("d", 5)
-    assert [recent.look(key) for key in "acd"] == [4, None, 5]
+    assert [look(key) for key in "acd"] == [4, None, 5]

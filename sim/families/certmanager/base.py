@@ -52,7 +52,7 @@ class CertManagerController(Controller):
 
     def parse(self, key: pki.Key, times: int = 1) -> None:
         """Spend core time on decoding a stored key: what a pass costs depends on how often it does that."""
-        self.parsing += times * self.manager.costs.parse(key)
+        self.process.parsing += times * self.manager.costs.parse(key)
 
     def parse_secret(self, secret: Object | None, times: int = 1) -> None:
         """Decode the key of a Secret that has one."""

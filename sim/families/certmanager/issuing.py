@@ -82,7 +82,7 @@ class Issuing(CertManagerController):
             return self._fail(certificate, ready)
         if request.spec["request"].key != private_key or ready["reason"] != "Issued":
             return None
-        self.parsing += self.manager.costs.issue(private_key)
+        self.process.parsing += self.manager.costs.issue(private_key)
         signed = issued_by(request, self.manager.lifetime, ca_ends(self.scenario, self.process.sim))
         if self.release.issuing_checks_certificate:
             problem = None
