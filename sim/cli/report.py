@@ -33,7 +33,7 @@ def report(
     """Write one HTML page about what a folder holds, with everything that there is to see.
 
     Of a run or a comparison, and of what sweep, tune, budget, advise, explore and validate --out left. The page needs
-    no network and no script; it can be mailed, read on a phone, and printed. Several runs are compared, the first is
+    no network; it can be mailed, read on a phone, and printed. Several runs are compared, the first is
     the baseline.
 
     \b

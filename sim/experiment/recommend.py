@@ -78,6 +78,7 @@ class Tuned:
             "seed": question.scenario.seed,
             "replications": question.replications,
             "objectives": list(question.objectives),
+            "expect": dict(question.scenario.expect),
             "constraints": [each.text for each in question.constraints],
             "space": {each.key: str(each) for each in question.space},
             "trials": [self._trial(one, base, one.number in on_front) for one in self.tried],

@@ -201,6 +201,7 @@ class Sweep:
             "seed": self.grid.baseline.scenario.seed,
             "replications": max(len(each) for each in self.measured.values()),
             "metric": self.metric,
+            "expect": dict(self.grid.baseline.scenario.expect),
             "vary": {key: list(values) for key, values in self.grid.vary.items()},
             "baseline": base,
             "best": self.best,

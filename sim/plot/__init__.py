@@ -12,7 +12,7 @@ design*, 2008) and, for heat maps, cividis: both can be told apart with any colo
 from __future__ import annotations
 
 from sim.plot.comparisons import differences
-from sim.plot.conflicts import blame, conflicts_by_controller, conflicts_over_time, staleness
+from sim.plot.conflicts import blame, blame_scale, conflicts_by_controller, conflicts_over_time, staleness
 from sim.plot.hazards import lost_updates, writes_over_time
 from sim.plot.levels import queue_depth, tokens
 from sim.plot.ready import time_to_ready
@@ -21,6 +21,7 @@ from sim.plot.timelines import timeline
 
 __all__ = [
     "blame",
+    "blame_scale",
     "conflicts_by_controller",
     "conflicts_over_time",
     "differences",

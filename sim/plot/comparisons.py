@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sim.analysis.intervals import verdict
-from sim.plot.style import axes, colour, nothing
+from sim.plot.style import axes, colour, nothing, tip
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
                 zorder=3,
             )
             label = None
+            about = find(name)
+            words = f"{comparison.shown[variant]}, {about.label}"
+            rows = (at - height / 2, at + height / 2)
+            tip(ax, words, found.as_dict(), None, rows, unit=about.unit, signed=True)
     if not shown:
         nothing(ax, "nothing to compare: all means of the baseline are 0")
     ax.axvline(0, color=colour(6), linewidth=0.8)

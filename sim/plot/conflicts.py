@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.plot.style import HEAT, axes, colour, finish, named, nothing, only, short
+from sim.analysis.attribution import ordered
+from sim.plot.style import HEAT, axes, colour, finish, named, nothing, only, short, tip
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from sim.plot.style import Results
+
+STEPS = 40
+"""Colours of a scale's bar: few enough for it to be drawn as shapes, not as an image."""
 
 PART_WORDS = {
     "watch_lag": "watch lag",
@@ -39,6 +44,9 @@ def conflicts_by_controller(results: Results, ax: Axes | None = None) -> Axes:
         ax.barh(
             rows, means, height=height * 0.9, xerr=ends, capsize=3, color=colour(place), label=name, error_kw=whiskers
         )
+        for row, (number, group) in zip(rows, shown, strict=True):
+            words = f"{writers[number]}, conflicts" + (f", {name}" if len(found) > 1 else "")
+            tip(ax, words, group, None, (row - height / 2, row + height / 2), controllers=[writers[number]])
     ax.set_yticks(range(len(writers)), [short(writer) for writer in writers])
     ax.invert_yaxis()
     ax.set_xlim(left=0)
@@ -67,27 +75,42 @@ def conflicts_over_time(results: Results, ax: Axes | None = None, bins: int = 60
     return finish(ax, "Conflicts over time", found)
 
 
-def blame(result: Results, ax: Axes | None = None) -> Axes:
-    """Draw who lost to whom in one result as a heat map: mean conflicts per replication."""
+def blame(result: Results, ax: Axes | None = None, *, like: Results | None = None, bar: bool = True) -> Axes:
+    """Draw who lost to whom in one result as a heat map: mean conflicts per replication.
+
+    ``like`` are results beside which it stands: all have the same rows, columns and scale of colours. ``bar`` adds
+    the scale.
+    """
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     each, ax = only(result), axes(ax)
-    matrix = each.blame / len(each.measured)
+    matrices = [one.blame / len(one.measured) for one in named(like or result).values()]
+    losers, winners = (ordered({str(name) for one in matrices for name in one.axes[axis]}) for axis in (0, 1))
+    matrix = (each.blame / len(each.measured)).reindex(index=losers, columns=winners, fill_value=0.0)
     values = matrix.to_numpy(float)
     if values.size:
+        most = max(map(_most, matrices))
         mesh = ax.pcolormesh(np.arange(values.shape[1] + 1), np.arange(values.shape[0] + 1), values, cmap=HEAT)
-        mesh.set_clim(0, max(values.max(), 1e-9))
+        mesh.set_clim(0, max(most, 1e-9))
         for row, column in np.ndindex(values.shape):
             value = values[row, column]
-            light = value > 0.55 * values.max()
             text = f"{value:.0f}" if value >= 10 or value == 0 else f"{value:.1f}"
-            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color="#111111" if light else "#ffffff")
-        ax.set_xticks(
-            np.arange(len(matrix.columns)) + 0.5, [short(str(name)) for name in matrix.columns], rotation=30, ha="right"
-        )
-        ax.set_yticks(np.arange(len(matrix.index)) + 0.5, [short(str(name)) for name in matrix.index])
+            hue = "#111111" if value > 0.55 * most else "#ffffff"
+            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=hue)
+            both = [losers[row], winners[column]]
+            words = f"{both[0]} lost to {both[1]}, per replication"
+            tip(ax, words, float(value), (column, column + 1), (row, row + 1), controllers=both)
+        ax.set_xticks(np.arange(len(winners)) + 0.5, [short(name) for name in winners], rotation=30, ha="right")
+        ax.set_yticks(np.arange(len(losers)) + 0.5, [short(name) for name in losers])
         ax.invert_yaxis()
         ax.tick_params(length=0)
+        if bar:
+            steps = np.linspace(0, max(most, 1e-9), STEPS + 1)
+            scale = ax.figure.colorbar(mesh, ax=ax, location="bottom", boundaries=steps, ticks=MaxNLocator(6))
+            scale.set_label("conflicts per replication")
+            if scale.solids is not None:
+                scale.solids.set_edgecolor("face")
     else:
         nothing(ax, "no conflicts")
         ax.set_xticks([])
@@ -97,13 +120,29 @@ def blame(result: Results, ax: Axes | None = None) -> Axes:
     return finish(ax, "Conflicts per replication", named(result))
 
 
+def blame_scale(results: Results, ax: Axes | None = None) -> Axes:
+    """Draw the one scale of colours that ``blame`` has for several results, as a bar of its own."""
+    import numpy as np
+
+    ax = axes(ax)
+    most = max(_most(each.blame / len(each.measured)) for each in named(results).values()) or 1.0
+    ax.pcolormesh(np.linspace(0, most, STEPS + 1), [0, 1], [np.linspace(0, most, STEPS)], cmap=HEAT, ec="face")
+    ax.set_yticks([])
+    ax.set_xlabel("conflicts per replication")
+    ax.set_title("One scale for all maps")
+    return ax
+
+
+def _most(matrix: pd.DataFrame) -> float:
+    return float(matrix.to_numpy(float).max(initial=0.0))
+
+
 def staleness(results: Results, ax: Axes | None = None) -> Axes:
     """Draw how old refused copies were and where that age came from: mean seconds by part.
 
     Of one result a bar for each loser, of several a bar for each result.
     """
     from sim.analysis.ages import PARTS
-    from sim.analysis.attribution import ordered
 
     found, ax = named(results), axes(ax)
     if len(found) == 1:
@@ -116,6 +155,10 @@ def staleness(results: Results, ax: Axes | None = None) -> Axes:
     for place, part in enumerate(PARTS):
         widths = [float(each[part].dt.total_seconds().mean()) for each in groups.values()]
         ax.barh(range(len(groups)), widths, left=begin, height=0.7, color=colour(place), label=PART_WORDS[part])
+        for row, (group, start, width) in enumerate(zip(groups, begin, widths, strict=True)):
+            words, owner = f"{group}, {PART_WORDS[part]}", [group] if len(found) == 1 else []
+            box = (start, start + width), (row - 0.4, row + 0.4)
+            tip(ax, words, width, *box, unit="seconds", controllers=owner)
         begin = [left + width for left, width in zip(begin, widths, strict=True)]
     if not groups:
         nothing(ax, "no conflicts")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.plot.style import axes, colour, dashes, finish, named, nothing, only, short
+from sim.plot.style import axes, colour, dashes, expected, finish, named, nothing, only, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +38,7 @@ def lost_updates(results: Results, ax: Axes | None = None) -> Axes:
     ax.set_ylim(bottom=0)
     ax.set_xlabel("simulated time, seconds")
     ax.set_ylabel("values lost and not written again")
+    expected(ax, found, {"lost_updates.never_repaired": ("y", "never repaired", 1.0)})
     return finish(ax, "Lost updates", found)
 
 

@@ -73,7 +73,8 @@ def tokens(results: Results, ax: Axes | None = None, *, replication: int = 1) ->
         drawn += 1
         ax.plot(times, values, label=name, color=colour(place), linestyle=dashes(place), linewidth=1.3)
         if len(found) == 1:
-            ax.fill_between(times, values, 0, where=values < 0, color=colour(1), alpha=0.35, linewidth=0)
+            below = [0.0, *np.minimum(values, 0), 0.0]  # a plain shape, which a page can zoom
+            ax.fill([times[0], *times, times[-1]], below, color=colour(1), alpha=0.35, linewidth=0)
     ax.axhline(0, color=colour(6), linewidth=0.8)
     if not drawn:
         nothing(ax, "no limit in the client")

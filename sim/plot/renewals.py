@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.plot.style import axes, colour, dashes, finish, named, nothing
+from sim.plot.style import axes, colour, dashes, expected, finish, named, nothing, threshold, tip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.plot.style import Results
 
 HOUR_S, DAY_S = 3600, 86_400
+_MARGINS = {"least": "least", "p50": "median"}
 FINEST = 400
 """Most bars of a picture: beyond, they are of days."""
 
@@ -57,6 +58,8 @@ def margins(results: Results, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, 1.05)
     ax.set_xlabel("days left before expiry; below 0 expired")
     ax.set_ylabel("share of Certificates")
+    where = {f"margin.{which}": ("x", f"{words} margin", 1 / DAY_S) for which, words in _MARGINS.items()}
+    expected(ax, found, where)
     return finish(ax, "Margin before expiry", found)
 
 
@@ -74,7 +77,10 @@ def limits(results: Results, ax: Axes | None = None) -> Axes:
         shares = [100 * each[label][0] / each[label][1] if label in each else 0.0 for label in labels]
         where = [row + (place - (len(found) - 1) / 2) * height for row in range(len(labels))]
         ax.barh(where, shares, height=0.9 * height, color=colour(place), label=name)
-    ax.axvline(100, color="0.5", linewidth=0.8)
+        for row, label, share in zip(where, labels, shares, strict=True):
+            words = label + (f", {name}" if len(found) > 1 else "")
+            tip(ax, words, share / 100, None, (row - height / 2, row + height / 2), unit="share")
+    threshold(ax, "x", 100, "the limit")
     ax.set_yticks(range(len(labels)), labels)
     ax.invert_yaxis()
     ax.set_xlim(0, None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from sim.extras import require
+from sim.scenario.expectations import parse_condition
+from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,3 +88,95 @@ def finish(ax: Axes, title: str, found: Mapping[str, Result], *, legend: bool = 
 def nothing(ax: Axes, words: str) -> None:
     """Say in an empty picture why it is empty."""
     ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, wrap=True)
+
+
+Place = float | tuple[float, float] | None
+"""A point of an axis, a range of it, or all of it."""
+
+
+class Tip(NamedTuple):
+    """What a page says of a place in a picture when it is pointed at, and what that place belongs to."""
+
+    name: str
+    value: float | Mapping[str, float | None] | None
+    """A number, or a mean with its interval; None where the name says all."""
+    unit: str
+    signed: bool
+    x: Place
+    y: Place
+    controllers: Sequence[str]
+    shows: str
+    """The object whose life a click shows; ``""`` for none."""
+
+
+TIPS: WeakKeyDictionary[Axes, list[Tip]] = WeakKeyDictionary()
+"""The tips of axes; only the HTML report reads them."""
+
+
+def tip(
+    ax: Axes,
+    name: str,
+    value: float | Mapping[str, float | None] | None,
+    x: Place,
+    y: Place,
+    *,
+    unit: str = "count",
+    signed: bool = False,
+    controllers: Sequence[str] = (),
+    shows: str = "",
+) -> None:
+    """Let a page tell the value at a point (two numbers) or in a box (a range on either axis, None for all of it)."""
+    TIPS.setdefault(ax, []).append(Tip(name, value, unit, signed, x, y, controllers, shows))
+
+
+THRESHOLD = "threshold"
+BEYOND = 1.6
+"""A threshold within so many times the data's end of an axis is drawn; one farther away is written at the edge."""
+
+
+def threshold(ax: Axes, axis: str, value: float, label: str) -> None:
+    """Draw a limit as a dashed line with its words on it; call it once the data is there.
+
+    One that is far beyond the data is named at the axis' end with an arrow, because its line would squeeze all else.
+    """
+    low, high = ax.get_xlim() if axis == "x" else ax.get_ylim()
+    upwards, far = high > low, max(low, high)
+    beyond = value > far + (BEYOND - 1) * abs(high - low)
+    if beyond:
+        label += " \N{RIGHTWARDS ARROW}" if axis == "x" else " \N{UPWARDS ARROW}"
+    elif value > far:
+        room = value + 0.05 * abs(high - low)
+        (ax.set_xlim if axis == "x" else ax.set_ylim)((low, room) if upwards else (room, high))
+    at = far if beyond else value
+    if axis == "x":
+        if not beyond:
+            ax.axvline(value, color=PURPLE, linestyle=(0, (4, 2)), linewidth=1.2)
+        side = "right" if at > (low + max(far, value)) / 2 else "left"
+        above = 0.02 + 0.09 * sum(text.get_gid() == THRESHOLD for text in ax.texts)
+        placed = ax.text(at, above, f" {label} ", ha=side, va="bottom", transform=ax.get_xaxis_transform())
+    else:
+        if not beyond:
+            ax.axhline(value, color=PURPLE, linestyle=(0, (4, 2)), linewidth=1.2)
+        placed = ax.text(0.99, at, label, ha="right", va="top" if beyond else "bottom",
+                         transform=ax.get_yaxis_transform())  # fmt: skip
+    placed.set(fontsize="small", gid=THRESHOLD)
+
+
+def conditions(
+    ax: Axes, what: str, asked: Iterable[tuple[str, str]], shown: Mapping[str, tuple[str, str, float]]
+) -> None:
+    """Draw conditions (a metric and ``"< 30s"``) on metrics that the axes show, as ``threshold`` does.
+
+    ``shown`` has for a metric its axis, its words, and how much of that axis one of its units is.
+    """
+    for metric, condition in dict.fromkeys((find(metric).name, condition) for metric, condition in asked):
+        if metric in shown:
+            axis, words, scale = shown[metric]
+            label = " ".join(filter(None, (f"{what}:", words, condition)))
+            threshold(ax, axis, parse_condition(condition, metric).number * scale, label)
+
+
+def expected(ax: Axes, found: Mapping[str, Result], shown: Mapping[str, tuple[str, str, float]]) -> None:
+    """Draw what the scenarios of results expect of metrics that the axes show; see ``conditions``."""
+    every = [(one["metric"], one["condition"]) for each in found.values() for one in each.summary["expectations"]]
+    conditions(ax, "expected", every, shown)

@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote, split
 from typing import TYPE_CHECKING, Any
 
+from sim.plot.style import tip
 from sim.report.numbers import brackets, interval, write
 from sim.report.text import Rendered, bold, footer, keep_names, render, table
 from sim.scenario.metrics import find
@@ -198,6 +199,8 @@ def figure(document: Document) -> Figure:
             low, high = (group[end] if group[end] is not None else mean for end in ("low", "high"))
             ax.errorbar(mean, y, xerr=[[max(mean - low, 0)], [max(high - mean, 0)]], marker="o", capsize=3,
                         color="tab:red" if _losses(each) else "tab:blue")  # fmt: skip
+            words = f"{each['name']}, {_short(name)}"
+            tip(ax, words, group, None, (y - 0.5, y + 0.5), unit=about.unit, signed=True)
         ax.axvline(0, color="gray", linestyle=":")
         ax.set_title(_short(name) + (", seconds" if about.unit == "seconds" else ""), fontsize=10)
         ax.tick_params(axis="x", labelsize=8)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.budget import METRICS
+from sim.plot.style import threshold, tip
 from sim.report.numbers import interval, write
 from sim.report.text import Rendered, bold, footer, render, table
 from sim.scenario.metrics import find
@@ -99,6 +100,9 @@ def figure(document: Document) -> Figure:
     allowed = document["given_up"]
     tries = [each["tries"] for each in allowed]
     left.bar(tries, [document["tries"].get(str(each), 0) for each in tries])
+    for each in allowed:
+        tip(left, f"writes that took {each['tries']} tries", document["tries"].get(str(each["tries"]), 0),
+            (each["tries"] - 0.4, each["tries"] + 0.4), None)  # fmt: skip
     left.set_yscale("log" if tries else "linear")
     left.set_ylim(bottom=0.5)
     left.yaxis.set_major_formatter("{x:,.0f}")
@@ -112,5 +116,14 @@ def figure(document: Document) -> Figure:
     right.set_xlabel("tries allowed")
     right.set_ylabel("writes given up, %")
     right.set_ylim(bottom=0)
+    for each, mean in zip(allowed, means, strict=True):
+        words = f"{_count(each['tries'], 'try', 'tries')} allowed, given up"
+        tip(right, words, each["share"], each["tries"], mean, unit="share")
+    for retries, words in (
+        (document["limit_now"], "now: retry.limit"),
+        ((document["budget"] or {}).get("retries"), "enough: retry.limit"),
+    ):
+        if retries is not None:
+            threshold(right, "x", retries + 1, f"{words} {retries}")
     made.suptitle(f"{document['scenario']}: tries a write takes, and what a limit would give up")
     return made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate
 from sim.experiment.naming import short_keys
+from sim.plot.style import conditions, tip
 from sim.report.numbers import interval, write
 from sim.report.picture import bars, heat_map
 from sim.report.text import Rendered, bold, footer, is_wide, render, table
@@ -156,6 +157,9 @@ def figure(document: Document) -> Figure:
     for ax, key in zip(axes, keys, strict=False):
         found = document["main_effects"][key]
         _errors(ax, found)
+        for place, (value, group) in enumerate(found.items()):
+            if group["mean"] is not None:
+                tip(ax, f"{key}={value}, {about.label}", group, place, group["mean"], unit=about.unit)
         ax.set_xticks(range(len(found)), list(found), rotation=45 if len(found) > 4 else 0)
         ax.set_xlabel(key)
         ax.set_ylabel(about.label + unit)
@@ -163,6 +167,7 @@ def figure(document: Document) -> Figure:
         if base is not None and base["metrics"][metric]["mean"] is not None:
             ax.axhline(base["metrics"][metric]["mean"], linestyle=":", color="gray", label="current")
             ax.legend()
+        conditions(ax, "expected", document.get("expect", {}).items(), {metric: ("y", "", 1.0)})
     if len(keys) == 2:
         _map(made, axes[-1], document)
     made.suptitle(f"{document['scenario']}: {about.label}, mean and 95% interval")
@@ -195,6 +200,12 @@ def _map(made: Figure, ax: Axes, document: Document) -> None:
         for x, number in enumerate(line):
             ax.text(x, y, write(number, about.unit), ha="center", va="center", color="white", fontsize=8,
                     bbox={"facecolor": "black", "alpha": 0.35, "linewidth": 0, "pad": 1.5})  # fmt: skip
+    for cell in document["cells"]:
+        (y, x), group = (cell["settings"][key] for key in (row, column)), cell["metrics"][metric]
+        if y in rows and x in columns and group["mean"] is not None:
+            at = [list(values).index(value) for values, value in ((columns, x), (rows, y))]
+            box = [(each - 0.5, each + 0.5) for each in at]
+            tip(ax, f"{cell['cell']}, {about.label}", group, box[0], box[1], unit=about.unit)
     best = next(cell["settings"] for cell in document["cells"] if cell["cell"] == document["best"])
     if best[row] in rows and best[column] in columns:
         place = (list(columns).index(best[column]), list(rows).index(best[row]))
@@ -205,4 +216,4 @@ def _map(made: Figure, ax: Axes, document: Document) -> None:
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_xlabel(column)
     ax.set_ylabel(row)
-    made.colorbar(image, ax=ax)
+    made.colorbar(image, ax=ax, label=about.label + (", seconds" if about.unit == "seconds" else ""))

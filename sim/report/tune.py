@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
 from sim.experiment.naming import short_keys
+from sim.plot.style import conditions, tip
 from sim.report.numbers import NONE, interval, write
 from sim.report.picture import scatter
 from sim.report.text import Rendered, bold, footer, is_wide, render, table
@@ -126,12 +127,28 @@ def _last(point: tuple[float, float, str]) -> int:
     return (OTHER, LOST, FRONT, CURRENT).index(point[2])
 
 
+def _drawn(document: Document) -> list[Mapping[str, Any]]:
+    """The trials that have a figure of every objective."""
+    return [trial for trial in document["trials"] if None not in _values(document, trial)]
+
+
+def _values(document: Document, trial: Mapping[str, Any]) -> list[Any]:
+    return [(trial["values"][name] or {}).get("adjusted") for name in document["objectives"]]
+
+
+def _words(document: Document, trial: Mapping[str, Any]) -> str:
+    """A trial in a few lines: its settings and what came out."""
+    settings = ", ".join(f"{key}={trial['settings'][key]}" for key in document["space"])
+    figures = (
+        f"{find(name).label}: {interval(trial['values'][name], find(name).unit)}" for name in document["objectives"]
+    )
+    return "\n".join([f"trial {trial['trial']}: {settings}", *figures])
+
+
 def _points(document: Document) -> list[tuple[float, float, str]]:
     found: list[tuple[float, float, str]] = []
-    for trial in document["trials"]:
-        values: list[Any] = [(trial["values"][name] or {}).get("adjusted") for name in document["objectives"]]
-        if None in values:
-            continue
+    for trial in _drawn(document):
+        values = _values(document, trial)
         mark = OTHER if trial["state"] == "complete" else LOST
         mark = CURRENT if trial["current"] else FRONT if trial["front"] else mark
         found.append((values[0], values[-1] if len(values) == 1 else values[1], mark))
@@ -196,7 +213,7 @@ def _order(trial: Mapping[str, Any]) -> tuple[bool, bool, int]:
 
 def _sensitivity(document: Document, name: str, found: Mapping[str, Any], terminal: bool) -> Table:
     about = find(name)
-    unit = "points" if about.unit == "share" else about.unit
+    unit = _amount(name)
     heads = ("mean effect across its range", "of it by chance", "")
     made = table(f"Sensitivity of {about.label} (Morris, mu*)", "", *heads, terminal=terminal)
     made.columns[-1].no_wrap = True
@@ -206,6 +223,12 @@ def _sensitivity(document: Document, name: str, found: Mapping[str, Any], termin
     if not found:
         made.add_row("too few points with a figure", NONE, NONE, "undecided")
     return made
+
+
+def _amount(name: str) -> str:
+    """The unit of a difference of a metric."""
+    unit = find(name).unit
+    return "points" if unit == "share" else unit
 
 
 def figure(document: Document) -> Figure:
@@ -236,6 +259,12 @@ def figure(document: Document) -> Figure:
     if best and not best["current"] and None not in at:
         place = (best["trial"], at[0]) if one else at[:2]
         ax.scatter(*place, s=160, facecolors="none", edgecolors="tab:green", linewidths=2, label="recommended")
+    for trial, (number, (x, y, _)) in zip(_drawn(document), enumerate(points), strict=True):
+        tip(ax, _words(document, trial), None, number if one else x, y)
+    shown = dict(zip(document["objectives"][:2], ("y",) if one else ("x", "y"), strict=False))
+    of = {name: (axis, "", 1.0) for name, axis in shown.items()}
+    conditions(ax, "constraint", [tuple(text.split(" ", 1)) for text in document["constraints"]], of)
+    conditions(ax, "expected", document.get("expect", {}).items(), of)
     ax.set_xlabel("trial" if one else _axis(document["objectives"][0]))
     ax.set_ylabel(_axis(document["objectives"][0 if one else 1]))
     ax.legend(fontsize=8)
@@ -245,6 +274,9 @@ def figure(document: Document) -> Figure:
         ends = [[abs(found[key][end] - found[key]["mu_star"]) for key in keys] for end in ("low", "high")]
         ax.barh(range(len(keys)), means, xerr=ends, capsize=3, height=0.6)
         ax.plot([found[key]["noise"] for key in keys], range(len(keys)), "k|", markersize=16, label="by chance")
+        for row, key in enumerate(keys):
+            group = {"mean": found[key]["mu_star"], "low": found[key]["low"], "high": found[key]["high"]}
+            tip(ax, f"{key}, mean effect across its range", group, None, (row - 0.5, row + 0.5), unit=_amount(name))
         ax.set_yticks(range(len(keys)), keys)
         ax.set_xlim(left=0)
         ax.set_xlabel(f"effect on {_axis(name)}")

@@ -87,9 +87,28 @@ class Page:
 
     def ask(self, expression: str) -> Any:
         """Return the value of a JavaScript expression in the page."""
-        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def mouse(self, kind: str, x: float, y: float) -> None:
+        """Let the mouse do something at a place of the window: ``mouseMoved``, ``mousePressed``, ``mouseReleased``."""
+        pressed = kind != "mouseMoved"
+        self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if pressed else "none",
+                  buttons=int(kind != "mouseReleased"), clickCount=int(pressed))  # fmt: skip
+
+    def centre(self, expression: str) -> tuple[float, float]:
+        """Scroll an element, given as JavaScript, into the window and return its centre there."""
+        self.ask(f"{expression}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        self.ask("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")  # the page has heard of it
+        x, y = self.ask(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({expression}.getBoundingClientRect())")
+        return float(x), float(y)
+
+    def click(self, expression: str) -> None:
+        """Click on the centre of an element."""
+        at = self.centre(expression)
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self.mouse(kind, *at)
 
     def picture(self, file: Path) -> None:
         """Save a picture of the whole page."""

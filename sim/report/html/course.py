@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import partial
-from math import isnan
 from typing import TYPE_CHECKING
 
-from sim.recording.conflict import is_conflict, subjects_of
-from sim.recording.frames import began
-from sim.report.html.findings import Named, about_run
+from sim.plot.style import tip
+from sim.report.html.findings import TIME, Named, about_run
+from sim.report.html.lanes import shown
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
 from sim.scenario.metrics import OPERATORS
@@ -16,12 +16,9 @@ from sim.scenario.names import plural
 from sim.units import DAY
 
 if TYPE_CHECKING:
-    from sim.experiment.result import Result
+    from matplotlib.axes import Axes
 
-SLOWEST = {1: 3, 2: 2}
-"""Objects shown of each result, by the number of results; 1 of each where there are more."""
-MOST_LANES = 6
-"""Results whose slowest objects are shown."""
+    from sim.experiment.result import Result
 
 
 def of_all(named: Named) -> str:
@@ -29,8 +26,8 @@ def of_all(named: Named) -> str:
     return plural(next(iter(named.values())).kind)
 
 
-def ready(named: Named) -> Section:
-    """The distribution of the time to Ready."""
+def ready(named: Named, replication: int) -> Section:
+    """The distribution of the time to Ready; a click on an object of ``replication`` shows its life."""
     from sim import plot
 
     section = Section("ready", "Time to Ready")
@@ -48,7 +45,20 @@ def ready(named: Named) -> Section:
         f"The share of {of_all(named)} that were Ready so many seconds after their creation, all replications "
         "together; dots and bars are p50, p95 and p99 of all of them with their intervals."
     )
-    section.pictures.append(picture("ready", partial(plot.time_to_ready, dict(named)), words, height=3.4))
+
+    def draw(ax: Axes) -> None:
+        plot.time_to_ready(dict(named), ax)
+        objects = shown(named, replication)
+        for name, each in named.items():
+            times = sorted(time for one in each.measured for time in one.times_to_ready)
+            count = sum(int(one.metrics["certificates"] or 0) for one in each.measured)
+            rows = each.certificates[each.certificates["replication"] == replication].dropna(subset=["time_to_ready"])
+            own = dict(zip(map(str, rows["certificate"]), rows["time_to_ready"].dt.total_seconds(), strict=True))
+            for key in (key for key in objects if key in own):
+                height = bisect_right(times, own[key]) / count
+                tip(ax, about_run(named, name) + key, own[key], own[key], height, unit="seconds", shows=key)
+
+    section.pictures.append(picture("ready", draw, words, height=3.4))
     return section
 
 
@@ -75,7 +85,7 @@ def renewals(named: Named) -> Section | None:
         section.tables.append(Table("Renewals, per replication", heads, rows))
     words = "Issuances that were finished, by hour or by day. A herd that was issued on one day comes back as one."
     drawn = partial(plot.renewals_over_time, found or dict(named))
-    section.pictures.append(picture("renewals", drawn, words, height=3.4))
+    section.pictures.append(picture("renewals", drawn, words, height=3.4, zoom="days"))
     words = (
         "The least time that each Certificate's certificate had left when the next one was there. Left of 0 it had run "
         "out: whoever used it was refused."
@@ -142,63 +152,8 @@ def levels(named: Named, replication: int) -> Section:
     level_table = Table("Tokens", ("", "lowest", "mean", "time below 0"), token_rows)
     draw = partial(plot.queue_depth, dict(named), replication=replication)
     words = "Keys waiting for a worker: by controller, or of several runs in all."
-    section.pictures.append(picture("queues", draw, words, keys, height=3.4))
+    section.pictures.append(picture("queues", draw, words, keys, height=3.4, zoom=TIME))
     draw = partial(plot.tokens, dict(named), replication=replication)
     words = "Level of the client's token bucket; below 0 stands how many requests wait."
-    section.pictures.append(picture("tokens", draw, words, level_table, height=3.4))
+    section.pictures.append(picture("tokens", draw, words, level_table, height=3.4, zoom=TIME))
     return section
-
-
-def slowest(named: Named, replication: int) -> Section:
-    """The objects that took longest, with their timelines."""
-    from sim import plot
-
-    section = Section("slowest", f"Slowest {of_all(named)}, replication {replication}")
-    section.words.append(
-        "Each lane is a writer. Grey is a key in the workqueue, light blue the pass, orange the wait for a token, dark "
-        "blue the request; a green dot was stored, a red cross refused."
-    )
-    many = SLOWEST.get(len(named), 1)
-    rows = []
-    for number, (name, each) in enumerate(list(named.items())[:MOST_LANES], start=1):
-        about = about_run(named, name)
-        for place, (certificate, seconds) in enumerate(_slow(each, replication, many), start=1):
-            story = _story(each, certificate, replication)
-            took = "never Ready" if seconds is None else write(seconds, "seconds")
-            lost = sum(row[-1] == "refused, 409" for row in story)
-            rows.append((about + certificate, took, str(lost), str(len(story))))
-            table = Table(f"{certificate}, request by request", ("second", "who", "what", "answer"), story)
-            draw = partial(plot.timeline, {name: each}, certificate, replication=replication)
-            words = f"{about}{certificate}: {took}, {lost} refused of {len(story)} requests."
-            section.pictures.append(picture(f"life-{number}-{place}", draw, words, table, height=4.3, grid="x"))
-    heads = (next(iter(named.values())).kind, "time to Ready", "conflicts", "requests")
-    section.tables.append(Table(f"Slowest {of_all(named)}", heads, rows))
-    return section
-
-
-def _slow(result: Result, replication: int, many: int) -> list[tuple[str, float | None]]:
-    own = result.certificates[result.certificates["replication"] == replication]
-    slow = own.sort_values("time_to_ready", ascending=False, na_position="first", kind="stable").head(many)
-    seconds = slow["time_to_ready"].dt.total_seconds()
-    times = [None if isnan(time) else time for time in seconds]
-    return list(zip(map(str, slow["certificate"]), times, strict=True))
-
-
-def _story(result: Result, certificate: str, replication: int) -> list[tuple[str, ...]]:
-    rows = result.requests
-    own = rows[(rows["replication"] == replication) & (rows["certificate"] == certificate)]
-    own = own[own["resource"] != "events"]
-    life = result.certificates
-    zero = began(life[(life["replication"] == replication) & (life["certificate"] == certificate)].iloc[0])
-    story: list[tuple[str, ...]] = []
-    for row in own.to_dict("records"):
-        where = f"{row['resource']}/{row['subresource']}" if row["subresource"] else row["resource"]
-        if is_conflict(row["resource"], row["code"], row["reason"], subjects_of(rows)):
-            answer = "refused, 409"
-        elif row["code"] >= 400:
-            answer = f"{row['code']} {row['reason']}".strip()
-        else:
-            answer = f"stored as {row['written_version']}" if row["written_version"] else "nothing to store"
-        second = f"{(row['decided_at'] - zero).total_seconds():.3f}"
-        story.append((second, row["actor"], f"{row['verb']} {where}", answer))
-    return story

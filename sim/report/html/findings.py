@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Named = Mapping[str, "Result"]
 
+TIME = "simulated time"
+"""What all pictures over the time of a replication are zoomed by."""
+
 PART_MEANINGS = {
     "watch_lag": "watch lag: the news was on its way to the cache",
     "workqueue": "workqueue: the key waited for a worker",
@@ -148,11 +151,12 @@ def hazards(named: Named) -> Section | None:
             section.words.append(f"{about}Who took from whom, per replication: {of}.")
         words = f"{about}Writes that were stored, per second, by who sent them."
         draw = partial(plot.writes_over_time, {name: each})
-        section.pictures.append(picture(f"writes-{number}", draw, words, table, height=3.4))
+        section.pictures.append(picture(f"writes-{number}", draw, words, table, height=3.4, zoom=TIME))
     with_losses = {name: each for name, each in of_operators.items() if len(each.losses)}
     if with_losses:
         words = "Fields whose value was lost and not yet written again, mean of all replications."
-        section.pictures.append(picture("lost", partial(plot.lost_updates, with_losses), words, height=3.2))
+        draw = partial(plot.lost_updates, with_losses)
+        section.pictures.append(picture("lost", draw, words, height=3.2, zoom=TIME))
     return section
 
 
@@ -233,6 +237,7 @@ def conflicts(named: Named) -> Section:
             partial(plot.conflicts_over_time, dict(named)),
             "Conflicts per second over simulated time, mean of all replications.",
             _by_tenths(over, named, last) if last else None,
+            zoom=TIME,
         )
     )
     return section
@@ -259,6 +264,12 @@ def losers(named: Named) -> Section:
         "The winner is the writer whose change the loser had not seen. A conflict is a true one where both touched "
         "the same fields; the others are those that field ownership (server-side apply) avoids."
     )
+    lost = {name: each for name, each in named.items() if len(each.attribution)}
+    if len(lost) > 1:
+        words = "Conflicts per replication: the same colour is the same number in each of the maps beside it."
+        section.pictures.append(
+            picture("blame-scale", partial(plot.blame_scale, lost), words, height=0.95, grid="none")
+        )
     for number, (name, each) in enumerate(named.items(), start=1):
         rows = each.attribution
         about = about_run(named, name)
@@ -274,8 +285,10 @@ def losers(named: Named) -> Section:
         loser, winner = worst.index[0]
         most = "most often" if about else "Most often"
         words = f"{about}{most} {loser} lost to {winner}: {worst.iloc[0] / len(rows):.0%} of all conflicts."
-        draw = partial(plot.blame, {name: each})
-        section.pictures.append(picture(f"blame-{number}", draw, words, table, height=3.6, grid="none"))
+        draw = partial(plot.blame, {name: each}, like=lost, bar=len(lost) == 1)
+        section.pictures.append(
+            picture(f"blame-{number}", draw, words, table, height=3.6 + 0.8 * (len(lost) == 1), grid="none")
+        )
         caption = "what conflicts cost, per replication"
         title = about + caption if about else caption.capitalize()
         section.tables.append(_waste(rows, len(each.measured), each.scenario.family, title))

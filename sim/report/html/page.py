@@ -1,17 +1,21 @@
 """One self-contained HTML page about a run or a comparison: nothing in it is fetched from anywhere.
 
-The page has no script at all, and says so to the browser (its content security policy allows nothing but its own
-style). Everything that comes from a scenario is escaped by the template.
+One script, ``report.js``, lets people point at values, zoom in time, open an object's lanes and hide controllers;
+without it everything can be read all the same. The page's content security policy allows its own style, that script by
+its hash, and nothing else. Everything that comes from a scenario is escaped by the template.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sim.experiment.compare import Comparison
 from sim.extras import require
-from sim.report.html import course, findings, study
+from sim.plot.style import short
+from sim.report.html import course, findings, lanes, study
 from sim.report.html import origin as last
 from sim.report.terminal import what_runs
 from sim.scenario.metrics import CERT_MANAGER
@@ -45,7 +49,10 @@ def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     title = first.scenario.name if comparison is None else " against ".join(comparison.results)
     if comparison is not None and len(title) > 80:
         title = f"{len(named)} variants of {first.scenario.name}"
-    return written(title, first.scenario.description, _conditions(named, comparison), sections)
+    writers = dict.fromkeys(who for each in named.values() for who in each.summary["conflicts"]["by_controller"])
+    writers.update(dict.fromkeys(str(who) for each in named.values() for who in each.reconciles["controller"].unique()))
+    conditions = _conditions(named, comparison)
+    return written(title, first.scenario.description, conditions, sections, list(writers))
 
 
 def study_page(folder: Path, kind: str) -> str:
@@ -55,20 +62,35 @@ def study_page(folder: Path, kind: str) -> str:
     return written(title, "", conditions, sections)
 
 
-def written(title: str, description: str, conditions: str, sections: Sequence[Section]) -> str:
-    """Return a page of sections as HTML."""
+def written(
+    title: str, description: str, conditions: str, sections: Sequence[Section], writers: Sequence[str] = ()
+) -> str:
+    """Return a page of sections as HTML; ``writers`` are those that can be hidden in it."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     here = files("sim.report.html")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["svg"] = Markup
+    script = here.joinpath("report.js").read_text("utf-8")
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    names = {name: writer for writer in writers for name in (short(writer), writer)}
+
+    def owner(row: Sequence[str]) -> str:
+        """Whose row of a table it is."""
+        return next((names[part] for cell in row for part in (cell, cell.partition(": ")[2]) if part in names), "")
+
     template = environment.from_string(here.joinpath("report.html.jinja").read_text("utf-8"))
     return template.render(
         title=title,
         description=description,
         conditions=conditions,
         sections=sections,
+        writers=writers,
+        owner=owner,
+        short=short,
+        script=Markup(script),
+        hash=f"sha256-{digest}",
         style=Markup(here.joinpath("report.css").read_text("utf-8")),
     )
 
@@ -84,9 +106,10 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
         if each is not None
     ]
     if all(findings.plain(each) for each in named.values()):  # nothing becomes Ready there, and nobody writes a log
-        return [*sections, course.levels(named, replication), last.origin(named, comparison)]
+        sections += [course.levels(named, replication), lanes.lives(named, replication)]
+        return [*sections, last.origin(named, comparison)]
     sections += [each for each in (course.renewals(named),) if each is not None]
-    sections += [course.ready(named), course.levels(named, replication), course.slowest(named, replication)]
+    sections += [course.ready(named, replication), course.levels(named, replication), lanes.lives(named, replication)]
     first = next(iter(named.values()))
     command = last.manifest_of(first)["command"]
     if first.scenario.family == CERT_MANAGER:

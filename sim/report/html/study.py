@@ -8,15 +8,13 @@ as it was printed.
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.plot.style import BLUE
 from sim.recording.results import MANIFEST, ResultsError, read_json
 from sim.report import advise, budget, exploring, sweep, tune, validation
-from sim.report.html.parts import INK, Picture, Section, Table, inline, on_page
+from sim.report.html.parts import Picture, Section, Table, on_page, svg
 from sim.report.text import Rendered
 
 if TYPE_CHECKING:
@@ -130,12 +128,11 @@ def panels(draw: Callable[[], Figure], name: str) -> list[Picture]:
             for each in every:
                 each.set_visible(each in own)
             ax.tick_params(labelleft=True)  # panels that share their axis have its labels once
-            target = io.StringIO()
-            figure.savefig(target, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
             title = ax.get_title() or " by ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
-            text = target.getvalue().replace("#000000", INK).replace("#1f77b4", BLUE)
             caption = f"{title}. {words.partition(': ')[2] or words}"
-            found.append(Picture(f"{name}-{place}", inline(text, f"{name}-{place}", title, caption), caption))
+            text = svg(figure, ax, f"{name}-{place}", title, caption, tight=True)
+            text = text.replace("#000000", "var(--ink)").replace("#1f77b4", "var(--blue)")
+            found.append(Picture(f"{name}-{place}", text, caption))
     return found
 
 
