@@ -102,6 +102,13 @@ def emit_json(value: Any) -> None:
     emit(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def emit_csv(heads: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table as CSV."""
+    from sim.report.forms import csv_lines
+
+    emit("".join(f"{line}\n" for line in csv_lines(heads, rows)))
+
+
 def load_scenario(name: str, settings: Sequence[str], seed: int | None, replications: int | None) -> Scenario:
     """Return the scenario of a name or path with ``--set``, ``--seed`` and ``--replications`` applied."""
     from sim.scenario.reading.catalogue import resolve_scenario

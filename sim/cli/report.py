@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_json
+from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_csv, emit_json
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
@@ -29,6 +29,9 @@ def report(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as one JSON object, and write no page.")
     ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print the figures as CSV: name, value and the interval's ends; no page.")
+    ] = False,
 ) -> None:
     """Write one HTML page about what a folder holds, with everything that there is to see.
 
@@ -46,10 +49,14 @@ def report(
       requeue report results/latest --open
       requeue report results/latest --markdown
       requeue report results/latest --json | jq .conflicts.per_certificate
+      requeue report results/latest --csv > figures.csv
     """
-    if as_json:
+    if as_json or as_csv:
         with bad_input():
-            emit_json(_document(results))
+            from sim.report.forms import FIGURES, figures
+
+            document = _document(results)
+            emit_json(document) if as_json else emit_csv(FIGURES, figures(document))
         return
     if markdown:
         with bad_input():

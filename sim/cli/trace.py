@@ -8,15 +8,21 @@ from typing import Annotated
 import typer
 
 from sim.cli.explain import Folder, Replication, Variant
-from sim.cli.output import bad_input, check_writable, emit
+from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_csv, emit_json
 
 
 def trace(
     results: Folder,
     *,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The trace to write.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The trace to write.")] = None,
     replication: Replication = 1,
     variant: Variant = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary as one JSON object; write a trace only with --out.")
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print a summary as CSV, a row for each writer; likewise.")
+    ] = False,
 ) -> None:
     """Write one replication as a trace for https://ui.perfetto.dev.
 
@@ -28,17 +34,30 @@ def trace(
     Examples:
       requeue trace results/latest -o trace.pftrace
       requeue trace results/latest -o trace.pftrace --replication 3
+      requeue trace results/latest --csv
       requeue trace results/tutorial-compared-20260101-120000 --variant apply -o apply.pftrace
+
+    The summary has for each writer its passes, requests, waits for workers and tokens, writes stored and refused.
 
     The viewer opens the file in the browser; nothing is sent anywhere. Exit status 2 on bad input.
     """
     with bad_input():
         from sim.experiment.opening import one_run
-        from sim.report.trace import write_trace
+        from sim.report.trace import SUMMARY, summary, write_trace
 
-        check_writable("-o", out)
+        summed = as_json or as_csv
+        if out is not None:
+            check_writable("-o", out)
+        elif not summed:
+            raise BadInput("-o FILE says where the trace is to be written; --json and --csv print a summary instead")
         result = one_run(results, replication, variant)
-        packets = write_trace(result, out)
+        if as_json:
+            emit_json({"scenario": result.scenario.name, "replication": replication, "writers": summary(result)})
+        elif as_csv:
+            emit_csv(SUMMARY, (each.values() for each in summary(result)))
+        packets = 0 if out is None else write_trace(result, out)
+        if summed or out is None:
+            return
     size = out.stat().st_size / 1e6
     unseen = len(result.losses) + len(result.duplicates)
     lost = f" and {unseen:,} lost updates or duplicates" if unseen else ""

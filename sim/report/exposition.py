@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sim.report.forms import csv_lines
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -23,6 +25,9 @@ Sample = tuple[str, Labels, float]
 
 FORMATS = ("openmetrics", "prometheus", "csv", "json")
 """The last two are a table: seconds since the replication's start, name, labels, value; as JSON an object a line."""
+
+
+_COLUMNS = ("time_s", "name", "labels", "value")
 
 
 class MetricFamily(ABC):
@@ -167,17 +172,17 @@ def _samples(family: MetricFamily, times: Array) -> Iterator[tuple[int, Sample]]
 
 def _rows(families: Iterable[MetricFamily], times: Array, form: str) -> Iterator[str]:
     """The samples as rows; a CSV has the labels, of which there are many, in one column as they stand in a query."""
+    rows = (
+        (at / 1e9, family.name + suffix, labels, float(value) if value % 1 else int(value))
+        for family in families
+        for at, (suffix, labels, value) in _samples(family, times)
+    )
     if form == "csv":
-        yield "time_s,name,labels,value"
-    for family in families:
-        for at, (suffix, labels, value) in _samples(family, times):
-            seconds, name, plain = at / 1e9, family.name + suffix, float(value) if value % 1 else int(value)
-            if form == "json":
-                said = {key: each if isinstance(each, str) else _label(each, form) for key, each in labels.items()}
-                yield json.dumps({"time_s": seconds, "name": name, "labels": said, "value": plain})
-            else:
-                quoted = _pairs(labels, form).replace('"', '""')
-                yield f'{seconds},{name},"{quoted}",{plain}'
+        yield from csv_lines(_COLUMNS, ((at, name, _pairs(labels, form), value) for at, name, labels, value in rows))
+        return
+    for at, name, labels, value in rows:
+        said = {key: each if isinstance(each, str) else _label(each, form) for key, each in labels.items()}
+        yield json.dumps(dict(zip(_COLUMNS, (at, name, said, value), strict=True)))
 
 
 def _head(family: MetricFamily, form: str) -> Iterator[str]:

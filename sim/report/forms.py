@@ -1,8 +1,11 @@
-"""The same results in forms that other programs take: Markdown for a pull request, JUnit's XML for a CI system."""
+"""The same results in forms that other programs take: CSV, Markdown for a pull request, JUnit's XML for a CI system."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -14,6 +17,38 @@ if TYPE_CHECKING:
     from sim.experiment.result import Result
 
 _HEADLINES = 8
+
+
+FIGURES = ("name", "value", "low", "high")
+"""The columns of a document as CSV: a mean is its value, with the ends of its interval."""
+_GROUP = {"mean", "low", "high"}
+
+
+def csv_lines(heads: Sequence[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """Yield a table as lines of CSV (RFC 4180) without their ends; None is an empty cell."""
+    for cells in chain([heads], rows):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(cells)
+        yield line.getvalue()
+
+
+def figures(document: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    """Yield what ``--json`` prints as rows of ``FIGURES``; names are the keys on the way, joined by dots."""
+    yield from _figures("", document)
+
+
+def _figures(path: str, value: Any) -> Iterator[tuple[object, ...]]:
+    if isinstance(value, (list, tuple)):
+        value = dict(enumerate(value))
+    if not isinstance(value, Mapping):
+        yield path, value, None, None
+        return
+    rest = value
+    if value.keys() >= _GROUP:
+        yield path, value["mean"], value["low"], value["high"]
+        rest = {key: each for key, each in value.items() if key not in _GROUP}
+    for key, each in rest.items():
+        yield from _figures(f"{path}.{key}" if path else str(key), each)
 
 
 def markdown(subject: Result | Comparison, command: str) -> str:

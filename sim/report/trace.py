@@ -24,9 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.levels import Level, depths, in_flight, outside, tokens
 from sim.analysis.plain import rows
+from sim.recording.conflict import conflicting
 from sim.recording.folders import new_file
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sim.experiment.result import Result
 
 SEQUENCE = 1
@@ -133,6 +136,42 @@ def write_trace(result: Result, path: Path) -> int:
 
         _fill(Tracks(builder.create_packet, write), result)
     return next(written)
+
+
+SUMMARY = (
+    *("writer", "passes", "queued_s", "working_s", "requests", "waiting_for_token_s", "under_way_s"),
+    *("stored", "refused_409", "other_errors"),
+)
+"""The columns of ``summary``; times are sums in simulated seconds."""
+
+
+def summary(result: Result) -> list[dict[str, Any]]:
+    """Return what the trace of the one replication of ``result`` shows in figures: a row for each who sends or works.
+
+    What an instant shows is counted: writes that were stored, and answers 409 Conflict and of other errors.
+    """
+    found: dict[str, dict[str, Any]] = {}
+
+    def row(name: object) -> dict[str, Any]:
+        return found.setdefault(str(name), {**dict.fromkeys(SUMMARY, 0), "writer": str(name)})
+
+    def seconds(own: pd.DataFrame, start: str, end: str) -> float:
+        return round(float((own[end] - own[start]).dt.total_seconds().sum()), 9)
+
+    for name, own in result.reconciles.groupby("controller", observed=True):
+        made = row(name)
+        made["passes"] = len(own)
+        made["queued_s"] = seconds(own, "queued_at", "started_at")
+        made["working_s"] = seconds(own, "started_at", "ended_at")
+    for name, own in result.requests.groupby("actor", observed=True):
+        made, lost = row(name), conflicting(own)
+        made["requests"] = len(own)
+        made["waiting_for_token_s"] = seconds(own, "asked_at", "sent_at")
+        made["under_way_s"] = seconds(own, "sent_at", "answered_at")
+        made["stored"] = int((own["written_version"] > 0).sum())
+        made["refused_409"] = int(lost.sum())
+        made["other_errors"] = int(((own["code"] >= 400) & ~lost).sum())
+    return list(found.values())
 
 
 def _fill(tracks: Tracks, result: Result) -> None:

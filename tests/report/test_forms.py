@@ -1,7 +1,9 @@
-"""Markdown and JUnit's XML of results."""
+"""CSV, Markdown and JUnit's XML of results."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from xml.etree import ElementTree
@@ -51,6 +53,50 @@ def test_a_comparison_as_markdown(project: Path):
     text = inside("report", "both", "--markdown", at=project).stdout
     assert "| per replication | workers=1 | workers=5 |" in text
     assert "- workers=5 " in text
+
+
+def numbers(value: object) -> list[float]:
+    """Every number in what ``--json`` prints."""
+    if isinstance(value, dict):
+        return [each for part in value.values() for each in numbers(part)]
+    if isinstance(value, list):
+        return [each for part in value for each in numbers(part)]
+    return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+
+def test_every_number_of_the_json_is_in_the_csv(project: Path):
+    document = json.loads(inside("report", "run", "--json", at=project).stdout)
+    rows = list(csv.DictReader(io.StringIO(inside("report", "run", "--csv", at=project).stdout)))
+    assert list(rows[0]) == ["name", "value", "low", "high"]
+    by_name = {row["name"]: row for row in rows}
+    assert len(by_name) == len(rows)
+    found = document["metrics"]["conflicts.per_certificate"]
+    row = by_name["metrics.conflicts.per_certificate"]
+    assert [float(row[key]) for key in ("value", "low", "high")] == [found[key] for key in ("mean", "low", "high")]
+    assert by_name["expectations.0.metric"]["value"] == "conflicts.per_certificate"
+    cells = [cell for row in rows for key, cell in row.items() if key != "name" and _number(cell)]
+    assert sorted(map(float, cells)) == sorted(numbers(document))
+
+
+def _number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def test_a_trace_in_figures(project: Path):
+    rows = list(csv.DictReader(io.StringIO(inside("trace", "run", "--csv", at=project).stdout)))
+    document = json.loads(inside("trace", "run", "--json", at=project).stdout)
+    assert [{key: str(value) for key, value in each.items()} for each in document["writers"]] == rows
+    assert not list(project.glob("*.pftrace"))
+    without = inside("trace", "run", at=project)
+    assert without.returncode == 2
+    assert "-o FILE says where the trace is to be written" in without.stderr
+    both = inside("trace", "run", "--csv", "-o", "with.pftrace", at=project)
+    assert list(csv.DictReader(io.StringIO(both.stdout))) == rows
+    assert (project / "with.pftrace").stat().st_size > 1000
 
 
 def test_a_scenario_comes_from_standard_input(project: Path):

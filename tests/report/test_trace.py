@@ -8,7 +8,7 @@ import pytest
 
 from sim.experiment.result import Result
 from sim.experiment.run import run
-from sim.report.trace import write_trace
+from sim.report.trace import summary, write_trace
 from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load
 
@@ -33,6 +33,18 @@ def traced(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     assert len(trace.packet) == packets
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     return result, trace
+
+
+def test_its_summary_counts_what_is_in_it(traced: tuple[Result, Any]):
+    result, trace = traced
+    found = {each["writer"]: each for each in summary(result)}
+    assert sum(each["passes"] for each in found.values()) == len(result.reconciles)
+    assert sum(each["requests"] for each in found.values()) == len(result.requests)
+    refused = sum(each.track_event.name.startswith("409 #") for each in trace.packet if each.HasField("track_event"))
+    assert sum(each["refused_409"] for each in found.values()) == refused == len(result.attribution)
+    name, own = next(iter(result.requests.groupby("actor", observed=True)))
+    waited = (own["sent_at"] - own["asked_at"]).dt.total_seconds().sum()
+    assert found[str(name)]["waiting_for_token_s"] == pytest.approx(waited)
 
 
 def descriptors(trace: Any) -> dict[int, Any]:
