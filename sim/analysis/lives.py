@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.recording.conflict import is_conflict, subjects_of
+from sim.recording.conflict import conflicting, is_conflict, subjects_of
 from sim.recording.frames import began
 
 if TYPE_CHECKING:
@@ -54,18 +54,17 @@ class History:
     """Second, who, what, answer."""
     controllers: dict[str, str]
     """The controller that each writer belongs to: of plain clients their group, else itself."""
+    refused: int
+    """How many writes of the object were refused as stale."""
     left_out: int
-    """Requests after the first ``LONGEST``."""
+    """Requests after the first ``LONGEST``, of which nothing else is told here."""
+    since: str
+    """What its times count from."""
 
     @property
     def end(self) -> float:
         """When the last of it is over."""
         return max([self.ready or 0.0, *(span.end for span in self.spans)])
-
-    @property
-    def refused(self) -> int:
-        """How many writes of the object were refused as stale."""
-        return sum(mark.kind == REFUSED for mark in self.marks)
 
 
 def in_order(results: Iterable[Analysed], replication: int) -> list[str]:
@@ -125,7 +124,9 @@ def life_of(result: Analysed, name: str, replication: int) -> History:
     spans = [span for span in spans if span.end > span.start]
     ready = seconds(there.iloc[0]) if len(there) else None
     story.sort(key=lambda line: float(line[0]))
-    return History(spans, marks, ready, story, controllers, len(requests) - len(first))
+    refused = int((conflicting(requests) & (requests["object"] == name)).sum())
+    since = "its creation" if len(own) and own["created_at"].notna().all() else "the start"
+    return History(spans, marks, ready, story, controllers, refused, len(requests) - len(first), since)
 
 
 def _rows(result: Analysed, name: str, replication: int) -> tuple[pd.DataFrame, pd.DataFrame]:

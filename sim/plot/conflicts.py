@@ -51,7 +51,8 @@ def conflicts_by_controller(results: Results, ax: Axes | None = None) -> Axes:
     ax.invert_yaxis()
     ax.set_xlim(left=0)
     ax.set_xlabel("conflicts per replication")
-    return finish(ax, "Conflicts by controller", found)
+    of_clients = all(each.scenario.contention is not None for each in found.values())
+    return finish(ax, f"Conflicts by {'group' if of_clients else 'controller'}", found)
 
 
 def conflicts_over_time(results: Results, ax: Axes | None = None, bins: int = 60) -> Axes:

@@ -151,7 +151,7 @@ def threshold(ax: Axes, axis: str, value: float, label: str) -> None:
     if axis == "x":
         if not beyond:
             ax.axvline(value, color=PURPLE, linestyle=(0, (4, 2)), linewidth=1.2)
-        side = "right" if at > (low + max(far, value)) / 2 else "left"
+        side = "right" if beyond or at > (low + high) / 2 else "left"
         above = 0.02 + 0.09 * sum(text.get_gid() == THRESHOLD for text in ax.texts)
         placed = ax.text(at, above, f" {label} ", ha=side, va="bottom", transform=ax.get_xaxis_transform())
     else:
@@ -159,7 +159,7 @@ def threshold(ax: Axes, axis: str, value: float, label: str) -> None:
             ax.axhline(value, color=PURPLE, linestyle=(0, (4, 2)), linewidth=1.2)
         placed = ax.text(0.99, at, label, ha="right", va="top" if beyond else "bottom",
                          transform=ax.get_yaxis_transform())  # fmt: skip
-    placed.set(fontsize="small", gid=THRESHOLD)
+    placed.set(fontsize="small", gid=THRESHOLD, in_layout=False)
 
 
 def conditions(

@@ -42,7 +42,7 @@ def timeline(result: Results, certificate: str, ax: Axes | None = None, *, repli
         nothing(ax, "nobody sent anything about it")
     ax.set_yticks(range(len(lanes)), [short(name) for name in lanes])
     ax.set_ylim(len(lanes) - 0.5, -0.5)
-    ax.set_xlabel("seconds from its creation")
+    ax.set_xlabel(f"seconds from {life.since}")
     name = next(iter(named(result)))
     of = "" if name == each.scenario.name else f": {name}"
     ax.set_title(f"{certificate}, replication {replication}{of}", wrap=True)

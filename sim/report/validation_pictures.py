@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.plot.style import tip
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -34,13 +36,19 @@ def write_pictures(document: Mapping[str, Any], folder: Path) -> list[str]:
     """Write the pictures that the document has figures for into a folder; returns their names."""
     import matplotlib as mpl
 
-    made = {CASES: _cases(document["runs"], set(document["calibrated_on"]))} if document["runs"] else {}
-    if document.get("ablations"):
-        made[ABLATIONS] = _ablations(document["ablations"], document["runs"])
+    made = figures(document)
     with mpl.rc_context(_STYLE):
         for name, figure in made.items():
             figure.savefig(folder / name, format="svg", metadata={"Date": None, "Creator": None})
     return list(made)
+
+
+def figures(document: Mapping[str, Any]) -> dict[str, Figure]:
+    """Return the pictures that the document has figures for, by name."""
+    made = {CASES: _cases(document["runs"], set(document["calibrated_on"]))} if document["runs"] else {}
+    if document.get("ablations"):
+        made[ABLATIONS] = _ablations(document["ablations"], document["runs"])
+    return made
 
 
 def names(document: Mapping[str, Any]) -> list[str]:
@@ -92,6 +100,8 @@ def _ratios(axes: Axes, runs: Sequence[Mapping[str, Any]], key: str, spread_of: 
         colour = _PREDICTED if low <= 1 <= high else _OUTSIDE
         axes.plot([low, high], [place, place], color=colour, linewidth=1.2, zorder=2)
         axes.plot([middle], [place], "o", color=colour, markersize=3.5, zorder=3)
+        group = {"mean": middle, "low": low, "high": high}
+        tip(axes, f"{run['name']}, predicted over the recorded mean", group, None, (place - 0.5, place + 0.5))
     axes.grid(axis="x", linewidth=0.3)
 
 
@@ -103,6 +113,8 @@ def _ablations(outcomes: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str
     axes.imshow(off, cmap="RdBu_r", vmin=-_CLIP, vmax=_CLIP, aspect="auto", extent=(0, len(cases), len(off), 0))
     for y, line in enumerate(off):
         for x, value in enumerate(line):
+            words = f"{cases[x]} without {outcomes[y]['without']}"
+            tip(axes, words, value, (x, x + 1), (y, y + 1), unit="share", signed=True)
             if abs(value) < _TOLD:
                 continue
             dark = abs(value) > 0.6
@@ -113,6 +125,7 @@ def _ablations(outcomes: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str
     axes.set_xticks([x + 0.5 for x in range(len(cases))], cases, rotation=60, ha="right", fontsize=7)
     axes.set_ylim(len(labels), 0)
     axes.tick_params(length=0)
+    axes.grid(False)
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_title(

@@ -159,3 +159,63 @@ def test_all_pictures_are_drawn_by_hands_that_know_the_palette():
     from sim.plot.style import PALETTE
 
     assert set(PALETTE[:6]) == {"#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7"}  # Okabe and Ito
+
+
+def test_maps_side_by_side_have_one_scale_and_the_same_rows_and_columns(small: sim.Result, made_up: Scenario):
+    other = sim.run(made_up, replications=2)
+    both = {"small": small, "made up": other}
+    maps = [sim.plot.blame(each, like=both, bar=False) for each in both.values()]
+    scales = [each.collections[0].get_clim() for each in maps]
+    assert scales[0] == scales[1]
+    most = max(float((each.blame / len(each.measured)).to_numpy().max()) for each in both.values())
+    assert scales[0] == (0, pytest.approx(most))
+    names = [[label.get_text() for label in (*each.get_xticklabels(), *each.get_yticklabels())] for each in maps]
+    assert names[0] == names[1]
+    for each, result in zip(maps, both.values(), strict=True):
+        assert each.collections[0].get_array().sum() * len(result.measured) == pytest.approx(len(result.conflicts))
+    bar = sim.plot.blame_scale(both)
+    assert bar.get_xlim()[1] == pytest.approx(most)
+    assert bar.get_xlabel() == "conflicts per replication"
+
+
+@pytest.mark.parametrize(
+    ("expect", "lines", "words"),
+    [
+        ({"time_to_ready.p95": "< 3s"}, [3.0], "expected: p95 < 3s"),
+        ({"time_to_ready_p95": "< 3000ms", "time_to_ready.p50": "< 2s"}, [3.0, 2.0], "expected: p95 < 3000ms"),
+        ({"time_to_ready.p99": "< 1h"}, [], "expected: p99 < 1h →"),  # its line would squeeze all else
+        ({"conflicts.total": "> 0"}, [], ""),  # nothing that the picture shows
+    ],
+)
+def test_what_is_expected_is_a_line_where_the_picture_shows_it(expect: dict[str, str], lines: list[float], words: str):
+    few = {"name": "few", "replications": 2, "workload": {"certificates": 6}, "client": {"qps": 10, "burst": 5}}
+    ax = sim.plot.time_to_ready(sim.run(Scenario.model_validate({**few, "expect": expect})))
+    drawn = [line.get_xdata()[0] for line in ax.lines if len(set(line.get_xdata())) == 1]
+    assert drawn == lines
+    assert [text.get_text().strip() for text in ax.texts][:1] == [words][: len(words)]
+    assert ax.get_xlim()[1] < 100
+
+
+@pytest.mark.parametrize(
+    ("axis", "limits", "value", "drawn", "end"),
+    [
+        ("x", (0, 10), 4, True, 10),
+        ("x", (0, 10), 12, True, 12.5),  # not far: the axis goes on to it
+        ("x", (0, 10), 1000, False, 10),
+        ("y", (0, 10), 12, True, 12.5),
+        ("y", (10, 0), 12, True, 12.5),
+        ("y", (0, 10), 1000, False, 10),
+    ],
+)
+def test_a_threshold_is_drawn_or_named(axis: str, limits: tuple[int, int], value: float, drawn: bool, end: float):
+    import matplotlib.pyplot as plt
+
+    from sim.plot.style import threshold
+
+    _, ax = plt.subplots()
+    getattr(ax, f"set_{axis}lim")(*limits)
+    threshold(ax, axis, value, "at most")
+    assert bool(ax.lines) == drawn
+    assert max(getattr(ax, f"get_{axis}lim")()) == end
+    assert (limits[0] < limits[1]) == (getattr(ax, f"get_{axis}lim")()[0] < getattr(ax, f"get_{axis}lim")()[1])
+    assert "at most" in ax.texts[0].get_text()

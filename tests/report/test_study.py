@@ -82,6 +82,24 @@ def test_a_page_fits_any_screen(folder: Path, browser: Page, width: int):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in STUDIES if kind != "explore"])
+def test_pointing_at_a_picture_says_its_values(folder: Path, browser: Page, kind: str):
+    file = folder / f"{kind}.html"
+    file.write_text(study_page(folder / kind, kind), "utf-8")
+    browser.problems.clear()
+    browser.look(1280)
+    browser.open(file)
+    figures = browser.ask("document.querySelectorAll('figure').length")
+    for number in range(figures):
+        element = f"document.querySelectorAll('figure')[{number}].querySelector('.tip')"
+        browser.mouse("mouseMoved", 1, 1)
+        browser.mouse("mouseMoved", *browser.centre(element))
+        said = browser.ask("document.querySelector('#tip').hidden ? '' : document.querySelector('#tip').textContent")
+        assert re.search(r"\w.*: .*\d", said), (kind, number)
+    assert browser.problems == []
+
+
+@pytest.mark.slow
 def test_a_damaged_document_is_one_message(folder: Path):
     (folder / "sweep" / "sweep.json").write_text('{"scenario": "small"}')
     done = inside("report", "sweep", at=folder)

@@ -44,22 +44,23 @@ def lives(named: Named, replication: int) -> Section:
     section = Section("slowest", f"{title}, replication {replication}", legend=legend())
     ranked = _ranked(results, replication)
     chosen = shown(named, replication)
-    which = "with most conflicts" if of_clients else "that took longest"
+    first = "with most conflicts" if of_clients else "that took longest"
+    which = f"the {len(chosen)} of {len(ranked)} {first}" if len(chosen) < len(ranked) else f"all, those {first} first"
+    runs = f", in the first {len(results)} runs" if len(named) > len(results) else ""
     section.words.append(
-        f"Each line opens the life of one object, in which each lane is a writer. Here are the {len(chosen)} {which}, "
-        f"of {len(ranked)}" + (f", in the first {len(results)} runs." if len(named) > len(results) else ".")
+        f"Each line opens the life of one object, in which each lane is a writer. Here are {which}{runs}."
     )
     order = in_order(results.values(), replication)
     rows: list[tuple[str, ...]] = []
     opened = OPENED.get(len(results), 1)
     for number, name in enumerate(chosen, start=1):
         found = {run: life_of(results[run], name, replication) for run in ranked[name]}
-        said = {run: _said_of(life, of_clients) for run, life in found.items()}
+        said = {run: _figures(life, of_clients) for run, life in found.items()}
         section.pictures.append(_life(f"life-{number}", name, found, said, order, replication, number <= opened))
         if number <= opened:
             rows += [(about_run(named, run) + name, *cells) for run, cells in said.items()]
-    heads = ("object" if of_clients else next(iter(named.values())).kind, "time to Ready", "conflicts", "requests")
-    section.tables.append(Table(title, heads, rows))
+    heads = ("object",) if of_clients else (next(iter(named.values())).kind, "time to Ready")
+    section.tables.append(Table(title, (*heads, "conflicts", "requests"), rows))
     return section
 
 
@@ -90,17 +91,17 @@ def _worth(result: Result, replication: int) -> Mapping[str, float]:
     return dict(zip(map(str, own["certificate"]), seconds, strict=True))
 
 
-def _said_of(life: History, of_clients: bool) -> tuple[str, str, str]:
-    """Return the time to Ready, the conflicts and the requests of a life."""
-    took = write(life.ready, "seconds") if life.ready is not None or of_clients else "never Ready"
-    return took, str(life.refused), str(len(life.story) + life.left_out)
+def _figures(life: History, of_clients: bool) -> tuple[str, ...]:
+    """Return the time to Ready, but of clients' objects, the conflicts and the requests of a life."""
+    took = write(life.ready, "seconds") if life.ready is not None else "never Ready"
+    return *(() if of_clients else (took,)), write(life.refused), write(len(life.story) + life.left_out)
 
 
 def _life(
     name: str,
     what: str,
     found: Mapping[str, History],
-    said: Mapping[str, tuple[str, str, str]],
+    said: Mapping[str, tuple[str, ...]],
     order: Sequence[str],
     replication: int,
     opened: bool,
@@ -111,8 +112,8 @@ def _life(
     until = max(life.end for life in found.values()) * 1.02
     drawings, lines, story = [], [], []
     for place, (run, life) in enumerate(found.items(), start=1):
-        took, lost, asked = said[run]
-        words = f"{took}, {lost} refused of {asked} requests"
+        *took, lost, asked = said[run]
+        words = ", ".join([*took, f"{lost} refused of {asked} requests"])
         words += f", of which the first {len(life.story)} are shown" if life.left_out else ""
         about = f"{run}: " if len(found) > 1 else ""
         lines.append(about + words)
@@ -192,11 +193,11 @@ def drawn(name: str, title: str, life: History, writers: Sequence[str], until: f
         ready = f'<g clip-path="url(#{name}-clip)">{path} data-tip="Ready: {write(life.ready, "seconds")}"/></g>'
     place = f'x="{left - 4:g}" y="0" width="{right - left + 8:g}" height="{floor}"'
     clip = f'<clipPath id="{name}-clip"><rect {place}/></clipPath>'
-    label = f'<text x="{(left + right) / 2:g}" y="{floor + 28}">seconds from its creation</text>'
+    label = f'<text x="{(left + right) / 2:g}" y="{floor + 28}">seconds from {life.since}</text>'
     return (
         f'<svg class="lanes" viewBox="0 0 {ACROSS:g} {floor + BOTTOM}" role="img" '
         f'aria-labelledby="{name}-title {name}-desc" data-zoom="{escape(zoom)}" '
-        f'data-x="{left:g} {right:g} 0 {until:.6g}" data-x-label="seconds from its creation">'
+        f'data-x="{left:g} {right:g} 0 {until:.6g}" data-x-label="seconds from {life.since}">'
         f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(words)}</desc>'
         f"<defs>{clip}</defs>{ticks}{ready}{''.join(lanes)}{label}</svg>"
     )

@@ -21,7 +21,7 @@ from sim.report.terminal import what_runs
 from sim.scenario.metrics import CERT_MANAGER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sim.experiment.result import Result
@@ -49,10 +49,7 @@ def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     title = first.scenario.name if comparison is None else " against ".join(comparison.results)
     if comparison is not None and len(title) > 80:
         title = f"{len(named)} variants of {first.scenario.name}"
-    writers = dict.fromkeys(who for each in named.values() for who in each.summary["conflicts"]["by_controller"])
-    writers.update(dict.fromkeys(str(who) for each in named.values() for who in each.reconciles["controller"].unique()))
-    conditions = _conditions(named, comparison)
-    return written(title, first.scenario.description, conditions, sections, list(writers))
+    return written(title, first.scenario.description, _conditions(named, comparison), sections, _writers(named))
 
 
 def study_page(folder: Path, kind: str) -> str:
@@ -63,9 +60,13 @@ def study_page(folder: Path, kind: str) -> str:
 
 
 def written(
-    title: str, description: str, conditions: str, sections: Sequence[Section], writers: Sequence[str] = ()
+    title: str,
+    description: str,
+    conditions: str,
+    sections: Sequence[Section],
+    writers: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """Return a page of sections as HTML; ``writers`` are those that can be hidden in it."""
+    """Return a page of sections as HTML; ``writers`` are those that can be hidden in it, with their other names."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -74,7 +75,8 @@ def written(
     environment.filters["svg"] = Markup
     script = here.joinpath("report.js").read_text("utf-8")
     digest = b64encode(sha256(script.encode()).digest()).decode()
-    names = {name: writer for writer in writers for name in (short(writer), writer)}
+    writers = writers or {}
+    names = {name: writer for writer, others in writers.items() for name in (*others, writer)}
 
     def owner(row: Sequence[str]) -> str:
         """Whose row of a table it is."""
@@ -88,7 +90,6 @@ def written(
         sections=sections,
         writers=writers,
         owner=owner,
-        short=short,
         script=Markup(script),
         hash=f"sha256-{digest}",
         style=Markup(here.joinpath("report.css").read_text("utf-8")),
@@ -115,6 +116,19 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
     if first.scenario.family == CERT_MANAGER:
         sections.append(last.log_lines(named, command))
     return [*sections, last.origin(named, comparison)]
+
+
+def _writers(named: findings.Named) -> dict[str, list[str]]:
+    """Return the controllers, of plain clients their groups, with the other names that a page has for them."""
+    found = dict.fromkeys(who for each in named.values() for who in each.summary["conflicts"]["by_controller"])
+    found.update(dict.fromkeys(str(who) for each in named.values() for who in each.reconciles["controller"].unique()))
+    others = {writer: [short(writer)] for writer in found}
+    for each in filter(findings.plain, named.values()):
+        key = ["replication", "reconcile"]
+        first = each.requests.drop_duplicates("actor")[[*key, "actor"]].merge(each.reconciles[[*key, "controller"]])
+        for actor, group in zip(first["actor"], first["controller"], strict=True):
+            others[str(group)].append(str(actor))
+    return others
 
 
 def _conditions(named: findings.Named, comparison: Comparison | None) -> str:

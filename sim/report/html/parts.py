@@ -157,6 +157,8 @@ def svg(figure: Figure, ax: Axes, name: str, title: str, words: str, zoom: str =
     labels = {f"line-{number}": str(each.get_label()) for number, each in enumerate(lines)}
     for part, line in zip(labels, lines, strict=True):
         line.set_gid(part)
+    if all(label.startswith("_") for label in labels.values()):
+        zoom = ""  # there is nothing to see closer
     figure.draw_without_rendering()
     shown = figure.get_tightbbox().padded(0.06) if tight else figure.bbox_inches
     target = io.StringIO()

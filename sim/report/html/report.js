@@ -222,7 +222,7 @@
     const boxes = all("input", filter);
     const owned = all("[data-controller], [data-label]").map((part) => [part, (part.dataset.controller ?? part.dataset.label).split("|")]);
     const apply = () => {
-      const off = new Set(boxes.filter((each) => !each.checked).flatMap((each) => [each.value, each.dataset.short]));
+      const off = new Set(boxes.filter((each) => !each.checked).flatMap((each) => [each.value, ...each.dataset.also.split("|")]));
       owned.forEach(([part, owners]) => part.classList.toggle("off", owners.some((owner) => off.has(owner))));
       const shown = boxes.filter((each) => each.checked).length;
       filter.querySelector("summary").textContent = shown < boxes.length ? `Whose: ${shown} of ${boxes.length}` : "Whose: all";

@@ -8,12 +8,12 @@ as it was printed.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.recording.results import MANIFEST, ResultsError, read_json
-from sim.report import advise, budget, exploring, sweep, tune, validation
+from sim.report import advise, budget, exploring, sweep, tune, validation, validation_pictures
 from sim.report.html.parts import Picture, Section, Table, on_page, svg
 from sim.report.text import Rendered
 
@@ -27,19 +27,24 @@ class Study(NamedTuple):
     """What a command says of its document, and draws of it."""
 
     said: Callable[..., Rendered]
-    drawn: Callable[[Document], Figure] | None
+    drawn: Callable[[Document], Sequence[Figure]] | None
 
 
 STUDIES = {
-    "sweep": Study(sweep.sweep_report, sweep.figure),
-    "tune": Study(tune.tune_report, tune.figure),
-    "budget": Study(budget.budget_report, budget.figure),
-    "advise": Study(advise.advise_report, advise.figure),
+    "sweep": Study(sweep.sweep_report, lambda it: [sweep.figure(it)]),
+    "tune": Study(tune.tune_report, lambda it: [tune.figure(it)]),
+    "budget": Study(budget.budget_report, lambda it: [budget.figure(it)]),
+    "advise": Study(advise.advise_report, lambda it: [advise.figure(it)]),
     "explore": Study(exploring.explore_report, None),
-    "validation": Study(lambda document, terminal, **_: validation.report(document, terminal=terminal), None),
+    "validation": Study(
+        lambda document, terminal, **_: validation.report(document, terminal=terminal),
+        lambda it: list(validation_pictures.figures(it).values()),
+    ),
 }
 BARS = frozenset("█▏ ")
 """What bars are made of in a terminal: a page has pictures."""
+_COLOURS = {"#000000": "var(--ink)", "#1f77b4": "var(--blue)", "#1f4e9c": "var(--blue)"}
+"""Of pictures that are drawn for white paper, what a dark page needs otherwise."""
 TEXTS = ("*.txt", "*.yaml")
 """Files of a folder that its page shows as they are."""
 
@@ -105,7 +110,7 @@ def _table(printed: Any) -> Table:
 def _pictures(folder: Path, kind: str, document: Document) -> list[Picture]:
     drawn = STUDIES[kind].drawn
     if drawn is not None:
-        return panels(lambda: drawn(document), kind)
+        return panels(lambda: drawn(document), kind, str(document.get("scenario", "")))
     found = []
     for file in sorted([*folder.glob("*.svg"), *folder.glob("*.png")]):
         form = "svg+xml" if file.suffix == ".svg" else "png"
@@ -115,24 +120,34 @@ def _pictures(folder: Path, kind: str, document: Document) -> list[Picture]:
     return found
 
 
-def panels(draw: Callable[[], Figure], name: str) -> list[Picture]:
-    """Return each panel of a figure as a picture of its own, so that a phone can show it."""
+def panels(draw: Callable[[], Sequence[Figure]], name: str, about: str) -> list[Picture]:
+    """Return each panel of figures as a picture of its own, so that a phone can show it.
+
+    ``about`` is what the page is about, with which the figures' own titles begin.
+    """
+    found: list[Picture] = []
     with on_page(name):
-        figure = draw()
-        words = figure.get_suptitle()
-        figure.suptitle("")
-        every = list(figure.axes)
-        found = []
-        for place, ax in enumerate(each for each in every if each.get_label() != "<colorbar>"):
-            own = {ax, *(each for each in every if each.get_label() == "<colorbar>" and _of(each, ax))}
-            for each in every:
-                each.set_visible(each in own)
-            ax.tick_params(labelleft=True)  # panels that share their axis have its labels once
-            title = ax.get_title() or " by ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
-            caption = f"{title}. {words.partition(': ')[2] or words}"
-            text = svg(figure, ax, f"{name}-{place}", title, caption, tight=True)
-            text = text.replace("#000000", "var(--ink)").replace("#1f77b4", "var(--blue)")
-            found.append(Picture(f"{name}-{place}", text, caption))
+        for figure in draw():
+            words = figure.get_suptitle()
+            figure.suptitle("")
+            every = list(figure.axes)
+            for ax in (each for each in every if each.get_label() != "<colorbar>"):
+                own = {ax, *(each for each in every if each.get_label() == "<colorbar>" and _of(each, ax))}
+                for each in every:
+                    each.set_visible(each in own)
+                ax.tick_params(labelleft=True)  # panels that share their axis have its labels once
+                title = (
+                    ax.get_title()
+                    or ax.get_title(loc="left")
+                    or " by ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+                )
+                sentences = title.rstrip("."), words.removeprefix(f"{about}: ")
+                caption = ". ".join(each[0].upper() + each[1:] for each in sentences if each)
+                panel = f"{name}-{len(found)}"
+                text = svg(figure, ax, panel, title, caption, tight=True)
+                for colour, variable in _COLOURS.items():
+                    text = text.replace(colour, variable)
+                found.append(Picture(panel, text, caption))
     return found
 
 
