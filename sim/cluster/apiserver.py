@@ -59,18 +59,18 @@ class ApiServer:
         A bad request is answered, never raised.
         """
         kind = self.kinds.get(write.kind)
+        verb = self._verbs.get(write.verb)
         if isinstance(kind, DescribedKind):
-            if kind.goes_quickly(write, self._objects[write.kind].get(write.name)):
+            if verb is not None and kind.goes_quickly(write, self._objects[write.kind].get(write.name)):
                 try:
-                    return self._verbs[write.verb](write, kind, now)
+                    return verb(write, kind, now)
                 except IrregularError:
                     pass
             return handle(self.store, write, kind, now)
-        verb = self._verbs.get(write.verb)
         subresource = write.subresource
         if kind is None or verb is None or (subresource and (subresource != "status" or not kind.status)):
             return Response(404, "NotFound", None, False, messages.plain, _NO_RESOURCE)
-        if not isinstance(write.body, list if write.verb == "json-patch" else dict):
+        if type(write.body) is not dict and not isinstance(write.body, list if write.verb == "json-patch" else dict):
             live = self._objects[write.kind].get(write.name)
             return Response(400, "BadRequest", live, False, messages.plain, "the body is no object")
         if write.kind != "Event":

@@ -82,9 +82,10 @@ class Machine:
         ends = self.ends
         if not self._contended and len(ends) < self.cores:
             sim = self._sim
+            next_tie = sim.next_tie
             end = sim.now + demand
             ends[thread] = (end, long, function)
-            heappush(sim.calls, (end, sim.next_tie(), function, thread))
+            heappush(sim.calls, (end, next_tie(), function, thread))
             return
         if not self._contended:
             self._share_out()

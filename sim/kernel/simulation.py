@@ -111,11 +111,13 @@ class Simulation(Environment):
 
     def at(self, when: int, function: Callable[[Any], object], argument: Any) -> None:
         """Call ``function(argument)`` at the time ``when``, which is not over."""
-        heappush(self.calls, (when, self.next_tie(), function, argument))
+        next_tie = self.next_tie  # a call of what an attribute holds costs more than reading it first
+        heappush(self.calls, (when, next_tie(), function, argument))
 
     def after(self, delay: int, function: Callable[[Any], object], argument: Any) -> None:
         """Call ``function(argument)`` after ``delay`` nanoseconds: the form that costs least."""
-        heappush(self.calls, (self.now + delay, self.next_tie(), function, argument))
+        next_tie = self.next_tie
+        heappush(self.calls, (self.now + delay, next_tie(), function, argument))
 
     def call_in(self, delay: int, function: Callable[..., object], *args: Any) -> None:
         """Call ``function(*args)`` after ``delay`` nanoseconds."""
@@ -132,7 +134,8 @@ class Simulation(Environment):
 
         Of these only the first is in the heap with what happens now; when it happens the next one comes there.
         """
-        when, tie = self.now + delay, self.next_tie()
+        next_tie = self.next_tie
+        when, tie = self.now + delay, next_tie()
         if when <= self._far_due:
             heappush(self.calls, (when, tie, function, argument))
         elif self._far_due < 0:

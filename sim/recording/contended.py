@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -100,7 +101,7 @@ def tries_of(rows: list[list[int]], direct: list[int]) -> np.ndarray:
 
     found = np.array(rows, dtype=np.int64).reshape(-1, len(TRY))
     if direct:
-        given = np.array(direct, dtype=np.int64).reshape(-1, len(DIRECT))
+        given = np.frombuffer(array("q", direct), np.int64).reshape(-1, len(DIRECT))  # half of what numpy.array takes
         of = {name: given[:, place] for place, name in enumerate(DIRECT)}
         ok = of["outcome"] == OK
         zero = np.zeros(len(given), dtype=np.int64)
@@ -126,7 +127,7 @@ def rows_of(values: list[int], columns: Sequence[str]) -> np.ndarray:
     """Return a flat list as an array with these columns."""
     import numpy as np
 
-    return np.array(values, dtype=np.int64).reshape(-1, len(columns))
+    return np.frombuffer(array("q", values), np.int64).reshape(-1, len(columns))
 
 
 def jobs_of(values: list[int]) -> np.ndarray:

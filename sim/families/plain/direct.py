@@ -121,15 +121,16 @@ class Direct:
 
     def read(self) -> None:
         """The read is at the server; think, and send the write."""
+        # What is kept in a slot and called is first read: a call of an attribute costs more.
+        at, message, think = self._at, self._message, self._think
         self._read_at = now = self._sim.now
         self._copy = copy = self._objects[self._name]
         self._version = copy.resource_version
-        message = self._message
         self._back = sent = now + message()
-        if self._think is not None:
-            sent += self._think()
+        if think is not None:
+            sent += think()
         self._sent = sent
-        self._at(sent + message(), Direct.decide, self)
+        at(sent + message(), Direct.decide, self)
 
     def decide(self) -> None:
         """The write is at the server."""
@@ -140,33 +141,36 @@ class Direct:
             data = {**(self._copy.data or {}), self._field: self._value}
             write = self._write = Write("update", self._kind, self._name, {"data": data}, self._manager)
         write.resource_version = version  # nobody keeps a write that was answered, so one serves all tries of a job
-        response = self._handle(write, (self._epoch + now) // SECOND)
-        message = self._message
+        handle, message, record, wait_for = self._handle, self._message, self._record, self._wait
+        response = handle(write, (self._epoch + now) // SECOND)
         answered = now + message()
         live = response.object
         seen = live.resource_version  # type: ignore[union-attr] # nobody deletes the objects
         tries, began = self.tries, self._began
-        head = (self.number, self._object, self.job, tries, began, self._read_at, self._back, version, self._sent)
-        if response.code == 200:
-            self._record((*head, now, answered, seen, OK, self._field_number))
-            self._finish(answered, OK)
-            return
         failures = self._failures
-        if self._wait is not None:
-            wait = self._wait(failures, self._previous)
+        wait = 0
+        if response.code == 200:
+            outcome = OK
+        elif wait_for is not None:
+            outcome, wait = AGAIN, wait_for(failures, self._previous)
         else:
             wait = self._again(failures, self._previous, answered)
-            if wait < 0:
-                outcome = GAVE_UP if wait == NO_TRY_LEFT else OVER_BUDGET
-                self._record((*head, now, answered, seen, outcome, self._field_number))
-                self._finish(answered, outcome)
-                return
-        self._record((*head, now, answered, seen, AGAIN, self._field_number))
+            outcome = AGAIN if wait >= 0 else GAVE_UP if wait == NO_TRY_LEFT else OVER_BUDGET
+        record(
+            (
+                self.number, self._object, self.job, tries, began, self._read_at, self._back, version, self._sent,
+                now, answered, seen, outcome, self._field_number,
+            )
+        )  # fmt: skip
+        if outcome != AGAIN:
+            self._finish(answered, outcome)
+            return
+        at = self._at
         self._failures = failures + 1
         self._previous = wait
         self.tries = tries + 1
         self._began = began = answered + wait
-        self._at(began + message(), Direct.read, self)
+        at(began + message(), Direct.read, self)
 
     def _finish(self, answered: int, outcome: int) -> None:
         commons = self._group.commons
