@@ -42,6 +42,8 @@ class ApiServer:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.kinds = store.kinds
+        self.asked: dict[str, Kind] = {}
+        """The kinds that somebody has asked for, by name."""
         self._objects = store.objects
         self._leases: deque[tuple[int, str, int]] = deque()  # of Events: last second, name, resourceVersion
         self._verbs = {
@@ -58,7 +60,7 @@ class ApiServer:
 
         A bad request is answered, never raised.
         """
-        kind = self.kinds.get(write.kind)
+        kind = self.asked.get(write.kind) or self.kind(write.kind)
         verb = self._verbs.get(write.verb)
         if isinstance(kind, DescribedKind):
             if verb is not None and kind.goes_quickly(write, self._objects[write.kind].get(write.name)):
@@ -81,6 +83,13 @@ class ApiServer:
         if answer.written and answer.object is not None:
             self._leases.append((now + EVENT_TTL, write.name, answer.object.resource_version))
         return answer
+
+    def kind(self, name: str) -> Kind | None:
+        """A kind by its name, None where there is none."""
+        kind = self.kinds.get(name)
+        if kind is not None:
+            self.asked[name] = kind
+        return kind
 
     def _expire(self, now: int) -> None:
         """Remove Events that were not written for long: etcd does when their lease ends, which every write renews."""

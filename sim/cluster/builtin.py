@@ -4,10 +4,11 @@ would.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from sim.cluster.described import DescribedKind
-from sim.cluster.kinds import Kind, Registry
+from sim.cluster.kinds import Kind
 from sim.cluster.shapes import STRING_MAP
 from sim.scenario.kinds.crd import Description
 from sim.scenario.kinds.structural import read_schema
@@ -64,27 +65,38 @@ _LEASE = {
 }
 
 
-def registry(brought: Iterable[Kind] = ()) -> Registry:
+def registry(brought: Iterable[Kind] = ()) -> Served:
     """Return the kinds that every cluster has and those ``brought`` by families of controllers.
 
     Raises ``ValueError`` where two have one name.
     """
     kinds: dict[str, Kind] = {}
-    for kind in (*_built_in(), *brought):
-        if kind.name in kinds:
+    for kind in brought:
+        if kind.name in kinds or kind.name in _BUILT_IN:
             raise ValueError(f"there are two kinds named {kind.name}")
         kinds[kind.name] = kind
-    return kinds
+    return Served(kinds)
 
 
-def _built_in() -> Iterable[Kind]:
-    yield DescribedKind(_SECRET_KIND, unconditional=True, generations=False, defaults={"type": "Opaque"})
-    yield DescribedKind(_CONFIG_MAP_KIND, unconditional=True, generations=False)
-    # The same where nobody applies: who owns which field then decides nothing, and is not kept.
-    yield Kind("PlainConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True, tracked=False)
-    yield Kind("Event", "events", "", "v1", {}, unconditional=True, tracked=False)
-    yield DescribedKind(_DEPLOYMENT_KIND, unconditional=True)
-    yield DescribedKind(_LEASE_KIND, unconditional=True, generations=False)
+class Served(Mapping[str, Kind]):
+    """Kinds that are there, and the built-in ones, each made when it is first asked for: few runs have them all."""
+
+    def __init__(self, made: dict[str, Kind]) -> None:
+        self.made = made
+        """Those that are there."""
+        self._names = (*_BUILT_IN, *made)
+
+    def __getitem__(self, name: str) -> Kind:
+        found = self.made.get(name)
+        if found is None:
+            found = self.made[name] = _BUILT_IN[name]()
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 _CONFIG_MAP_KIND = Description(
@@ -97,3 +109,15 @@ _DEPLOYMENT_KIND = Description(
 _LEASE_KIND = Description(
     "Lease", "leases", "coordination.k8s.io", "v1", read_schema(_LEASE), status=False, namespaced=True
 )
+
+_BUILT_IN: Mapping[str, Callable[[], Kind]] = {
+    "Secret": partial(DescribedKind, _SECRET_KIND, unconditional=True, generations=False, defaults={"type": "Opaque"}),
+    "ConfigMap": partial(DescribedKind, _CONFIG_MAP_KIND, unconditional=True, generations=False),
+    # The same where nobody applies: who owns which field then decides nothing, and is not kept.
+    "PlainConfigMap": partial(
+        Kind, "PlainConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True, tracked=False
+    ),
+    "Event": partial(Kind, "Event", "events", "", "v1", {}, unconditional=True, tracked=False),
+    "Deployment": partial(DescribedKind, _DEPLOYMENT_KIND, unconditional=True),
+    "Lease": partial(DescribedKind, _LEASE_KIND, unconditional=True, generations=False),
+}

@@ -54,7 +54,7 @@ class Server:
         self.api = api
         self._handle = api.handle
         self._objects = api.store.objects
-        self._kinds = api.kinds
+        self._kinds = api.asked
         self._listener = listener
         self._faults = faults
         self._unanswered: set[InFlight] = set()  # those whose answers will never arrive
@@ -144,7 +144,7 @@ class Server:
         write = request.send.write
         now = self._sim.now
         current = self._objects[write.kind].get(write.name)
-        self._listener.request(request, self._kinds[write.kind], response, current, received, now, now, 0, 0)
+        self._listener.request(request, self.api.kinds[write.kind], response, current, received, now, now, 0, 0)
         self._sim.after(request.back, request.arrive, response)
 
     def crash(self) -> list[InFlight]:
@@ -268,6 +268,7 @@ class Server:
         current = self._objects[write.kind].get(write.name)
         if verb == "get":
             response = self.api.read(write.kind, write.name)
+            self.api.kind(write.kind)
         else:
             version = current.resource_version if current is not None else 0
             if version != request.base and verb in _GUARANTEED:

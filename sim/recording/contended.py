@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,7 +12,7 @@ from sim.families.certmanager.fields import FIELDS
 from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.conflict import CODE
-from sim.recording.rows import TEXTS, LateRows, Rows
+from sim.recording.rows import TEXTS, LateRows, Rows, whole_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +100,7 @@ def tries_of(rows: list[list[int]], direct: list[int]) -> np.ndarray:
 
     found = np.array(rows, dtype=np.int64).reshape(-1, len(TRY))
     if direct:
-        given = np.frombuffer(array("q", direct), np.int64).reshape(-1, len(DIRECT))  # half of what numpy.array takes
+        given = whole_numbers(direct).reshape(-1, len(DIRECT))
         of = {name: given[:, place] for place, name in enumerate(DIRECT)}
         ok = of["outcome"] == OK
         zero = np.zeros(len(given), dtype=np.int64)
@@ -125,9 +124,7 @@ def tries_of(rows: list[list[int]], direct: list[int]) -> np.ndarray:
 
 def rows_of(values: list[int], columns: Sequence[str]) -> np.ndarray:
     """Return a flat list as an array with these columns."""
-    import numpy as np
-
-    return np.frombuffer(array("q", values), np.int64).reshape(-1, len(columns))
+    return whole_numbers(values).reshape(-1, len(columns))
 
 
 def jobs_of(values: list[int]) -> np.ndarray:

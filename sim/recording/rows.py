@@ -248,6 +248,16 @@ def column(rows: Iterable[Row], columns: Sequence[str], name: str) -> Iterator[A
     return chain.from_iterable(rows.values(place)) if isinstance(rows, Rows) else (row[place] for row in rows)
 
 
+def whole_numbers(values: Sequence[int]) -> np.ndarray:
+    """Return numbers as an array, in half of the time that numpy.array takes; ``OverflowError`` beyond 63 bits."""
+    import numpy as np
+
+    try:
+        return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
+    except struct.error:
+        return np.frombuffer(array("q", values), np.int64)  # raises what says more
+
+
 def _numbers(values: Sequence[int]) -> np.ndarray:
     """Numbers in as few bytes each as all of them fit into."""
     import numpy as np
@@ -256,11 +266,7 @@ def _numbers(values: Sequence[int]) -> np.ndarray:
         return np.frombuffer(bytes(values), np.uint8)  # many columns have nothing above 255
     except ValueError:
         pass
-    length = len(values)
-    try:
-        wide = np.frombuffer(struct.pack(f"{length}q", *values), np.int64)  # half of what numpy.array takes
-    except struct.error:
-        wide = np.frombuffer(array("q", values), np.int64)  # raises what says more
+    wide = whole_numbers(values)
     last = values[-1]
     if not -_INT32 <= last < _INT32:  # times, mostly
         return wide

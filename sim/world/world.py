@@ -61,7 +61,8 @@ class World:
         self.profile = profile = at_drawn_speed(profile, streams)
         contended = profile.server.contended_cores
         self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
-        self.api = ApiServer(Store(registry((*family.kinds(scenario), *kinds))))
+        self._kinds = registry((*family.kinds(scenario), *kinds))
+        self.api = ApiServer(Store(self._kinds))
         happenings = Happenings(self.sim, self.machine, self.api, listener) if scenario.faults else None
         outages = None if happenings is None else happenings.outages
         if held is not None:
@@ -155,7 +156,7 @@ class World:
         """
         self.sim.let_go()
         self.api.store.let_go()
-        for kind in self.api.kinds.values():
+        for kind in self._kinds.made.values():
             kind.paths.let_go()
         parts: list[object] = [self, self.server, self.api, *self._faults]
         for population in self.populations:
