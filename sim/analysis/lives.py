@@ -57,7 +57,7 @@ class History:
     refused: int
     """How many writes of the object were refused as stale."""
     left_out: int
-    """Requests after the first ``LONGEST``, of which nothing else is told here."""
+    """Requests after the first ones, of which nothing else is told here."""
     since: str
     """What its times count from."""
 
@@ -77,8 +77,10 @@ def in_order(results: Iterable[Analysed], replication: int) -> list[str]:
     return list(found)
 
 
-def life_of(result: Analysed, name: str, replication: int) -> History:
+def life_of(result: Analysed, name: str, replication: int, most: int = LONGEST) -> History:
     """Return the life of an object; passes that sent nothing are left out, so are Events.
+
+    Told are the first ``most`` requests.
 
     Raises ``ValueError`` where nothing is known of such an object.
     """
@@ -90,7 +92,7 @@ def life_of(result: Analysed, name: str, replication: int) -> History:
     if not len(own) and not len(requests):
         raise ValueError(f"replication {replication} has no {result.scenario.workload.kind} {name!r}")
     zero = began(own.iloc[0]) if len(own) else pd.Timedelta(0)
-    first = requests.head(LONGEST)
+    first = requests.head(most)
     passes = passes[passes["reconcile"].isin(first["reconcile"])]
     sender = dict(zip(first["reconcile"], first["actor"], strict=True))
 

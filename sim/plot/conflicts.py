@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.attribution import ordered
-from sim.plot.style import HEAT, axes, colour, finish, named, nothing, only, short, tip
+from sim.plot.style import HEAT, axes, colour, finish, legend_below, named, nothing, only, short, tip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +169,7 @@ def staleness(results: Results, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("mean age of the refused copy, seconds")
     finish(ax, "Where staleness comes from", found, legend=False)
     if groups:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, frameon=False)
+        legend_below(ax, 3)
     return ax
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.plot.style import axes, colour, dashes, finish, named, nothing, short
+from sim.plot.style import axes, colour, dashes, finish, legend_below, named, nothing, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def queue_depth(results: Results, ax: Axes | None = None, *, replication: int = 
     ax.set_ylabel("keys waiting")
     finish(ax, f"Queue depth, replication {replication}", found)
     if highest and len(found) == 1:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, frameon=False)
+        legend_below(ax, 3)
     return ax
 
 

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 HOUR_S, DAY_S = 3600, 86_400
 _MARGINS = {"least": "least", "p50": "median"}
 FINEST = 400
-"""Most bars of a picture: beyond, they are of days."""
+"""Most bars of a picture: beyond, they are wider."""
+WIDTHS = ((1, "second"), (60, "minute"), (HOUR_S, "hour"), (DAY_S, "day"))
 
 
 def renewals_over_time(results: Results, ax: Axes | None = None) -> Axes:
-    """Draw how many Certificates were issued in each hour, of long times each day, mean of the replications."""
+    """Draw how many Certificates were issued in each second, minute, hour or day, mean of the replications."""
     from sim.analysis.renewals import issuances
 
     found, ax = named(results), axes(ax)
@@ -29,15 +30,16 @@ def renewals_over_time(results: Results, ax: Axes | None = None) -> Axes:
     last = max((max(each) for each in times.values() if each), default=0.0)
     if not last:
         nothing(ax, "nothing was issued")
-    width = HOUR_S if last / HOUR_S <= FINEST else DAY_S
+    width, per = next(each for each in WIDTHS if last / each[0] <= FINEST or each[0] == DAY_S)
+    unit, words = (DAY_S, "days") if last > 2 * DAY_S else (HOUR_S, "hours") if last > 2 * HOUR_S else (1, "seconds")
     for place, (name, each) in enumerate(times.items()):
         counts = _binned(each, width, int(last // width) + 1, len(found[name].measured))
-        edges = [place_ * width / DAY_S for place_ in range(len(counts) + 1)]
+        edges = [place_ * width / unit for place_ in range(len(counts) + 1)]
         ax.stairs(counts, edges, label=name, color=colour(place), linestyle=dashes(place))
-    ax.set_xlim(0, (last / DAY_S) * 1.02 or 1)
+    ax.set_xlim(0, (last / unit) * 1.02 or 1)
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("days")
-    ax.set_ylabel("issued per hour" if width == HOUR_S else "issued per day")
+    ax.set_xlabel(words if unit > 1 else "simulated time, seconds")
+    ax.set_ylabel(f"issued per {per}")
     return finish(ax, "Issuances over time", found)
 
 

@@ -85,6 +85,14 @@ def finish(ax: Axes, title: str, found: Mapping[str, Result], *, legend: bool = 
     return ax
 
 
+def legend_below(ax: Axes, ncols: int) -> None:
+    """Put the legend below the name of the horizontal axis, however high the picture is."""
+    size = 9
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=36 / size, ncols=ncols, frameon=False, fontsize=size
+    )
+
+
 def nothing(ax: Axes, words: str) -> None:
     """Say in an empty picture why it is empty."""
     ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.lives import OWN, QUEUED, REFUSED, REQUEST, STORED, TOKEN, in_order, life_of
-from sim.plot.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, axes, named, nothing, only, short
+from sim.plot.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, axes, legend_below, named, nothing, only, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def timeline(result: Results, certificate: str, ax: Axes | None = None, *, repli
     name = next(iter(named(result)))
     of = "" if name == each.scenario.name else f": {name}"
     ax.set_title(f"{certificate}, replication {replication}{of}", wrap=True)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize="small")
+    legend_below(ax, 2)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax

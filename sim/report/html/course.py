@@ -83,7 +83,7 @@ def renewals(named: Named) -> Section | None:
     heads = ("", "renewals", *times, "expired", "in the busiest hour")
     if rows:
         section.tables.append(Table("Renewals, per replication", heads, rows))
-    words = "Issuances that were finished, by hour or by day. A herd that was issued on one day comes back as one."
+    words = "Issuances that were finished, over time. A herd that was issued on one day comes back as one."
     drawn = partial(plot.renewals_over_time, found or dict(named))
     section.pictures.append(picture("renewals", drawn, words, height=3.4, zoom="days"))
     words = (

@@ -11,7 +11,7 @@ from html import escape
 from math import inf
 from typing import TYPE_CHECKING
 
-from sim.analysis.lives import OWN, QUEUED, REFUSED, REQUEST, STORED, TOKEN, History, in_order, life_of
+from sim.analysis.lives import LONGEST, OWN, QUEUED, REFUSED, REQUEST, STORED, TOKEN, History, in_order, life_of
 from sim.plot.style import short
 from sim.report.html.findings import Named, about_run, plain
 from sim.report.html.parts import WIDTH, Picture, Section, Table
@@ -22,8 +22,8 @@ from sim.scenario.names import plural
 if TYPE_CHECKING:
     from sim.experiment.result import Result
 
-MOST_RESULTS, MOST_LIVES, MOST_WRITERS = 6, 24, 40
-"""Results of which lives are shown, lives in all of them together, and lanes of a life."""
+MOST_RESULTS, MOST_LIVES, MOST_WRITERS, MOST_REQUESTS = 6, 24, 40, 2400
+"""Results of which lives are shown, lives of all of them together, lanes of a life, and requests of all lives."""
 OPENED = {1: 3, 2: 2}
 """Objects whose lives are open at first, by the number of results; 1 where there are more."""
 
@@ -53,8 +53,9 @@ def lives(named: Named, replication: int) -> Section:
     order = in_order(results.values(), replication)
     rows: list[tuple[str, ...]] = []
     opened = OPENED.get(len(results), 1)
+    most = min(LONGEST, MOST_REQUESTS // max(len(chosen) * len(results), 1))
     for number, name in enumerate(chosen, start=1):
-        found = {run: life_of(results[run], name, replication) for run in ranked[name]}
+        found = {run: life_of(results[run], name, replication, most) for run in ranked[name]}
         said = {run: _figures(life, of_clients) for run, life in found.items()}
         section.pictures.append(_life(f"life-{number}", name, found, said, order, replication, number <= opened))
         if number <= opened:

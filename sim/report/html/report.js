@@ -54,9 +54,11 @@
       each.remove();
     }
   }
-  const named = (label, value) => {
+  const named = (label, value, span) => {
+    const step = 10 ** Math.floor(Math.log10(span / 1000)); // a picture knows no more
     const [what, unit] = label.replace(/ \(.*\)/, "").split(", ");
-    return unit ? `${what}: ${digits(value)} ${unit}` : `${digits(value)} ${what}`;
+    const number = digits(Math.round(value / step) * step);
+    return unit ? `${what}: ${number} ${unit}` : `${number} ${what}`;
   };
   const at_time = (svg, event) => {
     const picture = pictures.get(svg);
@@ -70,10 +72,11 @@
         const next = points.findIndex(([x], index) => index && points[index - 1][0] <= place && place <= x && points[index - 1][0] < x);
         if (next < 0) return "";
         const [[x0, y0], [x1, y1]] = [points[next - 1], points[next]];
-        return `${group.dataset.label}: ${named(svg.dataset.yLabel, picture.y.value(y0 + ((place - x0) / (x1 - x0)) * (y1 - y0)))}`;
+        return `${group.dataset.label}: ${named(svg.dataset.yLabel, picture.y.value(y0 + ((place - x0) / (x1 - x0)) * (y1 - y0)), picture.y.high - picture.y.low)}`;
       })
       .filter(Boolean);
-    return said.length ? [named(svg.dataset.xLabel, value), ...said].join("\n") : "";
+    const [low, high] = window_of(picture);
+    return said.length ? [named(svg.dataset.xLabel, value, high - low), ...said].join("\n") : "";
   };
   const kinds = Object.fromEntries(all("[data-kind]").map((each) => [each.dataset.kind, each.textContent]));
   const span = (svg, path) => {
@@ -149,7 +152,8 @@
       const left = Math.min(Math.max(low, first), last - wide);
       shown = [left, left + wide];
       const whole = wide >= (last - first) * 0.9999;
-      outputs.forEach((output) => { output.textContent = whole ? "" : shown.map(digits).join(" to "); });
+      const unit = together[0].dataset.xLabel.split(", ").pop();
+      outputs.forEach((output) => { output.textContent = whole ? "" : `${shown.map(digits).join(" to ")} ${unit}`; });
       for (const svg of together) {
         pictures.get(svg).shown = whole ? null : shown;
         redraw(svg);
