@@ -11,7 +11,7 @@ from sim.analysis.intervals import quantile
 from sim.analysis.waste import FAILED, Metrics, with_parts
 from sim.recording.columns import DUPLICATES, LOSSES, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
-from sim.recording.rows import column, take
+from sim.recording.rows import Mask, Rows, column, take
 
 SECONDS = 1e-9
 LATE = 5_000_000_000
@@ -56,11 +56,16 @@ def hot_loops(replication: Replication) -> Metrics:
     ended = replication.ended_ns
     turns: defaultdict[tuple[str, str, str], list[tuple[int, bool]]] = defaultdict(list)
     writer: dict[tuple[str, str], tuple[int, str]] = {}  # by resource and object: its version, and whose that is
-    for written, decided, who, verb, resource, name, about, base in take(replication.requests, REQUESTS, *columns):
-        if written and decided > ended - TURNS * LATE and resource != "events":
-            own = writer.get((resource, name)) == (base, who)
-            turns[who, resource, about if verb in {"create", "delete"} else name].append((decided, own))
-            writer[resource, name] = written, who
+
+    def late_ones(rows: Rows) -> Mask:
+        late = (rows.array("written_version") > 0) & (rows.array("decided_ns") > ended - TURNS * LATE)
+        return late & ~rows.among("resource", "events")
+
+    found = take(replication.requests, REQUESTS, *columns, where=late_ones)
+    for written, decided, who, verb, resource, name, about, base in found:
+        own = writer.get((resource, name)) == (base, who)
+        turns[who, resource, about if verb in {"create", "delete"} else name].append((decided, own))
+        writer[resource, name] = written, who
     late: defaultdict[str, float] = defaultdict(float)
     share: defaultdict[str, float] = defaultdict(lambda: 1.0)  # of writes on its own: of the object with least of them
     for (who, _, _), writes in turns.items():

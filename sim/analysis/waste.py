@@ -73,35 +73,35 @@ def waste(replication: Replication) -> Metrics:
 
 def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "certificates") -> dict[str, int]:
     """Count the writes by how many tries they took."""
-    sent: Counter[int] = Counter()
     counted: Counter[str] = Counter()
     alone: dict[tuple[str, str], int] = {}
-    of_request = ("resource", "reconcile", "actor", "object", "code", "reason")
-    for resource, number, actor, name, code, reason in take(
-        requests,
-        REQUESTS,
-        *of_request,
-        where=lambda rows: rows.among("resource", subject) & (rows.array("conditional") > 0),
+    rows = packed(requests, REQUESTS)
+    number_of = rows.array("reconcile")
+    ours = rows.among("resource", subject) & (rows.array("conditional") > 0)
+    in_pass = number_of[ours & (number_of >= 0)]
+    of_request = ("resource", "actor", "object", "code", "reason")
+    for resource, actor, name, code, reason in take(
+        rows, REQUESTS, *of_request, where=lambda _: ours & (number_of < 0)
     ):
-        if number >= 0:
-            sent[number] += 1
-            continue
         writer = (actor, name)
         alone[writer] = alone.get(writer, 0) + 1
         if not is_conflict(resource, code, reason, (subject,)):
             counted[f"tries.{alone.pop(writer)}"] += 1
+    of_pass = ("controller", "key", "outcome")
     open_tries: dict[tuple[str, str], int] = {}
     writing: set[tuple[str, str]] = set()
     passes = packed(reconciles, RECONCILES)
-    items = passes.array("controller") * (passes.array("key").max(initial=0) + 1) + passes.array("key")
+    keys, numbers = passes.array("key"), passes.array("reconcile")
+    items = passes.array("controller") * (keys.max(initial=0) + 1) + keys
     troubled = np.isin(items, items[~passes.among("outcome", "ok")])
+    sent = np.bincount(in_pass, minlength=int(numbers.max(initial=0)) + 1)[numbers]  # writes of each pass
     # Of a key that never failed each pass is a write of its own, if it is one.
-    alone_in_pass = np.isin(passes.array("reconcile"), list(sent)) & ~troubled
-    counted.update(f"tries.{sent[number]}" for number in passes.array("reconcile")[alone_in_pass].tolist())
-    columns = ("reconcile", "controller", "key", "outcome")
-    for number, controller, key, outcome in take(passes, RECONCILES, *columns, where=lambda _: troubled):
+    for many, times in enumerate(np.bincount(sent[~troubled]).tolist()):
+        if many and times:
+            counted[f"tries.{many}"] += times
+    tried = zip(take(passes, RECONCILES, *of_pass, where=lambda _: troubled), sent[troubled].tolist(), strict=True)
+    for (controller, key, outcome), attempts in tried:
         item = (controller, key)
-        attempts = sent.get(number, 0)
         failed = outcome != "ok"
         if attempts or failed:
             open_tries[item] = open_tries.get(item, 0) + max(attempts, failed)
