@@ -38,8 +38,9 @@ class Connection:
         if not self._reading:
             self._reading = True
             go = self._go
-            if self._waking is not None and go.sleeps():
-                self._sim.after(self._waking(), go.network_ready, self._reader)
+            waking = self._waking
+            if waking is not None and go.sleeps():
+                self._sim.after(waking(), go.network_ready, self._reader)
             else:
                 go.network_ready(self._reader)
 

@@ -114,7 +114,8 @@ class Controller:
     @property
     def now_s(self) -> int:
         """Whole Unix seconds: the granularity of times in objects."""
-        return self.now // SECOND
+        process = self.process
+        return (process.sim.epoch + process.sim.now + process.skew) // SECOND
 
     def event(self, obj: Object, reason: str, message: str, type_: str = "Normal") -> None:
         """Record an Event on an object; it is sent in the background."""

@@ -241,8 +241,9 @@ class Informer(Burst):
             self._register()
         if not self._process.listeners_in_map:
             return self._orders[0][0]
-        orders = self._orders[int(self._luck() * BUCKET)]
-        return orders[int(self._luck() * len(orders))] if len(orders) > 1 else orders[0]
+        luck = self._luck
+        orders = self._orders[int(luck() * BUCKET)]
+        return orders[int(luck() * len(orders))] if len(orders) > 1 else orders[0]
 
     def _register(self) -> None:
         """Put the listeners into the map, in the random order in which a process registers its controllers."""

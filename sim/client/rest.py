@@ -53,7 +53,8 @@ class Request(Burst):
         self.send = send
         self.read_ns = read_ns
         self.reconcile = reconcile
-        self.out = process.message()
+        message = process.message
+        self.out = message()
         self.back = process.network
         self.answered: Answered  # set by start, as are the times
         self.asked_ns: int

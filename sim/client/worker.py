@@ -203,6 +203,8 @@ class Worker(Burst):
     def take(self) -> Burst | None:
         """Take the next key and begin its pass, or park."""
         queue, process = self._queue, self._process
+        # A call of what an attribute holds costs more than reading it first.
+        reconcile, about_of, new_number, append = self._reconcile, self._about, self._new_number, self._rows.append
         waiting = queue.waiting
         while waiting:
             item = queue.take()
@@ -210,16 +212,16 @@ class Worker(Burst):
             obj = self._workers.read(key)
             # The decision is made from the cache as it is now; the work that it costs comes before its first
             # effect.
-            generator = self._reconcile(obj) if obj is not None else None
-            number = self._new_number()
+            generator = reconcile(obj) if obj is not None else None
+            number = new_number()
             now = self._sim.now
             if generator is None and not process.parsing:
                 # Over before anything else could happen, so that its time is owed and nobody can have added the
                 # key meanwhile: the most frequent pass of all, recorded as _record does.
-                about, version = (self._about(obj), obj.resource_version) if obj is not None else ("", 0)
+                about, version = (about_of(obj), obj.resource_version) if obj is not None else ("", 0)
                 idle_cpu = self._idle_cpu
                 failures = self._failing.get(key, 0)
-                self._rows.append(
+                append(
                     (
                         number, self._name, key, about, cause, queued, now, now + idle_cpu, version, 0, "ok",
                         idle_cpu, 0, self._place, failures, 0, 0,
@@ -296,7 +298,8 @@ class Worker(Burst):
             reconciler = self._workers.reconciler
             deadline = reconciler.deadline
             longest = None if deadline is None else self._started + deadline - process.sim.now
-            request = self._request = self._new_request(process, reconciler.name, effect, self._started, self._number)
+            new_request = self._new_request
+            request = self._request = new_request(process, self._name, effect, self._started, self._number)
             if not request.start(self._resume, longest):
                 return self._resume(Failure(TOO_LATE))
             self._requests += 1

@@ -23,6 +23,7 @@ from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.scenario.model import Scenario
 from sim.scenario.profile import ServerCosts
+from sim.units import SECOND
 
 ServiceClass = Callable[[str, str, str], str]
 """The class of a request, by its verb, kind and subresource: the name of the profile's service time.
@@ -51,6 +52,7 @@ class Server:
     ) -> None:
         self._sim = simulation
         self._machine = machine
+        self._ends = machine.ends
         self.api = api
         self._handle = api.handle
         self._objects = api.store.objects
@@ -217,7 +219,11 @@ class Server:
             before = 0
         request.before = before
         request.after = service - cpu - before
-        self._compute(request, cpu)
+        if self._procs:  # as _compute does, without the call
+            self._procs -= 1
+            self._machine.run(cpu, False, self._when_computed, request)
+        else:
+            self._runnable.append((request, cpu))
 
     def _compute(self, request: InFlight, cpu: int) -> None:
         """Compute on one of the server's processors as soon as one is free."""
@@ -246,7 +252,7 @@ class Server:
         return draw
 
     def _computed(self, request: InFlight) -> None:
-        ends = self._machine.ends  # as machine.finished does, without the call: the hot path
+        ends = self._ends  # as machine.finished does, without the call: the hot path
         end = ends.get(request)
         if end is None or end[0] != self._sim.now:
             return
@@ -280,7 +286,8 @@ class Server:
                 else:
                     self._sim.after(self._costs.hidden_retry, self._when_decided, request)
                 return
-            response = self._handle(write, self._sim.unix_seconds)
+            handle = self._handle  # a call of what an attribute holds costs more than reading it first
+            response = handle(write, (self._sim.epoch + now) // SECOND)
             if self._cpu_behind:
                 self._machine.run(round(request.cpu * self._cpu_behind), False, self._machine.finished, object())
         answered = now + request.after

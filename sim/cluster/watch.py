@@ -44,8 +44,8 @@ class Watch:
         """The write is committed; the event arrives later, never before the one published before it."""
         if self.stopped:
             return
-        sim = self._sim
-        at = sim.now + self._lag() + self._network
+        sim, lag = self._sim, self._lag
+        at = sim.now + lag() + self._network
         if at <= self._last:  # one nanosecond apart, so that the drawing of ties can't reorder a stream
             at = self._last + 1
         self._last = at
