@@ -114,7 +114,7 @@ def outside(recorded: Scenario) -> float:
     spent = _cpu(lambda: recorder.digest([])) + _cpu(lambda: violations(recorder))
     world.take_apart()
     replication = replicate(recorded, 0)
-    return spent + _cpu(lambda: figures_of(replication, 2)) + _cpu(lambda: tables(replication))
+    return spent + _cpu(lambda: figures_of(replication, 2)) + _cpu(lambda: dict(tables(replication)))
 
 
 def measure() -> dict[str, float | None]:

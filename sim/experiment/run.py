@@ -20,6 +20,7 @@ from sim.experiment.progress import Progress, Underway
 from sim.experiment.result import Result, replication_rows
 from sim.experiment.summaries import complete_summary, on_a_cluster
 from sim.recording import results
+from sim.recording.tables import rows_in
 
 if TYPE_CHECKING:
     from sim.families.operators.operator import Operator
@@ -145,7 +146,7 @@ def resized(scenario: Scenario, seed: int | None, replications: int | None) -> S
 
 def rows_of(done: Done) -> int:
     """Return how many rows a replication came back with."""
-    return sum(table.num_rows for table in (done.tables or {}).values())
+    return rows_in(done.tables or {})
 
 
 class Collected:

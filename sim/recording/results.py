@@ -41,6 +41,7 @@ from sim.recording.folders import (
     safe_name,
 )
 from sim.recording.frames import TABLES, joined, schema
+from sim.recording.tables import ROW_GROUP, parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,8 +62,6 @@ SCENARIO = "scenario.yaml"
 SUMMARY = "summary.json"
 REPLICATIONS = "replications"
 LARGEST_JSON = 256 << 20
-ROW_GROUP = 200_000
-"""Rows collected before they are written: enough for a good dictionary, few enough for any memory."""
 
 
 def can_keep_tables() -> bool:
@@ -98,11 +97,12 @@ class TableFiles:
 
     def add(self, tables: Mapping[str, pa.Table]) -> None:
         """Append the rows of one replication."""
-        for name, table in tables.items():
+        for name in tables:
             waiting = self._waiting[name]
-            waiting.append(table)
-            if sum(part.num_rows for part in waiting) >= ROW_GROUP:
-                self._write(name)
+            for part in parts(tables, name):
+                waiting.append(part)
+                if sum(each.num_rows for each in waiting) >= ROW_GROUP:
+                    self._write(name)
 
     def __enter__(self) -> TableFiles:
         return self

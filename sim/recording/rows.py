@@ -73,6 +73,41 @@ class Rows(Sequence[Row]):
         made._packed = len(columns[0])
         return made
 
+    def split(self, most: int) -> Iterator[Rows]:
+        """Yield the rows in parts of at most ``most``, or of one chunk, each with no texts but its own."""
+        import numpy as np
+
+        self.pack()
+        if self._packed <= most:
+            yield self
+            return
+        known = [self.texts(place) for place in range(len(self.columns))]
+        for chunks in self._groups(most):
+            arrays: dict[str, np.ndarray | tuple[np.ndarray, list[str]]] = {}
+            for place, (name, texts) in enumerate(zip(self.columns, known, strict=True)):
+                numbers = np.concatenate([self._column(chunk[place]) for chunk in chunks])
+                if texts is None:
+                    arrays[name] = numbers
+                    continue
+                used = np.zeros(len(texts), np.bool_)
+                used[numbers] = True
+                own = np.flatnonzero(used)
+                arrays[name] = (np.cumsum(used)[numbers] - 1, [texts[code] for code in own.tolist()])
+            yield Rows.of(arrays)
+
+    def _groups(self, most: int) -> Iterator[list[list[np.ndarray | Place]]]:
+        """Yield the chunks in groups of so many rows, or one chunk at least."""
+        group: list[list[np.ndarray | Place]] = []
+        count = 0
+        for chunk in self._chunks:
+            length = chunk[0][2] if isinstance(chunk[0], tuple) else len(chunk[0])
+            if group and count + length > most:
+                yield group
+                group, count = [], 0
+            group.append(chunk)
+            count += length
+        yield group
+
     def tidy(self) -> None:
         """Pack the newest rows where they are many."""
         if len(self._new) >= CHUNK:

@@ -1,15 +1,34 @@
 from __future__ import annotations
 
+import pickle
+
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.recording.frames import CONFLICTS, certificates, conflicts, frame, joined, schema, table
-from sim.recording.tables import tables
+from sim.recording.results import TableFiles, read_table
+from sim.recording.rows import Rows
+from sim.recording.tables import rows_in, tables
 from tests.recorded_rows import MS, certificate, conflict, reconcile, replication, request
+
+
+def test_a_large_replication_is_written_in_parts_and_read_as_a_whole(tmp_path, monkeypatch):
+    many = [request(request=number, actor=f"a{number % 7}", decided_ns=number) for number in range(3000)]
+    made = replication(requests=Rows(REQUESTS, many), reconciles=[reconcile()], objects=[certificate()])
+    monkeypatch.setattr("sim.recording.tables.ROW_GROUP", 1024)
+    monkeypatch.setattr("sim.recording.results.ROW_GROUP", 1024)
+    found = tables(made)
+    assert rows_in(found) == 3002
+    assert {name: table.num_rows for name, table in pickle.loads(pickle.dumps(found)).items()}["requests"] == 3000
+    with TableFiles(tmp_path) as files:
+        files.add(found)
+    assert pq.ParquetFile(tmp_path / "requests.parquet").num_row_groups > 1
+    assert read_table(tmp_path, "requests").to_pylist() == found["requests"].to_pylist()
 
 
 def test_every_column_of_the_contract_is_in_its_table_after_the_replication():

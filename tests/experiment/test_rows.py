@@ -36,6 +36,19 @@ def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed):
     assert b"".join(found.parts(2)) == b"".join(time.to_bytes(8, "little") for _, _, time, _ in rows)
 
 
+@given(rows=st.lists(row, max_size=40), chunk=st.integers(1, 9), kept=st.integers(0, 3), most=st.integers(1, 20))
+def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CHUNK", chunk)
+        patch.setattr(module, "IN_MEMORY", kept)
+        found = Rows(COLUMNS, rows)
+        parts = list(found.split(most))
+    assert [each for part in parts for each in part] == rows
+    assert all(len(part) <= max(most, chunk) for part in parts)
+    if len(parts) > 1:
+        assert [set(part.texts(1) or ()) for part in parts] == [{text for _, text, _, _ in part} for part in parts]
+
+
 def test_rows_that_differ_are_not_equal():
     rows = Rows(COLUMNS, [(1, "a", 2, True)])
     assert rows != [(1, "b", 2, True)]
