@@ -221,9 +221,11 @@ def test_a_browser_shows_every_figure_fetches_nothing_and_has_nothing_to_complai
 
 
 @pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize("width", [375, 900])
-def test_nothing_has_to_be_scrolled_sideways(browser: Page, files: list[Path], number: int, width: int):
-    browser.look(width)
+@pytest.mark.parametrize(
+    ("width", "media"), [(360, "screen"), (375, "screen"), (900, "screen"), (2560, "screen"), (688, "print")]
+)
+def test_nothing_has_to_be_scrolled_sideways(browser: Page, files: list[Path], number: int, width: int, media: str):
+    browser.look(width, media=media)
     browser.open(files[number])
     assert browser.ask("document.documentElement.scrollWidth") <= width
     browser.ask("document.querySelectorAll('details').forEach(each => { each.open = true })")

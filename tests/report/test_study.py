@@ -58,6 +58,7 @@ def test_a_page_says_what_the_command_said(folder: Path, kind: str):
     assert len(ids) == len(set(ids))
     assert "<figure" in text or kind == "explore"
     assert "mathdefault" not in text
+    assert (kind == "explore") == ('data-object="c0000"' in text)  # its findings are run again
 
 
 @pytest.mark.slow

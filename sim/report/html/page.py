@@ -12,6 +12,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from sim.analysis.lives import in_order
 from sim.experiment.compare import Comparison
 from sim.extras import require
 from sim.plot.style import short
@@ -49,7 +50,9 @@ def page(subject: Result | Comparison, *, replication: int = 1) -> str:
     title = first.scenario.name if comparison is None else " against ".join(comparison.results)
     if comparison is not None and len(title) > 80:
         title = f"{len(named)} variants of {first.scenario.name}"
-    return written(title, first.scenario.description, _conditions(named, comparison), sections, _writers(named))
+    return written(
+        title, first.scenario.description, _conditions(named, comparison), sections, _writers(named, replication)
+    )
 
 
 def study_page(folder: Path, kind: str) -> str:
@@ -118,10 +121,12 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
     return [*sections, last.origin(named, comparison)]
 
 
-def _writers(named: findings.Named) -> dict[str, list[str]]:
-    """Return the controllers, of plain clients their groups, with the other names that a page has for them."""
+def _writers(named: findings.Named, replication: int) -> dict[str, list[str]]:
+    """Return the controllers and who else writes, of plain clients the groups, with their other names in a page."""
     found = dict.fromkeys(who for each in named.values() for who in each.summary["conflicts"]["by_controller"])
     found.update(dict.fromkeys(str(who) for each in named.values() for who in each.reconciles["controller"].unique()))
+    if not all(map(findings.plain, named.values())):
+        found.update(dict.fromkeys(in_order(named.values(), replication)))
     others = {writer: [short(writer)] for writer in found}
     for each in filter(findings.plain, named.values()):
         key = ["replication", "reconcile"]

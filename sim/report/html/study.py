@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.recording.results import MANIFEST, ResultsError, read_json
 from sim.report import advise, budget, exploring, sweep, tune, validation, validation_pictures
+from sim.report.html.lanes import MOST_RESULTS, lives
 from sim.report.html.parts import Picture, Section, Table, on_page, svg
 from sim.report.text import Rendered
 
@@ -91,10 +92,28 @@ def _sections(
     versions = {"requeue": manifest.get("requeue", "?"), "python": manifest.get("python", "?")}
     found = list({**versions, **manifest.get("packages", {})}.items())
     origin.folded.append(Table("Versions", ("what", "version"), found))
-    shown = [verdict, *(each for each in (pictures, tables) if each.pictures or each.tables), origin]
+    again = [_again(folder, document)] if kind == "explore" else []
+    shown = [verdict, *(each for each in (pictures, tables, *again) if each.pictures or each.tables), origin]
     name = str(document.get("scenario", ""))
     title = f"{name}: {kind}" if name else kind
     return title, next((part for part in plain if part.startswith(f"{name}:")), ""), shown
+
+
+def _again(folder: Path, document: Document) -> Section:
+    """Return the lives of the objects of findings, which are run again for it: the same digest is the same run."""
+    from sim.experiment.run import run
+    from sim.scenario.reading.loader import load
+
+    found = {}
+    for number, finding in enumerate(document["findings"][:MOST_RESULTS], start=1):
+        result = run(load(folder / f"finding-{number}.yaml"), jobs=1)
+        if result.digest == finding["digest"]:
+            found[f"finding {number}"] = result
+    if not found:
+        return Section("slowest", "Findings")
+    section = lives(found, 1)
+    section.title = "What happened in each finding"
+    return section
 
 
 def _table(printed: Any) -> Table:
