@@ -1,4 +1,4 @@
-"""Durations and rates as people write them: ``250ms``, ``30s``, ``1h30m``, ``5/s``.
+"""Durations and rates as people write them: ``250ms``, ``30s``, ``1h30m``, ``5/s``; and how many of what there are.
 
 Inside the simulator every time is an integer number of nanoseconds and every rate a float per second.
 """
@@ -70,7 +70,7 @@ def format_duration(ns: int) -> str:
 
 
 def spelled(ns: float, *, about: bool = False) -> str:
-    """Write nanoseconds as people say them: ``23.4 s``, ``1 min 12 s``, ``3 h 5 min``, ``2 d 4 h``.
+    """Write nanoseconds as people say them: ``3 s``, ``23.4 s``, ``1 min 12 s``, ``3 h 5 min``, ``2 d 4 h``.
 
     ``about`` is for estimates: whole seconds, and from ten minutes, hours or days on nothing smaller.
     """
@@ -84,7 +84,7 @@ def spelled(ns: float, *, about: bool = False) -> str:
         (1e10, 1e9, 2, "s"),
         (MINUTE, 1e9, 1, "s"),
     ):
-        places = 0 if about else digits
+        places = 0 if about or round(ns) % size == 0 else digits
         if round(ns / size, places) * size < limit:
             return f"{ns / size:.{places}f} {unit}"
     for limit, large, below, names in (
@@ -97,6 +97,26 @@ def spelled(ns: float, *, about: bool = False) -> str:
         if whole * large < limit:
             return f"{whole} {names[0]}" + (f" {rest} {names[1]}" if rest else "")
     return f"{ns / (365 * DAY):,.0f} years"
+
+
+def plural(kind: str) -> str:
+    """Return several objects of a kind, in words: Widgets, Policies, Ingresses.
+
+    >>> plural("Policy"), plural("Ingress"), plural("Gateway")
+    ('Policies', 'Ingresses', 'Gateways')
+    """
+    if kind[-1:] == "y" and kind[-2:-1] not in "aeiou":
+        return f"{kind[:-1]}ies"
+    return f"{kind}es" if kind.endswith(("s", "x", "ch", "sh")) else f"{kind}s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return so many of something, in words: ``1 conflict``, ``1,204 conflicts``; ``many`` where the plural is another.
+
+    >>> counted(1, "try"), counted(0, "try"), counted(3, "write was refused", "writes were refused")
+    ('1 try', '0 tries', '3 writes were refused')
+    """
+    return f"{number:,} {one if number == 1 else many or plural(one)}"
 
 
 def parse_rate(text: str) -> float:

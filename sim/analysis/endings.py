@@ -84,18 +84,19 @@ def _said(found: Mapping[str, Any], certificates: int | None, counting_s: float)
         when = f" at {_span(at)}" if at is not None else ""
         every = " in every replication," if many > 1 else ""
         again = f"; at the end of the counting {_listed(rest)}" if rest else ""
-        return f"All {certificates} settled{every}{when}{again}; {length}."
+        who = "It" if certificates == 1 else f"All {certificates}"
+        return f"{who} settled{every}{when}{again}; {length}."
     # The counting goes on for a while after the end was decided.
     end = spelled(max(simulated["most"] - counting_s, 0) * SECOND)
     if rest:
         number, words = rest[0].split(" ", 1)
         said = _listed([f"{number} of {certificates} {words}", *rest[1:]])
     else:
-        said = f"all {certificates} settled while the counting went on"
+        said = f"{'it' if certificates == 1 else f'all {certificates}'} settled while the counting went on"
     if many == 1:
         return f"Ended at {end} (until.at_most); {said}; {length}."
-    how = f"{settled} of {many} replications settled, {many - settled} ended" if settled else f"All {many} ended"
-    return f"{how} at {end} (until.at_most); on average {said}; {length}."
+    how = f"{settled} of {many} replications settled, {many - settled}" if settled else f"All {many} replications"
+    return f"{how} ended at {end} (until.at_most); on average {said}; {length}."
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ def reasons(result: Analysed, *, rows: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {
         "scenario": result.scenario.name,
         "kind": result.scenario.workload.kind,
+        "contention": result.scenario.contention is not None,
         "strategy": result.scenario.strategy,
         "seed": result.scenario.seed,
         "replications": len(result.measured),

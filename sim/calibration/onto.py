@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.calibration.estimate import MeasuredValue, doubt, mean_of
 from sim.calibration.fit import Lognormal, ShiftedGamma
 from sim.scenario.profile import Profile
-from sim.units import MS, US
+from sim.units import MS, US, format_duration
 
 if TYPE_CHECKING:
     from sim.scenario.model import Part
@@ -25,7 +26,7 @@ def profile_on(base: Profile, measured: dict[str, MeasuredValue | None], rejecte
             continue
         doubtful = doubt(found)
         if doubtful is not None:
-            rejected[path] = f"found {plain_value(path, found.value)}, but {doubtful}"
+            rejected[path] = f"found {in_words(path, plain_value(path, found.value))}, but {doubtful}"
             measured[path] = None
     while True:
         try:
@@ -37,7 +38,7 @@ def profile_on(base: Profile, measured: dict[str, MeasuredValue | None], rejecte
                 found = measured.get(wrong) if wrong is not None else None
                 if wrong is None or found is None:
                     raise
-                rejected[wrong] = f"found {plain_value(wrong, found.value)}, but: {fault['msg']}"
+                rejected[wrong] = f"found {in_words(wrong, plain_value(wrong, found.value))}, but: {fault['msg']}"
                 measured[wrong] = None
 
 
@@ -87,7 +88,7 @@ SERVER_TIMES = "server.times."
 """What the paths of the server's service times begin with."""
 _FROM_REPETITIONS = {"speed_spread", "server.cpu_behind"}
 """Their samples are recordings, and few: their intervals are wide with any number that people record."""
-COUNTS = {"server.cold_requests"}
+COUNTS = {"server.cold_requests", "server.procs", "go.procs"}
 """Parameters that are whole numbers and no times."""
 _WITHOUT_UNIT = {
     "server.commit_share",
@@ -111,6 +112,20 @@ def plain_value(path: str, value: object) -> Any:
     if path in COUNTS:
         return round(value)
     return round(value, 3) if path in _WITHOUT_UNIT else _whole(value)
+
+
+def written(path: str, value: Any) -> Any:
+    """Return one number of a parameter as a profile's file has it: a time with its unit."""
+    return format_duration(value) if isinstance(value, int) and path not in COUNTS else value
+
+
+def in_words(path: str, value: Any) -> str:
+    """Return a parameter's value as a person reads it: ``3.28ms / 5.42ms``, a dash for none."""
+    if isinstance(value, Mapping):
+        return " / ".join(in_words(path, each) for each in value.values())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    return str(written(path, value))
 
 
 def _whole(ns: float) -> int:

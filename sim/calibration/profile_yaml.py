@@ -7,8 +7,7 @@ from typing import Any
 
 from sim.calibration.calibrate import Calibration
 from sim.calibration.estimate import MeasuredValue
-from sim.calibration.onto import COUNTS, parameters, plain_value
-from sim.units import format_duration
+from sim.calibration.onto import parameters, plain_value, written
 
 _WIDTH = 110
 
@@ -58,11 +57,7 @@ def provenance(calibration: Calibration) -> dict[str, Any]:
 def _entry(path: str, found: MeasuredValue) -> dict[str, Any]:
     entry: dict[str, Any] = {"source": found.source, "samples": found.samples}
     if found.interval is not None:
-        entry["interval"] = [_written(path, plain_value(path, float(end))) for end in found.interval]
+        entry["interval"] = [written(path, plain_value(path, float(end))) for end in found.interval]
     if found.ks is not None:
         entry["ks"] = round(found.ks, 3)
     return entry
-
-
-def _written(path: str, value: int | float) -> str | float:
-    return format_duration(value) if isinstance(value, int) and path not in COUNTS else value

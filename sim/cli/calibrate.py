@@ -11,6 +11,7 @@ import typer
 
 from sim.cli.output import check_writable, complain, emit, emit_json, shown
 from sim.guarded import why
+from sim.units import counted
 
 if TYPE_CHECKING:
     from sim.calibration.calibrate import Calibration
@@ -97,13 +98,10 @@ def calibrate(
         }
         emit_json(document)
     else:
-        emit(_report(calibration, sys.stdout.isatty()))
-        for said in [*_expected(here), *narrower(calibration, grounds)]:
-            emit(f"{said}\n")
-        for left in (left for each in found for left in each.left_out):
-            emit(f"left out: {left.path}: {left.why}\n")
-        if output is not None:
-            emit(f"Profile written to {output}\n")
+        more = [*_expected(here), *narrower(calibration, grounds)]
+        more += [f"left out: {left.path}: {left.why}" for each in found for left in each.left_out]
+        more += [f"Profile written to {output}"] if output is not None else []
+        emit(_report(calibration, more, sys.stdout.isatty()))
 
 
 def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[str]:
@@ -122,21 +120,20 @@ def _expected(here: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _report(calibration: Calibration, terminal: bool) -> str:
-    from sim.calibration.onto import parameters
+def _report(calibration: Calibration, more: list[str], terminal: bool) -> str:
+    from sim.calibration.onto import in_words, parameters
     from sim.calibration.profile_yaml import provenance
-    from sim.report.text import keep_names, render, table
+    from sim.report.text import render, table
 
     grounds = provenance(calibration)
     values = calibration.profile.model_dump(mode="json")
     made = table("", "parameter", "value", "95% interval", "samples", "KS", "else", terminal=terminal)
     paths = parameters(calibration.profile)
-    keep_names(made, paths)
     for path in paths:
         value = values
         for step in path.split("."):
             value = value[step]
-        shown_as = " / ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+        shown_as = in_words(path, value)
         entry = grounds[path]
         if isinstance(entry, dict):
             ends = entry.get("interval", ())
@@ -147,7 +144,7 @@ def _report(calibration: Calibration, terminal: bool) -> str:
     observed = calibration.observed
     lines = [
         f"{len(calibration.measured)} of {len(paths)} parameters measured from {observed['requests']:,} requests and "
-        f"{observed['log_lines']:,} log lines of {_count(len(observed['recordings']), 'recording')}; the others stay "
+        f"{observed['log_lines']:,} log lines of {counted(len(observed['recordings']), 'recording')}; the others stay "
         f"as in the base profile, {calibration.base}."
     ]
     lines.append(f"Cores of the machine: {observed['cores']} ({observed['cores_known_by']}).")
@@ -161,8 +158,4 @@ def _report(calibration: Calibration, terminal: bool) -> str:
     ]
     notes += [f"note: {name}: {note}" for name, said in observed.get("notes", {}).items() for note in said]
     notes += [f"not used: {what}: {count}" for what, count in calibration.ignored.most_common()]
-    return render([*lines, "", made, *notes], terminal)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return render([*lines, "", made, *notes, *more], terminal)

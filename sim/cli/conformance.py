@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import complain, emit_json
+from sim.cli.output import complain, emit, emit_json
 from sim.guarded import Unusable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
     from sim.cluster.kinds import Kind
     from sim.cluster.objects import Object
     from sim.scenario.kinds.structural import Schema
     from sim.validation.conformance import Report, Step
     from sim.validation.sequences import Sequence
+
+    Parts = list[RenderableType]
 
 _NAME = "example"
 
@@ -51,6 +54,7 @@ def conformance(
 
     Exit status 1 if any step disagrees, 2 if a file cannot be used.
     """
+    from sim.report.text import render
     from sim.validation.conformance import Report
     from sim.validation.sequences import RecordingError, read, recordings
 
@@ -58,7 +62,8 @@ def conformance(
     try:
         sequences = (sequence for path in recordings(files) for sequence in read(path))
         if show is not None:
-            agrees = _show(_find(sequences, show))
+            shown, agrees = _show(_find(sequences, show))
+            emit(render(shown, sys.stdout.isatty()))
             raise typer.Exit(0 if agrees else 1)
         for sequence in sequences:
             report.add(sequence)
@@ -69,7 +74,7 @@ def conformance(
     if as_json:
         emit_json(report.as_json())
     else:
-        _print_report(report)
+        emit(render(_report(report), sys.stdout.isatty()))
     raise typer.Exit(0 if report.agrees else 1)
 
 
@@ -107,7 +112,7 @@ def explain_write(
       - {op: apply, manager: argocd, body: {spec: {secretName: web}}}
     """
     from sim.cluster.described import DescribedKind
-    from sim.report.text import console
+    from sim.report.text import render
     from sim.scenario.reading.definitions import read_definition
     from sim.validation.conformance import Replay
     from sim.validation.sequences import Sequence
@@ -117,13 +122,14 @@ def explain_write(
         kind = DescribedKind(read_definition(crd)) if crd is not None else None
     except Unusable as error:
         _refuse(error)
-    paper = console(soft_wrap=True)
+    parts: Parts = []
     before: Object | None = None
     replay = Replay(Sequence(_NAME, steps, kind))
     for step in replay.run():
-        _print_step(paper, step, steps[step.number], before)
+        _tell_step(parts, step, steps[step.number], before)
         before = step.stored
-    _print_outcome(paper, replay.kind, before)
+    _tell_outcome(parts, replay.kind, before)
+    emit(render(parts, sys.stdout.isatty()))
 
 
 def _refuse(error: Exception) -> None:
@@ -140,7 +146,7 @@ def _find(sequences: Iterator[Sequence], wanted: str) -> Sequence:
             return sequence
         names.append(sequence.id)
     close = get_close_matches(wanted, names, 3)
-    hint = f"; close are {', '.join(close)}" if close else f"; there are {len(names)} others"
+    hint = f"; close are {', '.join(close)}" if close else f"; there are other ids: {len(names)}"
     raise RecordingError(f"no sequence has the id {wanted}{hint}")
 
 
@@ -168,70 +174,66 @@ def _read_writes(path: Path) -> Iterator[dict[str, Any]]:
         yield step
 
 
-def _print_report(report: Report) -> None:
-    from rich.table import Table
-
-    from sim.report.text import console
+def _report(report: Report) -> Parts:
+    from sim.report.text import led, table
     from sim.validation.conformance import ASPECTS
     from sim.validation.sequences import OPERATIONS
 
-    paper = console(soft_wrap=True)
+    parts: Parts = []
     steps, passed = report.steps.total(), report.steps_passed.total()
     verdict = f"{report.sequences_passed} of {report.sequences} sequences agree, {passed} of {steps} steps"
-    paper.print(verdict, style="bold green" if report.agrees else "bold red")
-    paper.print()
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("operation", "steps", "agree"):
-        table.add_column(name, justify="left" if name == "operation" else "right")
+    parts.append(led(verdict, "bold green" if report.agrees else "bold red", ""))
+    parts.append("")
+    made = table("", "operation", "steps", "agree", terminal=sys.stdout.isatty())
     for operation in OPERATIONS:
         if report.steps[operation]:
-            table.add_row(operation, str(report.steps[operation]), str(report.steps_passed[operation]))
-    paper.print(table)
+            made.add_row(operation, str(report.steps[operation]), str(report.steps_passed[operation]))
+    parts.append(made)
     if report.agrees:
-        return
-    paper.print()
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("disagrees in")
-    table.add_column("steps", justify="right")
+        return parts
+    parts.append("")
+    made = table("", "disagrees in", "steps", terminal=sys.stdout.isatty())
     for aspect in ASPECTS:
         if report.disagreements[aspect]:
-            table.add_row(aspect, str(report.disagreements[aspect]))
-    paper.print(table)
-    paper.print("\nThe first ones (- recorded, + found here):")
+            made.add_row(aspect, str(report.disagreements[aspect]))
+    parts.append(made)
+    parts.append("\nThe first ones (- recorded, + found here):")
     for name, step in report.first:
-        paper.print(f"\n{name}, step {step.number}: {_sent(step)}", style="bold")
-        _print_differences(paper, step)
+        parts.append(led(f"\n{name}, step {step.number}: {_sent(step)}", "bold", ""))
+        _tell_differences(parts, step)
+    return parts
 
 
-def _print_differences(paper: Console, step: Step) -> None:
+def _tell_differences(parts: Parts, step: Step) -> None:
+    from sim.report.text import led
     from sim.validation.conformance import differences
 
     for aspect in step.differs:
         for line in differences(aspect, step.found[aspect], step.expected[aspect]):
-            paper.print(f"  {line}", style="red" if line.startswith("-") else "green")
+            parts.append(led(f"  {line}", "red" if line.startswith("-") else "green", ""))
 
 
-def _show(sequence: Sequence) -> bool:
-    """Print a recorded sequence step by step; whether all of it agrees."""
-    from sim.report.text import console
+def _show(sequence: Sequence) -> tuple[Parts, bool]:
+    """Return a recorded sequence step by step, and whether all of it agrees."""
+    from sim.report.text import led
     from sim.validation.conformance import Replay
 
-    paper = console(soft_wrap=True)
-    paper.print(sequence.id, style="bold")
+    parts: Parts = []
+    parts.append(led(sequence.id, "bold", ""))
     before: Object | None = None
     agrees = True
     replay = Replay(sequence)
     for step in replay.run():
-        _print_step(paper, step, sequence.steps[step.number], before)
+        _tell_step(parts, step, sequence.steps[step.number], before)
         before = step.stored
         agrees = agrees and not step.differs
         if step.differs:
-            paper.print("  Disagrees with the recording (- recorded, + found here):", style="red")
-            _print_differences(paper, step)
+            parts.append(led("  Disagrees with the recording (- recorded, + found here):", "red", ""))
+            _tell_differences(parts, step)
         else:
-            paper.print("  Agrees with the recording.", style="green")
-    _print_outcome(paper, replay.kind, before)
-    return agrees
+            parts.append(led("  Agrees with the recording.", "green", ""))
+    _tell_outcome(parts, replay.kind, before)
+    return parts, agrees
 
 
 def _sent(step: Step) -> str:
@@ -240,19 +242,21 @@ def _sent(step: Step) -> str:
     return f"{verb}{' of /status' if write.subresource else ''} by {write.manager or 'nobody in particular'}"
 
 
-def _print_step(paper: Console, step: Step, sent: dict[str, Any], before: Object | None) -> None:
+def _tell_step(parts: Parts, step: Step, sent: dict[str, Any], before: Object | None) -> None:
+    from sim.report.text import led
+
     write, answer = step.write, step.response
-    paper.print(f"\n{step.number}  {_sent(step)}", style="bold")
+    parts.append(led(f"\n{step.number}  {_sent(step)}", "bold", ""))
     content = sent.get("change", sent.get("body"))
     if content is not None:
         text = json.dumps(content, ensure_ascii=False)
-        paper.print(f"  {'changes' if write.verb == 'update' else 'sends'} {text}")
+        parts.append(f"  {'changes' if write.verb == 'update' else 'sends'} {text}")
     style = "green" if answer.code < 400 else "yellow"
-    paper.print(f"  {answer.code} {answer.reason}".rstrip(), style=style)
+    parts.append(led(f"  {answer.code} {answer.reason}".rstrip(), style, ""))
     for line in _in_words(step, before):
-        paper.print(f"  {line}")
+        parts.append(f"  {line}")
     if answer.written and step.stored is not None:
-        _print_fields(paper, step.kind, before, step.stored)
+        _tell_fields(parts, step.kind, before, step.stored)
 
 
 def _in_words(step: Step, before: Object | None) -> Iterator[str]:
@@ -311,22 +315,21 @@ def _owners(kind: Kind, item: Object | None) -> dict[str, list[str]]:
     return owners
 
 
-def _print_fields(paper: Console, kind: Kind, before: Object | None, item: Object) -> None:
+def _tell_fields(parts: Parts, kind: Kind, before: Object | None, item: Object) -> None:
     """The object with the owners of each field; what is new in either is marked."""
-    from rich.table import Table
+    from sim.report.text import table
 
     was, owned_before = _fields(kind, before), _owners(kind, before)
     owners = _owners(kind, item)
-    table = Table(box=None, padding=(0, 2, 0, 2))
-    table.add_column("field", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    table.add_column("owners", overflow="fold")
+    made = table("", "field", "value", "owners", terminal=sys.stdout.isatty())
+    for column in made.columns:
+        column.justify = "left"
     for path, value in _fields(kind, item).items():
         mine = owners.get(path, [])
         style = "" if path in was and was[path] == value and owned_before.get(path, []) == mine else "bold"
         shown = json.dumps(value, ensure_ascii=False, default=repr)
-        table.add_row(path, shown, ", ".join(mine) or "nobody", style=style)
-    paper.print(table)
+        made.add_row(path, shown, ", ".join(mine) or "nobody", style=style)
+    parts.append(made)
 
 
 def _fields(kind: Kind, item: Object | None) -> dict[str, Any]:
@@ -367,19 +370,20 @@ def _leaves(value: Any, path: str, schema: Schema | None) -> Iterator[tuple[str,
         yield path, value
 
 
-def _print_outcome(paper: Console, kind: Kind, item: Object | None) -> None:
+def _tell_outcome(parts: Parts, kind: Kind, item: Object | None) -> None:
     import yaml
 
     from sim.cluster.render import as_kubernetes
+    from sim.report.text import led
 
     if item is None:
-        paper.print("\nThere is no object in the end.")
+        parts.append("\nThere is no object in the end.")
         return
-    paper.print("\nThe object in the end", style="bold")
+    parts.append(led("\nThe object in the end", "bold", ""))
     whole = as_kubernetes(kind, item)
     metadata = whole["metadata"]
     for key in ("managedFields", "creationTimestamp", "uid"):
         metadata.pop(key, None)
-    paper.print(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).rstrip())
-    paper.print("\nA manager owns what it applied (Apply), or what it was the last to change (Update).")
-    paper.print("An apply that leaves out a field of its own deletes it, unless somebody else owns it too.")
+    parts.append(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).rstrip())
+    parts.append("\nA manager owns what it applied (Apply), or what it was the last to change (Update).")
+    parts.append("An apply that leaves out a field of its own deletes it, unless somebody else owns it too.")

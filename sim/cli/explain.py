@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.output import BadInput, bad_input, emit, emit_json
-from sim.scenario.names import plural
+from sim.units import counted, plural
 
 if TYPE_CHECKING:
     from sim.analysis.story import Story
@@ -90,17 +89,17 @@ def explain(
     from sim.report.explain import explanation, styled
     from sim.report.sentences import loops
     from sim.report.terminal import hazards
-    from sim.report.text import render
+    from sim.report.text import render, screen, wrapped
 
     terminal = sys.stdout.isatty()
-    width = min(WIDEST, max(60, shutil.get_terminal_size().columns)) if terminal else PIPE_WIDTH
+    width = min(WIDEST, screen()) if terminal else PIPE_WIDTH
     chosen = _chosen(told, found or others, len(names), bool(found)) if certificate is None else ""
     title = f"{result.scenario.name}, replication {replication}"
     if variant is not None or result.scenario.strategy != "update":
         title += f", strategy {result.scenario.strategy}"
     lines = explanation(told, title=title, chosen=chosen, conflict=conflict if mine else None, width=width)
     if not mine:
-        lines += ["", _hidden(result, told.certificate)]
+        lines += ["", *wrapped(_hidden(result, told.certificate), width)]
     if conflict is None and mine:
         lines += ["", f"One in detail:  requeue explain {results} --object {told.certificate} --conflict 1"]
     wrong = hazards(result.summary, terminal=False)
@@ -134,7 +133,7 @@ def _chosen(told: Story, found: dict[str, int], count: int, refused: bool) -> st
     mine = found[told.certificate]
     equal = sum(count == mine for count in found.values()) - 1
     what = "had a write refused" if refused else "lost an update or got an object twice"
-    tied = f" (as many as {equal} other{'s' * (equal != 1)})" if equal else ""
+    tied = f" (as many as {counted(equal, 'other')})" if equal else ""
     return (
         f"Of {count} {plural(told.kind)} {len(found)} {what}, and this one most often{tied}; "
         "--object NAME tells another's story."
@@ -144,6 +143,7 @@ def _chosen(told: Story, found: dict[str, int], count: int, refused: bool) -> st
 def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, replication: int) -> None:
     """Neither a 409 nor anything lost: say so, and what there is instead."""
     from sim.report.sentences import loops
+    from sim.report.text import Unwrapped, render
 
     if as_json:
         emit_json({**_about(result, replication), "certificate": None, "conflicts": [], "events": []})
@@ -153,9 +153,9 @@ def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, repl
         _hidden(result, None),
     ]
     if names:
-        lines.append(f"The story of one {result.kind}:  requeue explain {folder} --object {names[0]}")
+        lines.append(Unwrapped(f"The story of one {result.kind}:  requeue explain {folder} --object {names[0]}"))
     lines += loops(result.summary)
-    emit("\n".join(lines) + "\n")
+    emit(render(list(lines), sys.stdout.isatty()))
 
 
 def _hidden(result: Result, certificate: str | None) -> str:
@@ -165,8 +165,8 @@ def _hidden(result: Result, certificate: str | None) -> str:
         over, again = over[over["certificate"] == certificate], again[again["certificate"] == certificate]
     writes, retries = len(over), int(again["hidden_retries"].sum())
     return (
-        f"Without a refusal: {writes} write{'s' * (writes != 1)} overwrote what another had written unseen; the server "
-        f"tried {retries} time{'s' * (retries != 1)} again inside."
+        f"Without a refusal: {counted(writes, 'write')} overwrote what another had written unseen; the server "
+        f"tried {counted(retries, 'time')} again inside."
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.output import BadInput, complain, emit
+from sim.units import counted
 
 if TYPE_CHECKING:
     from sim.drafting.described import Definition
@@ -81,12 +82,12 @@ def init(
     created = scenario.workload.certificates
     there = scenario.workload.total - created
     subject = "the draft" if printed else str(out)
-    what = f"{there:,} Certificates that are there, {created:,} that are created"
+    what = f"{counted(there, 'Certificate')} there already, {created:,} to be created"
     if scenario.operators:
         controllers = sum(len(each.controllers) for each in scenario.operators)
-        others = f", {_counted(len(scenario.writers), 'other writer')}" if scenario.writers else ""
-        objects = f"{_counted(created, 'object')} of kind {scenario.workload.kind}"
-        what = f"{objects}, {_counted(controllers, 'controller')}{others}"
+        others = f", {counted(len(scenario.writers), 'other writer')}" if scenario.writers else ""
+        objects = f"{counted(created, 'object')} of kind {scenario.workload.kind}"
+        what = f"{objects}, {counted(controllers, 'controller')}{others}"
     lines = [f"{subject}: {what}"]
     if made.guessed:
         lines.append(f"guessed, with how to find out: {', '.join(dict.fromkeys(made.guessed))}")
@@ -95,10 +96,6 @@ def init(
             complain(line)
     else:
         emit("".join(f"{line}\n" for line in [*lines, f"run it: requeue run {out}"]))
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _check_new(out: Path) -> None:

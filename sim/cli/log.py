@@ -136,14 +136,13 @@ def _several(reports: dict[str, LogReport], as_json: bool, explain: bool) -> Non
     from sim.logs.log_json import how
     from sim.logs.logs_of_many import ROWS, json_of_many, row, verdict_of_many
     from sim.report.reallog import left_out
-    from sim.report.text import bold, keep_names, render, table
+    from sim.report.text import bold, render, table
 
     if as_json:
         emit_json(json_of_many(reports))
         return
     terminal = sys.stdout.isatty()
     made = table("", "recording", *ROWS, terminal=terminal)
-    keep_names(made, reports)
     for name, report in reports.items():
         made.add_row(name, *row(report))
     lines = [

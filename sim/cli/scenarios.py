@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import groupby
-from typing import Annotated
+from textwrap import shorten
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.cli.output import emit, emit_json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def schema() -> None:
@@ -33,29 +38,21 @@ def scenarios(
         emit("There is no scenarios folder here; run requeue where one is, or name a file.\n")
         return
 
-    from rich.table import Table
+    from sim.report.text import EDGES, render, screen, table
 
-    from sim.report.text import console
-
-    paper = console()
+    terminal = sys.stdout.isatty()
+    parts: list[RenderableType] = []
     for group, listed in groupby(found, key=lambda entry: entry.group):
-        table = Table(
-            title=GROUPS.get(group, group),
-            title_justify="left",
-            title_style="bold",
-            box=None,
-            padding=(0, 2, 0, 0),
-        )
         members = list(listed)
-        table.add_column("name", no_wrap=True, min_width=max(len(entry.name) for entry in members))
-        if long:
-            table.add_column("certificates", justify="right")
-            table.add_column("strategy")
-        table.add_column("what it is", no_wrap=not long, overflow="ellipsis")
+        more = ("of what", "strategy") if long else ()
+        made = table(GROUPS.get(group, group), "name", *more, "what it is", terminal=terminal)
+        for column in made.columns:
+            column.justify = "left"
+        room = screen() - max(len(entry.name) for entry in members) - EDGES
         for entry in members:
             said = f"cannot be used: {entry.error}" if entry.error else entry.description
-            more = (str(entry.certificates or ""), entry.strategy) if long else ()
-            table.add_row(entry.name, *more, said)
-        paper.print(table)
-        paper.print()
-    emit("Run one by its name: requeue run NAME\n")
+            if terminal and not long:
+                said = shorten(said, max(room, 10), placeholder=" …")
+            made.add_row(entry.name, *((entry.works_on, entry.strategy) if long else ()), said)
+        parts += [made, ""]
+    emit(render([*parts, "Run one by its name: requeue run NAME"], terminal))

@@ -9,6 +9,7 @@ import typer
 
 from sim.cli.explain import Folder, Replication, Variant
 from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_csv, emit_json
+from sim.units import counted
 
 
 def trace(
@@ -58,10 +59,11 @@ def trace(
         packets = 0 if out is None else write_trace(result, out)
         if summed or out is None:
             return
-    size = out.stat().st_size / 1e6
+    kilobytes = out.stat().st_size / 1e3
+    size = f"{kilobytes:.0f} kB" if kilobytes < 1000 else f"{kilobytes / 1e3:.1f} MB"
     unseen = len(result.losses) + len(result.duplicates)
     lost = f" and {unseen:,} lost updates or duplicates" if unseen else ""
     emit(
-        f"{out}: {packets:,} packets, {size:.1f} MB: {result.scenario.name}, replication {replication}, "
-        f"{len(result.attribution):,} conflicts{lost} as arrows.\nOpen it at https://ui.perfetto.dev\n"
+        f"{out}: {counted(packets, 'packet')}, {size}: {result.scenario.name}, replication {replication}, "
+        f"{counted(len(result.attribution), 'conflict')}{lost} as arrows.\nOpen it at https://ui.perfetto.dev\n"
     )

@@ -11,7 +11,7 @@ import typer
 
 from sim.cli.long import ExecutorName, executor_of
 from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_json, set_words, shown
-from sim.cli.run import Jobs
+from sim.cli.run import Jobs, Shown
 
 if TYPE_CHECKING:
     from sim.scenario.profile import Profile
@@ -68,6 +68,7 @@ def validate(
     ] = None,
     jobs: Jobs = None,
     executor: ExecutorName = None,
+    progress: Shown = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Predict what was recorded of a real cluster, from what was asked of it, and say how far off.
@@ -100,7 +101,7 @@ def validate(
         chosen, provenance, named = _profile(profile)
         command = _command(recordings, profile, replications, settings or [], ablations)
         cases = _cases(recordings, settings or [], shared is not None)
-        document = _validate(cases, chosen, provenance, named, replications, ablations, placed, command)
+        document = _validate(cases, chosen, provenance, named, replications, ablations, placed, command, progress)
         if shared is not None:
             _share(cases, shared, document)
         from sim.report.validation import report
@@ -184,6 +185,7 @@ def _validate(
     ablations: bool,
     placed: str | None,
     command: str,
+    how: str,
 ) -> dict[str, Any]:
     from sim.experiment.executor import Adaptive, Executor
     from sim.experiment.journal import version
@@ -197,7 +199,7 @@ def _validate(
         with opened(placed, len(cases) * replications, version) as spread:
             # What pays off is measured anew with each helping: the first cases may be small.
             executor: Executor = Adaptive() if placed is None else Ordered(spread)
-            with display("validate", pieces="runs") as progress:
+            with display("validate", how=how, pieces="runs") as progress:
                 found = validation.validate(
                     cases,
                     profile,
@@ -208,7 +210,7 @@ def _validate(
                 )
             document = _document(found, provenance, named, command)
             if ablations:
-                with display("ablations", pieces="runs") as progress:
+                with display("ablations", how=how, pieces="runs") as progress:
                     outcomes = ablate(
                         found.cases,
                         profile,

@@ -14,6 +14,7 @@ from sim.experiment.variants import written
 from sim.scenario.model import Scenario
 from sim.scenario.operators import Action, ControllerSettings, OperatorSettings, Pattern
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
+from sim.units import counted
 
 WORKERS = (1, 10)
 """Numbers of workers that are tried."""
@@ -303,9 +304,9 @@ def _workers(place: str, controller: ControllerSettings) -> Iterator[Alternative
     for workers in WORKERS:
         if workers != controller.workers:
             yield Alternative(
-                f"{controller.name}: {workers} worker{'s' * (workers > 1)}",
+                f"{controller.name}: {counted(workers, 'worker')}",
                 controller.name,
-                f"{workers} worker{'s' * (workers > 1)}",
+                f"{counted(workers, 'worker')}",
                 {f"{place}.workers": str(workers)},
                 f"WithOptions(controller.Options{{MaxConcurrentReconciles: {workers}}})",
                 "keys do not wait for each other"

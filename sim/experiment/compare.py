@@ -143,14 +143,14 @@ class Comparison:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per variant (ranked) and metric: mean, low, high, difference from the baseline, verdict."""
+        """One row per variant (ranked) and metric: its unit, mean, low, high, difference from the baseline, verdict."""
         require("pandas")
         import pandas as pd
 
         rows = []
         for name in self.ranked:
             for metric, mean in self.estimates[name].items():
-                row = {"variant": name, "metric": metric, **mean.as_dict()}
+                row = {"variant": name, "metric": metric, "unit": find(metric).unit, **mean.as_dict()}
                 if name != self.baseline:
                     difference = self.differences[name][metric]
                     row |= {f"difference_{key}": value for key, value in difference.as_dict().items()}

@@ -33,6 +33,7 @@ from sim.experiment.schedules import LONGEST, Explorer, StrategyName, first_brok
 from sim.experiment.shrinking import Shrinker, number_of, renumbered
 from sim.recording.properties import Broken
 from sim.scenario.model import Scenario
+from sim.units import counted
 
 if TYPE_CHECKING:
     from sim.experiment.spread import Spread
@@ -43,8 +44,8 @@ GENERATION = 8
 """Batches between two looks at what they came to: what is proposed next depends on them."""
 FIX_TRIES = 200
 """Runs by which a finding is tried on a changed scenario."""
-_ALIKE = re.compile(r"\b[a-z]\d{4}[\w-]*|\d[\d.]*")
-"""Names and numbers, in which reasons of one kind differ."""
+_ALIKE = re.compile(r"\b[a-z]\d{4}[\w-]*|\d[\d.]*(?: (?:[num]?s|min|h|d)\b(?: \d+ (?:s|min|h)\b)?)?")
+"""Names, numbers and times, in which reasons of one kind differ."""
 PLAIN = 200
 """Runs without perturbations by which a finding's odds are estimated."""
 
@@ -101,10 +102,11 @@ class Exploration:
 
     def search(self, runs: int | None = None, seconds: float | None = None) -> None:
         """Run until a property is broken, unless runs are counted, or so many runs or seconds are over."""
-        began, counts = time.monotonic(), self.explorer.strategy == "seeds"
-        self._tell("", runs or 0)
+        counts = self.explorer.strategy == "seeds"
+        end = None if seconds is None else time.monotonic() + seconds
+        self._tell("", runs or 0, end)
         while (counts or not self.broken) and (runs is None or self.runs < runs):
-            if seconds is not None and time.monotonic() - began >= seconds:
+            if end is not None and time.monotonic() >= end:
                 break
             most = GENERATION * BATCH if runs is None else min(GENERATION * BATCH, runs - self.runs)
             # The very first alone: it shows the states of the scenario as it stands.
@@ -122,18 +124,19 @@ class Exploration:
             for name, place in first_broken(schedules, outcomes).items():
                 self.broken.setdefault(name, (numbers[place] + 1, schedules[place]))
             self.runs += len(schedules)
-            self._tell(f", {self.runs / max(time.monotonic() - began, 1e-9):.0f} runs a second", runs or 0)
+            self._tell("", runs or 0, end)
 
-    def _tell(self, now: str, most: int = 0) -> None:
+    def _tell(self, now: str, most: int = 0, end: float | None = None) -> None:
         if self._progress is None:
             return
         best = "nothing broken yet"
         if self.broken:
             name, (number, schedule) = min(self.broken.items(), key=lambda each: (len(each[1][1].changes), each[1][0]))
             many = len(schedule.changes)
-            best = f"best so far: {name}, in run {number} by {many} change{'s' * (many != 1)}"
+            best = f"best so far: {name}, in run {number} by {counted(many, 'change')}"
         states = f"{len(self.explorer.seen)} abstract states, the newest in run {self._newest}"
-        self._progress(Underway(self.runs, most, said=f"{best}; {states}{now}"))
+        left = None if end is None else end - time.monotonic()
+        self._progress(Underway(self.runs, most, said=f"{best}; {states}{now}", left_s=left))
 
     def _carry_out(self, schedules: Sequence[Schedule]) -> list[Outcome]:
         """Return the outcomes in order: batches that the journal has are not run again."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Underway:
     """Work after one more piece of it.
 
-    ``done`` of ``total`` pieces, ``total`` as far as known; 0 where it ends by something else, such as a time.
+    ``done`` of ``total`` pieces, ``total`` as far as known; 0 where it ends by something else: at a time, to which
+    ``left_s`` seconds are left.
     ``known`` has the replications so far of every variant by name, lists that go on growing; ``said`` is what else
     there is to say, in words.
     """
@@ -23,6 +24,7 @@ class Underway:
     total: int = 0
     known: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
     said: str = ""
+    left_s: float | None = None
 
 
 Progress = Callable[[Underway], None]

@@ -160,7 +160,8 @@ class Result:
         from sim.analysis.attribution import attribution
         from sim.analysis.frames import Frames
 
-        return attribution(Frames(self.requests, self.reconciles, self.certificates, self.refusals, self.deliveries))
+        rows = Frames(self.requests, self.reconciles, self.certificates, self.refusals, self.deliveries)
+        return shown(attribution(rows))
 
     @cached_property
     def blame(self) -> pd.DataFrame:
@@ -174,7 +175,7 @@ class Result:
         """Where the age of refused copies came from, one row per part (``sim.analysis.ages``)."""
         from sim.analysis.attribution import staleness
 
-        return staleness(self.attribution)
+        return shown(staleness(self.attribution))
 
     @cached_property
     def field_conflicts(self) -> pd.DataFrame:
@@ -204,6 +205,13 @@ class Result:
         import pandas as pd
 
         return pd.DataFrame(replication_rows(self.measured))
+
+
+def shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame that shows its times as people write them."""
+    from sim.recording.shown import Frame
+
+    return Frame(frame)
 
 
 def open_results(folder: str | Path) -> Result:

@@ -9,6 +9,7 @@ from sim.analysis.selection import FIRST, Selection
 from sim.analysis.sequential import Precision, achieved
 from sim.experiment.sweep import Cell, Grid, Sweep, extended
 from sim.scenario.metrics import find
+from sim.units import MS, SECOND, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +63,9 @@ def values_of(metric: str, measured: Mapping[str, Sequence[Measured]], names: Se
 
 def said_of(selection: Selection, metric: str, zone: float, size: int) -> dict[str, Any]:
     """Return how a selection ended, as plain data, with a sentence."""
-    unit = {"seconds": " s", "milliseconds": " ms"}.get(find(metric).unit, "")
-    amount = f"{selection.zone:.3g}{unit}, {100 * zone:.3g}% of the current mean"
+    size_ns = {"seconds": SECOND, "milliseconds": MS}.get(find(metric).unit, 0)
+    half = spelled(selection.zone * size_ns) if size_ns else f"{selection.zone:.3g}"
+    amount = f"{half}, {100 * zone:.3g}% of the current mean"
     if selection.best is not None:
         sentence = (
             f"Best with probability {selection.level:.0%}: {selection.best}, or within the indifference zone "

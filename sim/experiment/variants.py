@@ -107,6 +107,33 @@ def written(value: object) -> str:
     return text.removesuffix("\n").removesuffix("\n...").strip()
 
 
+BRIEF = 60
+"""Characters of a setting that are shown beside another."""
+
+
+def in_words(value: object) -> str:
+    """Return a setting as a person reads it: YAML on one line, without what is not set in it."""
+    return "not set" if _is_empty(value) else written(_what_is_set(value))
+
+
+def brief(value: object) -> str:
+    """Return a setting as a sentence names it: cut where it is long."""
+    text = in_words(value)
+    return text if len(text) <= BRIEF else f"{text[: BRIEF - 3]}..."
+
+
+def _what_is_set(value: object) -> object:
+    """A value without keys that are not set, however deep."""
+    if isinstance(value, dict):
+        below = {key: _what_is_set(each) for key, each in value.items()}
+        return {key: each for key, each in below.items() if not _is_empty(each)}
+    return [_what_is_set(each) for each in value] if isinstance(value, list) else value
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value is False or value in ([], {})
+
+
 def split(text: str, whole: str) -> list[str]:
     """Return the parts between the commas outside brackets and quotes; ``whole`` is what a message shows."""
     parts, depth, quote = [""], 0, ""

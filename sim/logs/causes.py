@@ -26,7 +26,7 @@ from sim.logs.controller_log import (
     UNAPPROVED,
     LogLine,
 )
-from sim.units import SECOND
+from sim.units import SECOND, counted, spelled
 
 _MOST = 20_000  # objects kept by name
 _KINDS = {
@@ -147,7 +147,7 @@ class Causes:
 
     def _stopping(self) -> Iterator[Cause]:
         if self.waiting:
-            many = _many(len(self.waiting), "Certificate waits", "Certificates wait")
+            many = counted(len(self.waiting), "Certificate waits", "Certificates wait")
             longest = max(self.waiting.values()) / SECOND
             yield Cause(
                 "back-off",
@@ -156,7 +156,7 @@ class Causes:
                 sorted(self.waiting), longest, stops=True,
             )  # fmt: skip
         if self.duplicates:
-            many = _many(len(self.duplicates), "Certificate is", "Certificates are")
+            many = counted(len(self.duplicates), "Certificate is", "Certificates are")
             yield Cause(
                 "duplicates",
                 f"{many} stuck on duplicate CertificateRequests",
@@ -164,7 +164,7 @@ class Causes:
                 sorted(self.duplicates), 0.0, stops=True,
             )  # fmt: skip
         if self.sharing:
-            many = _many(len(self.sharing), "Certificate shares", "Certificates share")
+            many = counted(len(self.sharing), "Certificate shares", "Certificates share")
             yield Cause(
                 "shared Secret",
                 f"{many} a Secret with another and is not issued",
@@ -172,7 +172,7 @@ class Causes:
                 sorted(self.sharing), 0.0, stops=True,
             )  # fmt: skip
         if self.existing:
-            many = _many(len(self.existing), "object is", "objects are")
+            many = counted(len(self.existing), "object is", "objects are")
             yield Cause(
                 "already exists",
                 f"{many} stuck on a {self.existing_kind or 'CertificateRequest'} that already exists",
@@ -180,7 +180,7 @@ class Causes:
                 sorted(self.existing), 0.0, stops=True,
             )  # fmt: skip
         if self.unapproved:
-            many = _many(len(self.unapproved), "CertificateRequest waits", "CertificateRequests wait")
+            many = counted(len(self.unapproved), "CertificateRequest waits", "CertificateRequests wait")
             yield Cause(
                 "approver",
                 f"{many} for approval",
@@ -190,7 +190,7 @@ class Causes:
         if self.lost:
             yield Cause(
                 "lease lost",
-                f"the leader's lease was lost {_many(self.lost, 'time')}, and nothing happened until another led",
+                f"the leader's lease was lost {counted(self.lost, 'time')}, and nothing happened until another led",
                 "look at the API server's latency and at the node; give the controller more CPU",
                 [], 0.0, stops=True,
             )  # fmt: skip
@@ -200,7 +200,8 @@ class Causes:
             longest, total = self.longest_ns / SECOND, self.throttled_ns / SECOND
             yield Cause(
                 "throttling",
-                f"client-side throttling, {_many(self.throttled, 'wait')}, the longest {longest:.1f} s, {total:.0f} s "
+                f"client-side throttling, {counted(self.throttled, 'wait')}, the longest {spelled(longest * SECOND)}, "
+                f"{spelled(total * SECOND)} "
                 "in all (waits of less than a second are not logged)",
                 "raise --kube-api-qps and --kube-api-burst of the controller",
                 [], total, stops=False,
@@ -208,7 +209,7 @@ class Causes:
         if self.by_server:
             yield Cause(
                 "server throttling",
-                f"the API server or the issuer slowed requests down {_many(self.by_server, 'time')} (429)",
+                f"the API server or the issuer slowed requests down {counted(self.by_server, 'time')} (429)",
                 "see who else floods the server: its audit log tells",
                 [], 0.0, stops=False,
             )  # fmt: skip
@@ -217,7 +218,8 @@ class Causes:
         if signed is not None and issued is not None and signed.p50_s > issued.p50_s / 2:
             yield Cause(
                 "issuer",
-                f"the issuer took {signed.p50_s:.1f} s of the {issued.p50_s:.1f} s from decision to Ready (medians)",
+                f"the issuer took {spelled(signed.p50_s * SECOND)} of the "
+                f"{spelled(issued.p50_s * SECOND)} from decision to Ready (medians)",
                 "look at the issuer, not at the controllers",
                 [], signed.p50_s * signed.number, stops=False,
             )  # fmt: skip
@@ -231,7 +233,7 @@ class Causes:
             issuer = "issuer" in controller or controller in {"orders", "challenges"}
             yield Cause(
                 "issuer" if issuer else "errors",
-                f"{controller or 'a controller'} failed {_many(count, 'time')} for another reason: "
+                f"{controller or 'a controller'} failed {counted(count, 'time')} for another reason: "
                 f"{self.error_text[controller][:120]}",
                 "see the issuer's own log and status" if issuer else "that is no conflict, and has a cause of its own",
                 sorted(key for name, key in self.errors if name == controller and key), 0.0, stops=False,
@@ -243,7 +245,3 @@ def _durations(values: list[float]) -> Durations | None:
         return None
     ordered = sorted(values)
     return Durations(len(ordered), ordered[len(ordered) // 2], ordered[min(len(ordered) * 95 // 100, len(ordered) - 1)])
-
-
-def _many(number: int, one: str, more: str = "") -> str:
-    return f"{number} {one if number == 1 else more or one + 's'}"

@@ -11,7 +11,7 @@ from sim.logs.causes import Cause, Durations
 from sim.logs.fates import Fate
 from sim.logs.reader import FileAccount
 from sim.logs.refusals import FieldLoss, Loss
-from sim.units import HOUR, SECOND
+from sim.units import SECOND, spelled
 
 UNNAMED = "controller not named"
 """Where a conflict is counted whose line does not name the controller, as in 1.21's own log."""
@@ -127,8 +127,5 @@ def sparkline(counts: Iterable[int]) -> str:
 
 
 def span_in_words(seconds: float) -> str:
-    """Write a length of time for people, such as ``59 s`` or ``2.5 h``."""
-    for unit, size in (("d", 24 * 3600.0), ("h", HOUR / SECOND), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s" if seconds >= 0.1 or not seconds else f"{seconds * 1000:.2g} ms"
+    """Write a length of time for people, such as ``59.0 s`` or ``2 h 30 min``."""
+    return spelled(seconds * SECOND)

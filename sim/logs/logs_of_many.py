@@ -11,6 +11,7 @@ from typing import Any
 
 from sim.logs.log_json import as_json
 from sim.logs.logreport import LogReport, span_in_words
+from sim.units import counted
 
 Reports = Mapping[str, LogReport]
 
@@ -24,7 +25,8 @@ def verdict_of_many(reports: Reports) -> str:
     if unread:
         many = sum(report.unread_conflicts for report in unread.values())
         first = next(iter(unread.values())).first_unread
-        said.append(f"{many} lines speak of conflicts and could not be read; the first is {first}.")
+        speak = counted(many, "line speaks", "lines speak")
+        said.append(f"{speak} of conflicts and could not be read; the first is {first}.")
     if stuck:
         where = ", ".join(f"{name} ({count})" for name, count in list(stuck.items())[:5])
         more = f" and {len(stuck) - 5} more" if len(stuck) > 5 else ""
@@ -33,7 +35,7 @@ def verdict_of_many(reports: Reports) -> str:
         said.append(f"No Certificate is stuck in {len(reports)} recordings.")
     outcomes = [report.resolution for report in reports.values() if report.resolution is not None]
     resolved, moot, left = (sum(getattr(each, name) for each in outcomes) for name in ("resolved", "moot", "open"))
-    said.append(f"{total} conflicts in all.")
+    said.append(f"{counted(total, 'conflict')} in all.")
     if resolved + moot + left:
         said.append(
             f"{resolved} ({resolved / (resolved + moot + left):.0%}) resolved themselves, {moot} had nothing left to "

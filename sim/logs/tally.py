@@ -32,7 +32,7 @@ from sim.logs.reader import FileAccount
 from sim.logs.refusals import FieldLoss, LoggedWriter, Refusals, concerns_certificates
 from sim.logs.routine import Routine
 from sim.logs.writers import TOGETHER
-from sim.units import MINUTE, SECOND
+from sim.units import MINUTE, SECOND, counted
 
 STUCK_AFTER = MINUTE
 """A Certificate is stuck when nothing happened to it for so long before the log's end, in nanoseconds."""
@@ -350,14 +350,14 @@ class ConflictTally:
         log = self._log
         if self._refusals.nameless:
             notes.append(
-                f"{_count(self._refusals.nameless, 'conflict')} on a Certificate that the log does not name: "
+                f"{counted(self._refusals.nameless, 'conflict')} on a Certificate that the log does not name: "
                 "whether they resolved can't be told"
             )
         if self._events and log.lines:
             logged, audited = (_certificates(side) for side in (log.refused, self._refusals.refused))
             if logged != audited:
                 notes.append(
-                    f"the controller's log tells of {logged} conflicts, the audit log of {audited}: "
+                    f"the controller's log tells of {counted(logged, 'conflict')}, the audit log of {audited}: "
                     "they may not cover the same time"
                 )
             skew = self._skew()
@@ -415,7 +415,3 @@ def _timeline(times: Iterable[int], start: int, length: int, parts: int) -> list
         some = True
         counts[min(max((time - start) * parts // max(length, 1), 0), parts - 1)] += 1
     return counts if some else []
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ from collections import Counter
 from sim.logs.audit import CERTIFICATES
 from sim.logs.fates import ANOTHER, FAILING, OPEN, QUIET, READY, Fate, summed
 from sim.logs.logreport import ALL_WRITERS, AUDIT_LOG, LogReport, span_in_words
+from sim.units import counted
 
 HARMLESS = "These conflicts are the price of optimistic locking, not a fault."
 _NAMED = 3
@@ -22,7 +23,7 @@ def _unread(report: LogReport) -> list[str]:
         return []
     many = report.unread_conflicts
     return [
-        f"{_count(many, 'line')} {'speaks' if many == 1 else 'speak'} of conflicts and could not be read; "
+        f"{counted(many, 'line')} {'speaks' if many == 1 else 'speak'} of conflicts and could not be read; "
         f"the first is {report.first_unread}. What follows does not count {'it' if many == 1 else 'them'}."
     ]
 
@@ -32,14 +33,14 @@ def _stuck(report: LogReport) -> list[str]:
     if report.stuck:
         many = len(report.stuck)
         said.append(
-            f"{many} of {report.seen} Certificates {'is' if many == 1 else 'are'} stuck: "
+            f"{many} of {counted(report.seen, 'Certificate')} {'is' if many == 1 else 'are'} stuck: "
             + "; ".join(f"{one.certificate} ({one.why})" for one in report.stuck[:3])
             + (f" and {many - 3} more" if many > 3 else "")
             + "."
         )
     if report.unfinished:
         said.append(
-            f"{_count(report.unfinished, 'Certificate')} of {report.seen} "
+            f"{counted(report.unfinished, 'Certificate')} of {report.seen} "
             f"{'was' if report.unfinished == 1 else 'were'} not finished when the log ended."
         )
     return said
@@ -65,7 +66,7 @@ def _conflicts(report: LogReport) -> list[str]:
     if report.subject == ALL_WRITERS:
         said = [_of_others(report, span)]
     else:
-        said = [f"{_count(report.total, 'conflict')} in {span} on {_count(len(report.certificates), 'Certificate')}."]
+        said = [f"{counted(report.total, 'conflict')} in {span} on {counted(len(report.certificates), 'Certificate')}."]
     if report.filtered:
         said.append(_filtered(report))
     elif report.resolution is not None:
@@ -83,10 +84,10 @@ def _of_others(report: LogReport, span: str) -> str:
     of = f"of {next(iter(report.conflicts))}" if len(report.conflicts) == 1 else f"({writers})"
     share = ""
     if report.source == AUDIT_LOG and report.all_writes:
-        share = f" ({report.total / report.all_writes:.0%} of {_count(report.all_writes, 'write')})"
+        share = f" ({report.total / report.all_writes:.0%} of {counted(report.all_writes, 'write')})"
     absent = "no write" if report.source == AUDIT_LOG else "no line"
     return (
-        f"{_count(report.total, 'refusal')} with 409 Conflict {of} on {where} in {span}{share}; "
+        f"{counted(report.total, 'refusal')} with 409 Conflict {of} on {where} in {span}{share}; "
         f"{absent} of cert-manager in this log."
     )
 
@@ -99,7 +100,7 @@ def _none(report: LogReport) -> list[str]:
         named = "; ".join(f"{name}" + (f" {count} times" if count > 1 else "") for name, count in others[:_NAMED])
         more = f"; and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         said = [
-            f"{_count(total, 'write')} {'was' if total == 1 else 'were'} refused as stale ({named}{more}), "
+            f"{counted(total, 'write')} {'was' if total == 1 else 'were'} refused as stale ({named}{more}), "
             "none of cert-manager on a Certificate."
         ]
         if report.filtered:
@@ -109,7 +110,7 @@ def _none(report: LogReport) -> list[str]:
         return said
     if report.logged:
         return [
-            f"The controller's log tells of {_count(report.logged, 'conflict')}, and the audit log beside it of none: "
+            f"The controller's log tells of {counted(report.logged, 'conflict')}, and the audit log beside it of none: "
             "it does not cover the same time, or not these writes."
         ]
     if report.source == AUDIT_LOG and not report.writes:
@@ -120,7 +121,8 @@ def _none(report: LogReport) -> list[str]:
     if report.unread_conflicts:
         return []
     if report.source == AUDIT_LOG:
-        return [f"No conflict: in {span} none of cert-manager's {report.writes} writes was refused as stale."]
+        writes = counted(report.writes, "write")
+        return [f"No conflict: in {span} none of cert-manager's {writes} was refused as stale."]
     return [f"No conflict in {span} of the controller's log."]
 
 
@@ -163,7 +165,7 @@ def _fates(report: LogReport) -> list[str]:
     counts = summed(fates)
     said = []
     for fate in [one for one in fates if one.what == FAILING][:_NAMED]:
-        said.append(f"{_who(fate)} is still failing after {fate.tries} tries.")
+        said.append(f"{_who(fate)} is still failing after {counted(fate.tries, 'try')}.")
     for fate in [one for one in fates if one.what == ANOTHER][:_NAMED]:
         said.append(f"{_who(fate)} then failed for another reason: {fate.text[:120]}.")
     ready = [fate for fate in fates if fate.what == READY]
@@ -191,7 +193,7 @@ def _lost(report: LogReport) -> list[str]:
     if report.lost:
         worst = report.lost[0]
         said.append(
-            f"{_count(report.lost_writes, 'write')} without a resourceVersion took back what another had written "
+            f"{counted(report.lost_writes, 'write')} without a resourceVersion took back what another had written "
             f"(most often {worst.by}, {worst.field} of {worst.of} on {worst.resource}): nobody was refused, so nobody "
             "tried again. Use server-side apply, or patches with a resourceVersion."
         )
@@ -200,13 +202,9 @@ def _lost(report: LogReport) -> list[str]:
         for loss, count, _ in report.field_losses:
             counts[loss.loser, loss.owner] += count
         (loser, owner), count = counts.most_common(1)[0]
-        many = _count(counts.total(), "apply that was not forced", "applies that were not forced")
+        many = counted(counts.total(), "apply that was not forced", "applies that were not forced")
         said.append(
             f"{many} met fields of another manager (most often {loser}, fields of {owner}: {count}): that is no stale "
             "copy, and trying again does not help."
         )
     return said
-
-
-def _count(number: int, what: str, many: str = "") -> str:
-    return f"{number} {what if number == 1 else many or what + 's'}"

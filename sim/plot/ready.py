@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.metrics import QUANTILES
 from sim.plot.style import axes, colour, dashes, expected, finish, named, nothing, tip
-from sim.scenario.names import plural
+from sim.units import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
 from sim.plot.style import BLUE, GREY, HEAT, short
+from sim.units import counted
 
 if TYPE_CHECKING:
     from sim.logs.logreport import LogReport
@@ -45,7 +46,7 @@ def draw(report: LogReport, path: Path) -> None:
 def _title(report: LogReport) -> str:
     from sim.logs.logreport import span_in_words
 
-    return f"{report.total} conflicts in {span_in_words(report.span_s)} of the {report.source}"
+    return f"{counted(report.total, 'conflict')} in {span_in_words(report.span_s)} of the {report.source}"
 
 
 def _over_time(report: LogReport, ax: Any) -> None:

@@ -146,13 +146,15 @@ def frame(table: pa.Table) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
+    from sim.recording.shown import Frame
+
     data: pd.DataFrame = table.unify_dictionaries().to_pandas()
     times = [name for name in data.columns if name.endswith("_ns")]
     for column in times:
         values = data[column].to_numpy(np.int64, copy=True)
         values[values < 0] = np.iinfo(np.int64).min  # NaT
         data[column] = pd.Series(values.view("timedelta64[ns]"), index=data.index)
-    return data.rename(columns={name: DURATIONS.get(name, f"{name[:-3]}_at") for name in times})
+    return Frame(data.rename(columns={name: DURATIONS.get(name, f"{name[:-3]}_at") for name in times}))
 
 
 def began(certificate: pd.Series[Any]) -> pd.Timedelta:

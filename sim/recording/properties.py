@@ -20,7 +20,7 @@ from sim.families.operators.views import Seen, view
 from sim.kernel.simulation import Simulation
 from sim.scenario.expressions import compiled
 from sim.scenario.properties import VARIABLES, Property
-from sim.units import SECOND, format_duration
+from sim.units import spelled
 
 _NAMES = re.compile(r"[A-Za-z]\w*")
 _KINDS = re.compile(r"\b(owned|objects)\.(\w+)")
@@ -213,13 +213,14 @@ class PropertyMonitor:
             never = each.settings.never is not None
             for one in about:
                 if each.holds(self._store, one) == never:
-                    why = "it does hold" if never else "it does not hold"
-                    self._break(each.settings, one.name, self._sim.now, why)
+                    now = self._sim.now
+                    why = "what must never be true is true" if never else "what must always be true is false"
+                    self._break(each.settings, one.name, now, f"{why} from {spelled(now)} on")
 
     def _break(self, settings: Property, name: str, when: int, why: str) -> None:
         if (settings.name, name) not in self._said:
             self._said.add((settings.name, name))
-            self.broken.append(Broken(settings.name, name, when, f"{why}, from {when / SECOND:.3f} s on"))
+            self.broken.append(Broken(settings.name, name, when, why))
 
     def finish(self) -> None:
         """The run has ended: judge what must hold eventually."""
@@ -229,7 +230,8 @@ class PropertyMonitor:
             for name, created, gone in self._history.lives(each.kind):
                 since = self._false_for(each, name, created, ended if gone is None else gone, longest)
                 if since is not None:
-                    why = f"it did not hold for {format_duration(each.settings.longest)}"
+                    limit = spelled(each.settings.longest)
+                    why = f"what must come true within {limit} is false for longer, from {spelled(since)} on"
                     self._break(each.settings, name, since, why)
 
     def _false_for(self, each: _Watched, name: str, created: int, end: int, longest: int) -> int | None:

@@ -8,9 +8,10 @@ from shlex import quote, split
 from typing import TYPE_CHECKING, Any
 
 from sim.plot.style import tip
-from sim.report.numbers import brackets, interval, write
-from sim.report.text import Rendered, bold, footer, keep_names, render, table
+from sim.report.numbers import axis, in_parts, interval, write
+from sim.report.text import Rendered, bold, footer, how_many, render, table
 from sim.scenario.metrics import find
+from sim.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +45,8 @@ def advise_report(document: Document, *, folder: Path | None, command: str, term
         tried = " ".join(f"--set {quote(f'{key}={value}')}" for key, value in best["settings"].items())
         parts.append(f"Try it: requeue run {quote(split(command)[2])} {tried}")
     many = document["replications"]
-    parts += ["", f"{document['scenario']}: {len(judged)} ways, {many} replications each on the same random numbers, "
-              f"seed {document['seed']}", ""]  # fmt: skip
+    ways = counted(len(judged), "way")
+    parts += ["", f"{document['scenario']}: {ways}, {how_many(many)}, seed {document['seed']}", ""]
     parts.append(_ranked(document, terminal))
     same = [each["name"] for each in document["ranked"] if each["same"]]
     hidden = len(judged) - len(same) - len(_listed(document))
@@ -69,7 +70,8 @@ def verdict(document: Document) -> list[str]:
     now = next(each for each in document["ranked"] if each["current"])
     lines = []
     if _losses(now):
-        lines.append(f"As it stands it loses: {_losses(now)} a replication, of {document['objects']} objects.")
+        objects = counted(document["objects"], "object")
+        lines.append(f"As it stands it loses: {_losses(now)} a replication, of {objects}.")
     loops = now["metrics"].get("late_writes")
     if loops and loops["mean"]:
         lines.append(f"As it stands writes go on once all is settled: {interval(loops)} a second.")
@@ -93,7 +95,7 @@ def _undecided(document: Document, now: Mapping[str, Any]) -> list[str]:
     mixed = [each for each in document["ranked"] if each["better"] and not each["current"] and not _losses(each)]
     if not mixed:
         kept = "" if _losses(now) else " Keep it as it stands."
-        return [f"Undecided: nothing that was tried is decidedly better and loses nothing.{kept}"]
+        return [f"Nothing that was tried is decidedly better and loses nothing: undecided.{kept}"]
     lines = ["Undecided: what is better at one thing is worse at another, or not guarded; it is your choice."]
     for each in mixed[:3]:
         lines.append(f"{each['name']}: {_effects(each)}")
@@ -163,12 +165,11 @@ def _ranked(document: Document, terminal: bool) -> Table:
         for name in document["costs"]:
             group, unit = each["metrics" if current else "difference"][name], find(name).unit
             mark = {"lower": " <", "higher": " >"}.get("" if current else group["verdict"], "  ")
-            mean = write(group["mean"], unit, not current)
-            cells.append(f"{mean}{mark}\n{brackets(group, unit, not current).strip()}  ")
+            mean, ends = in_parts(group, unit, not current)
+            cells.append(f"{mean}{mark}\n{ends}  ")
         whose, _, what = each["name"].partition(": ")
         names += [f"{each['rank']:2}. {whose}", f"    {what}"]
         made.add_row("\n".join(names[-2:]).rstrip(), *cells, _losses(each) or "nothing")
-    keep_names(made, names)
     made.columns[-1].justify = "left"
     return made
 
@@ -202,7 +203,7 @@ def figure(document: Document) -> Figure:
             words = f"{each['name']}, {_short(name)}"
             tip(ax, words, group, None, (y - 0.5, y + 0.5), unit=about.unit, signed=True)
         ax.axvline(0, color="gray", linestyle=":")
-        ax.set_title(_short(name) + (", seconds" if about.unit == "seconds" else ""), fontsize=10)
+        ax.set_title(axis(_short(name), about.unit), fontsize=10)
         ax.tick_params(axis="x", labelsize=8)
     axes[0].set_yticks(range(len(shown)), [each["name"] for each in shown])
     made.suptitle(f"{document['scenario']}: difference from the operator as it stands (95%); red loses something")

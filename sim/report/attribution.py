@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.attribution import ordered
 from sim.report.explain import LABELS
 from sim.report.numbers import NONE, write
-from sim.report.sentences import fields, short
-from sim.report.text import bold, render, table
+from sim.report.sentences import fields, over_the_same, short
+from sim.report.text import Unwrapped, bold, render, table
+from sim.units import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,8 +26,10 @@ def attribution_report(found: Mapping[str, Reasons], *, folder: str, command: st
         if len(found) > 1:
             parts += ["", bold(name)] if parts else [bold(name)]
         parts += _one(reasons, terminal)
-    kind = next(iter(found.values()))["kind"]
-    parts += ["", f"The story of one {kind}:  requeue explain {folder}", f"Reproduce it:  {command}"]
+    first = next(iter(found.values()))
+    # Plain clients have no story: what there is to see of them is every try.
+    more = f"The story of one {first['kind']}:  requeue explain {folder}"
+    parts += ["", *([] if first["contention"] else [more]), Unwrapped(f"Reproduce it:  {command}")]
     return render(parts, terminal)
 
 
@@ -50,9 +53,7 @@ def sentence(reasons: Reasons) -> str:
         return "No write was refused as stale."
     own = reasons["lost_to_itself"]
     most, part = max((each["outdated_share"], name) for name, each in reasons["staleness"].items())
-    text = f"{count:,} conflict{'s' * (count != 1)}, {true:,} of them over the same fields"
-    text += f" ({own:,} of a controller with itself)" if own else ""
-    text += f"; field ownership avoids the other {count - true:,}. "
+    text = f"{counted(count, 'conflict')}. {over_the_same(count, true, own)}. "
     return text + f"{write(most, 'share')} of the refused copies went stale while {_WHILE[part]}."
 
 
@@ -85,22 +86,28 @@ def _ages(reasons: Reasons, terminal: bool) -> Table:
 
 
 def _losers(reasons: Reasons, terminal: bool) -> Table:
-    heads = ("conflicts", "same fields", "copy's age", "requests wasted", "Ready later, at most")
+    heads = ["conflicts", "same fields", "copy's age", "requests wasted"]
+    heads += [] if reasons["contention"] else ["Ready later, at most"]
     made = table("What it cost, by loser", "", *heads, terminal=terminal)
     for name, row in reasons["by_controller"].items():
-        made.add_row(
-            short(name),
+        cells = [
             write(row["conflicts"]),
             write(row["true_conflicts"]),
             write(row["age_s"], "seconds"),
             write(row["wasted_requests"]),
             write(row["ready_delay_s"], "seconds"),
-        )
+        ]
+        made.add_row(short(name), *cells[: len(heads)])
     return made
 
 
 def _retries(reasons: Reasons) -> str:
-    words = {"watch": "a watch event", "backoff": "the backoff", "schedule": "a schedule", "nothing": "nothing"}
+    words = {
+        "watch": "a watch event",
+        "backoff": "the backoff",
+        "schedule": "a schedule",
+        "job": "the client's next job",
+    }
     parts = ", ".join(f"{words.get(name, name)} {count:,}" for name, count in reasons["retried_by"].items())
     return f"What brought the retry: {parts}. Processor time wasted: {write(reasons['wasted']['cpu_s'], 'seconds')}."
 
@@ -109,14 +116,14 @@ def _lost(reasons: Reasons) -> list[str]:
     """Updates that were lost, whose, and over what; what was created twice."""
     found, lines = reasons["lost_updates"], []
     for who, victims in found["by"].items():
-        told = ", ".join(f"{short(victim)}'s {count:,} times" for victim, count in victims.items())
+        told = ", ".join(f"{short(victim)}'s {counted(count, 'time')}" for victim, count in victims.items())
         lines.append(f"{short(who)} took away what others had written: {told}.")
     if found["total"]:
         most = ", ".join(f"{fields(name)} {count:,}" for name, count in list(found["fields"].items())[:4])
         after = found["repaired_after_s"]
         late = "" if after is None else f"; the others were repaired after {write(after, 'seconds')} on average"
         lines.append(f"Lost: {most}. Of {found['total']:,} never repaired {found['never_repaired']:,}{late}.")
-    lines += [f"{short(who)} created {count:,} objects twice." for who, count in reasons["duplicates"].items()]
+    lines += [f"{short(who)} created {counted(count, 'object')} twice." for who, count in reasons["duplicates"].items()]
     return lines
 
 
@@ -132,16 +139,16 @@ def _elsewhere(reasons: Reasons) -> list[str]:
             for row in rows
         ]
         count = sum(row["conflicts"] for row in rows)
-        lines.append(f"On {resource} {count:,} conflicts, who lost to whom: {', '.join(told)}.")
+        lines.append(f"On {resource} {counted(count, 'conflict')}, who lost to whom: {', '.join(told)}.")
     return lines
 
 
 def _unseen(reasons: Reasons) -> list[str]:
     lines = []
     for who, count in reasons["field_conflicts"].items():
-        lines.append(f"{who}: {count:,} applies refused, because others own the fields.")
+        lines.append(f"{who}: {counted(count, 'apply')} refused, because others own the fields.")
     for who, victims in reasons["overwritten"]["by"].items():
-        told = ", ".join(f"{short(victim)}'s {count:,} times" for victim, count in victims.items())
+        told = ", ".join(f"{short(victim)}'s {counted(count, 'time')}" for victim, count in victims.items())
         lines.append(f"{who} overwrote unseen: {told}.")
     lines += _lost(reasons)
     hidden = reasons["hidden_retries"]

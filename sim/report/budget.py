@@ -11,6 +11,7 @@ from sim.plot.style import threshold, tip
 from sim.report.numbers import interval, write
 from sim.report.text import Rendered, bold, footer, render, table
 from sim.scenario.metrics import find
+from sim.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +26,8 @@ def budget_report(document: Document, *, folder: Path | None, command: str, term
     """Return the report; ``command`` is the one that reproduces it."""
     parts: list[RenderableType] = [bold(line) for line in verdict(document)]
     many = document["replications"]
-    parts.append(f"{document['scenario']}: {many} replications without a limit on tries, seed {document['seed']}")
+    how = f"{counted(many, 'replication')} without a limit on tries"
+    parts.append(f"{document['scenario']}: {how}, seed {document['seed']}")
     if document["tries"]:
         parts += ["", _tries(document, terminal)]
     parts += ["", _figures(document, terminal), ""]
@@ -42,8 +44,8 @@ def verdict(document: Document) -> list[str]:
         return ["No conditional write was attempted, so nothing can be refused and no budget is needed."]
     writes, many = document["writes"], document["replications"]
     lines = [
-        f"{_count(enough['tries'], 'try', 'tries')} a write ({_count(enough['retries'], 'retry', 'retries')}, "
-        f"retry.limit: {enough['retries']}) would have lost none of {writes:,} writes.",
+        f"{counted(enough['tries'], 'try')} a write ({counted(enough['retries'], 'retry')}, "
+        f"retry.limit: {enough['retries']}) would have lost none of {counted(writes, 'write')}.",
         f"At 95% confidence that loses at most {write(enough['writes_lost_at_most'], 'share')} of writes "
         f"(1 in {round(1 / enough['writes_lost_at_most']):,}), and something in at most "
         f"{write(enough['runs_with_a_loss_at_most'], 'share')} of runs like these {many}.",
@@ -62,10 +64,6 @@ def verdict(document: Document) -> list[str]:
         )
         lines.append(f"Checked with that limit on {check['replications']} fresh replications: {lost} a replication.")
     return lines
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _tries(document: Document, terminal: bool) -> Table:
@@ -117,7 +115,7 @@ def figure(document: Document) -> Figure:
     right.set_ylabel("writes given up, %")
     right.set_ylim(bottom=0)
     for each, mean in zip(allowed, means, strict=True):
-        words = f"{_count(each['tries'], 'try', 'tries')} allowed, given up"
+        words = f"{counted(each['tries'], 'try')} allowed, given up"
         tip(right, words, each["share"], each["tries"], mean, unit="share")
     for retries, words in (
         (document["limit_now"], "now: retry.limit"),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
 from sim.analysis.figures import decided
 from sim.analysis.intervals import Estimate, verdict
-from sim.experiment.variants import FILE, written
+from sim.experiment.variants import FILE, brief
 from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
-from sim.report.numbers import NONE, interval, write
-from sim.report.text import bold, footer, render, table
+from sim.report.numbers import NONE, amount, interval, write
+from sim.report.text import bold, footer, how_many, render, table
 from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN, Metric
-from sim.scenario.names import plural
+from sim.units import plural
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,8 +53,7 @@ def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -
     parts += where_files_differ(comparison)
     first = comparison.results[comparison.baseline].summary
     many = first["replications"]
-    how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
-    parts += [f"{first['scenario']}: {how} on the same random numbers, seed {first['seed']}", ""]
+    parts += [f"{first['scenario']}: {how_many(many)}, seed {first['seed']}", ""]
     parts.append(_ranked(comparison, terminal))
     for name in comparison.differences:
         parts += ["", _against(comparison, name, terminal)]
@@ -104,9 +104,9 @@ def where_files_differ(comparison: Comparison) -> list[str]:
     keys = dict.fromkeys(key for each in flat.values() for key in each)
     lines = []
     for key in keys:
-        values = {name: written(each.get(key)) for name, each in flat.items()}
+        values = {name: brief(each.get(key)) for name, each in flat.items()}
         if key.partition(".")[0] not in {"name", "description"} and len(set(values.values())) > 1:
-            said = ", ".join(f"{comparison.shown[name]} {_brief(value)}" for name, value in values.items())
+            said = ", ".join(f"{value} in {comparison.shown[name]}" for name, value in values.items())
             lines.append(f"  {key}: {said}")
     more = [f"  ... and {len(lines) - MOST_DIFFERING} more keys"] if len(lines) > MOST_DIFFERING else []
     return ["They differ in:", *lines[:MOST_DIFFERING], *more] if lines else ["They do not differ in any key."]
@@ -116,10 +116,6 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, dict) and value:
         return {key: leaf for name, below in value.items() for key, leaf in _flat(below, f"{path}{name}.").items()}
     return {path.removesuffix("."): value}
-
-
-def _brief(value: str) -> str:
-    return value if len(value) <= 40 else f"{value[:37]}..."
 
 
 def _sentence(comparison: Comparison, name: str) -> str:
@@ -175,14 +171,18 @@ def _caveats(comparison: Comparison, name: str) -> list[str]:
     found = comparison.estimates[name]
     caveats = []
     if "overwritten" in found and found["overwritten"].mean:
-        caveats.append(f"but {write(found['overwritten'].mean)} writes a replication overwrote unseen")
+        caveats.append(f"but {amount(found['overwritten'].mean, 'write')} a replication overwrote unseen")
     if "stranded" in found and found["stranded"].mean:
-        many = plural(comparison.results[name].kind)
-        caveats.append(f"and {write(found['stranded'].mean)} {many} were not finished at the end")
-    for metric, words in (("lost_updates.never_repaired", "never repaired"), ("duplicates", "objects created twice")):
-        if metric in found and found[metric].mean:
-            what = f"{write(found[metric].mean)} lost updates a replication {words}"
-            caveats.append(what if metric != "duplicates" else f"{write(found[metric].mean)} {words}")
+        kind = comparison.results[name].kind
+        who = amount(found["stranded"].mean, f"{kind} was", f"{plural(kind)} were")
+        caveats.append(f"and {who} not finished at the end")
+    for metric, one, many, rest in (
+        ("lost_updates.never_repaired", "lost update", "lost updates", "a replication never repaired"),
+        ("duplicates", "object", "objects", "created twice"),
+    ):
+        mean = found[metric].mean if metric in found else None
+        if mean:
+            caveats.append(f"{amount(mean, one, many)} {rest}")
     return caveats
 
 
@@ -210,9 +210,14 @@ def shown(comparison: Comparison) -> list[Metric]:
     return [
         about
         for about in (METRICS[name] for name in comparison.metrics)
-        if any(each[about.name].mean is not None for each in found)
-        and (about.name == comparison.metric or not about.quiet or any(each[about.name].mean for each in found))
+        if tells(about, [each[about.name].mean for each in found], always=about.name == comparison.metric)
     ]
+
+
+def tells(about: Metric, means: Sequence[float | None], always: bool = False) -> bool:
+    """Whether figures of a metric are worth a row: there are some, and not all 0 where that goes without saying."""
+    known = [mean for mean in means if mean is not None]
+    return bool(known) and (always or not about.quiet or any(known))
 
 
 def _against(comparison: Comparison, name: str, terminal: bool) -> Table:

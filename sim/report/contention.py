@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sim.report.numbers import interval, write
+from sim.report.numbers import amount, interval, write
 from sim.report.text import losses, table
+from sim.units import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,18 +18,19 @@ Summary = Mapping[str, Any]
 def verdict(summary: Summary) -> str:
     """Return the outcome in a few sentences: commits, time, work, conflicts, losses."""
     found, how = summary["conflicts"], summary["contention"]
-    commits, seconds = interval(summary["commits"]), interval(summary["time"], "milliseconds")
+    seconds = interval(summary["time"], "milliseconds")
     if how["loop"] == "once":
-        said = f"{commits} of {summary['clients']} clients committed"
+        of = f"of {counted(summary['clients'], 'client')}"
+        said = f"{amount(summary['commits'], of, of)} committed"
         said += f"; the last answer came after {seconds}" if summary["time"]["mean"] is not None else ""
     else:
-        said = f"{interval(summary['throughput'])} commits a second"
+        said = f"{amount(summary['throughput'], 'commit')} a second"
         said += f", {seconds} each" if summary["time"]["mean"] is not None else ""
     if found["rate"] is None:
         refused = "No conditional write was attempted, so none was refused"
     else:
         refused = (
-            f"{interval(summary['work'])} writes, {interval(found['rate'], 'share')} of the conditional ones refused"
+            f"{amount(summary['work'], 'write')}, {interval(found['rate'], 'share')} of the conditional ones refused"
         )
     return f"{said}. {refused}; {_losses(summary)}."
 

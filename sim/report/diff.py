@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sim.analysis.figures import decided
+from sim.experiment.variants import brief
+from sim.report.comparison import tells
 from sim.report.numbers import interval
 from sim.report.text import bold, render, table
 from sim.scenario.metrics import METRICS
+from sim.units import counted, spelled
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,8 +43,13 @@ def _verdict(found: Difference) -> str:
         every = f"all {shared} replications" if shared > 1 else "their one replication"
         return f"Both runs did the same, event by event, in {every}."
     if not found.differing:
-        return f"Both runs did the same in the {shared} replications that both have; A has {counts[0]}, B {counts[1]}."
-    return f"The runs differ: in {len(found.differing)} of the {shared} replications that both have."
+        return f"Both runs did the same in {_shared(shared)}; A has {counts[0]}, B {counts[1]}."
+    some = f"{len(found.differing)} of " if len(found.differing) < shared else ""
+    return f"The runs differ in {some}{_shared(shared)}."
+
+
+def _shared(many: int) -> str:
+    return f"the {counted(many, 'replication')} that both have" if many > 1 else "the one replication that both have"
 
 
 def _settings(found: Difference) -> list[str]:
@@ -51,14 +59,10 @@ def _settings(found: Difference) -> list[str]:
         return []
     lines = ["", "What was asked differs:"]
     for key, (a, b) in list(found.settings.items())[:MOST_SETTINGS]:
-        lines.append(f"  {key}: {_value(a)} in A, {_value(b)} in B")
+        lines.append(f"  {key}: {brief(a)} in A, {brief(b)} in B")
     if len(found.settings) > MOST_SETTINGS:
         lines.append(f"  and {len(found.settings) - MOST_SETTINGS} more keys")
     return lines
-
-
-def _value(value: Any) -> str:
-    return "not set" if value is None else str(value)
 
 
 def _first(found: Divergence) -> list[str]:
@@ -75,7 +79,7 @@ def _first(found: Divergence) -> list[str]:
         ahead, first, second = (one, "A", "B") if one < other else (other, "B", "A")
         lines.append(f"  in {first}, at {ahead.at_ns / 1e9:,.6f} s, {told(ahead)};")
         late = found.late_ns
-        lines.append(f"  in {second} that {'never happens' if late is None else f'comes {late / 1e6:,.6g} ms later'}.")
+        lines.append(f"  in {second} that {'never happens' if late is None else f'comes {spelled(late)} later'}.")
     lines += ["", *(_line("both", each) for each in found.before)]
     lines += [_line("A", each) for each in found.a]
     lines += [_line("B", each) for each in found.b]
@@ -104,18 +108,19 @@ def told(event: Happening) -> str:
 
 def _figures(found: Difference, terminal: bool) -> list[RenderableType]:
     many = min(len(result.measured) for result in found.results)
+    listed = [name for name in found.differences if tells(METRICS[name], [found.a[name].mean, found.b[name].mean])]
     how = "paired, on the same random numbers" if found.paired else "unpaired, as the seeds differ"
     beyond = found.beyond_noise
     if many < 2:
         return [
             "Figures, one replication: nothing can be decided. Run more for intervals.",
-            _table(found, list(found.differences), terminal),
+            _table(found, listed, terminal),
         ]
     title = f"Figures that differ beyond noise (95% intervals, {how}):"
     parts: list[RenderableType] = [title, _table(found, beyond, terminal) if beyond else "  none"]
-    within = [METRICS[name].label for name in found.differences if name not in beyond]
+    within = [METRICS[name].label for name in listed if name not in beyond]
     if within:
-        parts.append(f"Within noise, or without a difference: {', '.join(within)}.")
+        parts.append(f"Within noise, or without a difference: {'; '.join(within)}.")
     return parts
 
 

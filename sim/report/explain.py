@@ -15,8 +15,19 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.ages import PARTS
 from sim.analysis.plain import rows
 from sim.guarded import printable
-from sim.report.sentences import clock, created_twice, in_brief, missing, owned, short, taken_away, why
-from sim.units import spelled
+from sim.report.sentences import (
+    clock,
+    created_twice,
+    in_brief,
+    missing,
+    over_the_same,
+    owned,
+    short,
+    taken_away,
+    why,
+)
+from sim.report.text import in_middle, wrapped
+from sim.units import counted, spelled
 
 if TYPE_CHECKING:
     from sim.analysis.story import Event, Story
@@ -80,7 +91,7 @@ def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, 
 
 def _fate(story: Story) -> str:
     number = story.counts.get(story.certificate, 0)
-    text = "no write was refused" if not number else f"{number} {'write was' if number == 1 else 'writes were'} refused"
+    text = counted(number, "write was", "writes were") + " refused" if number else "no write was refused"
     text += _lost(story)
     if story.created_ns < 0:
         return f"there, and Ready, from the start; {text}."
@@ -96,9 +107,9 @@ def _lost(story: Story) -> str:
     if losses:
         never = sum(not row["repaired_by"] for row in story.losses)
         rest = f", {never} of them never repaired" if never else ", all repaired"
-        text += f", {losses} update{'s were' if losses > 1 else ' was'} lost{rest}"
+        text += f", {counted(losses, 'update was', 'updates were')} lost{rest}"
     if twice:
-        text += f", {twice} object{'s were' if twice > 1 else ' was'} created twice for it"
+        text += f", {counted(twice, 'object was', 'objects were')} created twice for it"
     return text
 
 
@@ -128,7 +139,7 @@ def lanes(story: Story, events: list[Event], conflict: int | None, width: int) -
     words = {row["conflict"]: row for row in _rows(story)}
     left = TIME + 2 + 2 * VERSION + 2
     lane = max(8, min(16, (width - left) // max(len(story.lanes), 1)))
-    names = [textwrap.wrap(short(name), lane - 1) or [""] for name in story.lanes]
+    names = [_in_lane(short(name), lane) for name in story.lanes]
     lines: list[str] = []
     for cells in zip_longest(*names, fillvalue=""):
         head = f"{'time':>{TIME}}  {'server':>{VERSION}}{'cache':>{VERSION}}  " if not lines else " " * left
@@ -183,10 +194,10 @@ def _event(event: Event, story: Story, active: dict[str, int], lane: int, left: 
         text = "" if event.kind == "cached" else f"({short(event.actor)} {event.text})"
         if not text:
             return [_bars(head, story, active, event.time_ns, lane)]
-        first, *more = textwrap.wrap(text, width - left) or [""]
+        first, *more = [in_middle(line, width - left) for line in wrapped(text, width - left)] or [""]
         return [head + first, *(" " * left + line for line in more)]
     made = []
-    for number, part in enumerate(textwrap.wrap(cell, lane - 1)):
+    for number, part in enumerate(_in_lane(cell, lane)):
         row = head if number == 0 else " " * left
         for name in story.lanes:
             bar = ":" if active.get(name, -1) > event.time_ns else ""
@@ -195,13 +206,18 @@ def _event(event: Event, story: Story, active: dict[str, int], lane: int, left: 
     return made
 
 
+def _in_lane(text: str, lane: int) -> list[str]:
+    """A text in a lane: broken between words and at hyphens; what is still too long is shortened in its middle."""
+    parts = textwrap.wrap(text, lane - 1, break_long_words=False)
+    return [in_middle(part, lane - 1) for part in parts] or [""]
+
+
 def _cell(event: Event, story: Story) -> str:
     match event.kind:
         case "read":
             return f"reads {event.version}"
         case "asked":
-            wait = event.wait_ns / 1e9
-            return f"wait {wait:.1f}s" if wait >= 0.1 else f"wait {1000 * wait:.0f}ms"
+            return f"wait {spelled(event.wait_ns)}"
         case "wrote":
             if event.text == story.creation:
                 return ""
@@ -214,7 +230,7 @@ def _cell(event: Event, story: Story) -> str:
         case "failed":
             return event.text
         case "fails":
-            return f"fails {event.number} times more" if event.number else "fails on its caches"
+            return f"fails {counted(event.number, 'time')} more" if event.number else "fails on its caches"
         case "done":
             return "ghost"
         case _:
@@ -241,9 +257,7 @@ def _after(story: Story, conflict: int | None, width: int) -> list[str]:
     true = int(story.conflicts["true_conflict"].sum())
     number = len(story.conflicts)
     lines += _wrapped(f"Who lost to whom: {losses}.", width)
-    lines += _wrapped(
-        f"Over the same fields: {true} of {number}; field ownership avoids the other {number - true}.", width
-    )
+    lines += _wrapped(f"{over_the_same(number, true)}.", width)
     lines.append("Where the age of the refused copies came from:")
     sums = {part: sum(age.value for age in story.conflicts[part]) for part in PARTS}
     lines += [_bar(LABELS[part], ns, sum(sums.values())) for part, ns in sums.items()]
@@ -270,27 +284,25 @@ def _bar(label: str, ns: int, total: int) -> str:
 def _cost(row: dict[str, Any]) -> str:
     requests = row["wasted_requests"]
     return (
-        f"Wasted: {requests} request{'s' * (requests != 1)}, {spelled(row['wasted_cpu'].value)} of processor time; "
+        f"Wasted: {counted(requests, 'request')}, {spelled(row['wasted_cpu'].value)} of processor time; "
         f"{spelled(row['ready_delay'].value)} of time to Ready at most."
     )
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False)
+    return wrapped(text, width)
 
 
 def _indented(text: str, width: int) -> Iterator[str]:
     space = " " * (TIME + 2)
-    return iter(
-        textwrap.wrap(text, width, initial_indent=space, subsequent_indent=space + "    ", break_on_hyphens=False)
-    )
+    return iter(wrapped(text, width, initial_indent=space, subsequent_indent=space + "    "))
 
 
 _STYLES = (
     (re.compile(r"LOSES #\d+|(?<=\s)#\d+:|TAKES AWAY"), "bold red"),
     (re.compile(r"\bWRITES\b"), "green"),
     (re.compile(r"\breads \d+"), "cyan"),
-    (re.compile(r"\bwait [\d.]+m?s|\bghost\b"), "yellow"),
+    (re.compile(r"\bwait [\d.]+ \w+|\bghost\b"), "yellow"),
 )
 
 

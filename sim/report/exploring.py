@@ -12,12 +12,19 @@ from sim.report.numbers import write
 from sim.report.text import Rendered, Unwrapped, bold, footer, render
 from sim.scenario.faults import PlannedFault
 from sim.scenario.properties import Perturbation
-from sim.units import format_duration
+from sim.units import SECOND, counted, spelled
 
 REASONS = 6
 """So many different reasons are told of a property that is counted."""
 ON_ITS_WAY = 0.005
 """Seconds from which on a request's way to the server is told."""
+THESE = {
+    "api-server": "the API server", "etcd": "etcd", "leader": "the leader", "issuer": "the issuer",
+    "watch-cache": "the watch cache of a second API server", "controllers": "the controllers' process",
+    "watch": "the watch's events", "answers": "answers", "requests": "requests",
+}  # fmt: skip
+"""What a fault befalls, as people say it; other names are processes."""
+MANY = ("watch", "answers", "requests")
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +39,7 @@ def described(one: Change) -> str:
     """Return what a change does, in words."""
     if not isinstance(one, Perturbation):
         return _failure(one)
-    late = format_duration(one.delay or 0)
+    late = spelled(one.delay or 0)
     nth = "each" if one.number is None else f"{_ordinal(one.number)}"
     if one.tie is not None:
         return f"the {_ordinal(one.tie)} call takes the {one.turn} place among those of its instant"
@@ -54,15 +61,17 @@ def _failure(one: PlannedFault) -> str:
     after = one.after
     when = ""
     if after is not None:
-        wait = f"{format_duration(after.wait)} " if after.wait else ""
+        wait = f"{spelled(after.wait)} " if after.wait else ""
         when = f"{wait}after the {_ordinal(after.write)} write of {after.controller}: "
-    lasts = f" for {format_duration(one.lasts)}" if one.lasts else ""
+    lasts = f" for {spelled(one.lasts)}" if one.lasts else ""
+    who = THESE.get(str(one.target), str(one.target))
+    be = "are" if one.target in MANY else "is"
     what = {
-        "kill": f"{one.target} is killed and is back after {format_duration(one.lasts or 0)}",
-        "cut": f"the connections of {one.target} break{lasts}",
-        "stop": f"{one.target} stands still{lasts}",
-        "drop": f"{one.target} are lost{lasts}",
-    }.get(one.verb, f"{one.verb} {one.target}{lasts}")
+        "kill": f"{who} {be} killed and {be} back after {spelled(one.lasts or 0)}",
+        "cut": f"the connections of {who} break{lasts}",
+        "stop": f"{who} stand{'' if one.target in MANY else 's'} still{lasts}",
+        "drop": f"{who} {be} lost{lasts}",
+    }.get(one.verb, f"{one.verb} {who}{lasts}")
     more = ", at a second API server" * one.to_other + ", and it lists anew" * one.gone
     of = f" (of {one.of.controller})" if one.of.controller else ""
     return f"{when}{what}{of}{more}"
@@ -99,12 +108,12 @@ def as_dict(finding: Finding) -> dict[str, Any]:
 def finding_lines(found: Mapping[str, Any], strategy: str, file: str) -> list[str]:
     """Return what is said of one finding (``as_dict``); ``file`` is the scenario that replays it."""
     about = f" ({found['object']})" if found["object"] else ""
-    parts = [_count(len(found["changes"]), "change"), _count(found["objects"], found["kind"])]
-    parts += [_count(found["controllers"], "described controller")] if found["controllers"] else []
+    parts = [counted(len(found["changes"]), "change"), counted(found["objects"], found["kind"])]
+    parts += [counted(found["controllers"], "described controller")] if found["controllers"] else []
     lines = [
         f"BROKEN: {found['property']}{about}: {found['why']}",
-        f"  found in run {found['run']} ({strategy}), shrunk in {_count(found['tries'], 'run')} to {', '.join(parts)}, "
-        f"seed {found['seed']}",
+        f"  found in run {found['run']} ({strategy}), shrunk in {counted(found['tries'], 'run')} to "
+        f"{', '.join(parts)}, seed {found['seed']}",
     ]
     for number, one in enumerate(found["changes"], start=1):
         lines += [
@@ -129,9 +138,10 @@ def odds_of(share: Estimate) -> str:
         return (
             f"none of {share.n} seeds breaks it: fewer than {write(at_most(share.n), 'share')} do, with 95% certainty"
         )
+    hit = round(share.mean * share.n)
     return (
-        f"{round(share.mean * share.n)} of {share.n} seeds break it: {write(share.mean, 'share')} (95% interval "
-        f"{write(share.low, 'share')} to {write(share.high, 'share')})"
+        f"{hit} of {counted(share.n, 'seed')} {'breaks' if hit == 1 else 'break'} it: {write(share.mean, 'share')} "
+        f"(95% interval {write(share.low, 'share')} to {write(share.high, 'share')})"
     )
 
 
@@ -149,20 +159,16 @@ def counted_lines(document: Mapping[str, Any]) -> list[str]:
             about = f" ({each['object']})" if each["object"] else ""
             lines.append(f"  seed {each['seed']}{about}: {each['why']}")
             whys = each["whys"] if len(each["whys"]) > 1 else {}
-            lines += [f"  {_count(many, 'run')}: {why}" for why, many in [*whys.items()][:REASONS]]
+            lines += [f"  {counted(many, 'run')}: {why}" for why, many in [*whys.items()][:REASONS]]
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def explore_report(document: Mapping[str, Any], *, folder: Path | None, command: str, terminal: bool) -> Rendered:
     """Return what is said at the end of a search."""
     runs, states = document["runs"], document["states"]
     parts: list[RenderableType] = [
-        f"{runs} runs of {document['scenario']} ({document['strategy']}, seed {document['seed']}), "
-        f"{states} abstract states, {document['threads']} threads",
+        f"{counted(runs, 'run')} of {document['scenario']} ({document['strategy']}, seed {document['seed']}), "
+        f"{counted(states, 'abstract state')}, {counted(document['threads'], 'thread')}",
         *([document["bound"]] if document.get("bound") else []),
         "",
     ]
@@ -212,7 +218,7 @@ def chronicle(requests: pd.DataFrame, name: str) -> list[str]:
         held = (made["received_at"] - made["sent_at"]).total_seconds()
         read = f"{made['read_version']}, " if made["read_version"] else ""
         stored = f" -> {made['written_version']}" if made["written_version"] else " -> nothing"
-        slow = f"; {held:.3g} s on its way" if held >= ON_ITS_WAY else ""
+        slow = f"; {spelled(held * SECOND)} on its way" if held >= ON_ITS_WAY else ""
         path = made["resource"] + (f"/{made['subresource']}" if made["subresource"] else "")
         code = f" {made['code']} {made['reason']}" if made["code"] >= 400 else ""
         stale = " STALE" if 0 < made["read_version"] < made["base_version"] and made["object"] == name else ""

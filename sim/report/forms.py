@@ -72,7 +72,8 @@ def _of_run(result: Result, command: str) -> str:
     if expected:
         lines += [*_table(("expected", ""), expected), ""]
     found = summary["conflicts"]["by_controller"]
-    lines += [*_table(("controller", "conflicts"), [(name, interval(group)) for name, group in found.items()]), ""]
+    who = "group of clients" if summary.get("contention") else "controller"
+    lines += [*_table((who, "conflicts"), [(name, interval(group)) for name, group in found.items()]), ""]
     return _closed(lines, summary, command)
 
 

@@ -42,24 +42,27 @@ class Display:
         self.what, self.metrics, self.pieces = what, metrics, pieces
         self.at = Underway(0)
         self.marks: deque[tuple[float, int]] = deque(maxlen=PACE_OF)
-        self.told = time.monotonic()
+        self.told = self.noted = time.monotonic()
 
     def __call__(self, at: Underway) -> None:
         """Take note; what a journal had counts neither for the pace nor for the time left."""
-        self.at = at
-        self.marks.append((time.monotonic(), at.done))
+        self.at, self.noted = at, time.monotonic()
+        self.marks.append((self.noted, at.done))
 
     def pace(self) -> str:
         """How much is done, how fast, and how long the rest takes."""
         at = self.at
         said = [f"{at.done} of {at.total} {self.pieces}" if at.total else f"{at.done} {self.pieces}"]
+        left = [] if at.left_s is None else [max(at.left_s - (time.monotonic() - self.noted), 0)]
         since, before = self.marks[0] if self.marks else (0.0, 0)
         took = time.monotonic() - since
         if len(self.marks) > 2 and at.done > before and took > 0:
             rate = (at.done - before) / took
             said.append(f"{rate:.{1 if rate < 10 else 0}f} a second" if rate >= 1 else f"{60 * rate:.0f} a minute")
             if at.total > at.done:
-                said.append(f"{spelled((at.total - at.done) / rate * SECOND, about=True)} left")
+                left.append((at.total - at.done) / rate)
+        if left:
+            said.append(f"{spelled(min(left) * SECOND, about=True)} left")
         return ", ".join(said)
 
     def rows(self) -> list[tuple[str, str, str]]:

@@ -12,7 +12,8 @@ from sim.logs.log_json import how
 from sim.logs.logreport import CERT_MANAGER, LogReport, span_in_words, sparkline
 from sim.logs.refusals import Loss
 from sim.logs.verdict import verdict
-from sim.report.text import bold, keep_names, render, table
+from sim.report.text import bold, in_middle, render, table
+from sim.units import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +64,6 @@ def _by_controller(report: LogReport, terminal: bool) -> Table:
     first = "controller" if report.subject == CERT_MANAGER else "writer"
     rated = report.span_s >= _RATED
     made = table("", first, "conflicts", *(["an hour"] if rated else ()), terminal=terminal)
-    keep_names(made, report.conflicts)
     for name, count in report.conflicts.most_common():
         made.add_row(name, str(count), *([f"{report.per_hour(count):.0f}"] if rated else ()))
     return made
@@ -108,7 +108,6 @@ def _matrix(report: LogReport, terminal: bool) -> Table:
         made.add_row(
             names[-1], str(written.writes) if written else "", str(total), *(str(n or "") for n in counts), *others
         )
-    keep_names(made, names)
     return made
 
 
@@ -116,12 +115,11 @@ def _short(name: str) -> str:
     """A controller's name as the head of a narrow column."""
     for prefix in ("certificates-", "certificaterequests-"):
         name = name.removeprefix(prefix)
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    return in_middle(name, 24)
 
 
 def _writers(report: LogReport, terminal: bool) -> Table:
     made = table("writers", "writer", "writes", "refused", "overwrote others", "lost to others", terminal=terminal)
-    keep_names(made, [f"{row.actor} on {row.resource}" for row in report.writers[:20]])
     for row in report.writers[:20]:
         cells = (row.writes, row.refused, row.overwrote, row.lost)
         made.add_row(f"{row.actor} on {row.resource}", *(str(cell or "") for cell in cells))
@@ -154,9 +152,9 @@ def _details(report: LogReport) -> list[str]:
         )
     if report.signed is not None:
         one = report.signed
-        lines.append(f"of that the issuer: {span_in_words(one.p50_s)} (median of {one.number} requests)")
+        lines.append(f"of that the issuer: {span_in_words(one.p50_s)} (median of {counted(one.number, 'request')})")
     if any(many > 1 for many in report.tries):
-        told = ", ".join(f"{many} refusals {times} times" for many, times in report.tries.items())
+        told = ", ".join(f"{counted(many, 'refusal')} {counted(times, 'time')}" for many, times in report.tries.items())
         lines.append(f"before a write went through: {told}")
     if report.total and not report.resolution:
         from sim.logs.fates import summed

@@ -28,6 +28,17 @@ def clock(ns: int) -> str:
     return f"{ns / 1e9:,.3f} s"
 
 
+def over_the_same(conflicts: int, true: int, own: int = 0) -> str:
+    """How many of some conflicts are true ones, and what field ownership does for the others; ``own``: with itself."""
+    itself = f" ({own:,} of a controller with itself)" if own else ""
+    if not true:
+        return "Not one over the same fields: field ownership avoids " + ("all of them" if conflicts > 1 else "it")
+    if true == conflicts:
+        all_of_them = "All" if conflicts > 1 else "It is"
+        return f"{all_of_them} over the same fields{itself}: field ownership avoids none of them"
+    return f"{true:,} of them over the same fields{itself}; field ownership avoids the other {conflicts - true:,}"
+
+
 def taken_away(losses: list[dict[str, Any]], story: Story) -> str:
     """Updates that one write lost, of one writer, in words."""
     row = losses[0]

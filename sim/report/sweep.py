@@ -10,10 +10,11 @@ from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate
 from sim.experiment.naming import short_keys
 from sim.plot.style import conditions, tip
-from sim.report.numbers import interval, write
+from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import bars, heat_map
-from sim.report.text import Rendered, bold, footer, is_wide, render, table
+from sim.report.text import Rendered, bold, footer, how_many, is_wide, render, table
 from sim.scenario.metrics import find
+from sim.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +38,8 @@ def sweep_report(document: Document, *, folder: Path | None, command: str, termi
         parts.append(bold("INVARIANTS VIOLATED in " + "; ".join(violated[:5]), "red"))
     parts += [bold(line) for line in verdict(document)]
     many = document["replications"]
-    how = f"{many} replications each" if many > 1 else "1 replication each, so nothing can be decided"
     cells = len(document["cells"])
-    parts.append(f"{document['scenario']}: {cells} cells, {how} on the same random numbers, seed {document['seed']}")
+    parts.append(f"{document['scenario']}: {counted(cells, 'cell')}, {how_many(many)}, seed {document['seed']}")
     unsettled = [f"{cell['cell']}: {cell['ending']['said']}" for cell in document["cells"] if undone(cell["ending"])]
     parts += unsettled[:SHOWN_UNDONE]
     if len(unsettled) > SHOWN_UNDONE:
@@ -48,11 +48,17 @@ def sweep_report(document: Document, *, folder: Path | None, command: str, termi
     hidden = cells - SHOWN_CELLS
     if hidden > 0:
         parts.append(f"... and {hidden} more in cells.csv")
-    parts += ["", *pictures(document), ""]
+    parts += ["", *pictures(document), ""] if defined(document) else [""]
     for left in document["left_out"]:
         parts.append(f"Left out:      {left['cell']}: {left['reason']}")
     parts += footer(folder, command, "sweep.json, cells.csv, cells.parquet, replications.parquet, sweep.png")
     return render(parts, terminal)
+
+
+def defined(document: Document) -> bool:
+    """Whether any cell has a figure of what ranks them: the best has one then."""
+    best = next(cell for cell in document["cells"] if cell["cell"] == document["best"])
+    return best["metrics"][document["metric"]]["mean"] is not None
 
 
 def verdict(document: Document) -> list[str]:
@@ -64,7 +70,9 @@ def verdict(document: Document) -> list[str]:
     value = interval(best["metrics"][metric], figure.unit)
     which = "highest" if figure.better == "higher" else "lowest"
     lines = []
-    if best["difference"] is None:
+    if not defined(document):
+        lines.append(f"No cell has a {figure.label}: {figure.undefined}.")
+    elif best["difference"] is None:
         lines.append(f"No cell is better than the current configuration: {figure.label} {value}.")
     else:
         against = best["difference"][metric]
@@ -76,11 +84,12 @@ def verdict(document: Document) -> list[str]:
     shared = [
         cell["cell"]
         for cell in document["cells"]
-        if cell["difference_from_best"] and cell["difference_from_best"]["verdict"] == "undecided"
+        if cell["difference_from_best"] and cell["difference_from_best"]["verdict"] in {"undecided", "the same"}
     ]
     if shared:
         verb = "is" if len(shared) == 1 else "are"
-        lines.append(f"{len(shared)} of the {len(cells) - 1} others {verb} not decidedly worse than it.")
+        others = f"of the {len(cells) - 1} others" if len(cells) > 2 else "other"
+        lines.append(f"{len(shared)} {others} {verb} not decidedly worse than it.")
     chosen = document.get("selection")
     if chosen:
         lines.append(chosen["sentence"])
@@ -128,11 +137,9 @@ def _ranked(document: Document, terminal: bool) -> Table:
             *(cell["settings"][key] for key in keys),
             interval(cell["metrics"][metric], figure.unit),
             _against(against and against[metric], figure.unit, "current"),
-            _against(behind, figure.unit, "best"),
+            _against(behind, figure.unit, "best" if defined(document) else NONE),
         ]
         made.add_row(*cells[: len(heads) + 1])
-    for column in made.columns:
-        column.no_wrap = True
     return made
 
 
@@ -153,7 +160,6 @@ def figure(document: Document) -> Figure:
     many = len(keys) + (len(keys) == 2)
     made = Figure(figsize=(4.2 * many, 3.6), layout="constrained")
     axes = made.subplots(1, many, squeeze=False)[0]
-    unit = ", seconds" if about.unit == "seconds" else ""
     for ax, key in zip(axes, keys, strict=False):
         found = document["main_effects"][key]
         _errors(ax, found)
@@ -162,7 +168,7 @@ def figure(document: Document) -> Figure:
                 tip(ax, f"{key}={value}, {about.label}", group, place, group["mean"], unit=about.unit)
         ax.set_xticks(range(len(found)), list(found), rotation=45 if len(found) > 4 else 0)
         ax.set_xlabel(key)
-        ax.set_ylabel(about.label + unit)
+        ax.set_ylabel(axis(about.label, about.unit))
         base = next((cell for cell in document["cells"] if cell["current"]), None)
         if base is not None and base["metrics"][metric]["mean"] is not None:
             ax.axhline(base["metrics"][metric]["mean"], linestyle=":", color="gray", label="current")

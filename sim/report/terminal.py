@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.hazards import HAZARDS as HEADS
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
-from sim.report.numbers import interval, write
+from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.sentences import loops
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.metrics import find
-from sim.scenario.names import plural
 from sim.scenario.workload import is_own
+from sim.units import counted, plural
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,13 +43,14 @@ OF_RENEWALS = (
 
 def _broken(summary: Summary) -> str:
     found = summary["broken"]
-    heading = f"{len(found)} time{'s' * (len(found) != 1)} a property of the scenario was broken:"
+    heading = f"{counted(len(found), 'time')} a property of the scenario was broken:"
     return _first_of(heading, found, "property")
 
 
 def _violations(summary: Summary) -> str:
     found = summary["violations"]
-    return _first_of(f"{len(found)} INVARIANTS VIOLATED: do not trust the figures below.", found, "violation")
+    heading = f"{counted(len(found), 'INVARIANT', 'INVARIANTS')} VIOLATED: do not trust the figures below."
+    return _first_of(heading, found, "violation")
 
 
 def _first_of(heading: str, found: Sequence[Mapping[str, Any]], key: str) -> str:
@@ -178,21 +179,22 @@ def verdict(summary: Summary) -> str:
     if summary.get("contention"):
         return contention.verdict(summary)
     found = summary["conflicts"]
-    per_certificate = interval(found["per_certificate"])
     if found["rate"] is None:
         conflicts = "No conditional write was attempted, so none was refused"
     else:
         rate = write(found["rate"]["mean"], "share")
-        conflicts = f"{per_certificate} conflicts per {kind(summary)}, {rate} of conditional writes refused"
+        many = amount(found["per_certificate"], "conflict")
+        conflicts = f"{many} per {kind(summary)}, {rate} of conditional writes refused"
     return f"{_ready(summary)} {conflicts}; {_losses(summary)}."
 
 
 def _ready(summary: Summary) -> str:
-    group, count_, many = summary["ready"], summary["certificates"], kinds(summary)
-    if group["mean"] == count_ and group["low"] in {None, count_}:
+    group, asked = summary["ready"], summary["certificates"]
+    of = f"of {counted(asked, kind(summary))}"
+    if group["mean"] == asked and group["low"] in {None, asked}:
         every = " in every replication" if summary["replications"] > 1 else ""
-        return f"{count_} of {count_} {many} became Ready{every}."
-    return f"{interval(group)} of {count_} {many} are Ready at the end."
+        return f"{asked:,} {of} became Ready{every}."
+    return f"{amount(group, of, of)} {'is' if group['mean'] == 1 else 'are'} Ready at the end."
 
 
 def _losses(summary: Summary) -> str:
@@ -241,11 +243,13 @@ def course(summary: Summary) -> str:
     """Return how much was issued and renewed, and how often each other writer wrote; ``""`` of plain clients alone."""
     found, said = summary.get("metrics", {}), []  # an earlier version's results have none
     described = summary["reconciles"]["by_controller"] if kind(summary) != CERTIFICATE else ()
-    if found.get("issued"):
-        renewed = interval(found["renewed"]) if found["renewed"]["mean"] else "none"
-        said.append(f"{interval(found['issued'])} issuances, of them {renewed} renewals")
+    if found.get("issued") and not found["issued"]["mean"]:
+        said.append("nothing was issued")
+    elif found.get("issued"):
+        renewed = f", of them {amount(found['renewed'], 'renewal')}" if found["renewed"]["mean"] else ", no renewal"
+        said.append(f"{amount(found['issued'], 'issuance')}{renewed}")
     said += [
-        f"{name} wrote {interval(group)} times"
+        f"{name} wrote {amount(group, 'time')}"
         for name, group in summary.get("written", {"by_controller": {}})["by_controller"].items()
         if not is_own(name) and name not in described
     ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import shutil
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.guarded import printable
 from sim.report.numbers import write
+from sim.units import counted as number_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,8 +23,8 @@ WIDE = 115
 """From so many columns on a terminal shows all columns of a table."""
 EDGES = 3
 """Columns between two of a table."""
-PIPE_WIDTH = 120
-"""Columns of a table that goes to a pipe, where no terminal says how wide it is."""
+PIPE_WIDTH = 10_000
+"""Columns of a table that goes to a pipe: as many as it needs, since nothing there is read in columns of a screen."""
 
 
 def render(parts: list[RenderableType], terminal: bool) -> Rendered:
@@ -31,7 +34,7 @@ def render(parts: list[RenderableType], terminal: bool) -> Rendered:
     target = io.StringIO()
     paper = console(
         file=target,
-        width=max(60, shutil.get_terminal_size().columns) if terminal else PIPE_WIDTH,
+        width=screen() if terminal else PIPE_WIDTH,
         force_terminal=terminal,
         no_color=None if terminal else True,
         color_system="auto" if terminal else None,
@@ -39,11 +42,23 @@ def render(parts: list[RenderableType], terminal: bool) -> Rendered:
     from rich.table import Table
 
     for given in parts:
-        part = fitted(given, paper.width) if terminal and isinstance(given, Table) else given
-        paper.print(part, soft_wrap=isinstance(part, Unwrapped) or (isinstance(part, str | Text) and not terminal))
+        part = given
+        if isinstance(given, Table):
+            part = fitted(given, paper.width) if terminal else given
+            if isinstance(part, Table) and part.title:
+                # A table would break its title to its own width.
+                paper.print(Text(str(part.title), style="bold"), soft_wrap=not terminal)
+                part = copy(part)
+                part.title = None
+        paper.print(part, soft_wrap=isinstance(part, str | Text) and (not terminal or _unwrapped(part, paper.width)))
     made = Rendered("\n".join(line.rstrip() for line in target.getvalue().split("\n")[:-1]) + "\n")
     made.parts = parts
     return made
+
+
+def _unwrapped(part: str | Text, width: int) -> bool:
+    """Whether a text is left to the terminal to wrap: what is copied, and a path that would be broken elsewhere."""
+    return isinstance(part, Unwrapped) or max(map(len, str(part).split()), default=0) > width
 
 
 def fitted(made: Table, width: int) -> RenderableType:
@@ -145,9 +160,25 @@ def losses(counted: Iterable[tuple[float | None, str, str]], summary: Mapping[st
     return ", ".join(said) + (" (means per replication)" if summary["replications"] > 1 else "")
 
 
+def how_many(replications: int) -> str:
+    """Return what variants of a scenario were run with."""
+    undecided = "" if replications > 1 else ", so nothing can be decided"
+    return f"{number_of(replications, 'replication')} each on the same random numbers{undecided}"
+
+
+def screen() -> int:
+    """Return how many columns a terminal has; fewer than 60 are treated as 60."""
+    return max(60, shutil.get_terminal_size().columns)
+
+
 def is_wide(terminal: bool) -> bool:
     """Whether there is room for more than the most important columns."""
     return not terminal or shutil.get_terminal_size().columns >= WIDE
+
+
+def wrapped(text: str, width: int, **how: str) -> list[str]:
+    """Return a text as lines, none broken inside a word: a word that is longer than a line has one of its own."""
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False, **how)  # type: ignore[arg-type] # indents are texts
 
 
 def in_middle(text: str, longest: int) -> str:
@@ -156,12 +187,6 @@ def in_middle(text: str, longest: int) -> str:
         return text
     head = (longest - 1) // 2
     return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
-
-
-def keep_names(made: Table, names: Iterable[str]) -> None:
-    """Let the first column of a table be as wide as its longest name: a name that is cut off names nothing."""
-    made.columns[0].no_wrap = True
-    made.columns[0].min_width = max(map(len, names), default=0)
 
 
 def table(title: str, first: str, *others: str, terminal: bool) -> Table:

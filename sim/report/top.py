@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from sim.report.playback import Line, Moment, Playback
 from sim.report.sentences import short
 from sim.report.text import bold, in_middle
-from sim.scenario.names import plural
-from sim.units import SECOND, spelled
+from sim.units import SECOND, counted, spelled
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -88,7 +87,7 @@ class Player:
 
 
 def _counts(now: Moment, kind: str) -> str:
-    said = [f"Ready {now.ready} of {now.created} {plural(kind)}"] if now.created else []
+    said = [f"Ready {now.ready} of {counted(now.created, kind)}"] if now.created else []
     if now.tokens is not None:
         said.append(f"tokens {now.tokens:.1f} ({now.asking} wait)")
     said.append(f"requests under way {now.under_way}")
@@ -106,7 +105,7 @@ def _strip(row: Line) -> Text:
 
 
 def _lists(now: Moment, longest: int) -> Iterator[str]:
-    more = f"; {len(now.rows) - SHOWN} others have fewer" if len(now.rows) > SHOWN else ""
+    more = f"; {counted(len(now.rows) - SHOWN, 'other has', 'others have')} fewer" if len(now.rows) > SHOWN else ""
     yield f"{STORED} a write was stored, {REFUSED} one was refused{more}"
     yield ""
     yield "Held now:" if now.held else "Nobody holds a key."

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.endings import undone
 from sim.experiment.naming import short_keys
 from sim.plot.style import conditions, tip
-from sim.report.numbers import NONE, interval, write
+from sim.report.comparison import tells
+from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import scatter
 from sim.report.text import Rendered, bold, footer, is_wide, render, table
 from sim.scenario.metrics import find
+from sim.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,10 +32,11 @@ def tune_report(document: Document, *, folder: Path | None, command: str, termin
     """Return the report; ``command`` is the one that reproduces it."""
     fresh = document["fresh_replications"]["count"]
     parts: list[RenderableType] = [bold(line) for line in verdict(document)]
-    parts += ["", "Recommended (in place of the scenario's own sections of these names):", ""]
-    parts += [f"    {line}" for line in document["recommended"]["fragment"].splitlines()]
-    parts += ["", _improvement(document, terminal), ""]
-    parts.append(f"On {fresh} fresh replications that no trial saw, the same for both.")
+    if document["recommended"]["changes"]:
+        parts += ["", "Recommended (in place of the scenario's own sections of these names):", ""]
+        parts += [f"    {line}" for line in document["recommended"]["fragment"].splitlines()]
+        parts += ["", _improvement(document, terminal), ""]
+        parts.append(f"On {counted(fresh, 'fresh replication')} that no trial saw, the same for both.")
     parts += ["", _trials(document, terminal), ""]
     parts += [*picture(document), ""]
     for name, found in document["sensitivity"].items():
@@ -53,7 +56,8 @@ def verdict(document: Document) -> list[str]:
         return [f"No trial holds {wanted}, the current configuration neither: nothing to recommend. See --constraint."]
     if not changes:
         return [
-            f"Nothing better than the current configuration was found in {len(document['trials'])} trials: keep it."
+            f"Nothing better than the current configuration was found in "
+            f"{counted(len(document['trials']), 'trial')}: keep it."
         ]
     listed = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changes.items())
     lines = [f"Recommended: {listed}."]
@@ -157,15 +161,16 @@ def _points(document: Document) -> list[tuple[float, float, str]]:
 
 def _axis(name: str) -> str:
     about = find(name)
-    return about.label + (", seconds" if about.unit == "seconds" else "")
+    return axis(about.label, about.unit)
 
 
 def _improvement(document: Document, terminal: bool) -> Table:
     made = table("What it improves", "", "current", "recommended", "difference", "", terminal=terminal)
-    for column in made.columns[1:]:
-        column.no_wrap = True
     for name, found in document["improvement"].items():
         about = find(name)
+        means = [found[which]["mean"] for which in ("current", "recommended")]
+        if not tells(about, means, always=name in document["objectives"]):
+            continue
         difference = found["difference"]
         said = {True: "better", False: "worse", None: difference["verdict"]}[difference["better"]]
         objective = " *" if name in document["objectives"] else ""
@@ -184,8 +189,6 @@ def _trials(document: Document, terminal: bool) -> Table:
     keys = short_keys(document["space"])
     wide = is_wide(terminal)
     made = table("Trials, the front first", "trial", *keys.values(), *labels, "", terminal=terminal)
-    for column in [*made.columns[: 1 + len(keys)], made.columns[-1]]:
-        column.no_wrap = True
     shown = sorted(document["trials"], key=_order)
     for trial in shown[:SHOWN_TRIALS]:
         state = "front" if trial["front"] else trial["state"] if trial["state"] != "complete" else ""
@@ -216,7 +219,6 @@ def _sensitivity(document: Document, name: str, found: Mapping[str, Any], termin
     unit = _amount(name)
     heads = ("mean effect across its range", "of it by chance", "")
     made = table(f"Sensitivity of {about.label} (Morris, mu*)", "", *heads, terminal=terminal)
-    made.columns[-1].no_wrap = True
     for key, effect in sorted(found.items(), key=lambda item: -item[1]["mu_star"]):
         group = {"mean": effect["mu_star"], "low": effect["low"], "high": effect["high"]}
         made.add_row(key, interval(group, unit), write(effect["noise"], unit), effect["worth"])
@@ -267,7 +269,8 @@ def figure(document: Document) -> Figure:
     conditions(ax, "expected", document.get("expect", {}).items(), of)
     ax.set_xlabel("trial" if one else _axis(document["objectives"][0]))
     ax.set_ylabel(_axis(document["objectives"][0 if one else 1]))
-    ax.legend(fontsize=8)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8)
     for ax, (name, found) in zip(axes[1:], sensitivity.items(), strict=True):
         keys = sorted(found, key=lambda key, found=found: found[key]["mu_star"])  # type: ignore[misc] # a plain sort key
         means = [found[key]["mu_star"] for key in keys]

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import write
-from sim.report.text import Rendered, bold, keep_names, render, table
+from sim.report.text import Rendered, bold, render, table
 from sim.report.validation_cells import Part, inside, interval, off, share
+from sim.units import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,13 +47,11 @@ def report(document: Document, *, terminal: bool) -> Rendered:
     decided = document["decisions"]
     if decided["pairs"]:
         made = table("Decisions: recorded and predicted differences", *DECIDED, terminal=terminal)
-        keep_names(made, [each["name"] for each in runs])
         for cells in decision_rows(decided["pairs"]):
             made.add_row(*cells)
         parts += ["", made, *decision_words(decided["summary"])]
     if any(run["back"] for run in runs):
         made = table("How long after a fault each controller is back", *BACK, terminal=terminal)
-        keep_names(made, [run["name"] for run in runs])
         for cells in back_rows(runs):
             made.add_row(*cells)
         parts += ["", made, back_words(document["summary"])]
@@ -163,18 +162,18 @@ def verdict(document: Document) -> list[str]:
     applies = document["summary"]["apply_cases"]
     if applies:
         free = applies - document["summary"]["apply_cases_with_conflicts"]
-        lines.append(f"Under apply: {free} of {applies} cases predicted without a conflict.")
+        lines.append(f"Under apply: {free} of {counted(applies, 'case')} predicted without a conflict.")
     return lines + of_operators
 
 
 def _verdict(summary: Part, head: str) -> str:
-    counted = summary["cases_with_enough_conflicts"]
-    if not counted:
-        parts = [f"{_cases_of(summary['cases'])}, none an update with 30 recorded conflicts or more"]
+    enough = summary["cases_with_enough_conflicts"]
+    if not enough:
+        parts = [f"{counted(summary['cases'], 'case')}, none an update with 30 recorded conflicts or more"]
     else:
         parts = [
             f"conflicts off by {share(summary['median_abs_rel_error_conflicts'])} (median of "
-            f"{_cases_of(counted)}; {share(summary['max_abs_rel_error_conflicts'])} at worst)"
+            f"{counted(enough, 'case')}; {share(summary['max_abs_rel_error_conflicts'])} at worst)"
         ]
     if summary["coverage"] is not None:
         parts.append(f"{share(summary['coverage'])} of conflicts by controller inside their 95% interval")
@@ -184,10 +183,6 @@ def _verdict(summary: Part, head: str) -> str:
         parts.append(f"order of the cases by conflicts: tau {summary['rank_agreement_conflicts']:.2f}")
     text = "; ".join(parts)
     return f"{head}{text}." if head else f"{text[0].upper()}{text[1:]}."
-
-
-def _cases_of(count: int) -> str:
-    return f"{count} case{'s' if count != 1 else ''}"
 
 
 def row(run: Part) -> list[str]:
@@ -219,8 +214,6 @@ def _cases(runs: Sequence[Part], terminal: bool) -> Table:
     """The table over the cases: what fits a line of 120."""
     title = "Recorded, predicted [95% prediction interval], ! outside; median time to Ready; off in requests"
     made = table(title, "case", *_NARROW, terminal=terminal)
-    for column in made.columns:
-        column.no_wrap = True
     for run in runs:
         conflicts, ready, requests = run["conflicts"], run["time_to_ready_p50"], run["requests"]
         made.add_row(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sim.report.numbers import NONE, brackets, write
+from sim.report import numbers
+from sim.report.numbers import NONE, write
 
 Part = Mapping[str, Any]
 """A figure: recorded, predicted, low, high. Or a case, or a summary."""
@@ -20,7 +21,7 @@ def interval(each: Part, kind: str = "count") -> str:
     """Write the predicted figure with its interval, marked where the recorded one is outside."""
     if each["predicted"] is None:
         return NONE
-    return write(each["predicted"], kind) + brackets(each, kind) + ("" if inside(each) else " !")
+    return numbers.interval({**each, "mean": each["predicted"]}, kind) + ("" if inside(each) else " !")
 
 
 def inside(each: Part) -> bool:

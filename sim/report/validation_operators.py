@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sim.report.numbers import write
 from sim.report.text import table
 from sim.report.validation_cells import Part, inside, interval, off, share
+from sim.units import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,21 +46,21 @@ def verdict(part: Part) -> list[str]:
 
 def _verdict(summary: Part, head: str) -> str:
     said = []
-    counted = summary["cases_with_enough_conflicts"]
-    if counted:
+    enough = summary["cases_with_enough_conflicts"]
+    if enough:
         said.append(
-            f"conflicts off by {share(summary['median_abs_rel_error_conflicts'])} (median of {counted} "
-            f"cases with 30 or more; {share(summary['max_abs_rel_error_conflicts'])} at worst)"
+            f"conflicts off by {share(summary['median_abs_rel_error_conflicts'])} (median of "
+            f"{counted(enough, 'case')} with 30 or more; {share(summary['max_abs_rel_error_conflicts'])} at worst)"
         )
     else:
-        said.append(f"{summary['cases']} cases, none with 30 recorded conflicts or more")
+        said.append(f"{counted(summary['cases'], 'case')}, none with 30 recorded conflicts or more")
     if summary["coverage"] is not None:
         said.append(f"{share(summary['coverage'])} of conflicts by controller inside their 95% interval")
     never = summary["cases_that_cannot_conflict"]
     if never:
         free = never - summary["of_them_predicted_with_conflicts"]
-        said.append(f"{free} of {never} cases with patterns that cannot conflict predicted without one")
-    said.append(f"lost updates as recorded in {summary['lost_as_recorded']} of {summary['cases']} cases")
+        said.append(f"{free} of {counted(never, 'case')} with patterns that cannot conflict predicted without one")
+    said.append(f"lost updates as recorded in {summary['lost_as_recorded']} of {counted(summary['cases'], 'case')}")
     for key, label in (
         ("time_to_ready.p50", "median time to Ready"),
         ("status_writes", "status writes"),
@@ -113,8 +114,6 @@ def tables(part: Part, used: Collection[str], *, terminal: bool) -> list[Any]:
     title = "Operators: recorded, predicted, ! outside the 95% prediction interval; off in status writes and reconciles"
     heads = ("case", "conflicts", "predicted", "off", "writes", "passes", "Ready", "predicted", "off", "lost", "pred.")
     made = table(title, *heads, terminal=terminal)
-    for column in made.columns:
-        column.no_wrap = True
     for run in part["runs"]:
         cells = row(run)[1:]
         ready, lost = run["figures"]["time_to_ready.p50"], run["figures"]["lost"]

@@ -45,16 +45,5 @@ def did_you_mean(wrong: str, names: Iterable[str]) -> str:
     return f"; did you mean {name}?" if name else ""
 
 
-def plural(kind: str) -> str:
-    """Return several objects of a kind, in words: Widgets, Policies, Ingresses.
-
-    >>> plural("Policy"), plural("Ingress"), plural("Gateway")
-    ('Policies', 'Ingresses', 'Gateways')
-    """
-    if kind[-1:] == "y" and kind[-2:-1] not in "aeiou":
-        return f"{kind[:-1]}ies"
-    return f"{kind}es" if kind.endswith(("s", "x", "ch", "sh")) else f"{kind}s"
-
-
 def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sim.units import counted
+
 CONFORMANCE = Path(__file__).resolve().parents[2] / "tests" / "data" / "conformance"
 """Recorded answers of a real kube-apiserver, which come with the project's sources."""
 
@@ -70,10 +72,11 @@ def _recorded_answers(folder: Path = CONFORMANCE) -> Rung:
 def _recorded_runs(summary: Mapping[str, Any]) -> Rung:
     error, coverage = summary["median_abs_rel_error_conflicts"], summary["coverage"]
     figures = {"cases": summary["cases"], "median_abs_rel_error_conflicts": error, "coverage": coverage}
+    cases = counted(summary["cases"], "case")
     if error is None:
-        said = f"{summary['cases']} cases, none an update with enough conflicts to say how far off"
+        said = f"{cases}, none an update with enough conflicts to say how far off"
     else:
-        said = f"{summary['cases']} cases: conflicts off by {error:.1%} (median)"
+        said = f"{cases}: conflicts off by {error:.1%} (median)"
     if coverage is not None:
         said += f"; {coverage:.0%} of conflicts by controller inside their interval"
     return Rung("recorded runs", said, figures)

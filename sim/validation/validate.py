@@ -11,6 +11,7 @@ from sim.client.standard import STANDARD
 from sim.experiment.executor import Executor
 from sim.experiment.progress import Progress, Underway
 from sim.scenario.profile import Profile
+from sim.units import counted
 from sim.validation.cases import Case, Run
 from sim.validation.faults import close
 from sim.validation.figures import CONTROLLERS, PHASES, Figures, Observation
@@ -88,7 +89,7 @@ class CaseResult:
         notes = [*self.case.asked.notes, *(note for run in self.recorded for note in run.notes)]
         broken = [note for run in self.simulated for note in run.notes]
         if broken:
-            notes.append(f"{len(broken)} invariants violated in simulation, such as: {broken[0]}")
+            notes.append(f"{counted(len(broken), 'invariant')} violated in simulation, such as: {broken[0]}")
         return notes
 
     def __getitem__(self, figure: str) -> Prediction:

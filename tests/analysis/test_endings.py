@@ -98,7 +98,10 @@ def test_a_comparison_names_the_variant_that_left_work_undone():
     compared = sim.compare(scenario, {"issuer.rate_limit": ["10", "0.001"]}, jobs=1)
     about = [each for each in sentences(compared) if "still wait for the issuer" in each]
     assert len(about) == 1
-    assert "0.001: All 2 ended at 6 min 40 s (until.at_most); on average 2 of 2 still wait for the issuer" in about[0]
+    assert (
+        "0.001: All 2 replications ended at 6 min 40 s (until.at_most); on average 2 of 2 still wait for the issuer"
+        in about[0]
+    )
 
 
 def test_plain_clients_say_how_they_ended():

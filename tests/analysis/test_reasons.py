@@ -78,7 +78,7 @@ def test_what_blind_writes_overwrite_is_told_with_its_victim():
 def test_the_report_says_what_the_numbers_say(contended: Result):
     found = reasons(contended)
     text = attribution_report({"": found}, folder="results/latest", command="requeue run x", terminal=False)
-    assert text.startswith(f"{found['conflicts']} conflicts, {found['true_conflicts']} of them over the same fields")
+    assert text.startswith(f"{found['conflicts']} conflicts. {found['true_conflicts']} of them over the same fields")
     assert "gitops: " in text
     assert "requeue explain results/latest" in text
     assert max(map(len, text.splitlines()[1:])) <= 120

@@ -34,7 +34,7 @@ def test_from_nothing_there_is_a_starter_that_runs(tmp_path: Path):
 def test_from_a_cluster_there_is_a_scenario_that_runs(project: Path):
     done = inside("init", "all.json", "cert-manager.json", *AT, "-o", "mine.yaml", at=project)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "mine.yaml: 10 Certificates that are there, 2 that are created"
+    assert done.stdout.splitlines()[0] == "mine.yaml: 10 Certificates there already, 2 to be created"
     scenario = load(project / "mine.yaml")
     assert scenario.name == "mine"
     assert scenario.controllers.workers == 20
@@ -59,7 +59,7 @@ def test_standard_input_and_output(project: Path):
     done = requeue("init", "-", "-o", "-", *AT, "--anonymise", at=project, input=text)
     assert done.returncode == 0, done.stderr
     assert load(done.stdout.encode()).workload.total == 12
-    assert "10 Certificates that are there" in done.stderr
+    assert "10 Certificates there already" in done.stderr
     assert "corp" not in done.stdout + done.stderr
 
 

@@ -10,6 +10,7 @@ show the beginning of it and then ``...`` alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -122,9 +123,9 @@ def main() -> None:
     import matplotlib as mpl
 
     mpl.use("agg")
-    for page in map(Path, sys.argv[1:]):
-        with tempfile.TemporaryDirectory() as folder:
-            run_page(page.resolve(), Path(folder), mend=True)
+    for whole in [Path(each).resolve() for each in sys.argv[1:]]:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            run_page(whole, Path(folder), mend=True)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def test_always_never_and_eventually_are_judged_of_each_object():
     assert not broken(FIVE, eventually="'Ready' in holds", within=30 * SECOND)
     late = broken(FIVE, eventually="'Ready' in holds", within=50 * MS)
     assert late
-    assert all("did not hold for 50ms" in each.why for each in late)
+    assert all("what must come true within 50 ms is false for longer" in each.why for each in late)
 
 
 def test_what_perturbations_delay_is_nobodys_fault():

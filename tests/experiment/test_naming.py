@@ -111,8 +111,8 @@ def test_scenario_files_are_compared_on_the_same_luck(files: Path):
     assert alone["digest"] in {each["digest"] for each in data["variants"]}
     text = inside("compare", "ours.yaml", "theirs.yaml", at=files).stdout
     assert "They differ in:" in text
-    assert "  strategy: ours update, theirs apply" in text
-    assert "  client.qps: ours 20" in text
+    assert "  strategy: update in ours, apply in theirs" in text
+    assert "  client.qps: 20.0 in ours" in text
     assert sim.open_comparison(files / "both")["theirs"].scenario.strategy == "apply"
 
 

@@ -123,7 +123,7 @@ def test_what_else_is_in_the_way(monkeypatch):
     assert "1 Certificate waits an hour or more after a failed issuance (web/one-cert)" in said
     assert "1 Certificate is stuck on duplicate CertificateRequests (web/dup-cert)" in said
     assert "stuck on a CertificateRequest that already exists (web/adm-cert)" in said
-    assert "client-side throttling, 3 waits, the longest 3.2 s" in said
+    assert "client-side throttling, 3 waits, the longest 3.15 s" in said
     assert "1 conflict" in said
 
 

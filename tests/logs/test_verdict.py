@@ -62,7 +62,7 @@ def test_no_write_of_cert_manager(tmp_path):
 
 def test_no_conflict_of_cert_manager_is_said_only_of_its_writes(tmp_path):
     found = verdict_of(tmp_path, [line(event()), line(event(at=SECOND))])
-    assert found["verdict"].startswith("No conflict: in 1 s none of cert-manager's 2 writes was refused as stale.")
+    assert found["verdict"].startswith("No conflict: in 1.00 s none of cert-manager's 2 writes was refused as stale.")
 
 
 def test_what_happened_to_the_object_afterwards(tmp_path):
@@ -257,7 +257,7 @@ def test_stuck_certificates_of_an_audit_log_come_before_its_conflicts(tmp_path):
         event("certificates-readiness", status=conditions(issuing="True")),
         event("x", resource="leases", at=120 * SECOND),
     ]
-    assert verdict_of(tmp_path, [line(one) for one in made])["verdict"].startswith("1 of 1 Certificates is stuck")
+    assert verdict_of(tmp_path, [line(one) for one in made])["verdict"].startswith("1 of 1 Certificate is stuck")
 
 
 def test_a_picture(tmp_path):

@@ -49,5 +49,5 @@ def test_the_report_has_every_metric_the_rates_and_the_command(made_up: Scenario
 
 def test_one_replication_is_called_what_it_is(made_up: Scenario):
     text = comparison_report(compared(made_up, replications=1), command="x", terminal=False)
-    assert "1 replication each, so nothing can be decided" in text
+    assert "1 replication each on the same random numbers, so nothing can be decided" in text
     assert "lower" not in text

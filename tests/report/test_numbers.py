@@ -18,7 +18,7 @@ from sim.report.numbers import interval, write
         (0.0549, "share", "5.5%"),
         (0.0, "share", "0%"),
         (1.0, "share", "100%"),
-        (0.1534, "seconds", "0.153 s"),
+        (0.1534, "seconds", "153 ms"),
         (30.71, "seconds", "30.7 s"),
     ],
 )

@@ -120,7 +120,7 @@ def test_what_was_lost_is_said(made_up: Scenario, monkeypatch: pytest.MonkeyPatc
     )
     said = verdict(result.summary)
     assert said == (
-        "1 [1, 1] of 2 Certificates are Ready at the end. "
+        "1 of 2 Certificates is Ready at the end. "
         "No conditional write was attempted, so none was refused; "
         "1 write overwrote unseen what another had written, 1 Certificate was not finished at the end "
         "(means per replication)."
@@ -132,7 +132,7 @@ def test_one_replication_has_no_intervals(made_up: Scenario, monkeypatch: pytest
     objects = [certificate(ready_ns=2000 * MS)]
     text = report(simulated(monkeypatch, once, objects=objects, requests=[request(), conflict()]))
     assert text.startswith(
-        "1 of 1 Certificates became Ready. 1 conflicts per Certificate, 50% of conditional writes refused; "
+        "1 of 1 Certificate became Ready. 1 conflict per Certificate, 50% of conditional writes refused; "
     )
     assert "[" not in text
 

@@ -84,7 +84,9 @@ def test_the_list_is_grouped_and_a_bad_file_does_not_hide_the_others(elsewhere):
     groups = list(dict.fromkeys(entry.group for entry in found))
     assert groups == ["tutorial", "claims", "contention", "operators", "faults", "recorded", "bugs", "own"]
     good = next(entry for entry in found if entry.name == "own/good")
-    assert good == ListedScenario("own/good", "own", "first line", 50, "apply", "scenarios/own/good.yaml")
+    assert good == ListedScenario(
+        "own/good", "own", "first line", 50, "apply", "scenarios/own/good.yaml", "50 Certificates"
+    )
     bad = next(entry for entry in found if entry.name == "own/bad")
     assert "did you mean strategy?" in bad.error
     assert {entry.name for entry in found} == set(names())
@@ -110,6 +112,7 @@ def test_requeue_scenarios_prints_json(app, elsewhere):
         "certificates": 50,
         "strategy": "apply",
         "file": "scenarios/own/good.yaml",
+        "works_on": "50 Certificates",
         "error": "",
     }
 

@@ -12,8 +12,7 @@ from sim.report.html.lanes import shown
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
 from sim.scenario.metrics import OPERATORS
-from sim.scenario.names import plural
-from sim.units import DAY
+from sim.units import DAY, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

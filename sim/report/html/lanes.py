@@ -17,7 +17,7 @@ from sim.report.html.findings import Named, about_run, plain
 from sim.report.html.parts import WIDTH, Picture, Section, Table
 from sim.report.numbers import write
 from sim.report.text import in_middle
-from sim.scenario.names import plural
+from sim.units import counted, plural
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
@@ -114,7 +114,7 @@ def _life(
     drawings, lines, story = [], [], []
     for place, (run, life) in enumerate(found.items(), start=1):
         *took, lost, asked = said[run]
-        words = ", ".join([*took, f"{lost} refused of {asked} requests"])
+        words = ", ".join([*took, f"{lost} refused of {counted(int(asked), 'request')}"])
         words += f", of which the first {len(life.story)} are shown" if life.left_out else ""
         about = f"{run}: " if len(found) > 1 else ""
         lines.append(about + words)

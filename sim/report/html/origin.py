@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.measured import parts, totals
 from sim.analysis.metrics import LINES
+from sim.experiment.variants import in_words
 from sim.report.html.findings import Named, about_run, hourly
 from sim.report.html.parts import Section, Table
 from sim.report.numbers import NONE, write
@@ -109,4 +110,4 @@ def _differences(mine: Any, default: Any, path: str) -> Iterator[tuple[str, str]
         for key, value in mine.items():
             yield from _differences(value, default.get(key), f"{path}.{key}" if path else key)
     elif mine != default:
-        yield path, write(mine) if isinstance(mine, float) else str(mine)
+        yield path, write(mine) if isinstance(mine, float) else in_words(mine)

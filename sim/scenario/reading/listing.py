@@ -8,12 +8,14 @@ from typing import NamedTuple
 from sim.scenario.errors import ScenarioError
 from sim.scenario.reading.catalogue import GROUPS, files, scenario_folders
 from sim.scenario.reading.loader import load
+from sim.units import counted
 
 
 class ListedScenario(NamedTuple):
     """One listed scenario. ``name`` is relative to scenarios/, without suffix.
 
-    A contention of plain clients has 0 Certificates.
+    ``certificates`` counts the workload's objects, whatever their kind, and is 0 for plain clients; ``works_on`` says
+    the same in words.
     ``error`` says what is wrong with a file that cannot be used; what it would have said is then empty.
     """
 
@@ -23,6 +25,7 @@ class ListedScenario(NamedTuple):
     certificates: int
     strategy: str
     file: str
+    works_on: str = ""
     error: str = ""
 
 
@@ -44,7 +47,11 @@ def _listed(name: str, path: Path) -> ListedScenario:
     try:
         scenario = load(path)
     except ScenarioError as error:
-        return ListedScenario(name, group, "", 0, "", file, str(error.problems[0]))
+        return ListedScenario(name, group, "", 0, "", file, error=str(error.problems[0]))
     first = scenario.description.strip().split("\n", 1)[0]
-    count = scenario.workload.total if scenario.contention is None else 0
-    return ListedScenario(name, group, first, count, scenario.strategy, file)
+    if scenario.contention is not None:
+        clients = sum(scenario.clients_of(group) for group in scenario.contention.groups)
+        return ListedScenario(name, group, first, 0, scenario.strategy, file, counted(clients, "client"))
+    count = scenario.workload.total
+    said = counted(count, scenario.workload.kind)
+    return ListedScenario(name, group, first, count, scenario.strategy, file, said)
