@@ -183,7 +183,7 @@ def drawn(name: str, title: str, life: History, writers: Sequence[str], until: f
             if span.writer == writer and span.kind == kind
         ]
         for mark in (each for each in life.marks if each.writer == writer):
-            tip, kind = escape(f"{mark.words}\n{mark.at:.3f} s"), CLASSES[mark.kind]
+            tip, kind = escape(f"{mark.words}\n{mark.at:z.3f} s"), CLASSES[mark.kind]
             spans.append(f'<use href="#mark-{kind}" class="{kind}" x="{at(mark.at)}" y="{y}" data-tip="{tip}"/>')
         text = f'<text class="name" x="{left - 5:g}" y="{y + 3.5}">{escape(label)}</text>'
         inside = f'<g clip-path="url(#{name}-clip)">{"".join(spans)}</g>'
