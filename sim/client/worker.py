@@ -230,7 +230,7 @@ class Worker(Burst):
                 queue.forget(key)
                 if failures:
                     self._workers.limiter.forget(key)
-                self._go.charge(idle_cpu)
+                self._go.running.debt += idle_cpu  # type: ignore[union-attr] # this worker runs
                 continue
             workers = self._workers
             self._item = item

@@ -11,6 +11,7 @@ from typing import Any
 
 from sim.analysis.contention import violations as accepted_unseen
 from sim.analysis.properties import built_in
+from sim.client.listener import Kept
 from sim.client.parts import Parts
 from sim.client.standard import STANDARD
 from sim.cluster.holding import HeldRequests, held_requests
@@ -173,9 +174,14 @@ def remains(world: World) -> Remains | OperatorRemains:
     population = world.populations[0]
     if not isinstance(population, CertManagerPopulation):
         return OperatorRemains(world.processes(), world.family.subject.kind)
-    passes = take(world.listener.reconciles, RECONCILES, "controller", "key", "outcome")
-    last = {(controller, key): outcome for controller, key, outcome in passes}
-    return population.remains(world.processes(), last)
+    reconciles = world.listener.reconciles
+    return population.remains(world.processes(), lambda: _last_outcomes(reconciles))
+
+
+def _last_outcomes(reconciles: Kept) -> dict[tuple[str, str], str]:
+    """Return the outcome of the last pass of each controller with each key."""
+    passes = take(reconciles, RECONCILES, "controller", "key", "outcome")
+    return {(controller, key): outcome for controller, key, outcome in passes}
 
 
 def _of_clients(world: World, population: PlainPopulation, index: int) -> Replication:

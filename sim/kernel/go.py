@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from heapq import heappush
 from typing import Protocol
 
 from sim.kernel.machine import Machine
@@ -123,7 +124,13 @@ class GoProcess:
         self._network: list[Goroutine] = []
         self._waiting = 0  # goroutines in processors' own queues and runnext places
         self._sysmon_awaited = False  # whether sysmon's next look is arranged
-        self._current: _Processor | None = None
+        self.running: _Processor | None = None
+        """The processor whose goroutine runs now.
+
+        What that goroutine computes with nothing to follow may be added to the processor's ``debt``: it makes up for
+        it before it ends what it does next, or while nothing else is to do. Cheaper than a burst, for work whose end
+        changes nothing; a core that is idle but for such a debt is not counted as taken.
+        """
         self._paused: tuple[list[tuple[_Processor, Burst]], list[_Processor], int] | None = None
         self._when_computed = self._computed  # at hand: making a bound method costs more than reading one
         self._when_due = self._timer
@@ -133,7 +140,7 @@ class GoProcess:
         """Kill the process: nothing of it runs any more, nor what waits behind a goroutine that ends it itself."""
         self.stopped = True
         for processor in self._all:
-            if processor.burst is not None and processor is not self._current:
+            if processor.burst is not None and processor is not self.running:
                 self._machine.stop(processor)
             processor.due.clear()
             processor.queue.clear()
@@ -173,7 +180,7 @@ class GoProcess:
 
     def ready(self, goroutine: Goroutine) -> None:
         """Make a goroutine runnable, by the one that runs now if there is one."""
-        processor = self._current
+        processor = self.running
         if processor is None:
             self._hand_out(goroutine)
         elif self._fair:  # what _put_next does: the most frequent of all
@@ -193,7 +200,7 @@ class GoProcess:
 
     def wake_in(self, delay: int, goroutine: Goroutine) -> None:
         """Make a goroutine runnable after ``delay`` nanoseconds: a timer of the processor that runs now."""
-        self._sim.later(delay, self._when_due, (self._current, goroutine))
+        self._sim.later(delay, self._when_due, (self.running, goroutine))
 
     def _timer(self, timer: tuple[_Processor | None, Goroutine]) -> None:
         processor, goroutine = timer
@@ -221,16 +228,6 @@ class GoProcess:
         wake each other, and a caller may take the short cut of calling the last of them.
         """
         return not (self._global or self._waiting or self._sysmon_awaited or self._network)
-
-    def charge(self, demand: int) -> None:
-        """Let the goroutine that runs compute for ``demand`` nanoseconds with nothing to follow.
-
-        The processor makes up for it before it ends what it does next, or while nothing else is to do. Cheaper
-        than a burst, for work whose end changes nothing; a core that is idle but for such a debt is not counted
-        as taken.
-        """
-        assert self._current is not None
-        self._current.debt += demand
 
     def _hand_out(self, goroutine: Goroutine) -> None:
         """Let an idle processor run a goroutine, or queue it globally: what no goroutine has woken.
@@ -276,37 +273,49 @@ class GoProcess:
 
     def _run(self, processor: _Processor, work: Goroutine) -> None:
         """Run a goroutine on the processor, and others after it, until one computes or nothing is left to run."""
-        self._current = processor
+        self.running = processor
         burst = work()
         while burst is None:
-            if not (self._waiting or self._global or self._network or processor.due):
-                self._current = processor.burst = None
+            if self._global or processor.due:
+                burst = self._next(processor)()
+            elif self._waiting:
+                woken = processor.runnext
+                if woken is not None:  # what _next finds, most often
+                    processor.runnext = None
+                    self._waiting -= 1
+                    burst = woken()
+                elif processor.queue:
+                    processor.turn += 1
+                    self._waiting -= 1
+                    burst = processor.queue.popleft()()
+                else:
+                    burst = self._next(processor)()
+            elif self._network:
+                burst = self._next(processor)()
+            else:
+                self.running = processor.burst = None
                 processor.since = self._sim.now
                 self._idle.append(processor)
                 return
-            woken = processor.runnext
-            if self._global or processor.due:
-                burst = self._next(processor)()
-            elif woken is not None:  # what _next finds, most often
-                processor.runnext = None
-                self._waiting -= 1
-                burst = woken()
-            elif processor.queue:
-                processor.turn += 1
-                self._waiting -= 1
-                burst = processor.queue.popleft()()
-            else:
-                burst = self._next(processor)()
-        self._current = None
+        self.running = None
         demand = burst.demand
         if processor.debt:
             demand = burst.demand = demand + processor.debt
             processor.debt = 0
         processor.burst = burst
-        long = demand >= LONG_BURST
-        if long:
+        machine, ends = self._machine, self._ends
+        if demand >= LONG_BURST:
             self._sysmon_later()
-        self._machine.run(demand, long, self._when_computed, processor)
+            machine.run(demand, True, self._when_computed, processor)
+        elif machine.contended or len(ends) >= machine.cores:
+            machine.run(demand, False, self._when_computed, processor)
+        else:  # as machine.run does, without the call
+            sim = self._sim
+            next_tie = sim.next_tie
+            machine.busy_ns += demand
+            end = sim.now + demand
+            ends[processor] = (end, False, self._when_computed)
+            heappush(sim.calls, (end, next_tie(), self._when_computed, processor))
 
     def _next(self, processor: _Processor) -> Goroutine:
         """What the processor runs next where anything waits (schedule, findRunnable)."""

@@ -68,7 +68,8 @@ class Machine:
         """Threads with a timer of their own: when it ends, of which class they are, what is called then."""
         self._prompt = _Share()
         self._long = _Share()
-        self._contended = False
+        self.contended = False
+        """Whether more threads run than there are cores."""
         self._serial = 0
         self.busy_ns = 0
         """Core time given so far, and what the threads that run still want."""
@@ -80,14 +81,14 @@ class Machine:
         """
         self.busy_ns += demand
         ends = self.ends
-        if not self._contended and len(ends) < self.cores:
+        if not self.contended and len(ends) < self.cores:
             sim = self._sim
             next_tie = sim.next_tie
             end = sim.now + demand
             ends[thread] = (end, long, function)
             heappush(sim.calls, (end, next_tie(), function, thread))
             return
-        if not self._contended:
+        if not self.contended:
             self._share_out()
         self._catch_up()
         share = self._long if long else self._prompt
@@ -138,7 +139,7 @@ class Machine:
 
     def _share_out(self) -> None:
         """More threads than cores from now on: put all on virtual time."""
-        self._contended = True
+        self.contended = True
         now = self._sim.now
         for share in (self._prompt, self._long):
             share.virtual = 0
@@ -217,7 +218,7 @@ class Machine:
 
     def _separate(self) -> None:
         """No more threads than cores again: a timer for each."""
-        self._contended = False
+        self.contended = False
         now = self._sim.now
         for share, long in ((self._prompt, False), (self._long, True)):
             share.due = -1

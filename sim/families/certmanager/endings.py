@@ -8,7 +8,7 @@ again for ever, however often its back-off brings it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from sim.client.conditions import is_true, ready_reason
@@ -28,8 +28,8 @@ DROPPED = frozenset({"gave-up", "over-budget"})
 _CERTAIN = frozenset({"token", "pause", "server", "work"})
 """Where a pass that is under way has something to send: whatever comes of it, it may change things."""
 
-LastPass = Mapping[tuple[str, str], str]
-"""Outcome of the last pass of each controller with each key."""
+LastPass = Callable[[], Mapping[tuple[str, str], str]]
+"""Returns the outcome of the last pass of each controller with each key; asked only where somebody is stuck."""
 
 
 class OutsideIssuer(Protocol):
@@ -164,7 +164,7 @@ class Remains:
 
     def _dropped(self, certificate: Object, requests: list[Object]) -> Ending | None:
         keys = {certificate.name, *(each.name for each in requests)}
-        for (controller, key), outcome in self._last.items():
+        for (controller, key), outcome in self._last().items():
             if key in keys and outcome in DROPPED:
                 how = "no retry was left" if outcome == "gave-up" else "the retry budget refused"
                 return Ending("stuck", "dropped", f"{controller} dropped the key {key}: {how}")
