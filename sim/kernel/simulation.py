@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import chain
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from simpy import Environment, Event
@@ -114,6 +115,15 @@ class Simulation(Environment):
         next_tie = self.next_tie  # a call of what an attribute holds costs more than reading it first
         heappush(self.calls, (when, next_tie(), function, argument))
 
+    def scheduler(self) -> Callable[[int, Callable[[Any], object], Any], None]:
+        """Return what does as ``at``, for who calls it most: it has nothing to look up."""
+        calls, next_tie = self.calls, self.next_tie
+
+        def at(when: int, function: Callable[[Any], object], argument: Any) -> None:
+            heappush(calls, (when, next_tie(), function, argument))
+
+        return at
+
     def after(self, delay: int, function: Callable[[Any], object], argument: Any) -> None:
         """Call ``function(argument)`` after ``delay`` nanoseconds: the form that costs least."""
         next_tie = self.next_tie
@@ -173,9 +183,11 @@ class Simulation(Environment):
     def let_go(self) -> None:
         """Forget what is yet to come, so that nobody is kept by a call that he waits for."""
         for _, _, function, argument in chain(self.calls, self._far):
-            timer = argument[1] if function == self._nearest else argument
-            if isinstance(timer, Timer):
-                timer.cancel()
+            waits = argument[1] if function == self._nearest else argument
+            if isinstance(waits, Timer):
+                waits.cancel()
+            elif isinstance(waits, GeneratorType):
+                waits.close()
         self.calls.clear()
         self._far.clear()
 

@@ -47,6 +47,7 @@ class Commons:
         assert scenario.contention is not None
         self.contention = contention = scenario.contention
         self.sim = surroundings.simulation
+        self.at = self.sim.scheduler()
         self.machine = surroundings.machine
         self.server = surroundings.server
         self.api = surroundings.server.api

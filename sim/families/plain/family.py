@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from sim.client import writes
 from sim.client.manager import Manager
@@ -14,7 +15,7 @@ from sim.cluster.server import ServiceClass
 from sim.families.family import Family, Subject
 from sim.families.plain.clients import PlainClient
 from sim.families.plain.commons import Commons
-from sim.families.plain.direct import Direct, takes_short_way
+from sim.families.plain.direct import begin, direct, takes_short_way
 from sim.families.plain.draws import samplers
 from sim.families.plain.group import ClientGroup
 from sim.scenario.metrics import PLAIN as NAME
@@ -41,14 +42,16 @@ class PlainPopulation:
             if group.open:
                 self._open(group, number)
                 continue
-            kind = Direct if self._direct and takes_short_way(group) else PlainClient
+            short = self._direct and takes_short_way(group)
             starts = samplers(commons.sim.streams, settings.name, "start", group.size, settings.start)
             for place in range(group.size):
-                client = kind(group, place, commons.register(f"{settings.name}-{place}", number))
+                client = commons.register(f"{settings.name}-{place}", number)
+                start: Callable[[Any], object] = begin if short else PlainClient.start
+                one = direct(group, place, client) if short else PlainClient(group, place, client)
                 if settings.start.nothing:
-                    client.start()
+                    start(one)
                 else:
-                    commons.sim.after(starts[place](), client.start, None)
+                    commons.sim.after(starts[place](), start, one)
             commons.left += group.size if settings.loop == "once" else 0
         for writer in commons.scenario.writers:
             self._write_now_and_then(writer)
