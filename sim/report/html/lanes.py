@@ -55,11 +55,11 @@ def lives(named: Named, replication: int) -> Section:
     opened = OPENED.get(len(results), 1)
     most = min(LONGEST, MOST_REQUESTS // max(len(chosen) * len(results), 1))
     for number, name in enumerate(chosen, start=1):
-        found = {run: life_of(results[run], name, replication, most) for run in ranked[name]}
-        said = {run: _figures(life, of_clients) for run, life in found.items()}
+        found = {about_run(named, run): life_of(results[run], name, replication, most) for run in ranked[name]}
+        said = {about: _figures(life, of_clients) for about, life in found.items()}
         section.pictures.append(_life(f"life-{number}", name, found, said, order, replication, number <= opened))
         if number <= opened:
-            rows += [(about_run(named, run) + name, *cells) for run, cells in said.items()]
+            rows += [(about + name, *cells) for about, cells in said.items()]
     heads = ("object",) if of_clients else (next(iter(named.values())).kind, "time to Ready")
     section.tables.append(Table(title, (*heads, "conflicts", "requests"), rows))
     return section
@@ -72,14 +72,15 @@ def shown(named: Named, replication: int) -> list[str]:
 
 
 def _ranked(results: Named, replication: int) -> dict[str, list[str]]:
-    """Return every object and the results that have it, in the order in which they are worth looking at."""
-    worth: dict[str, float] = {}
+    """Return every object and the results that have it: the first of each result, then the second of each, ..."""
+    places: dict[str, int] = {}
     there: dict[str, list[str]] = {}
     for run, each in results.items():
-        for name, value in _worth(each, replication).items():
-            worth[name] = max(worth.get(name, value), value)
+        worth = _worth(each, replication)
+        for place, name in enumerate(sorted(worth, key=worth.__getitem__, reverse=True)):
+            places[name] = min(places.get(name, place), place)
             there.setdefault(name, []).append(run)
-    return {name: there[name] for name in sorted(worth, key=lambda name: -worth[name])}
+    return {name: there[name] for name in sorted(places, key=places.__getitem__)}
 
 
 def _worth(result: Result, replication: int) -> Mapping[str, float]:
@@ -107,27 +108,28 @@ def _life(
     replication: int,
     opened: bool,
 ) -> Picture:
-    """Return one object's life in each result: the same lanes on the same scale."""
+    """Return one object's life in each result, by what a row about it begins with: the same lanes on the same scale."""
     there = {writer for life in found.values() for writer in life.controllers}
     writers = [writer for writer in order if writer in there]
     until = max(life.end for life in found.values()) * 1.02
     drawings, lines, story = [], [], []
-    for place, (run, life) in enumerate(found.items(), start=1):
-        *took, lost, asked = said[run]
-        words = ", ".join([*took, f"{lost} refused of {counted(int(asked), 'request')}"])
+    for place, (about, life) in enumerate(found.items(), start=1):
+        *took, lost, _ = said[about]
+        asked = counted(len(life.story) + life.left_out, "request")
+        words = ", ".join([*took, f"{lost} refused of {asked}"])
         words += f", of which the first {len(life.story)} are shown" if life.left_out else ""
-        about = f"{run}: " if len(found) > 1 else ""
         lines.append(about + words)
-        title = f"{what}, replication {replication}" + (f": {run}" if about else "")
+        run = about.removesuffix(": ")
+        title = f"{what}, replication {replication}" + (f": {run}" if run else "")
         drawing = drawn(f"{name}-{place}", title, life, writers[:MOST_WRITERS], until, words, name)
         drawings.append(f'<div><p class="of">{escape(about + words)}</p>{drawing}</div>' if about else drawing)
-        story += [(*line, run) if about else line for line in life.story]
+        story += [(*line, run) if run else line for line in life.story]
     heads = ("second", "who", "what", "answer", "run")[: len(story[0]) if story else 4]
     table = Table(f"{what}, request by request", heads, story) if opened else None
     folded = f"{what}: {'; '.join(lines)}"
     hidden = f" {len(writers) - MOST_WRITERS} more writers are left out." if len(writers) > MOST_WRITERS else ""
-    words = f"{what}: who worked on it when" + (", the same lanes on the same scale in each run." if about else ".")
-    drawing = f'<div class="drawings">{"".join(drawings)}</div>' if about else drawing
+    words = f"{what}: who worked on it when" + (", the same lanes on the same scale in each run." if run else ".")
+    drawing = f'<div class="drawings">{"".join(drawings)}</div>' if run else drawing
     return Picture(f"{name}-1", drawing, words + hidden, table, folded=folded, opened=opened, shows=what)
 
 
