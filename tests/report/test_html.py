@@ -11,6 +11,8 @@ import pytest
 import sim
 from sim.report.html.page import page
 from sim.scenario.model import Scenario
+from sim.scenario.reading.catalogue import resolve_scenario
+from sim.scenario.reading.loader import load
 from tests.report.browser import Page
 
 FIGURES = {"by-controller", "over-time", "blame-1", "staleness", "ready", "queues", "tokens", "life-1-1"}
@@ -188,6 +190,17 @@ def test_a_run_of_nothing_much_has_a_report():
     text = page(sim.run(quiet.model_copy(update={"preset": "cert-manager-1.21"})))
     assert "no limit" in text
     assert "no write was refused as stale" in text.lower()
+
+
+def test_clients_have_the_life_of_what_they_write_and_are_hidden_by_their_group():
+    result = sim.run(load(resolve_scenario("contention/starvation"), ["replications=1"]))
+    text = page(result)
+    requests, lost = len(result.requests), len(result.conflicts)
+    assert requests > 1000
+    assert f"object-0: {lost} refused of {requests:,} requests, of which the first 300 are shown" in text
+    assert 'value="slow" data-also="slow|slow-0"' in text
+    assert '<g data-controller="slow"><text' in text
+    assert "time to Ready" not in Outline(text).text
 
 
 # In a real browser.
