@@ -12,7 +12,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, count, islice
+from itertools import chain, compress, count, islice
 from typing import IO, TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ TEXTS = frozenset(
     }
 )  # fmt: skip
 """The columns of text in all tables of ``sim.recording.columns``."""
+ONCE = frozenset({"message"})
+"""Those of them whose texts hardly come twice: kept as they are, each ended by 0, which none of them has in it."""
 
 Row = tuple[Any, ...]
 Mask = Any
@@ -47,7 +49,7 @@ class Rows(Sequence[Row]):
     def __init__(self, columns: Sequence[str], rows: Iterable[Row] = ()) -> None:
         self.columns = columns
         self._codes: list[dict[str, int] | None] = [
-            defaultdict(count().__next__) if name in TEXTS else None for name in columns
+            defaultdict(count().__next__) if name in TEXTS - ONCE else None for name in columns
         ]
         self._new: list[Row] = []
         self.append: Callable[[Row], None] = self._new.append
@@ -81,7 +83,7 @@ class Rows(Sequence[Row]):
         if self._packed <= most:
             yield self
             return
-        known = [self.texts(place) for place in range(len(self.columns))]
+        known = [None if name in ONCE else self.texts(place) for place, name in enumerate(self.columns)]
         for chunks in self._groups(most):
             arrays: dict[str, np.ndarray | tuple[np.ndarray, list[str]]] = {}
             for place, (name, texts) in enumerate(zip(self.columns, known, strict=True)):
@@ -117,12 +119,13 @@ class Rows(Sequence[Row]):
         """Put the newest rows away too; raises ``OverflowError`` where a number has more than 63 bits."""
         if not self._new:
             return
-        self._chunks.append(
-            [
-                _numbers(values if codes is None else tuple(map(codes.__getitem__, values)))
-                for codes, values in zip(self._codes, zip(*self._new, strict=True), strict=True)
-            ]
-        )
+        chunk: list[np.ndarray | Place] = []
+        for name, codes, values in zip(self.columns, self._codes, zip(*self._new, strict=True), strict=True):
+            if codes is not None:
+                chunk.append(_numbers(tuple(map(codes.__getitem__, values))))
+            else:
+                chunk.append(_ended(values) if name in ONCE else _numbers(values))
+        self._chunks.append(chunk)
         self._packed += len(self._new)
         self._new.clear()
         if len(self._chunks) > IN_MEMORY:
@@ -153,7 +156,11 @@ class Rows(Sequence[Row]):
         return np.frombuffer(self._file.read(length * dtype.itemsize), dtype)
 
     def texts(self, place: int) -> list[str] | None:
-        """The texts that a column of text has had, in the order of their numbers; None of a column of numbers."""
+        """The texts that a column of text has had, in the order of their numbers; None of a column of numbers.
+
+        Of ``ONCE`` there are no numbers.
+        """
+        assert self.columns[place] not in ONCE
         self.pack()
         codes = self._codes[place]
         return None if codes is None else list(codes)
@@ -162,6 +169,7 @@ class Rows(Sequence[Row]):
         """A column as one array: of texts their numbers, which count ``texts``."""
         import numpy as np
 
+        assert self.columns[place] not in ONCE
         self.pack()
         parts = [self._column(chunk[place]) for chunk in self._chunks]
         if parts and parts[0].dtype == np.object_:  # numbers of more bits than any array has: see ``of``
@@ -191,6 +199,10 @@ class Rows(Sequence[Row]):
 
     def values(self, place: int) -> Iterator[Iterable[Any]]:
         """Yield a column, a chunk at a time."""
+        if self.columns[place] in ONCE:
+            self.pack()
+            yield from (self._column(chunk[place]).tobytes().decode().split("\0")[:-1] for chunk in self._chunks)
+            return
         texts = self.texts(place)
         for chunk in self._chunks:
             column = self._column(chunk[place]).tolist()
@@ -203,6 +215,9 @@ class Rows(Sequence[Row]):
             return chain.from_iterable(zip(*chunk, strict=True) for chunk in chunks)
         columns: list[Iterable[Any]] = []
         for place in places:
+            if self.columns[place] in ONCE:
+                columns.append(compress(chain.from_iterable(self.values(place)), where.tolist()))
+                continue
             texts, wanted = self.texts(place), self.numbers(place)[where].tolist()
             columns.append(wanted if texts is None else map(texts.__getitem__, wanted))
         return zip(*columns, strict=True)
@@ -211,6 +226,10 @@ class Rows(Sequence[Row]):
         """Yield the bytes of a column: of numbers 8 each, the lowest first; of texts, each ended by 0."""
         import numpy as np
 
+        if self.columns[place] in ONCE:
+            self.pack()
+            yield from (self._column(chunk[place]).tobytes() for chunk in self._chunks)
+            return
         texts = self.texts(place)
         ended = None if texts is None else np.array([*(f"{text}\0".encode() for text in texts), None], dtype=object)
         for chunk in self._chunks:
@@ -281,6 +300,13 @@ def column(rows: Iterable[Row], columns: Sequence[str], name: str) -> Iterator[A
     """Return one column of rows that have ``columns``, packed or not."""
     place = columns.index(name)
     return chain.from_iterable(rows.values(place)) if isinstance(rows, Rows) else (row[place] for row in rows)
+
+
+def _ended(texts: Iterable[str]) -> np.ndarray:
+    """Texts as bytes, each ended by 0."""
+    import numpy as np
+
+    return np.frombuffer("".join(f"{text}\0" for text in texts).encode(), np.uint8)
 
 
 def whole_numbers(values: Sequence[int]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +10,14 @@ from hypothesis import strategies as st
 from sim.recording import rows as module
 from sim.recording.rows import Rows, column, take
 
-COLUMNS = ("request", "actor", "decided_ns", "conditional")
+COLUMNS = ("request", "actor", "decided_ns", "conditional", "message")
 
 row = st.tuples(
-    st.integers(-(2**63), 2**63 - 1), st.text(max_size=3), st.integers(0, 2**40), st.booleans() | st.integers(0, 1)
+    st.integers(-(2**63), 2**63 - 1),
+    st.text(max_size=3),
+    st.integers(0, 2**40),
+    st.booleans() | st.integers(0, 1),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5),
 )
 
 
@@ -32,8 +37,12 @@ def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed):
     assert list(column(found, COLUMNS, "actor")) == list(column(rows, COLUMNS, "actor"))
     names = ("conditional", "actor")
     assert list(take(found, COLUMNS, *names)) == list(take(rows, COLUMNS, *names))
-    assert b"".join(found.parts(1)).decode() == "".join(f"{text}\0" for _, text, _, _ in rows)
-    assert b"".join(found.parts(2)) == b"".join(time.to_bytes(8, "little") for _, _, time, _ in rows)
+    assert b"".join(found.parts(1)).decode() == "".join(f"{text}\0" for _, text, *_ in rows)
+    assert b"".join(found.parts(4)).decode() == "".join(f"{text}\0" for *_, text in rows)
+    assert b"".join(found.parts(2)) == b"".join(time.to_bytes(8, "little") for _, _, time, *_ in rows)
+    some = [place % 3 == 0 for place in range(len(rows))]
+    wanted = [(row[4], row[1]) for row, asked in zip(rows, some, strict=True) if asked]
+    assert list(take(found, COLUMNS, "message", "actor", where=lambda _: np.array(some, bool))) == wanted
 
 
 @given(rows=st.lists(row, max_size=40), chunk=st.integers(1, 9), kept=st.integers(0, 3), most=st.integers(1, 20))
@@ -46,17 +55,17 @@ def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most
     assert [each for part in parts for each in part] == rows
     assert all(len(part) <= max(most, chunk) for part in parts)
     if len(parts) > 1:
-        assert [set(part.texts(1) or ()) for part in parts] == [{text for _, text, _, _ in part} for part in parts]
+        assert [set(part.texts(1) or ()) for part in parts] == [{text for _, text, *_ in part} for part in parts]
 
 
 def test_rows_that_differ_are_not_equal():
-    rows = Rows(COLUMNS, [(1, "a", 2, True)])
+    rows = Rows(COLUMNS, [(1, "a", 2, True, "b")])
     assert rows != [(1, "b", 2, True)]
     assert rows != []
     assert rows != "x"
 
 
 def test_a_number_beyond_63_bits_is_refused_when_it_is_packed():
-    rows = Rows(COLUMNS, [(2**63, "a", 2, True)])
+    rows = Rows(COLUMNS, [(2**63, "a", 2, True, "b")])
     with pytest.raises(OverflowError):
         rows.pack()
