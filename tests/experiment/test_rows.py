@@ -60,7 +60,7 @@ def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most
 
 def test_rows_that_differ_are_not_equal():
     rows = Rows(COLUMNS, [(1, "a", 2, True, "b")])
-    assert rows != [(1, "b", 2, True)]
+    assert rows != [(1, "b", 2, True, "b")]
     assert rows != []
     assert rows != "x"
 
