@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: bugs storm help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook clean
+.PHONY: bugs storm help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook notebook-times clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -84,6 +84,9 @@ rungs: $(STAMP) ## what a stranger's data allow: the table of docs/calibration.m
 
 notebook: $(STAMP) ## open the notebooks
 	$(BIN)/jupyter lab notebooks
+
+notebook-times: $(STAMP) ## run the notebooks one after another, and hold each cell to 20 s and each notebook to 90 s (three minutes)
+	NOTEBOOK_TIMES=1 $(BIN)/pytest -q -s -p no:xdist tests/notebooks -m slow
 
 clean: ## remove what was installed and what was computed
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis results/*/ results/latest

@@ -7,9 +7,9 @@
 ``load`` reads a scenario, ``run`` simulates it, ``compare`` sets variants of it against each other on the
 same random numbers, ``side_by_side`` sets results against each other that there are already; ``sweep`` runs every
 combination of several settings, ``tune`` searches a better configuration, ``budget`` says how many tries a write
-takes; ``open`` reads what an earlier run or comparison wrote (``open_results`` and ``open_comparison`` one of them),
-``diff`` says where two runs part, ``sim.plot`` draws them, ``interact`` gives a notebook sliders, and
-``sim.controllers`` has what a controller of your own is made of.
+takes, ``explore`` searches the schedule that breaks a property; ``open`` reads what an earlier run or comparison wrote
+(``open_results`` and ``open_comparison`` one of them), ``diff`` says where two runs part, ``sim.plot`` draws them,
+``interact`` gives a notebook sliders, and ``sim.controllers`` has what a controller of your own is made of.
 
 Nothing heavy is imported before it is used.
 """
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sim.experiment.result import open_results as open_results
     from sim.experiment.run import run as run
     from sim.experiment.studies import budget as budget
+    from sim.experiment.studies import explore as explore
     from sim.experiment.studies import sweep as sweep
     from sim.experiment.studies import tune as tune
     from sim.recording.results import ResultsError as ResultsError
@@ -49,6 +50,7 @@ _HOMES = {
     "budget": "sim.experiment.studies",
     "compare": "sim.experiment.compare",
     "diff": "sim.experiment.diff",
+    "explore": "sim.experiment.studies",
     "interact": "sim.report.interact",
     "load": "sim.scenario.reading.loader",
     "open_comparison": "sim.experiment.compare",
@@ -68,6 +70,7 @@ __all__ = [
     "budget",
     "compare",
     "diff",
+    "explore",
     "interact",
     "load",
     "open_comparison",

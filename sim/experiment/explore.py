@@ -36,6 +36,8 @@ from sim.scenario.model import Scenario
 from sim.units import counted
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sim.experiment.spread import Spread
 
 BATCH = 25
@@ -65,6 +67,27 @@ class Finding:
     """By change what happens without it: "" where the property is broken all the same, else what holds."""
     plain: Estimate | None = None
     """Share of runs without perturbations that break the property."""
+
+    def __repr__(self) -> str:
+        many = counted(len(changes_of(self.scenario)), "change")
+        return f"<Finding: {self.name}, broken in run {self.run}, shrunk to {many}>"
+
+    def _repr_html_(self) -> str:
+        # As results do: what a finding looks like is the report's business.
+        from sim.report.html.cell import finding_cell
+
+        return finding_cell(self)
+
+    @property
+    def requests(self) -> pd.DataFrame:
+        """The requests about its object, in the order in which the server decided them; of no object, all of them."""
+        rows, about = self.result.requests, self.broken.object
+        mine = rows[rows["certificate"] == about] if about else rows
+        return mine[mine["resource"] != "events"].sort_values("decided_at", kind="stable")
+
+    def still_broken(self, other: Scenario, tries: int = 20) -> int:
+        """Return in how many of ``tries`` runs of a changed scenario its property is broken: its schedule, and near."""
+        return fix_check([self], other, tries)[0][1]
 
     @property
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Sweeps, searches and budgets as functions, for notebooks: ``sim.sweep``, ``sim.tune`` and ``sim.budget``.
+"""Long work as functions, for notebooks: ``sim.sweep``, ``sim.tune``, ``sim.budget`` and ``sim.explore``.
 
 The same as the commands, without their files: with ``journal`` finished replications are kept there, and a later
 call goes on from them.
@@ -13,12 +13,14 @@ from pathlib import Path
 from sim.analysis import budget as budgets
 from sim.experiment import goals
 from sim.experiment.evaluate import Evaluator
+from sim.experiment.explore import PLAIN, Exploration, Finding
 from sim.experiment.journal import Journal, version
 from sim.experiment.progress import Progress
 from sim.experiment.ranges import expanded, is_range
 from sim.experiment.recommend import Tuned, expected
 from sim.experiment.recommend import tune as answer
 from sim.experiment.run import resized
+from sim.experiment.schedules import StrategyName
 from sim.experiment.space import dimensions
 from sim.experiment.spread import opened
 from sim.experiment.sweep import Sweep, grid, run
@@ -100,6 +102,37 @@ def budget(
     asked = resized(scenario, seed, replications)
     with _evaluator(asked.replications, executor, journal, progress) as evaluator:
         return budgets.budget(evaluator.replications(unlimited(asked), range(asked.replications)), asked.family)
+
+
+def explore(
+    scenario: Scenario,
+    *,
+    runs: int | None = 2000,
+    seconds: float | None = None,
+    strategy: StrategyName = "guided",
+    seed: int = 1,
+    plain: int = PLAIN,
+    executor: str | None = None,
+    journal: str | Path | None = None,
+    progress: Progress | None = None,
+) -> list[Finding]:
+    """Search schedules for one that breaks a property, for so many ``runs`` or ``seconds``, and shrink what is found.
+
+    Returns a finding for each property that was broken, by name; none is no proof that none can be. Of each it is
+    said how many of ``plain`` other seeds break it without any change. Raises ``ValueError`` for plain clients, for an
+    unknown executor, and where neither ``runs`` nor ``seconds`` ends the search.
+    """
+    if scenario.contention is not None:
+        raise ValueError("explore is about controllers, and this scenario is about plain clients (contention)")
+    if runs is None and seconds is None:
+        raise ValueError("a search ends after runs or seconds; give one of them")
+    with (
+        Journal(Path(journal)) if journal is not None else nullcontext() as kept,
+        opened(executor, runs or 0, version) as spread,
+    ):
+        search = Exploration(scenario, strategy, seed, spread, kept, progress)
+        search.search(runs, seconds)
+        return [search.finding(name, plain) for name in sorted(search.broken)]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 from sim.extras import require
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
     from sim.experiment.result import Result
 
-    Results = Result | Comparison | Mapping[str, Result]
+    Results: TypeAlias = "Result | Comparison | Mapping[str, Result]"
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 SKY, PURPLE, GREY = "#56b4e9", "#cc79a7", "#808080"

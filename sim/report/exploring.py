@@ -105,14 +105,15 @@ def as_dict(finding: Finding) -> dict[str, Any]:
     }
 
 
-def finding_lines(found: Mapping[str, Any], strategy: str, file: str) -> list[str]:
-    """Return what is said of one finding (``as_dict``); ``file`` is the scenario that replays it."""
+def finding_lines(found: Mapping[str, Any], strategy: str = "", file: str = "") -> list[str]:
+    """Return what is said of one finding (``as_dict``); ``file`` is the scenario that replays it, if it was written."""
     about = f" ({found['object']})" if found["object"] else ""
     parts = [counted(len(found["changes"]), "change"), counted(found["objects"], found["kind"])]
     parts += [counted(found["controllers"], "described controller")] if found["controllers"] else []
+    how = f" ({strategy})" if strategy else ""
     lines = [
         f"BROKEN: {found['property']}{about}: {found['why']}",
-        f"  found in run {found['run']} ({strategy}), shrunk in {counted(found['tries'], 'run')} to "
+        f"  found in run {found['run']}{how}, shrunk in {counted(found['tries'], 'run')} to "
         f"{', '.join(parts)}, seed {found['seed']}",
     ]
     for number, one in enumerate(found["changes"], start=1):
@@ -126,7 +127,7 @@ def finding_lines(found: Mapping[str, Any], strategy: str, file: str) -> list[st
     if plain is not None and None not in (plain["mean"], plain["low"], plain["high"]):
         share = Estimate(plain["mean"], plain["low"], plain["high"], plain["n"])
         lines.append(f"  without any change {odds_of(share)}")
-    return [*lines, f"  digest {found['digest']}; replay it: requeue run {file}"]
+    return [*lines, *([f"  digest {found['digest']}; replay it: requeue run {file}"] if file else [])]
 
 
 def odds_of(share: Estimate) -> str:

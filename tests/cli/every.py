@@ -159,6 +159,7 @@ class Said(NamedTuple):
 
     text: str
     tables: list[Table]
+    errors: str = ""
 
 
 class Everything:
@@ -196,7 +197,7 @@ def said(words: list[str], at: Path, terminal: int = 0) -> Said:
             return Said(_on_a_screen(words, at), tables)
         done = inside(*words, at=at)
     assert done.returncode in {0, 1}, f"{words}: {done.stderr}"
-    return Said(done.stdout, tables)
+    return Said(done.stdout, tables, done.stderr)
 
 
 class Screen(io.TextIOWrapper):

@@ -259,3 +259,34 @@ properties: [{name: settled, builtin: settles}]
     for at in (620, 680, 740, 800):
         killed = f"{{at: 50ms, kill: controllers, to_other: true}}, {{at: {at}ms, kill: api-server, lasts: 10ms}}"
         assert replicate(load(f"{text}faults: [{killed}]\n"), 0).broken == []
+
+
+def test_findings_in_python_are_those_of_the_command_and_show_themselves():
+    found = sim.explore(CHILDREN, runs=200, plain=20, executor="in-process")
+    assert [each.name for each in found] == sorted(each.name for each in found)
+    first = found[0]
+    assert first.name == "as many children as asked for"
+    assert repr(first) == f"<Finding: {first.name}, broken in run {first.run}, shrunk to 1 change>"
+    html = first._repr_html_()
+    assert "BROKEN: as many children as asked for" in html
+    assert "replay it" not in html  # there is no file
+    assert set(first.requests["certificate"]) == {first.broken.object}
+    assert first.requests["decided_at"].is_monotonic_increasing
+    assert first.still_broken(FIXED, 5) == 0
+    assert first.still_broken(CHILDREN, 1) == 1
+    assert sim.explore(FIXED, runs=1, executor="in-process") == []
+
+
+def test_what_cannot_be_explored_is_said_in_python_too():
+    with pytest.raises(ValueError, match="plain clients"):
+        sim.explore(sim.load("contention/starvation"))
+    with pytest.raises(ValueError, match="runs or seconds"):
+        sim.explore(CHILDREN, runs=None)
+
+
+def test_a_search_of_so_many_seconds_says_how_many_are_left():
+    left = []
+    search = Exploration(FIVE, "random", 1, SpreadHere(), progress=lambda at: left.append(at.left_s))
+    search.search(runs=None, seconds=0.5)
+    assert left[0] == pytest.approx(0.5, abs=0.2)
+    assert left == sorted(left, reverse=True)

@@ -138,3 +138,17 @@ def test_time_to_ready_is_missing_where_it_never_was():
     assert made["time_to_ready"][0] == pd.Timedelta(seconds=1.5)
     assert pd.isna(made["time_to_ready"][1])
     assert made["ready"].dtype == bool
+
+
+def test_a_notebook_shows_times_as_people_write_them():
+    shown = frame(table("requests", [request(read_ns=-1, sent_ns=72 * 10**9, decided_ns=1_234_000_000)], 1))
+    html = shown._repr_html_()
+    assert "<td>1 min 12 s</td>" in html
+    assert "<td>1.23 s</td>" in html
+    assert "0 days" not in html
+    assert "NaT" not in html
+    assert type(shown.head(1)) is type(shown[shown["request"] >= 0]) is type(shown)
+    assert type(pickle.loads(pickle.dumps(shown))) is type(shown)
+    many = frame(joined("requests", [table("requests", [request()] * 200, 1)]))._repr_html_()
+    assert "200 rows" in many
+    assert many.count("<tr>") < 20

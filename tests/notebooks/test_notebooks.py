@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,10 @@ import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+CELL_SECONDS, NOTEBOOK_SECONDS = 20, 90
+"""What a reader waits for on two cores that have nothing else to do: held by ``make notebook-times``."""
 
 
 def test_there_are_notebooks():
@@ -35,6 +42,14 @@ def test_a_notebook_is_kept_without_output(notebook: Path):
         assert cell.get("execution_count") is None
 
 
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
+def test_a_notebook_uses_what_is_public(notebook: Path):
+    code = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
+    imported = set(re.findall(r"^\s*(?:from|import) (sim[\w.]*)", code, re.M))
+    assert imported <= {"sim", "sim.controllers"}
+    assert not re.search(r"\b\w+\._[a-z]", code)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the Jupyter client's own making
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
@@ -44,11 +59,22 @@ def test_a_notebook_runs_from_any_folder(notebook: Path, tmp_path: Path):
     page = nbformat.read(notebook, as_version=4)
     client = NotebookClient(page, timeout=110, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
+    if "NOTEBOOK_TIMES" in os.environ:
+        seconds = [_seconds(cell) for cell in page.cells if cell.cell_type == "code"]
+        print(f"{notebook.stem}: {sum(seconds):.0f} s, the longest cell {max(seconds):.1f} s")
+        assert max(seconds) < CELL_SECONDS
+        assert sum(seconds) < NOTEBOOK_SECONDS
     shown = [output for cell in page.cells for output in cell.get("outputs", [])]
     assert not [output for output in shown if output.output_type == "error"]
     assert not _standard_error(shown)
     assert any("image/png" in output.get("data", {}) for output in shown)
     assert list(tmp_path.iterdir()) == []
+
+
+def _seconds(cell: Any) -> float:
+    """How long a cell took, by the times that the client wrote into it."""
+    began, ended = (cell.metadata["execution"][name] for name in ("iopub.execute_input", "shell.execute_reply"))
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
 
 
 def _standard_error(outputs: list[Any]) -> str:

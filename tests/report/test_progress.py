@@ -88,3 +88,23 @@ def test_nothing_in_a_pipe_unless_asked(capsys):
     with pytest.raises(Unusable, match="--progress often"), progress.display("small", how="often"):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_work_that_ends_at_a_time_says_how_long_that_is(monkeypatch: pytest.MonkeyPatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    shown = progress.Display("small", pieces="runs", metrics=[])
+    shown(Underway(3, left_s=90))
+    now[0] += 12
+    assert shown.pace() == "3 runs, 1 min 18 s left"
+    shown(Underway(3, left_s=-1))
+    assert shown.pace() == "3 runs, 0 s left"
+
+
+def test_validate_tells_how_far_it_is(capsys, monkeypatch: pytest.MonkeyPatch):
+    from tests.cli.every import DATA, said
+
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    recording = str(DATA / "recordings" / "validate")
+    done = said(["validate", recording, "--replications", "2", "--jobs", "1", "--progress", "plain"], DATA)
+    assert "validate: 3 of 3 runs" in done.errors

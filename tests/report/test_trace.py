@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter, defaultdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -160,3 +162,89 @@ def test_counters_end_where_nothing_is_left(traced: tuple[Result, Any]):
         levels = dict(bucket)
         for row in own.itertuples():
             assert levels.get(row.asked_at.value, -1) < 0
+
+
+MORE = SCENARIOS | {
+    "an operator that loses updates": ("operators/merge-patch-drops-conditions", "workload.objects=5"),
+    "plain clients": ("contention/starvation", "until.at_most=5s"),
+    "killed": ("faults/controllers-killed", "workload.certificates=12"),
+    "cut off": ("recorded/burst-50-update", "workload.certificates=12", "until.at_most=2s"),
+}
+NO_ROWS = {
+    "a slice that is never closed": "SELECT track FROM event GROUP BY track HAVING SUM(step) != 0",
+    "a slice that is closed before it is opened": """
+        SELECT * FROM (SELECT track, SUM(step) OVER (PARTITION BY track ORDER BY ts, seq) AS depth FROM event)
+        WHERE depth < 0""",
+    "an arrow without one beginning and one end": """
+        SELECT id FROM flow GROUP BY id HAVING SUM(side = 'from') != 1 OR SUM(side = 'to') != 1""",
+    "an arrow into the past": """
+        SELECT one.id FROM flow AS one JOIN flow AS other USING (id)
+        WHERE one.side = 'from' AND other.side = 'to' AND one.ts > other.ts""",
+    "an arrow on no slice": "SELECT flow.id FROM flow LEFT JOIN track ON track.id = flow.track WHERE track.id IS NULL",
+    "a counter that goes back": """
+        SELECT * FROM (SELECT track, ts, LAG(ts) OVER (PARTITION BY track ORDER BY seq) AS before FROM counter)
+        WHERE ts < before""",
+    "a counter without a unit": "SELECT name FROM track WHERE kind = 'counter' AND unit = ''",
+    "a track without a name": "SELECT id FROM track WHERE name = ''",
+    "a track under none": """
+        SELECT one.name FROM track AS one LEFT JOIN track AS other ON other.id = one.parent
+        WHERE one.kind != 'process' AND other.id IS NULL""",
+    "an event on no track": "SELECT ts FROM event LEFT JOIN track ON track.id = event.track WHERE track.id IS NULL",
+    "a time before the start": "SELECT ts FROM event WHERE ts < 0 UNION SELECT ts FROM counter WHERE ts < 0",
+    "two tracks of one name side by side": "SELECT name FROM track GROUP BY parent, name HAVING COUNT(*) > 1",
+}
+"""What a trace viewer's own tables would show of a trace that is broken; each query must find nothing."""
+
+
+def tables(trace: Any) -> sqlite3.Connection:
+    """The trace as tables, much as Perfetto's trace processor makes them: tracks, events, flows, counters."""
+    base = sqlite3.connect(":memory:")
+    base.executescript(
+        "CREATE TABLE track (id, parent, kind, name, unit); CREATE TABLE event (track, ts, seq, step);"
+        "CREATE TABLE flow (id, side, track, ts); CREATE TABLE counter (track, ts, seq);"
+    )
+    for uuid, each in descriptors(trace).items():
+        kind = "process" if each.HasField("process") else "counter" if each.HasField("counter") else "thread"
+        name = each.process.process_name if kind == "process" else each.name
+        row = (str(uuid), str(each.parent_uuid), kind, name, each.counter.unit_name)
+        base.execute("INSERT INTO track VALUES (?, ?, ?, ?, ?)", row)
+    for seq, packet in enumerate(each for each in trace.packet if each.HasField("track_event")):
+        event, ts = packet.track_event, packet.timestamp
+        track = str(event.track_uuid)
+        if event.type == event.TYPE_COUNTER:
+            base.execute("INSERT INTO counter VALUES (?, ?, ?)", (track, ts, seq))
+            continue
+        step = {event.TYPE_SLICE_BEGIN: 1, event.TYPE_SLICE_END: -1}.get(event.type, 0)
+        base.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (track, ts, seq, step))
+        for side, ids in (("from", event.flow_ids), ("to", event.terminating_flow_ids)):
+            base.executemany("INSERT INTO flow VALUES (?, ?, ?, ?)", [(str(each), side, track, ts) for each in ids])
+    return base
+
+
+@pytest.mark.parametrize("given", MORE.values(), ids=MORE)
+def test_the_tables_of_a_trace_are_in_order(given: tuple[str, ...], tmp_path: Path):
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
+
+    name, *settings = given
+    write_trace(run(load(resolve_scenario(name), settings), replications=1, jobs=1), tmp_path / "trace.pftrace")
+    trace = Trace()
+    trace.ParseFromString((tmp_path / "trace.pftrace").read_bytes())
+    base = tables(trace)
+    (many,) = base.execute("SELECT COUNT(*) FROM event").fetchone()
+    assert many > 10
+    found = {what: base.execute(query).fetchall()[:3] for what, query in NO_ROWS.items()}
+    assert {what: rows for what, rows in found.items() if rows} == {}
+
+
+def test_a_broken_trace_is_noticed():
+    base = sqlite3.connect(":memory:")
+    base.executescript(
+        "CREATE TABLE track (id, parent, kind, name, unit); CREATE TABLE event (track, ts, seq, step);"
+        "CREATE TABLE flow (id, side, track, ts); CREATE TABLE counter (track, ts, seq);"
+        "INSERT INTO track VALUES ('1', '0', 'process', 'p', ''), ('2', '1', 'counter', 'c', ''), "
+        "('3', '9', 'thread', '', ''), ('4', '1', 'thread', 'a', ''), ('5', '1', 'thread', 'a', '');"
+        "INSERT INTO event VALUES ('4', 5, 0, -1), ('4', 6, 1, 1), ('5', 1, 2, 1), ('8', -1, 3, 0);"
+        "INSERT INTO flow VALUES ('1', 'from', '4', 9), ('1', 'to', '8', 3), ('2', 'from', '4', 1);"
+        "INSERT INTO counter VALUES ('2', 4, 0), ('2', 3, 1);"
+    )
+    assert all(base.execute(query).fetchall() for query in NO_ROWS.values())

@@ -15,6 +15,7 @@ from sim.report.numbers import interval, write
 
 if TYPE_CHECKING:
     from sim.experiment.compare import Comparison
+    from sim.experiment.explore import Finding
     from sim.experiment.result import Result
 
 _CELL = "text-align:{side};padding:.15em .8em .15em 0;border:0;font-variant-numeric:tabular-nums;vertical-align:top"
@@ -82,6 +83,14 @@ def comparison_cell(comparison: Comparison) -> str:
     heads = ("", base, *(f"{comparison.shown[name]} against {base}" for name in others))
     parts.append(_table(heads, rows))
     return f"<div>{''.join(parts)}</div>"
+
+
+def finding_cell(finding: Finding) -> str:
+    """Return what was found of a broken property as a part of a page."""
+    from sim.report.exploring import as_dict, finding_lines
+
+    first, *rest = finding_lines(as_dict(finding))
+    return f'<div>{_words(first, True)}<pre style="white-space:pre-wrap">{escape(chr(10).join(rest))}</pre></div>'
 
 
 def _words(text: str, strong: bool = False) -> str:
