@@ -9,7 +9,8 @@ same random numbers, ``side_by_side`` sets results against each other that there
 combination of several settings, ``tune`` searches a better configuration, ``budget`` says how many tries a write
 takes, ``explore`` searches the schedule that breaks a property; ``open`` reads what an earlier run or comparison wrote
 (``open_results`` and ``open_comparison`` one of them), ``diff`` says where two runs part, ``sim.plot`` draws them,
-``interact`` gives a notebook sliders, and ``sim.controllers`` has what a controller of your own is made of.
+``interact`` gives a notebook sliders and ``hover`` pictures that tell their values, and ``sim.controllers`` has what a
+controller of your own is made of.
 
 Nothing heavy is imported before it is used.
 """
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sim.experiment.studies import sweep as sweep
     from sim.experiment.studies import tune as tune
     from sim.recording.results import ResultsError as ResultsError
+    from sim.report.html.cell import hover as hover
     from sim.report.interact import interact as interact
     from sim.scenario.errors import ScenarioError as ScenarioError
     from sim.scenario.model import Scenario as Scenario
@@ -51,6 +53,7 @@ _HOMES = {
     "compare": "sim.experiment.compare",
     "diff": "sim.experiment.diff",
     "explore": "sim.experiment.studies",
+    "hover": "sim.report.html.cell",
     "interact": "sim.report.interact",
     "load": "sim.scenario.reading.loader",
     "open_comparison": "sim.experiment.compare",
@@ -71,6 +74,7 @@ __all__ = [
     "compare",
     "diff",
     "explore",
+    "hover",
     "interact",
     "load",
     "open_comparison",

@@ -14,6 +14,9 @@ from sim.analysis.figures import decided
 from sim.report.numbers import interval, write
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from sim.experiment.compare import Comparison
     from sim.experiment.explore import Finding
     from sim.experiment.result import Result
@@ -91,6 +94,58 @@ def finding_cell(finding: Finding) -> str:
 
     first, *rest = finding_lines(as_dict(finding))
     return f'<div>{_words(first, True)}<pre style="white-space:pre-wrap">{escape(chr(10).join(rest))}</pre></div>'
+
+
+def hover() -> None:
+    """Let pictures in this notebook tell their values to the pointer: they are shown as SVG, which needs no script.
+
+    Only what ``sim.plot`` has drawn has values to tell. Outside of a notebook nothing happens.
+    """
+    import sys
+
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        # The notebook forgets who shows figures when its backend is first used, and shows them when a cell is over.
+        for event in ("pre_run_cell", "post_execute"):
+            shell.events.register(event, _show_figures)
+
+
+def _show_figures(*_: object) -> None:
+    import sys
+
+    from matplotlib.figure import Figure
+
+    shell = sys.modules["IPython"].get_ipython()
+    shell.display_formatter.formatters["text/html"].for_type(Figure, figure_cell)
+
+
+def figure_cell(figure: Figure) -> str | None:
+    """Return a figure as SVG with its tips; None where nothing in it has a tip, so that it is shown as always."""
+    import io
+
+    from sim.plot.style import TIPS
+    from sim.report.html.parts import tip_target
+
+    if not any(ax in TIPS for ax in figure.axes):
+        return None
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    text = drawn.getvalue()
+    point = 72 / figure.dpi  # SVG is in points
+    tall = figure.bbox.height
+    tips = []
+    for ax in figure.axes:
+
+        def across(x: float, ax: Axes = ax) -> float:
+            return float(ax.transData.transform((x, ax.get_ylim()[0]))[0]) * point
+
+        def down(y: float, ax: Axes = ax) -> float:
+            return (tall - float(ax.transData.transform((ax.get_xlim()[0], y))[1])) * point
+
+        tips += [tip_target(each, across, down, ax.get_xlim(), ax.get_ylim()) for each in TIPS.get(ax, ())]
+    group = f'<g fill="transparent" pointer-events="all">{"".join(tips)}</g>'
+    fits = '<svg style="max-width:100%;height:auto"'
+    return text[text.index("<svg") :].replace("<svg", fits, 1).replace("</svg>", f"{group}</svg>")
 
 
 def _words(text: str, strong: bool = False) -> str:

@@ -184,11 +184,11 @@ def svg(figure: Figure, ax: Axes, name: str, title: str, words: str, zoom: str =
             ends.append(f'data-{axis}="{places}" data-{axis}-label="{escape(label)}"')
     if zoom:
         ends.append(f'data-zoom="{escape(zoom)}"')
-    tips = "".join(_target(each, across, down, ax.get_xlim(), ax.get_ylim()) for each in TIPS.get(ax, ()))
+    tips = "".join(tip_target(each, across, down, ax.get_xlim(), ax.get_ylim()) for each in TIPS.get(ax, ()))
     return text.replace("<svg ", f"<svg {' '.join(ends)} ", 1).replace("</svg>", f"{tips}</svg>")
 
 
-def _target(tip: Tip, across: Scale, down: Scale, wide: tuple[float, float], high: tuple[float, float]) -> str:
+def tip_target(tip: Tip, across: Scale, down: Scale, wide: tuple[float, float], high: tuple[float, float]) -> str:
     """Return the place of a tip: something that cannot be seen and can be pointed at."""
     words = tip.name
     if tip.value is not None:
