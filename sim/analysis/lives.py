@@ -118,7 +118,7 @@ def life_of(result: Analysed, name: str, replication: int, most: int = LONGEST) 
             answer = f"stored as {row['written_version']}" if row["written_version"] else "nothing to store"
         spans.append(Span(who, TOKEN, seconds(row["asked_at"]), seconds(row["sent_at"]), ""))
         spans.append(Span(who, REQUEST, seconds(row["sent_at"]), seconds(row["answered_at"]), f"{what}: {answer}"))
-        story.append((f"{at:.3f}", who, what, answer))
+        story.append((f"{at:z.3f}", who, what, answer))
         if row["resource"] in subjects and row["object"] == name and (conflict or row["written_version"] > 0):
             lost = f", lost to {winners[row['request']]}" if row["request"] in winners else ""
             marks.append(Mark(who, REFUSED if conflict else STORED, at, f"{what}: {answer}{lost}"))

@@ -188,7 +188,7 @@ def _bars(head: str, story: Story, active: dict[str, int], now: int, lane: int) 
 def _event(event: Event, story: Story, active: dict[str, int], lane: int, left: int, width: int) -> list[str]:
     stored = str(event.version) if event.kind == "wrote" else ""
     cached = str(event.version) if event.kind == "cached" else ""
-    head = f"{event.time_ns / 1e9:>{TIME},.3f}  {stored:>{VERSION}}{cached:>{VERSION}}  "
+    head = f"{event.time_ns / 1e9:>z{TIME},.3f}  {stored:>{VERSION}}{cached:>{VERSION}}  "
     cell = _cell(event, story)
     if event.actor not in story.lanes or not cell:
         text = "" if event.kind == "cached" else f"({short(event.actor)} {event.text})"
