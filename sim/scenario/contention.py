@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.retry import Retry
-from sim.scenario.values import Duration, Part, Rate, Strategy, check_order, one_line
+from sim.scenario.values import Duration, Name, Part, Rate, Strategy, check_order
 from sim.units import MS, format_duration, quoted
 
 CLIENTS = 10
@@ -73,7 +73,7 @@ class Outage(Part):
 class Clients(Part):
     """Clients that all do the same: read an object, think, write it with the version that was read."""
 
-    name: str = Field(default="client", description="of the group; its clients are NAME-0, NAME-1, ... Default: plain")
+    name: Name = Field(default="client", description="of the group; its clients are NAME-0, NAME-1, ... Default: plain")
     clients: int | None = Field(
         default=None,
         ge=1,
@@ -145,11 +145,6 @@ class Clients(Part):
     retry: Retry | None = Field(
         default=None, description="taken as a whole, not merged with the scenario's. Default: the scenario's retry"
     )
-
-    @field_validator("name")
-    @classmethod
-    def _one_line(cls, name: str) -> str:
-        return one_line(name)
 
     @model_validator(mode="after")
     def _possible(self) -> Clients:

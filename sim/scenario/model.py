@@ -22,7 +22,7 @@ from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAI
 from sim.scenario.operators import OperatorSettings, operator_faults
 from sim.scenario.properties import Perturbation, Property
 from sim.scenario.retry import Retry
-from sim.scenario.values import Duration, Latency, Part, Rate, Strategy, one_line
+from sim.scenario.values import Duration, Latency, Name, Part, Rate, Strategy
 from sim.scenario.workload import CertificateSpec, PrivateKey, RateArrival, ScheduleArrival, Workload
 from sim.scenario.writer import Writer
 from sim.units import SECOND, format_duration, quoted
@@ -160,7 +160,7 @@ def _timeless(scenario: Scenario, group: Clients, path: Path) -> list[Fault]:
 class Scenario(Part):
     """One experiment: a cluster, a workload, a strategy, and how often to repeat it."""
 
-    name: str = Field(description="what the results are called; one line")
+    name: Name = Field(description="what the results are called; one line")
     description: str = Field(default="", description="for readers; the first line is listed. Default: none")
     preset: Release = Field(
         default="cert-manager-1.12.9",
@@ -260,11 +260,6 @@ class Scenario(Part):
         if named is not None:
             return named.description(self.workload.kind).plural
         return f"{self.workload.kind.lower()}s"
-
-    @field_validator("name")
-    @classmethod
-    def _name_inone_line(cls, name: str) -> str:
-        return one_line(name)
 
     @field_validator("writers")
     @classmethod

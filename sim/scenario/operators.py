@@ -13,7 +13,7 @@ from sim.scenario.faults import ManagerElection
 from sim.scenario.kinds import unknown_kind
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
-from sim.scenario.values import Duration, Part, Rate, check_order, one_line
+from sim.scenario.values import Duration, Name, Part, Rate, check_order
 from sim.units import SECOND, quoted
 
 Pattern = Literal[
@@ -250,7 +250,7 @@ class Watching(Part):
 class _Controller(Part):
     """One controller of a manager."""
 
-    name: str = Field(description="unlike all others: who writes, in figures and stories")
+    name: Name = Field(description="unlike all others: who writes, in figures and stories")
     owns: list[str] = Field(default=[], description="kinds whose objects wake their controlling owner. Default: none")
     watches: list[Watching] = Field(default=[], description="other kinds that wake it. Default: none")
     predicates: list[str] = Field(
@@ -275,11 +275,6 @@ class _Controller(Part):
     def kind(self) -> str:
         """The kind that its keys name."""
         return str(getattr(self, "for"))
-
-    @field_validator("name")
-    @classmethod
-    def _one_line(cls, value: str) -> str:
-        return one_line(value)
 
     @field_validator("predicates")
     @classmethod
@@ -333,7 +328,7 @@ class OperatorClient(Part):
 class OperatorSettings(Part):
     """One manager process of an operator."""
 
-    name: str = Field(description="its field manager, and who sends its Events")
+    name: Name = Field(description="its field manager, and who sends its Events")
     runtime: RuntimeName = Field(
         default="controller-runtime-0.25",
         description="decides queue, rate limiter and limits of the client where nothing else is said. "
@@ -354,11 +349,6 @@ class OperatorSettings(Part):
     restarts: list[Duration] = Field(default=[], description="when it is killed, in order. Default: never")
     restart_takes: Duration = Field(default=2 * SECOND, description="from a kill to the next start. Default: assumed")
     controllers: list[ControllerSettings] = Field(min_length=1, description="its controllers")
-
-    @field_validator("name")
-    @classmethod
-    def _one_line(cls, value: str) -> str:
-        return one_line(value)
 
     @field_validator("restarts")
     @classmethod

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.expressions import Expression
-from sim.scenario.values import Duration, Part, one_line
+from sim.scenario.values import Duration, Name, Part
 from sim.units import MINUTE
 
 VARIABLES = ("self", "holds", "conditions", "name", "generation", "owned", "objects")
@@ -30,7 +30,7 @@ Lease.
 class Property(Part):
     """Something that must hold; exactly one of ``always``, ``never``, ``eventually`` and ``builtin``."""
 
-    name: str = Field(description="what findings call it")
+    name: Name = Field(description="what findings call it")
     of: str | None = Field(default=None, description="kind of the objects it is about. Default: the workload's")
     always: str | None = Field(
         default=None, description="CEL that holds whenever something is stored. Default: not this"
@@ -42,11 +42,6 @@ class Property(Part):
     )
     within: Duration | None = Field(default=None, gt=0, description="eventually only. Default: 5m")
     builtin: BuiltIn | None = Field(default=None, description="a property that needs no CEL. Default: not this")
-
-    @field_validator("name")
-    @classmethod
-    def _named(cls, value: str) -> str:
-        return one_line(value)
 
     @field_validator("always", "never", "eventually")
     @classmethod

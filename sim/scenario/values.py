@@ -10,6 +10,7 @@ from math import exp, log
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -96,6 +97,17 @@ same without a resourceVersion, so that it is never refused.
 """
 
 
+def _one_line(name: str) -> str:
+    """Return the name, or raise ``ValueError`` where it is empty, long or not one printable line."""
+    if not name.strip() or not name.isprintable() or len(name) > 200:
+        raise ValueError(f"{quoted(name)} is no name; write one line of at most 200 printable characters")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_one_line)]
+"""What something is called: one line of at most 200 printable characters."""
+
+
 class Part(BaseModel):
     """Base of all parts of a scenario: unknown keys are refused, nothing is coerced, values never change."""
 
@@ -121,13 +133,6 @@ class Latency(Part):
         """Expected value in nanoseconds."""
         sigma = log(self.p90 / self.p50) / Z90
         return self.p50 * exp(sigma * sigma / 2)
-
-
-def one_line(name: str) -> str:
-    """Return the name, or raise ``ValueError`` where it is empty, long or not one printable line."""
-    if not name.strip() or not name.isprintable() or len(name) > 200:
-        raise ValueError(f"{quoted(name)} is no name; write one line of at most 200 printable characters")
-    return name
 
 
 def check_order(times: list[int], key: str, *, once: bool) -> None:

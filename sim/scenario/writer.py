@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.values import Duration, Part, Rate, one_line
+from sim.scenario.values import Duration, Name, Part, Rate
 from sim.scenario.workload import Settable, is_own
 from sim.units import quoted
 
@@ -20,7 +20,7 @@ def _start_kind(value: object) -> str:
 class Writer(Part):
     """Another writer: a GitOps controller, or a user who edits."""
 
-    name: str = Field(default="gitops", description="its field manager, unlike all others. Default: as recorded")
+    name: Name = Field(default="gitops", description="its field manager, unlike all others. Default: as recorded")
     kind: str | None = Field(
         default=None,
         description="the kind whose objects it writes: those of the workload or beside it, or else whatever there is "
@@ -71,7 +71,7 @@ class Writer(Part):
     def _own_name(cls, name: str) -> str:
         if is_own(name):
             raise ValueError(f"{quoted(name)} is a name of cert-manager's own controllers; choose another")
-        return one_line(name)
+        return name
 
     @model_validator(mode="after")
     def _waits_to_update(self) -> Writer:
