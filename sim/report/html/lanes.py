@@ -41,7 +41,7 @@ def lives(named: Named, replication: int) -> Section:
     of_clients = all(plain(each) for each in results.values())
     what = plural(next(iter(named.values())).kind)
     title = "Objects and who wrote them" if of_clients else f"Slowest {what}"
-    section = Section("slowest", f"{title}, replication {replication}", legend=legend())
+    section = Section("slowest", f"{title}, replication {replication}", legend=legend(of_clients))
     ranked = _ranked(results, replication)
     chosen = shown(named, replication)
     first = "with most conflicts" if of_clients else "that took longest"
@@ -133,15 +133,15 @@ def _life(
     return Picture(f"{name}-1", drawing, words + hidden, table, folded=folded, opened=opened, shows=what)
 
 
-def legend() -> str:
-    """Return what the colours mean, and the two marks that all lanes use."""
+def legend(of_clients: bool) -> str:
+    """Return what the colours mean, and the two marks that all lanes use; what clients write never becomes Ready."""
     marks = (
         '<svg width="0" height="0" aria-hidden="true"><defs><circle id="mark-stored" r="3.2"/>'
         '<path id="mark-refused" d="M-3.2 -3.2L3.2 3.2M3.2 -3.2L-3.2 3.2"/></defs></svg>'
     )
     keys = "".join(
         f'<li data-kind="{name}"><svg viewBox="0 0 20 10" aria-hidden="true">{_sample(kind, name)}</svg>{kind}</li>'
-        for kind, name in [*CLASSES.items(), ("Ready", "ready")]
+        for kind, name in [*CLASSES.items(), *([] if of_clients else [("Ready", "ready")])]
     )
     return f'{marks}<ul class="legend">{keys}</ul>'
 
