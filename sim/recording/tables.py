@@ -18,7 +18,7 @@ ROW_GROUP = 200_000
 
 
 class Tables(Mapping[str, "pa.Table"]):
-    """The rows of one replication as tables, each made when it is asked for: they are ten times the size of the rows.
+    """The rows of one replication as tables, each made when it is asked for: three times the size of the packed rows.
 
     What travels to another process are the tables themselves.
     """
