@@ -209,3 +209,34 @@ def test_the_layout_of_the_heap_is_known_in_the_kernel_alone() -> None:
     room = Path(kernel.__file__).parent
     others = [path for path in room.parent.rglob("*.py") if room not in path.parents]
     assert [path.name for path in others if re.search(r"\b(sim|simulation)\.calls\b", path.read_text())] == []
+
+
+plans = st.lists(st.tuples(st.integers(0, 50), st.booleans(), st.integers(0, 3)), min_size=1, max_size=30)
+
+
+@given(plans, st.integers(1, 5))
+def test_calls_that_wait_in_the_other_heap_come_in_the_same_order(plan: list[tuple[int, bool, int]], seed: int):
+    """Whether calls are said to be far off changes nothing: neither when they happen, nor their order in an instant."""
+
+    def course(far: bool) -> list[tuple[int, int]]:
+        sim = simulation(seed)
+        seen: list[tuple[int, int]] = []
+        numbers = itertools.count()
+
+        def plan_one(k: int) -> None:
+            delay, is_far, children = plan[k % len(plan)]
+            schedule = sim.later if far and is_far else sim.after
+            schedule(delay, happen, (next(numbers), children))
+
+        def happen(what: tuple[int, int]) -> None:
+            number, children = what
+            seen.append((sim.now, number))
+            for child in range(children if number < 60 else 0):
+                plan_one(number + child)
+
+        for k in range(len(plan)):
+            plan_one(k)
+        finish(sim, 50 * 200)
+        return seen
+
+    assert course(far=True) == course(far=False)
