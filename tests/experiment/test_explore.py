@@ -14,7 +14,7 @@ from sim.experiment.journal import Journal
 from sim.experiment.perturbed import Schedule, play, points_of, prepared
 from sim.experiment.replicate import replicate
 from sim.experiment.schedules import DEPTH, STRATEGIES, Explorer
-from sim.experiment.shrinking import ddmin
+from sim.experiment.shrinking import Shrinker, ddmin
 from sim.experiment.spread import Joblib, SpreadHere
 from sim.kernel.perturbing import Bends, BentStreams
 from sim.kernel.simulation import Simulation
@@ -290,3 +290,27 @@ def test_a_search_of_so_many_seconds_says_how_many_are_left():
     search.search(runs=None, seconds=0.5)
     assert left[0] == pytest.approx(0.5, abs=0.2)
     assert left == sorted(left, reverse=True)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_does_not_settle_is_not_shrunk_to_where_nothing_could(changed):
+    """Two Certificates that take 21 s at one token a second: in 19 s, or on one worker, nothing settles in any run."""
+    text = """
+        name: slow
+        workload: {certificates: 2}
+        client: {qps: 1, burst: 1}
+        until: {at_most: 4m}
+        properties: [{name: done, builtin: settles}]
+    """
+    scenario = load(text)
+    if not changed:
+        scenario = scenario.model_copy(update={"until": scenario.until.model_copy(update={"at_most": 20 * SECOND})})
+    changes = (Perturbation(request="certificates-issuing", number=1, delay=600 * SECOND),) if changed else ()
+    seed = next(n for n in range(1, 50) if play(scenario, Schedule(n, changes)).broken)
+    shrinker = Shrinker(scenario, Schedule(seed, changes), "done")
+    shrinker.shrink()
+    if changed:
+        assert shrinker.scenario.until.at_most < 4 * 60 * SECOND
+        assert not play(shrinker.scenario, Schedule(seed)).broken
+    else:
+        assert shrinker.scenario.until == scenario.until
