@@ -76,14 +76,14 @@ def explore(
         loaded = load_scenario(scenario, settings or [], None, None)
         changed = _other(other, fix_check)
         placed = executor_of(executor, jobs)
-        if loaded.contention is not None:
-            raise BadInput("explore is about controllers, and this scenario is about plain clients (contention)")
-
         from shlex import join
 
-        from sim.experiment.explore import Exploration
+        from sim.experiment.explore import OF_CLIENTS, Exploration
         from sim.experiment.schedules import StrategyName
         from sim.units import parse_duration
+
+        if loaded.contention is not None:
+            raise BadInput(OF_CLIENTS)
 
         if strategy not in get_args(StrategyName):
             raise BadInput(f"--strategy {strategy}: there are {', '.join(get_args(StrategyName))}")

@@ -48,6 +48,7 @@ FIX_TRIES = 200
 """Runs by which a finding is tried on a changed scenario."""
 _ALIKE = re.compile(r"\b[a-z]\d{4}[\w-]*|\d[\d.]*(?: (?:[num]?s|min|h|d)\b(?: \d+ (?:s|min|h)\b)?)?")
 """Names, numbers and times, in which reasons of one kind differ."""
+OF_CLIENTS = "explore is about controllers, and this scenario is about plain clients (contention)"
 PLAIN = 200
 """Runs without perturbations by which a finding's odds are estimated."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from sim.analysis import budget as budgets
 from sim.experiment import goals
 from sim.experiment.evaluate import Evaluator
-from sim.experiment.explore import PLAIN, Exploration, Finding
+from sim.experiment.explore import OF_CLIENTS, PLAIN, Exploration, Finding
 from sim.experiment.journal import Journal, version
 from sim.experiment.progress import Progress
 from sim.experiment.ranges import expanded, is_range
@@ -123,7 +123,7 @@ def explore(
     unknown executor, and where neither ``runs`` nor ``seconds`` ends the search.
     """
     if scenario.contention is not None:
-        raise ValueError("explore is about controllers, and this scenario is about plain clients (contention)")
+        raise ValueError(OF_CLIENTS)
     if runs is None and seconds is None:
         raise ValueError("a search ends after runs or seconds; give one of them")
     with (

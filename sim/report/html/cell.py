@@ -14,7 +14,6 @@ from sim.analysis.figures import decided
 from sim.report.numbers import interval, write
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from sim.experiment.compare import Comparison
@@ -124,26 +123,15 @@ def figure_cell(figure: Figure) -> str | None:
     import io
 
     from sim.plot.style import TIPS
-    from sim.report.html.parts import tip_target
+    from sim.report.html.parts import tips
 
     if not any(ax in TIPS for ax in figure.axes):
         return None
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     text = drawn.getvalue()
-    point = 72 / figure.dpi  # SVG is in points
-    tall = figure.bbox.height
-    tips = []
-    for ax in figure.axes:
-
-        def across(x: float, ax: Axes = ax) -> float:
-            return float(ax.transData.transform((x, ax.get_ylim()[0]))[0]) * point
-
-        def down(y: float, ax: Axes = ax) -> float:
-            return (tall - float(ax.transData.transform((ax.get_xlim()[0], y))[1])) * point
-
-        tips += [tip_target(each, across, down, ax.get_xlim(), ax.get_ylim()) for each in TIPS.get(ax, ())]
-    group = f'<g fill="transparent" pointer-events="all">{"".join(tips)}</g>'
+    told = "".join(tips(ax, figure.bbox_inches) for ax in figure.axes)
+    group = f'<g fill="transparent" pointer-events="all">{told}</g>'
     fits = '<svg style="max-width:100%;height:auto"'
     return text[text.index("<svg") :].replace("<svg", fits, 1).replace("</svg>", f"{group}</svg>")
 

@@ -37,13 +37,13 @@ LONGEST_NAME, LETTER = 20, 5.8
 
 def lives(named: Named, replication: int) -> Section:
     """The objects that took longest, of plain clients those with most conflicts, and who worked on them when."""
-    results = dict(list(named.items())[:MOST_RESULTS])
+    results = _told(named)
     of_clients = all(plain(each) for each in results.values())
     what = plural(next(iter(named.values())).kind)
     title = "Objects and who wrote them" if of_clients else f"Slowest {what}"
     section = Section("slowest", f"{title}, replication {replication}", legend=legend(of_clients))
     ranked = _ranked(results, replication)
-    chosen = shown(named, replication)
+    chosen = _first(ranked, results)
     first = "with most conflicts" if of_clients else "that took longest"
     which = f"the {len(chosen)} of {len(ranked)} {first}" if len(chosen) < len(ranked) else f"all, those {first} first"
     runs = f", in the first {len(results)} runs" if len(named) > len(results) else ""
@@ -67,8 +67,16 @@ def lives(named: Named, replication: int) -> Section:
 
 def shown(named: Named, replication: int) -> list[str]:
     """Return the objects whose lives the page has."""
-    results = dict(list(named.items())[:MOST_RESULTS])
-    return list(_ranked(results, replication))[: max(MOST_LIVES // len(results), 1)]
+    results = _told(named)
+    return _first(_ranked(results, replication), results)
+
+
+def _told(named: Named) -> Named:
+    return dict(list(named.items())[:MOST_RESULTS])
+
+
+def _first(ranked: Mapping[str, list[str]], results: Named) -> list[str]:
+    return list(ranked)[: max(MOST_LIVES // len(results), 1)]
 
 
 def _ranked(results: Named, replication: int) -> dict[str, list[str]]:

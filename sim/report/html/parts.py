@@ -26,6 +26,7 @@ from sim.report.numbers import interval, write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import BboxBase
     from matplotlib.typing import RcKeyType
 
 INK, FINE, PANEL = "#0a0b0c", "#c7c8c9", "#fafbfc"
@@ -168,12 +169,7 @@ def svg(figure: Figure, ax: Axes, name: str, title: str, words: str, zoom: str =
         if not label.startswith("_"):
             text = text.replace(f'id="{name}-{part}"', f'data-label="{escape(label)}"')
 
-    def across(x: float) -> float:
-        return float(ax.transData.transform((x, ax.get_ylim()[0]))[0] - 72 * shown.x0)
-
-    def down(y: float) -> float:
-        return float(72 * shown.y1 - ax.transData.transform((ax.get_xlim()[0], y))[1])
-
+    across, down = scales(ax, shown)
     ends = []
     for axis, at, limits, label, scale in (
         ("x", across, ax.get_xlim(), ax.get_xlabel(), ax.get_xscale()),
@@ -184,11 +180,29 @@ def svg(figure: Figure, ax: Axes, name: str, title: str, words: str, zoom: str =
             ends.append(f'data-{axis}="{places}" data-{axis}-label="{escape(label)}"')
     if zoom:
         ends.append(f'data-zoom="{escape(zoom)}"')
-    tips = "".join(tip_target(each, across, down, ax.get_xlim(), ax.get_ylim()) for each in TIPS.get(ax, ()))
-    return text.replace("<svg ", f"<svg {' '.join(ends)} ", 1).replace("</svg>", f"{tips}</svg>")
+    return text.replace("<svg ", f"<svg {' '.join(ends)} ", 1).replace("</svg>", f"{tips(ax, shown)}</svg>")
 
 
-def tip_target(tip: Tip, across: Scale, down: Scale, wide: tuple[float, float], high: tuple[float, float]) -> str:
+def scales(ax: Axes, box: BboxBase) -> tuple[Scale, Scale]:
+    """Return where values of axes are in an SVG, in points, that shows ``box`` of their figure, in inches."""
+    point = 72 / ax.figure.dpi
+
+    def across(x: float) -> float:
+        return float(ax.transData.transform((x, ax.get_ylim()[0]))[0]) * point - 72 * box.x0
+
+    def down(y: float) -> float:
+        return 72 * box.y1 - float(ax.transData.transform((ax.get_xlim()[0], y))[1]) * point
+
+    return across, down
+
+
+def tips(ax: Axes, box: BboxBase) -> str:
+    """Return the places of all tips of axes, in an SVG that shows ``box`` of their figure."""
+    across, down = scales(ax, box)
+    return "".join(_target(each, across, down, ax.get_xlim(), ax.get_ylim()) for each in TIPS.get(ax, ()))
+
+
+def _target(tip: Tip, across: Scale, down: Scale, wide: tuple[float, float], high: tuple[float, float]) -> str:
     """Return the place of a tip: something that cannot be seen and can be pointed at."""
     words = tip.name
     if tip.value is not None:
