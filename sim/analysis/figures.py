@@ -24,7 +24,8 @@ from sim.analysis.intervals import (
 )
 from sim.analysis.measured import Measured, series, totals
 from sim.analysis.metrics import QUANTILES
-from sim.scenario.metrics import METRICS, Metric, find
+from sim.scenario.metric import Metric
+from sim.scenario.metrics import METRICS, find
 
 
 class ByName(dict[str, Estimate]):

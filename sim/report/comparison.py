@@ -14,7 +14,8 @@ from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
 from sim.report.numbers import NONE, amount, interval, write
 from sim.report.text import bold, footer, how_many, render, table
-from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN, Metric
+from sim.scenario.metric import Metric
+from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN
 from sim.units import plural
 
 if TYPE_CHECKING:

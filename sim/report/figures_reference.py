@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.scenario.metrics import AGGREGATES, EVERY, FAMILIES, METRICS, Metric
+from sim.scenario.metric import AGGREGATES, Metric
+from sim.scenario.metric_definitions import EVERY
+from sim.scenario.metrics import FAMILIES, METRICS
 
 _BEFORE = """\
 <!-- Written by python -m sim.report.figures_reference. -->
