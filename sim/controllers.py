@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sim.cluster.messages import Response
     from sim.cluster.objects import Object
     from sim.families.operators.operator import Operator
-    from sim.scenario.model import Retry
+    from sim.scenario.retry import Retry
 
 _HOMES = {
     "Compute": "sim.client.effects",

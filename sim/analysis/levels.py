@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sim.recording.frames import nanoseconds
+from sim.scenario.machinery import is_own
 from sim.scenario.metrics import OPERATORS
-from sim.scenario.workload import is_own
 
 if TYPE_CHECKING:
     import numpy as np

@@ -59,7 +59,7 @@ from sim.recording.conflict import RESOURCES, is_conflict
 from sim.recording.recorder import NO_MARGIN
 from sim.recording.replication import Replication
 from sim.recording.rows import Mask, Rows, column, packed, take
-from sim.scenario.workload import is_own as of_cert_manager
+from sim.scenario.machinery import is_own as of_cert_manager
 
 WRITING_CONTROLLERS = (
     "certificates-trigger",

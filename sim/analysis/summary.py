@@ -18,8 +18,8 @@ from sim.analysis.hazards import HAZARDS
 from sim.analysis.intervals import NOTHING, Estimate, amount_interval, ratio_interval
 from sim.analysis.measured import Measured, digest, parts, series, totals
 from sim.analysis.metrics import QUANTILES, WRITING_CONTROLLERS
+from sim.scenario.machinery import is_own
 from sim.scenario.metrics import CERT_MANAGER, metrics_of
-from sim.scenario.workload import is_own
 
 if TYPE_CHECKING:
     from sim.scenario.model import Scenario

@@ -11,7 +11,7 @@ from sim.scenario.profile import Profile
 from sim.units import MS, US, format_duration
 
 if TYPE_CHECKING:
-    from sim.scenario.model import Part
+    from sim.scenario.values import Part
 
 
 def profile_on(base: Profile, measured: dict[str, MeasuredValue | None], rejected: dict[str, str]) -> Profile:
@@ -135,8 +135,8 @@ def _whole(ns: float) -> int:
 
 def parameters(part: Part, prefix: str = "") -> list[str]:
     """Return the paths of all parameters of a profile, a distribution as one."""
-    from sim.scenario.model import Latency, Part
     from sim.scenario.profile import Gamma
+    from sim.scenario.values import Latency, Part
 
     paths = []
     for name in type(part).model_fields:

@@ -15,7 +15,8 @@ from sim.client.process import Process
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
-from sim.scenario.model import Retry, Strategy
+from sim.scenario.retry import Retry
+from sim.scenario.values import Strategy
 from sim.units import SECOND
 
 

@@ -15,9 +15,9 @@ from typing import TypeVar, get_args
 
 from sim.drafting.facts import Facts, FoundCertificate, FoundWriter, IssuerName, Process
 from sim.drafting.text import DEPLOYMENT, FIND_OUT, GUESSED, LOG, OBJECTS, Draft, DraftText, long_list, rate_text
-from sim.scenario.machinery import ClientOptions, Controllers, Cpu
+from sim.scenario.certificate import CertificateSpec
+from sim.scenario.machinery import ClientOptions, Controllers, Cpu, is_own
 from sim.scenario.model import Release
-from sim.scenario.workload import CertificateSpec, is_own
 from sim.units import DAY, HOUR, MINUTE, MS, SECOND, format_duration
 
 SCHEDULED = 300

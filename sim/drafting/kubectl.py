@@ -13,7 +13,7 @@ from sim.drafting.facts import Facts, FoundCertificate, IssuerName
 from sim.drafting.process import process_of
 from sim.guarded import Unusable, load_json, one_line
 from sim.logs.times import parse_rfc3339
-from sim.scenario.workload import CertificateSpec
+from sim.scenario.certificate import CertificateSpec
 
 LARGEST = 256 * 1024 * 1024
 """The largest export that is read, in bytes: 50,000 Certificates or so."""

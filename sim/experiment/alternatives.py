@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
 from sim.experiment.variants import written
+from sim.scenario.actions import Action, Pattern
 from sim.scenario.model import Scenario
-from sim.scenario.operators import Action, ControllerSettings, OperatorSettings, Pattern
+from sim.scenario.operators import ControllerSettings, OperatorSettings
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
 from sim.units import counted
 

@@ -13,8 +13,8 @@ from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.sentences import loops
 from sim.report.text import bold, footer, led, losses, render, table
+from sim.scenario.machinery import is_own
 from sim.scenario.metrics import find
-from sim.scenario.workload import is_own
 from sim.units import counted, plural
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sim.scenario.errors import Fault, Impossible
+from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Name, Part, Rate, Strategy, check_order
 from sim.units import MS, format_duration, quoted
@@ -201,3 +201,48 @@ class Contention(Clients):
     def groups(self) -> list[Clients]:
         """All groups of clients, the first one first."""
         return [self, *self.others]
+
+
+def group_faults(contention: Contention, strategy: Strategy, retry: Retry, *, instant: bool) -> list[Fault]:
+    """Return what a group of clients cannot do with the scenario's ``strategy`` and ``retry``.
+
+    ``instant`` says that neither the network nor the client's limit takes time.
+    """
+    wrong = []
+    for n, group in enumerate(contention.groups):
+        path: Path = ("contention",) if n == 0 else ("contention", "others", n - 1)
+        chosen = group.strategy or strategy
+        if group.read == "none" and chosen in {"update", "merge-patch"}:
+            message = f"the strategy {chosen} sends the version that was read; read live or cache"
+            wrong.append(Fault(message, ((*path, "read"), (*path, "strategy"), ("strategy",))))
+        served = contention.service is None or contention.service.nothing
+        if instant and served and group.message.nothing and group.scan.nothing and group.think.nothing:
+            wrong += _timeless(group, path, chosen, retry)
+    return wrong
+
+
+def _timeless(group: Clients, path: Path, strategy: Strategy, general: Retry) -> list[Fault]:
+    """Return the loops of a group in which no step takes time: simulated time would stand still in them for good.
+
+    There are two: one job after the other, and one try after the other where a try can fail for good at one instant,
+    by a cache that has not yet brought what made it stale (a watch takes a nanosecond at least), or by a field that
+    another owns. Whatever else goes round costs core time, which a profile cannot make 0.
+    """
+    at = ".".join(str(key) for key in path)
+    steps = (
+        f"none of {at}.think, .scan and .message, contention.service, server.network_one_way and client.throttle is set"
+    )
+    wrong = []
+    if group.loop == "closed" and group.idle.nothing:
+        message = f"a job takes no time and the next one follows at once, for ever: {at}.idle is 0, and {steps}"
+        wrong.append(Fault(message, ((*path, "loop"), (*path, "idle"), path)))
+    retry = general if group.retry is None else group.retry
+    again = retry.in_place.settings() if retry.policy in {"in-place", "resend"} else {"steps": 1, "delay": 0}
+    waits = retry.backoff != "none" or retry.bucket is not None or (again["steps"] > 1 and again["delay"])
+    stale = group.read == "cache" and strategy in {"update", "merge-patch"}
+    refused = strategy == "apply" and not group.force
+    if (stale or refused) and not waits and retry.limit is None and retry.budget is None:
+        message = f"a try takes no time and a refused one follows at once, for ever: {steps}; wait, or set limit"
+        keys = ((*path, "retry", "backoff"), ("retry", "backoff"), path)
+        wrong.append(Fault(message, keys if group.retry is not None else keys[1:]))
+    return wrong

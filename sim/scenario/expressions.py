@@ -168,6 +168,16 @@ def template(text: Any, variables: tuple[str, ...]) -> Callable[[Scope], Any]:
     return joined
 
 
+def checked(make: Callable[[Any, tuple[str, ...]], object], variables: tuple[str, ...]) -> Callable[[Any], Any]:
+    """Return a validator: it hands back what ``make``, which is ``compiled`` or ``template``, can be made of."""
+
+    def check(text: Any) -> Any:
+        make(text, variables)
+        return text
+
+    return check
+
+
 def words(text: str, variables: tuple[str, ...]) -> Callable[[Scope], str]:
     """Return what makes a text of a template; what is not there reads as in Go, as nothing."""
     value = template(text, variables)

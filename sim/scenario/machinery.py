@@ -14,6 +14,16 @@ from sim.scenario.retry import Retry
 from sim.scenario.values import Duration, Part, Strategy, check_order
 from sim.units import MS, SECOND, format_duration
 
+_OWN_PREFIXES = ("certificates-", "certificaterequests-", "cert-manager")
+"""How the names of cert-manager's own controllers and event recorders begin, which nobody else may have."""
+_OWN_NAMES = frozenset({"orders", "challenges"})
+"""Those of its controllers whose names begin otherwise."""
+
+
+def is_own(actor: str) -> bool:
+    """Whether this is the name of one of cert-manager's controllers."""
+    return actor.startswith(_OWN_PREFIXES) or actor in _OWN_NAMES
+
 
 def _not_endless(rate: float) -> float:
     """Return a rate of tokens whose waits can be told: one in 116 days at least."""

@@ -2,7 +2,7 @@
 
 Every field but ``name`` has a default, and every default says where it comes from (after "Default:" in its
 description). Times are integer nanoseconds once validated. The model describes; it decides nothing about the
-simulation. All of its parts can be imported from here.
+simulation. A part of it that can be read alone has a module of its own.
 """
 
 from __future__ import annotations
@@ -11,49 +11,22 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sim.scenario.contention import CLIENTS, Clients, Contention, Times
+from sim.scenario.certificate import CertificateSpec
+from sim.scenario.contention import CLIENTS, Clients, Contention, group_faults
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
 from sim.scenario.faults import CONTROLLERS, OWN_CONTROLLERS, PlannedFault, wrong_faults
 from sim.scenario.issuer import Issuer
 from sim.scenario.kinds import EVERYWHERE, OF_ACME, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
-from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
+from sim.scenario.machinery import ClientOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
-from sim.scenario.operators import OperatorSettings, operator_faults
+from sim.scenario.operators import OperatorSettings, operator_faults, signer_faults
 from sim.scenario.properties import Perturbation, Property
 from sim.scenario.retry import Retry
-from sim.scenario.values import Duration, Latency, Name, Part, Rate, Strategy
-from sim.scenario.workload import CertificateSpec, PrivateKey, RateArrival, ScheduleArrival, Workload
+from sim.scenario.values import Duration, Name, Part, Strategy
+from sim.scenario.workload import Workload
 from sim.scenario.writer import Writer
 from sim.units import SECOND, format_duration, quoted
-
-__all__ = [
-    "CertificateSpec",
-    "ClientOptions",
-    "Clients",
-    "Contention",
-    "ControllerOptions",
-    "Controllers",
-    "Cpu",
-    "Duration",
-    "Issuer",
-    "Latency",
-    "Log",
-    "Part",
-    "PrivateKey",
-    "Rate",
-    "RateArrival",
-    "Release",
-    "Retry",
-    "Scenario",
-    "ScheduleArrival",
-    "ServerOptions",
-    "Strategy",
-    "Times",
-    "Until",
-    "Workload",
-    "Writer",
-]
 
 Release = Literal[
     "cert-manager-1.8",
@@ -95,66 +68,18 @@ class Until(Part):
         return self
 
 
-def contention_faults(scenario: Scenario) -> list[Fault]:
-    """Return what does not go together with the scenario's contention."""
-    contention = scenario.contention
-    assert contention is not None
-    wrong = []
-    for key in ("preset", "workload", "certificate", "issuer", "controllers", "log", "faults", "profile", "recording"):
-        if getattr(scenario, key) != Scenario.model_fields[key].default:
-            message = f"{key} is about cert-manager, and contention stands in its place; remove one of them"
-            wrong.append(Fault(message, ((key,), ("contention",)), at_key=True))
-    for n, writer in enumerate(scenario.writers):
-        if writer.action != "patch" or writer.target != "annotation":
-            message = "beside contention a writer has action patch and target annotation; others are groups of clients"
-            wrong.append(Fault(message, (("writers", n, "action"), ("writers", n, "target"), ("writers", n))))
-    if scenario.clients is not None and all(group.loop == "open" for group in contention.groups):
-        message = "clients is for loops that are not open; an open loop has as many as jobs need"
-        wrong.append(Fault(message, (("clients",),), at_key=True))
-    for n, group in enumerate(contention.groups):
-        path: Path = ("contention",) if n == 0 else ("contention", "others", n - 1)
-        strategy = group.strategy or scenario.strategy
-        if group.read == "none" and strategy in {"update", "merge-patch"}:
-            message = f"the strategy {strategy} sends the version that was read; read live or cache"
-            wrong.append(Fault(message, ((*path, "read"), (*path, "strategy"), ("strategy",))))
-        wrong += _timeless(scenario, group, path)
-    if contention.warm_up >= scenario.until.at_most:
-        message = f"nothing is left after the warm-up; until.at_most is {format_duration(scenario.until.at_most)}"
-        wrong.append(Fault(message, (("contention", "warm_up"), ("until", "at_most"))))
-    return wrong
-
-
-def _timeless(scenario: Scenario, group: Clients, path: Path) -> list[Fault]:
-    """Return the loops of a group in which no step takes time: simulated time would stand still in them for good.
-
-    There are two: one job after the other, and one try after the other where a try can fail for good at one instant,
-    by a cache that has not yet brought what made it stale (a watch takes a nanosecond at least), or by a field that
-    another owns. Whatever else goes round costs core time, which a profile cannot make 0.
-    """
-    assert scenario.contention is not None
-    service, network = scenario.contention.service, scenario.server.network_one_way
-    messages = bool(network) or not group.message.nothing or not (service is None or service.nothing)
-    if messages or scenario.client.throttle or not (group.scan.nothing and group.think.nothing):
-        return []
-    at = ".".join(str(key) for key in path)
-    steps = (
-        f"none of {at}.think, .scan and .message, contention.service, server.network_one_way and client.throttle is set"
-    )
-    wrong = []
-    if group.loop == "closed" and group.idle.nothing:
-        message = f"a job takes no time and the next one follows at once, for ever: {at}.idle is 0, and {steps}"
-        wrong.append(Fault(message, ((*path, "loop"), (*path, "idle"), path)))
-    retry = scenario.retry if group.retry is None else group.retry
-    again = retry.in_place.settings() if retry.policy in {"in-place", "resend"} else {"steps": 1, "delay": 0}
-    waits = retry.backoff != "none" or retry.bucket is not None or (again["steps"] > 1 and again["delay"])
-    strategy = group.strategy or scenario.strategy
-    stale = group.read == "cache" and strategy in {"update", "merge-patch"}
-    refused = strategy == "apply" and not group.force
-    if (stale or refused) and not waits and retry.limit is None and retry.budget is None:
-        message = f"a try takes no time and a refused one follows at once, for ever: {steps}; wait, or set limit"
-        keys = ((*path, "retry", "backoff"), ("retry", "backoff"), path)
-        wrong.append(Fault(message, keys if group.retry is not None else keys[1:]))
-    return wrong
+_REPLACED = [
+    "preset",
+    "workload",
+    "certificate",
+    "issuer",
+    "controllers",
+    "log",
+    "faults",
+    "profile",
+    "recording",
+]
+"""Keys in whose place contention stands."""
 
 
 class Scenario(Part):
@@ -294,7 +219,7 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Scenario:
-        wrong = contention_faults(self) if self.contention is not None else []
+        wrong = self._contention_faults(self.contention) if self.contention is not None else []
         if self.contention is None and self.clients is not None:
             message = "clients are those of contention, which is missing; for Certificates write workload.certificates"
             wrong.append(Fault(message, (("clients",),), at_key=True))
@@ -307,6 +232,29 @@ class Scenario(Part):
         if wrong:
             raise Impossible(*wrong)
         return self
+
+    def _contention_faults(self, contention: Contention) -> list[Fault]:
+        """What does not go together with the scenario's contention."""
+        wrong = []
+        for key in _REPLACED:
+            if getattr(self, key) != Scenario.model_fields[key].default:
+                message = f"{key} is about cert-manager, and contention stands in its place; remove one of them"
+                wrong.append(Fault(message, ((key,), ("contention",)), at_key=True))
+        for n, writer in enumerate(self.writers):
+            if writer.action != "patch" or writer.target != "annotation":
+                message = (
+                    "beside contention a writer has action patch and target annotation; others are groups of clients"
+                )
+                wrong.append(Fault(message, (("writers", n, "action"), ("writers", n, "target"), ("writers", n))))
+        if self.clients is not None and all(group.loop == "open" for group in contention.groups):
+            message = "clients is for loops that are not open; an open loop has as many as jobs need"
+            wrong.append(Fault(message, (("clients",),), at_key=True))
+        instant = not self.server.network_one_way and not self.client.throttle
+        wrong += group_faults(contention, self.strategy, self.retry, instant=instant)
+        if contention.warm_up >= self.until.at_most:
+            message = f"nothing is left after the warm-up; until.at_most is {format_duration(self.until.at_most)}"
+            wrong.append(Fault(message, (("contention", "warm_up"), ("until", "at_most"))))
+        return wrong
 
     @model_validator(mode="after")
     def _kinds_and_operators(self) -> Scenario:
@@ -340,7 +288,7 @@ class Scenario(Part):
                 wrong.append(Fault(message, (("writers", n, "target"),)))
         taken = {"lab", "external-issuer", *(writer.name for writer in self.writers)}
         wrong += operator_faults(self.operators, kinds, taken)
-        wrong += self._signer_faults()
+        wrong += signer_faults(self.issuer.operator, self.operators)
         kind_of_writer = next((n for n, writer in enumerate(self.writers) if writer.kind is not None), None)
         if self.contention is not None and kind_of_writer is not None:
             message = "writers beside plain clients write what these do"
@@ -351,22 +299,6 @@ class Scenario(Part):
         if wrong:
             raise Impossible(*wrong)
         return self
-
-    def _signer_faults(self) -> list[Fault]:
-        """What is wrong with the operator that signs: it is not described, or does not set a certificate."""
-        named, at = self.issuer.operator, (("issuer", "operator"),)
-        if named is None:
-            return []
-        found = {each.name: each for each in self.operators}
-        if named not in found:
-            known = f"; described: {', '.join(found)}" if found else ""
-            return [Fault(f"there is no operator {quoted(named)} under operators{known}", at)]
-        controllers = [each for each in found[named].controllers if each.kind == "CertificateRequest"]
-        writes = [action.status for each in controllers for step in each.steps for action in step.do if action.status]
-        if any("certificate" in write.set for write in writes):
-            return []
-        message = f"no controller of {named} is for CertificateRequest and sets status.certificate, so nobody signs"
-        return [Fault(message, at)]
 
     @model_validator(mode="after")
     def _faults_fit(self) -> Scenario:
@@ -386,7 +318,7 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _happens_in_time(self) -> Scenario:
-        end = self.until.at_most + (self._created_by() if self.contention is None else 0)
+        end = self.until.at_most + (self.workload.created_by() if self.contention is None else 0)
         moments: list[tuple[str, int, Path]] = [
             ("the restart", when, ("controllers", "restarts", n)) for n, when in enumerate(self.controllers.restarts)
         ]
@@ -410,15 +342,6 @@ class Scenario(Part):
         if late:
             raise Impossible(*late)
         return self
-
-    def _created_by(self) -> int:
-        """The latest that the last Certificate can be created; an upper bound where chance or load decide."""
-        arrival, count = self.workload.arrival, self.workload.certificates
-        if isinstance(arrival, ScheduleArrival):
-            return arrival.schedule[-1]
-        if isinstance(arrival, RateArrival):
-            return round(count / arrival.rate * SECOND) * (10 if arrival.poisson else 1)
-        return 0 if arrival == "at-once" else count * SECOND  # recorded: 10 ms each, on busy cores
 
     def retries(self) -> list[Retry]:
         """Return every retry that somebody in the scenario has, the general one first."""

@@ -1,239 +1,20 @@
-"""Operators described in a scenario: manager processes, their controllers, and what a reconcile does, step by step."""
+"""Operators described in a scenario: manager processes and their controllers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
-from sim.scenario.contention import Times
-from sim.scenario.errors import Fault, Impossible, Path
-from sim.scenario.expressions import compiled, template
+from sim.scenario.actions import VARIABLES, Pattern, Step
+from sim.scenario.errors import Fault, Impossible
+from sim.scenario.expressions import compiled
 from sim.scenario.faults import ManagerElection
 from sim.scenario.kinds import unknown_kind
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
 from sim.scenario.values import Duration, Name, Part, Rate, check_order
 from sim.units import SECOND, quoted
-
-Pattern = Literal[
-    "update",
-    "merge-patch",
-    "merge-patch-lock",
-    "json-patch",
-    "apply",
-    "retry",
-    "retry-live",
-]
-"""How a write is made.
-
-update: the object as the reconcile holds it, whole, with its resourceVersion. merge-patch: a merge patch of what
-differs from it; a list is replaced whole; never refused. merge-patch-lock: the same with the resourceVersion
-(MergeFromWithOptimisticLock). json-patch: a JSON patch of what differs, without a test; lists whole. apply: a forced
-server-side apply of the fields that the write names. retry: RetryOnConflict around a read of the cache and an update.
-retry-live: the same with a live read.
-"""
-
-VARIABLES = ("self", "holds", "conditions", "owned", "name", "generation", "now", "now_micro", "attempt", "owner")
-"""What expressions can read: ``self`` the object as the reconcile holds it, ``holds`` the types of its conditions
-that are True, ``conditions`` its conditions by type, ``owned`` the cached objects that it controls, by kind, in order
-of name; ``owner``, in ``which`` alone, the reconciled object; its ``name`` and ``generation``; ``now`` as in
-conditions, ``now_micro`` as in a MicroTime; ``attempt``, how often this key has failed in a row."""
-OF_WORKLOAD = ("name", "number")
-"""What the templates of a workload's objects can read."""
-
-SENT_AGAIN = 5
-"""Tries of RetryOnConflict's DefaultRetry, the first included (client-go util/retry)."""
-
-
-def _checked(text: Any) -> Any:
-    """Raise ``ValueError`` where a value has an expression that is none."""
-    template(text, VARIABLES)
-    return text
-
-
-class ConditionWrite(Part):
-    """One condition, as meta.SetStatusCondition writes it: the transition time moves only with the status."""
-
-    status: Literal["True", "False", "Unknown"] = Field(default="True", description="Default: True")
-    reason: str = Field(default="Done", description="a template. Default: Done")
-    message: str = Field(default="", description="a template. Default: none")
-    observed: bool = Field(default=True, description="write observedGeneration. Default: as helpers do")
-
-    @field_validator("reason", "message")
-    @classmethod
-    def _templates(cls, value: str) -> str:
-        return str(_checked(value))
-
-
-class StatusWrite(Part):
-    """A write of the object's status."""
-
-    set: dict[str, Any] = Field(
-        default={}, description="fields of the status, dotted, and their values: templates. Default: none"
-    )
-    remove: list[str] = Field(default=[], description="fields to remove, dotted. Default: none")
-    conditions: dict[str, ConditionWrite] = Field(default={}, description="conditions by type. Default: none")
-    by: Pattern | None = Field(default=None, description="how. Default: the controller's writes")
-
-    @field_validator("set")
-    @classmethod
-    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return _each(value)
-
-    @model_validator(mode="after")
-    def _something(self) -> StatusWrite:
-        if not (self.set or self.remove or self.conditions):
-            raise Impossible(Fault("a status write names fields to set or remove, or conditions", ((),)))
-        return self
-
-
-class MainWrite(Part):
-    """A write of the object itself, not of its status."""
-
-    annotations: dict[str, Any] = Field(default={}, description="values are templates, null removes. Default: none")
-    labels: dict[str, Any] = Field(default={}, description="values are templates, null removes. Default: none")
-    spec: dict[str, Any] = Field(
-        default={}, description="fields of the spec, dotted, and their values: templates. Default: none"
-    )
-    data: dict[str, Any] = Field(default={}, description="of a ConfigMap: keys and templates. Default: none")
-    add_finalizer: str | None = Field(default=None, description="controllerutil.AddFinalizer. Default: none")
-    remove_finalizer: str | None = Field(default=None, description="controllerutil.RemoveFinalizer. Default: none")
-    by: Pattern | None = Field(default=None, description="how. Default: the controller's writes")
-
-    @field_validator("annotations", "labels", "spec", "data")
-    @classmethod
-    def _templates(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return _each(value)
-
-    @model_validator(mode="after")
-    def _something(self) -> MainWrite:
-        finalizer = self.add_finalizer or self.remove_finalizer
-        if not (self.annotations or self.labels or self.spec or self.data or finalizer):
-            message = "a write names annotations, labels, fields of the spec, data or a finalizer"
-            raise Impossible(Fault(message, ((),)))
-        return self
-
-
-class Creation(Part):
-    """The creation of an object, which the reconciled one controls unless ``owned`` is false."""
-
-    kind: str = Field(description="a kind of the scenario, or one that every cluster has")
-    name: str | None = Field(default=None, description="a template. Default: the object's own name")
-    generate_name: str | None = Field(
-        default=None, description="a template; the server adds five random letters. Default: a fixed name"
-    )
-    owned: bool = Field(default=True, description="controller reference to the object. Default: as operators do")
-    labels: dict[str, Any] = Field(default={}, description="templates. Default: none")
-    spec: dict[str, Any] | None = Field(default=None, description="templates. Default: none")
-    data: dict[str, Any] | None = Field(default=None, description="templates. Default: none")
-    exists: Literal["error", "ignore", "update"] = Field(
-        default="error",
-        description="if it is there already (409 AlreadyExists): error: the reconcile fails. ignore: go on, as with "
-        "client.IgnoreAlreadyExists. update: controllerutil.CreateOrUpdate, which looks into the cache first and "
-        "updates where something differs. Default: as client.Create",
-    )
-
-    @field_validator("name", "generate_name", "labels", "spec", "data")
-    @classmethod
-    def _templates(cls, value: Any) -> Any:
-        return _each(value) if isinstance(value, dict) else _checked(value)
-
-    @model_validator(mode="after")
-    def _one_name(self) -> Creation:
-        if self.name is not None and self.generate_name is not None:
-            message = "an object has a name, or the server makes one from generate_name"
-            raise Impossible(Fault(message, (("generate_name",),), at_key=True))
-        if self.generate_name is not None and self.exists == "update":
-            raise Impossible(Fault("what has a generated name is always new", (("exists",),)))
-        return self
-
-
-class Deletion(Part):
-    """The deletion of the object, or of objects that it controls."""
-
-    kind: str | None = Field(default=None, description="of those that it controls. Default: the object itself")
-    which: str = Field(
-        default="true",
-        description="CEL over each of them as ``self``, and ``owner`` as the reconcile holds it. Default: all of them",
-    )
-
-    @field_validator("which")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        compiled(value, VARIABLES)
-        return value
-
-
-class EventRecord(Part):
-    """An Event about the object, sent in the background."""
-
-    reason: str = Field(description="a template")
-    message: str = Field(default="", description="a template. Default: none")
-
-    @field_validator("reason", "message")
-    @classmethod
-    def _templates(cls, value: str) -> str:
-        return str(_checked(value))
-
-
-class Action(Part):
-    """One thing that a step does: exactly one of the keys, and ``when`` where it is not done always."""
-
-    when: str | None = Field(
-        default=None,
-        description="CEL over what is held by then; false also where it reads what is not there. Default: always",
-    )
-    work: Times | None = Field(default=None, description="hold the worker so long. Default: not this")
-    cpu: Times | None = Field(default=None, description="use a core so long. Default: not this")
-    read: Literal["cache", "live"] | None = Field(
-        default=None,
-        description="go on with what the cache has now, or with a live read, in place of what is held. "
-        "Default: not this",
-    )
-    status: StatusWrite | None = Field(default=None, description="write the object's status. Default: not this")
-    write: MainWrite | None = Field(default=None, description="write the object itself. Default: not this")
-    create: Creation | None = Field(default=None, description="create an object. Default: not this")
-    delete: Deletion | None = Field(default=None, description="delete it, or what it controls. Default: not this")
-    event: EventRecord | None = Field(default=None, description="record an Event. Default: not this")
-    requeue_after: Duration | None = Field(
-        default=None, gt=0, description="end, and ask to be run again after this (RequeueAfter). Default: not this"
-    )
-    requeue: bool | None = Field(default=None, description="true: end, with a back-off. Default: not this")
-    fail: str | None = Field(default=None, description="end with this error. Default: not this")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Action:
-        given = [key for key, value in self if value is not None and key != "when"]
-        if len(given) != 1:
-            what = f"this one has {', '.join(given)}" if given else "this one has none"
-            paths: tuple[Path, ...] = ((given[1],),) if given else ((),)
-            raise Impossible(Fault(f"an action has exactly one key; {what}", paths, at_key=bool(given)))
-        return self
-
-    @field_validator("when")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            compiled(value, VARIABLES)
-        return value
-
-
-class Step(Part):
-    """What a reconcile does where ``when`` holds."""
-
-    name: str | None = Field(default=None, description="what it is called in messages. Default: its number")
-    when: str = Field(
-        default="true",
-        description="CEL over the cached copy; false also where it reads what is not there. Default: always",
-    )
-    do: list[Action] = Field(default=[], description="actions in order. Default: nothing, which ends the reconcile")
-
-    @field_validator("when")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        compiled(value, VARIABLES)
-        return value
 
 
 class Watching(Part):
@@ -247,13 +28,19 @@ class Watching(Part):
     )
 
 
+def _predicate(text: str) -> str:
+    if text != "generation-changed":
+        compiled(text, VARIABLES)
+    return text
+
+
 class _Controller(Part):
     """One controller of a manager."""
 
     name: Name = Field(description="unlike all others: who writes, in figures and stories")
     owns: list[str] = Field(default=[], description="kinds whose objects wake their controlling owner. Default: none")
     watches: list[Watching] = Field(default=[], description="other kinds that wake it. Default: none")
-    predicates: list[str] = Field(
+    predicates: list[Annotated[str, AfterValidator(_predicate)]] = Field(
         default=[],
         description="an event of the own kind wakes it only where all hold: generation-changed "
         "(GenerationChangedPredicate), or CEL over the object. Default: none",
@@ -275,20 +62,6 @@ class _Controller(Part):
     def kind(self) -> str:
         """The kind that its keys name."""
         return str(getattr(self, "for"))
-
-    @field_validator("predicates")
-    @classmethod
-    def _predicates(cls, value: list[str]) -> list[str]:
-        wrong = []
-        for n, text in enumerate(value):
-            if text != "generation-changed":
-                try:
-                    compiled(text, VARIABLES)
-                except ValueError as error:
-                    wrong.append(Fault(str(error), ((n,),)))
-        if wrong:
-            raise Impossible(*wrong)
-        return value
 
 
 if TYPE_CHECKING:
@@ -364,19 +137,6 @@ class OperatorSettings(Part):
         return self
 
 
-def _each(values: dict[str, Any]) -> dict[str, Any]:
-    """Check the templates of a table; says at which key one is wrong."""
-    wrong = []
-    for key, value in values.items():
-        try:
-            _checked(value)
-        except ValueError as error:
-            wrong.append(Fault(str(error), ((key,),)))
-    if wrong:
-        raise Impossible(*wrong)
-    return values
-
-
 def operator_faults(operators: list[OperatorSettings], kinds: set[str], taken: set[str]) -> list[Fault]:
     """Return what does not go together in the operators of a scenario: names that are taken, kinds that are not there.
 
@@ -411,3 +171,20 @@ def operator_faults(operators: list[OperatorSettings], kinds: set[str], taken: s
                     if action.delete is not None and action.delete.kind is not None:
                         kind(action.delete.kind, *where, "delete", "kind")
     return wrong
+
+
+def signer_faults(named: str | None, operators: list[OperatorSettings]) -> list[Fault]:
+    """Return what is wrong with the operator that signs: it is not described, or does not set a certificate."""
+    at = (("issuer", "operator"),)
+    if named is None:
+        return []
+    found = {each.name: each for each in operators}
+    if named not in found:
+        known = f"; described: {', '.join(found)}" if found else ""
+        return [Fault(f"there is no operator {quoted(named)} under operators{known}", at)]
+    controllers = [each for each in found[named].controllers if each.kind == "CertificateRequest"]
+    writes = [action.status for each in controllers for step in each.steps for action in step.do if action.status]
+    if any("certificate" in write.set for write in writes):
+        return []
+    message = f"no controller of {named} is for CertificateRequest and sets status.certificate, so nobody signs"
+    return [Fault(message, at)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sim.scenario.model import Duration, Latency, Part
+from sim.scenario.values import Duration, Latency, Part
 from sim.units import MS, US
 
 

@@ -11,9 +11,9 @@ from math import exp
 from typing import Any
 
 from sim.kernel.streams import Streams
-from sim.scenario.model import Part
 from sim.scenario.profile import GoScheduler, Profile
 from sim.scenario.shapes import Unit
+from sim.scenario.values import Part
 
 _SETTINGS = {"cold_after"}
 """Times that are thresholds, not work."""

@@ -1,100 +1,16 @@
-"""What is asked of the cluster: the Certificates, when they come, who signs, and who else writes them."""
+"""What is asked of the cluster: Certificates or other objects, when they come, and what is done to them by hand."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from sim.scenario.certificate import CertificateSpec
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.expressions import compiled, template
+from sim.scenario.expressions import checked, compiled, template
 from sim.scenario.values import Duration, Part, Rate, check_order
-from sim.units import HOUR, format_duration, quoted
-
-_KEY_SIZES = {"RSA": tuple(range(2048, 8193, 1024)), "ECDSA": (256, 384, 521), "Ed25519": ()}
-
-
-OWN_PREFIXES = ("certificates-", "certificaterequests-", "cert-manager")
-"""How the names of cert-manager's own controllers and event recorders begin, which nobody else may have."""
-OWN_NAMES = frozenset({"orders", "challenges"})
-"""Those of its controllers whose names begin otherwise."""
-
-
-def is_own(actor: str) -> bool:
-    """Whether this is the name of one of cert-manager's controllers."""
-    return actor.startswith(OWN_PREFIXES) or actor in OWN_NAMES
-
-
-class PrivateKey(Part):
-    """spec.privateKey of the Certificates."""
-
-    algorithm: Literal["RSA", "ECDSA", "Ed25519"] = Field(
-        default="RSA", description="kind of key; Ed25519 keys have one size. Default: cert-manager's"
-    )
-    size: int | None = Field(
-        default=None,
-        description="bits; RSA 2048 to 8192 in steps of 1024, ECDSA 256, 384 or 521. "
-        "Default: cert-manager's, 2048 for RSA and 256 for ECDSA",
-    )
-    rotation_policy: Literal["Never", "Always"] | None = Field(
-        default=None,
-        description="Never: a renewal keeps the stored key. "
-        "Default: as in the release, Never in 1.12.9, Always in 1.21",
-    )
-
-    @model_validator(mode="after")
-    def _size_fits(self) -> PrivateKey:
-        sizes = _KEY_SIZES[self.algorithm]
-        if self.size is not None and self.size not in sizes:
-            allowed = f"allowed: {', '.join(map(str, sizes))}" if sizes else "remove the key, it has one size only"
-            raise Impossible(Fault(f"{self.size} is no size of an {self.algorithm} key; {allowed}", (("size",),)))
-        return self
-
-
-class CertificateSpec(Part):
-    """What each Certificate asks for."""
-
-    duration: Duration = Field(
-        default=2160 * HOUR,
-        gt=0,
-        description="lifetime of a signed certificate. Default: cert-manager's 90 days",
-    )
-    renew_before: Duration | None = Field(
-        default=None,
-        description="renew so long before expiry; shorter than duration. Default: cert-manager's, a third of duration",
-    )
-    private_key: PrivateKey = PrivateKey()
-    revision_history_limit: int | None = Field(
-        default=None,
-        ge=1,
-        description="old CertificateRequests kept. Default: as in the release, all in 1.12.9 and 1 in 1.21",
-    )
-    dns_names: int = Field(default=1, ge=1, le=100, description="names of each. Default: 1, as in most recordings")
-    secret_name: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        description="one Secret that all Certificates name, as by mistake. Default: each has its own, NAME-tls",
-    )
-    registered_domains: int = Field(
-        default=1,
-        ge=1,
-        le=1_000_000,
-        description="registered domains that the names are spread over: an ACME server limits each. "
-        "Default: one for all",
-    )
-
-    @model_validator(mode="after")
-    def _renewed_after_issuance(self) -> CertificateSpec:
-        if self.renew_before is not None and self.renew_before >= self.duration:
-            raise Impossible(
-                Fault(
-                    f"renewing {format_duration(self.renew_before)} before expiry a certificate that lives "
-                    f"{format_duration(self.duration)} never ends; renew_before must be less than duration",
-                    (("renew_before",), ("duration",)),
-                )
-            )
-        return self
+from sim.units import SECOND, quoted
 
 
 class RateArrival(Part):
@@ -123,6 +39,13 @@ def _arrival_kind(value: object) -> str:
         return "<schedule>"
     return "<rate>" if isinstance(value, RateArrival | dict) else "<choice>"
 
+
+Arrival = Annotated[
+    Annotated[Literal["one-after-the-other", "at-once"], Tag("<choice>")]
+    | Annotated[RateArrival, Tag("<rate>")]
+    | Annotated[ScheduleArrival, Tag("<schedule>")],
+    Discriminator(_arrival_kind),
+]
 
 TAGS = {
     "arrival": ("<choice>", "<rate>", "<schedule>"),
@@ -250,13 +173,13 @@ _OF_OBJECTS = ("objects", "spec", "ready", "settled")
 """Keys of a workload of another kind than Certificate."""
 
 
-def _templated(value: dict[str, Any]) -> dict[str, Any]:
-    template(value, ("name", "number"))
-    return value
-
-
-ObjectSpec = Annotated[dict[str, Any], AfterValidator(_templated)]
+ObjectSpec = Annotated[dict[str, Any], AfterValidator(checked(template, ("name", "number")))]
 """The spec of each object of many; its texts may have ``${name}`` and ``${number}``."""
+
+
+_OF_STORED = ("self", "holds", "conditions", "name", "generation")
+OverStored = Annotated[str, AfterValidator(checked(compiled, _OF_STORED))]
+"""CEL over an object as the server has it stored."""
 
 
 class OtherObjects(Part):
@@ -264,12 +187,7 @@ class OtherObjects(Part):
 
     kind: str = Field(description="a kind of the scenario, or one that every cluster has")
     objects: int = Field(default=1, ge=1, le=1_000_000, description="how many. Default: one")
-    arrival: Annotated[
-        Annotated[Literal["one-after-the-other", "at-once"], Tag("<choice>")]
-        | Annotated[RateArrival, Tag("<rate>")]
-        | Annotated[ScheduleArrival, Tag("<schedule>")],
-        Discriminator(_arrival_kind),
-    ] = Field(default="one-after-the-other", description="as workload.arrival. Default: as there")
+    arrival: Arrival = Field(default="one-after-the-other", description="as workload.arrival. Default: as there")
     spec: ObjectSpec = Field(
         default={},
         description="of each; texts may have ${name} and ${number}. Default: empty",
@@ -301,12 +219,7 @@ class Workload(Part):
         description="Certificates that are already there and Ready: how many, their renewals spread over the time from "
         "an issuance to its renewal. Default: none, as recorded",
     )
-    arrival: Annotated[
-        Annotated[Literal["one-after-the-other", "at-once"], Tag("<choice>")]
-        | Annotated[RateArrival, Tag("<rate>")]
-        | Annotated[ScheduleArrival, Tag("<schedule>")],
-        Discriminator(_arrival_kind),
-    ] = Field(
+    arrival: Arrival = Field(
         default="one-after-the-other",
         description="one-after-the-other: one client creates the next when the last is answered; "
         "at-once: all at time 0. Default: as recorded",
@@ -335,11 +248,11 @@ class Workload(Part):
         description="objects of other kinds that are created too, by clients of their own; the figures are not about "
         "them, and their names are the kind's, such as gadget-0000. Default: none",
     )
-    ready: str | None = Field(
+    ready: OverStored | None = Field(
         default=None,
         description="CEL over the stored object: whether it is what its creator waits for. Default: Ready is True",
     )
-    settled: str | None = Field(
+    settled: OverStored | None = Field(
         default=None,
         description="CEL over the stored object: whether nobody has anything left to do; a run ends when all are. "
         "Default: ready",
@@ -365,13 +278,6 @@ class Workload(Part):
             message = "found 0; write a whole number, at least 1, or name existing ones as workload.existing"
             raise Impossible(Fault(message, (("certificates",),)))
         return self
-
-    @field_validator("ready", "settled")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            compiled(value, ("self", "holds", "conditions", "name", "generation"))
-        return value
 
     @model_validator(mode="after")
     def _fits_the_kind(self) -> Workload:
@@ -402,6 +308,15 @@ class Workload(Part):
         """How many Certificates there will be, those that are there at the start first."""
         already = self.already()
         return self.certificates + (already.certificates if already is not None else 0)
+
+    def created_by(self) -> int:
+        """Return the latest that the last Certificate can be created; an upper bound where chance or load decide."""
+        arrival, count = self.arrival, self.certificates
+        if isinstance(arrival, ScheduleArrival):
+            return arrival.schedule[-1]
+        if isinstance(arrival, RateArrival):
+            return round(count / arrival.rate * SECOND) * (10 if arrival.poisson else 1)
+        return 0 if arrival == "at-once" else count * SECOND  # recorded: 10 ms each, on busy cores
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Workload:

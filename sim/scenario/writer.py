@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
+from sim.scenario.machinery import is_own
 from sim.scenario.values import Duration, Name, Part, Rate
-from sim.scenario.workload import Settable, is_own
+from sim.scenario.workload import Settable
 from sim.units import quoted
 
 

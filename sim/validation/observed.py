@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.logs.audit import CERTIFICATES, AuditEvent
-from sim.scenario.workload import is_own
+from sim.scenario.machinery import is_own
 from sim.units import MS, SECOND
 from sim.validation.cases import CaseError, Run
 from sim.validation.faults import Back

@@ -13,9 +13,9 @@ from sim.families.certmanager.fields import FIELDS
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
 from sim.scenario.faults import CONTROLLERS, LEADER
+from sim.scenario.machinery import is_own
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
-from sim.scenario.workload import is_own
 from sim.validation.faults import Back
 from sim.validation.figures import ELSEWHERE, Figures, Observation, Phases, at_zero, time_figures, with_total
 

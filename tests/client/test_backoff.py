@@ -6,7 +6,7 @@ import pytest
 
 from sim.client.policy import GAVE_UP, Policy
 from sim.kernel.streams import Streams
-from sim.scenario.model import Retry
+from sim.scenario.retry import Retry
 from sim.units import MS, SECOND
 
 AWS = {"base": 5 * MS, "max": 2 * SECOND, "first_exponent": 1}

@@ -7,7 +7,7 @@ import pytest
 from sim.client.budgets import AwsBudget, EnvoyBudget, FinagleBudget, GrpcBudget, RetryBudget, SreBudget, budget_of
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Policy, Shared
 from sim.kernel.streams import Streams
-from sim.scenario.model import Retry
+from sim.scenario.retry import Retry
 from sim.units import MS, SECOND
 
 

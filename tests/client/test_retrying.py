@@ -11,7 +11,7 @@ from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, TriesInPlace, policy
 from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
-from sim.scenario.model import Retry
+from sim.scenario.retry import Retry
 from sim.units import MS, SECOND
 from tests.client.test_worker import FAST
 from tests.client.toy import Toy, annotate

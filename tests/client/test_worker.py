@@ -14,7 +14,7 @@ from sim.client.worker import Workers
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.families.certmanager.scheduler import ScheduledWorkQueue
-from sim.scenario.model import Retry
+from sim.scenario.retry import Retry
 from sim.units import MS, SECOND
 from tests.client.toy import Toy, annotate, service
 

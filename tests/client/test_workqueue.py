@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sim.client.policy import Policy
 from sim.client.ratelimiter import RateLimiter
 from sim.client.workqueue import Workqueue
-from sim.scenario.model import Retry
+from sim.scenario.retry import Retry
 from sim.units import MINUTE, SECOND
 
 keys = st.sampled_from("abcd")

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from sim.experiment.alternatives import PATTERNS, alternatives
-from sim.scenario.operators import Pattern
+from sim.scenario.actions import Pattern
 from sim.scenario.reading.loader import load
 
 

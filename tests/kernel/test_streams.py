@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.kernel.streams import Streams
-from sim.scenario.model import Latency
 from sim.scenario.profile import Gamma
+from sim.scenario.values import Latency
 from sim.units import MS
 
 LATENCY = Latency(p50=5 * MS, p90=10 * MS)

@@ -5,29 +5,16 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from sim.scenario.certificate import CertificateSpec, PrivateKey
 from sim.scenario.expectations import OPERATORS
+from sim.scenario.issuer import Issuer
+from sim.scenario.machinery import ClientOptions, ControllerOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import CERT_MANAGER, metrics_of
-from sim.scenario.model import (
-    CertificateSpec,
-    ClientOptions,
-    ControllerOptions,
-    Controllers,
-    Cpu,
-    Issuer,
-    Latency,
-    Log,
-    PrivateKey,
-    RateArrival,
-    Retry,
-    Scenario,
-    ScheduleArrival,
-    ServerOptions,
-    Until,
-    Workload,
-    Writer,
-)
-from sim.scenario.retry import Bucket, Budget, InPlace
-from sim.scenario.workload import Existing
+from sim.scenario.model import Scenario, Until
+from sim.scenario.retry import Bucket, Budget, InPlace, Retry
+from sim.scenario.values import Latency
+from sim.scenario.workload import Existing, RateArrival, ScheduleArrival, Workload
+from sim.scenario.writer import Writer
 from sim.units import HOUR
 
 # Whole nanoseconds of every magnitude, not only round ones.

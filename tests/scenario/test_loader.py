@@ -12,10 +12,13 @@ from pydantic import Field
 from yaml import safe_dump
 
 from sim.scenario.errors import ScenarioError
-from sim.scenario.model import Part, RateArrival, Retry, Scenario, ScheduleArrival
+from sim.scenario.model import Scenario
 from sim.scenario.reading.document import MAX_BYTES
 from sim.scenario.reading.loader import load
 from sim.scenario.reading.parts import load_part
+from sim.scenario.retry import Retry
+from sim.scenario.values import Part
+from sim.scenario.workload import RateArrival, ScheduleArrival
 from sim.units import MS, SECOND
 from tests.scenario.strategies import scenarios
 

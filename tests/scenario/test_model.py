@@ -5,21 +5,15 @@ from hypothesis import given
 from pydantic import ValidationError
 
 import sim
+from sim.scenario.certificate import CertificateSpec, PrivateKey
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.model import (
-    CertificateSpec,
-    Controllers,
-    Latency,
-    PrivateKey,
-    RateArrival,
-    Retry,
-    Scenario,
-    ScheduleArrival,
-    Until,
-    Workload,
-    Writer,
-)
+from sim.scenario.machinery import Controllers
+from sim.scenario.model import Scenario, Until
+from sim.scenario.retry import Retry
 from sim.scenario.shapes import Shape, parts_of, shape_at, shape_of
+from sim.scenario.values import Latency
+from sim.scenario.workload import RateArrival, ScheduleArrival, Workload
+from sim.scenario.writer import Writer
 from sim.units import HOUR, SECOND
 from tests.scenario.strategies import scenarios
 

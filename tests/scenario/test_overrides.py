@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from yaml import safe_dump
 
 from sim.scenario.errors import ScenarioError
-from sim.scenario.model import RateArrival, Writer
 from sim.scenario.reading.loader import load
+from sim.scenario.workload import RateArrival
+from sim.scenario.writer import Writer
 from sim.units import SECOND
 from tests.scenario.strategies import scenarios
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario.model import CertificateSpec, PrivateKey, RateArrival, Retry, Writer
+from sim.scenario.certificate import CertificateSpec, PrivateKey
 from sim.scenario.reading.loader import load
 from sim.scenario.reading.recorded import load_recorded
+from sim.scenario.retry import Retry
+from sim.scenario.workload import RateArrival
+from sim.scenario.writer import Writer
 from sim.units import HOUR, MINUTE, MS, SECOND
 from sim.validation.recorded import FIGURES, collect, main, scenario_of, scenario_text
 

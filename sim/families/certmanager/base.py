@@ -15,7 +15,8 @@ from sim.families.certmanager import pki
 from sim.families.certmanager.manager import CertManager
 from sim.families.certmanager.scheduler import ScheduledWorkQueue
 from sim.kernel.clock import rfc3339
-from sim.scenario.model import ControllerOptions, Retry
+from sim.scenario.machinery import ControllerOptions
+from sim.scenario.retry import Retry
 
 
 class CertManagerController(Controller):

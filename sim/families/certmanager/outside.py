@@ -23,7 +23,9 @@ from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.families.certmanager.pki import SigningRequest
 from sim.families.creator import Creator
 from sim.families.otherwriter import Change, OtherWriter, change_of
-from sim.scenario.model import Retry, Scenario, Writer
+from sim.scenario.model import Scenario
+from sim.scenario.retry import Retry
+from sim.scenario.writer import Writer
 from sim.units import SECOND
 
 

@@ -14,7 +14,8 @@ from sim.client.effects import Send
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager.base import CertManagerController
 from sim.families.certmanager.names import CERTIFICATE_NAME
-from sim.scenario.model import Retry, Strategy
+from sim.scenario.retry import Retry
+from sim.scenario.values import Strategy
 from sim.units import MINUTE, SECOND
 
 REQUEST_RETRY = Retry(base=5 * SECOND, max=5 * MINUTE)

@@ -17,22 +17,20 @@ from sim.cluster.objects import Object, Write
 from sim.families.operators.operator import Operator
 from sim.families.operators.views import Scope
 from sim.families.plain.draws import samplers
-from sim.scenario.contention import Times
-from sim.scenario.expressions import as_text, compiled, template, words
-from sim.scenario.operators import (
-    SENT_AGAIN,
+from sim.scenario.actions import (
     VARIABLES,
     Action,
     ConditionWrite,
-    ControllerSettings,
     Creation,
     Deletion,
     EventRecord,
     MainWrite,
-    OperatorSettings,
     Pattern,
     StatusWrite,
 )
+from sim.scenario.contention import Times
+from sim.scenario.expressions import as_text, compiled, template, words
+from sim.scenario.operators import ControllerSettings, OperatorSettings
 from sim.scenario.values import Strategy
 from sim.units import MS
 
@@ -46,7 +44,8 @@ STRATEGIES: Mapping[Pattern, writes.Way] = {
     "retry-live": "update",
 }
 """The request that each pattern sends (``sim.client.writes``)."""
-_DELAY, _JITTER = 10 * MS, 0.1
+_SENT_AGAIN, _DELAY, _JITTER = 5, 10 * MS, 0.1
+"""Of RetryOnConflict's DefaultRetry: tries, the first included, and the waits between (client-go util/retry)."""
 
 Ended = Result | bool
 """What an action comes to: False to go on, True to end well, or how the pass ends."""
@@ -203,7 +202,7 @@ def _writing(pattern: Pattern, make: Make) -> Do:
         """RetryOnConflict: the read is inside, so each try has a copy of its own."""
         read = _read_live if pattern == "retry-live" else _read_cache
         answer: Response | Failure | None = None
-        for n in range(SENT_AGAIN):
+        for n in range(_SENT_AGAIN):
             if n:
                 yield Sleep(round(_DELAY * (1 + _JITTER * one.controller.jitter())))
             ended = yield from read(one)

@@ -32,8 +32,9 @@ from sim.cluster.objects import Object
 from sim.families.operators.actions import Acting, Do, Pass, action_of
 from sim.families.operators.operator import Operator
 from sim.families.operators.views import Scope
+from sim.scenario.actions import VARIABLES
 from sim.scenario.expressions import compiled
-from sim.scenario.operators import VARIABLES, ControllerSettings, OperatorSettings
+from sim.scenario.operators import ControllerSettings, OperatorSettings
 from sim.scenario.runtimes import built_with
 
 _OWNED = re.compile(r"\bowned\.(\w+)")

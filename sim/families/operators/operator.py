@@ -27,8 +27,9 @@ from sim.client.effects import Effect, Get, Reconcile, Requeue, Result, Send
 from sim.client.manager import Manager
 from sim.cluster.objects import Object
 from sim.families.certmanager.names import CERTIFICATE_NAME
-from sim.scenario.model import Retry, Strategy
+from sim.scenario.retry import Retry
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
+from sim.scenario.values import Strategy
 from sim.units import MS, SECOND
 
 

@@ -12,10 +12,10 @@ from sim.client.standard import STANDARD
 from sim.client.surroundings import Surroundings
 from sim.client.throttle import BucketPerKind, OneBucket, Throttle
 from sim.families.operators.operator import Operator
+from sim.scenario.machinery import is_own
 from sim.scenario.model import Scenario
 from sim.scenario.operators import OperatorClient
 from sim.scenario.runtimes import Runtime, built_with
-from sim.scenario.workload import is_own
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from sim.scenario.actions import VARIABLES, Action, Step
 from sim.scenario.expressions import compiled, expressions_in
 from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER
 from sim.scenario.kinds.structural import Schema
 from sim.scenario.model import Scenario
 from sim.scenario.names import did_you_mean
-from sim.scenario.operators import VARIABLES, Action, ControllerSettings, Step
+from sim.scenario.operators import ControllerSettings
 
 _HOLDS = re.compile(r"^'([^']+)' in (?:holds|conditions)$")
 _HAS = re.compile(r"^has\(self\.status\.(\w+)[\w.]*\)$")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.cluster.objects import Object
 from sim.kernel.clock import rfc3339
-from sim.scenario.operators import VARIABLES
+from sim.scenario.actions import VARIABLES
 from sim.units import SECOND
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from sim.families.plain.direct import begin, direct, takes_short_way
 from sim.families.plain.draws import samplers
 from sim.families.plain.group import ClientGroup
 from sim.scenario.metrics import PLAIN as NAME
-from sim.scenario.model import Scenario, Writer
+from sim.scenario.model import Scenario
+from sim.scenario.writer import Writer
 from sim.units import SECOND
 
 

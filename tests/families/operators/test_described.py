@@ -13,10 +13,10 @@ from sim.cli.app import app
 from sim.experiment.replicate import replicate
 from sim.recording.columns import LOSSES, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
+from sim.scenario.actions import VARIABLES, Pattern
 from sim.scenario.errors import ScenarioError
 from sim.scenario.expressions import EvaluationError, compiled
 from sim.scenario.model import Scenario
-from sim.scenario.operators import VARIABLES, Pattern
 from sim.scenario.profile import Profile
 from sim.units import MS
 

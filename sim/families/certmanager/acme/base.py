@@ -11,7 +11,7 @@ from sim.cluster.objects import Object
 from sim.families.certmanager.acme.client import AcmeClient
 from sim.families.certmanager.acme.issuer import certificate_of
 from sim.families.certmanager.base import CertManagerController
-from sim.scenario.model import Retry
+from sim.scenario.retry import Retry
 from sim.units import MINUTE, SECOND
 
 if TYPE_CHECKING:
