@@ -37,25 +37,37 @@ UNKNOWN = "unknown"
 
 def attribution(frames: Frames) -> pd.DataFrame:
     """Return one row per conflict, in the order of the server's decisions; ``conflict`` is what ``refused`` says."""
+    return in_words(attributed(refused(frames.requests), frames), frames.requests.attrs.get(FIELD_NAMES, FIELDS))
+
+
+def attributed(lost: pd.DataFrame, frames: Frames) -> pd.DataFrame:
+    """Return those of ``lost``, rows of ``refused``, that are conflicts, each with its reasons; fields as bit masks.
+
+    ``frames`` have at least the rows that these conflicts depend on: ``sim.analysis.streamed`` says which.
+    """
     import pandas as pd
 
     requests = frames.requests
     about = requests[requests["resource"].isin(subjects_of(requests))]
-    lost = refused(requests)
     lost = lost[conflicting(lost)].reset_index(drop=True)
     rows = lost.rename(columns={"actor": "controller"})
     rows = rows.join(_winners(rows, about, requests["actor"].dtype))
     wanted = rows[["replication", "request"]].merge(frames.refusals, on=["replication", "request"], how="left")
-    masks = wanted["wanted"].fillna(0).astype("int64")
+    rows["wanted"] = wanted["wanted"].fillna(0).astype("int64")
     rows["server_cpu"] = wanted["server_cpu"].fillna(pd.Timedelta(0))
-    fields = requests.attrs.get(FIELD_NAMES, FIELDS)
-    rows["wanted_fields"] = named(masks, fields)
-    rows["winner_fields"] = named(rows["between"], fields)
-    rows["overlap_fields"] = named(masks & rows["between"], fields)
-    rows["true_conflict"] = (masks & rows["between"]) != 0
     rows = rows.join(ages(rows, frames))
-    rows = rows.join(_aftermath(rows, frames))
-    return rows[list(COLUMNS["attribution"])]
+    return rows.join(_aftermath(rows, frames))
+
+
+def in_words(rows: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
+    """Return rows of ``attributed`` with the names of ``fields`` instead of masks: the columns of an attribution."""
+    named_ones = {
+        "wanted_fields": rows["wanted"],
+        "winner_fields": rows["between"],
+        "overlap_fields": rows["wanted"] & rows["between"],
+    }
+    words = {name: named(masks, fields) for name, masks in named_ones.items()}
+    return rows.assign(**words, true_conflict=named_ones["overlap_fields"] != 0)[list(COLUMNS["attribution"])]
 
 
 def refused(requests: pd.DataFrame) -> pd.DataFrame:
@@ -163,12 +175,12 @@ def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
     found["retried_by"] = pd.Categorical(found["retried_by"], sorted({*causes, "nothing"}))
     found["ready_delay"] = delay
     found["wasted_requests"] = 1 + _repeated(found, frames.requests)
-    found["wasted_cpu"] = _wasted(rows, frames.reconciles).to_numpy()
+    found["wasted_cpu"] = _wasted(rows, frames).to_numpy()
     found = found.drop(columns=["replication", "reconcile", "certificate", "decided_at"])
     return found.set_axis(rows.index).astype({"wasted_requests": np.int64})
 
 
-def _wasted(rows: pd.DataFrame, passes: pd.DataFrame) -> pd.Series[Any]:
+def _wasted(rows: pd.DataFrame, frames: Frames) -> pd.Series[Any]:
     """Return the core time that each conflict wasted: the rule of ``sim.analysis.waste``."""
     import pandas as pd
 
@@ -178,10 +190,14 @@ def _wasted(rows: pd.DataFrame, passes: pd.DataFrame) -> pd.Series[Any]:
     def nanoseconds(column: pd.Series[Any]) -> list[int]:
         return [int(value) for value in column.astype("int64").tolist()]
 
-    lost = keys(rows, "request")
+    lost, passes = keys(rows, "request"), frames.reconciles
+    # A pass shares what it cost among all its conflicts, also those that ``rows`` has not.
+    others = frames.requests[conflicting(frames.requests)]
+    pairs = dict(zip(keys(others, "request"), keys(others, "reconcile"), strict=True))
+    pairs |= dict(zip(lost, keys(rows, "reconcile"), strict=True))
     spent = zip(keys(passes, "reconcile"), passes["outcome"].tolist(), nanoseconds(passes["cpu"]), strict=True)
     server = zip(lost, nanoseconds(rows["server_cpu"]), strict=True)
-    found = wasted_by_request(list(zip(lost, keys(rows, "reconcile"), strict=True)), spent, server)
+    found = wasted_by_request(list(pairs.items()), spent, server)
     return pd.Series([found[key] for key in lost], index=rows.index, dtype="int64").astype("timedelta64[ns]")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sim.recording.stored import Condition
     from sim.scenario.model import Scenario
 
 
@@ -21,6 +22,21 @@ class Frames(NamedTuple):
     deliveries: pd.DataFrame
 
 
+def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames of the same columns as one, whose categories are those of all, the first one.s first."""
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    whole = pd.concat(frames, ignore_index=True)
+    for name, kind in frames[0].dtypes.items():
+        if isinstance(kind, pd.CategoricalDtype) and not isinstance(whole[name].dtype, pd.CategoricalDtype):
+            parts = [frame[name].cat for frame in frames]
+            whole[name] = union_categoricals(  # the categories of no rows may have no type
+                [pd.Categorical.from_codes(each.codes, each.categories.astype("str")) for each in parts]
+            )
+    return whole
+
+
 class Analysed(Protocol):
     """A result as analyses of it see it (``sim.experiment.result``)."""
 
@@ -29,6 +45,14 @@ class Analysed(Protocol):
     @property
     def measured(self) -> Sequence[Any]:
         """One for each replication."""
+
+    def rows(self, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()) -> pd.DataFrame:
+        """Some columns of a table as a frame, of the rows that meet all conditions."""
+
+    def batches(
+        self, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()
+    ) -> Iterator[pd.DataFrame]:
+        """The same in parts."""
 
     @property
     def requests(self) -> pd.DataFrame:

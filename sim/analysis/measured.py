@@ -5,12 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sim.analysis.waste import Metrics
-
-if TYPE_CHECKING:
-    from array import array
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +17,7 @@ class Measured:
     seed: int
     digest: str
     metrics: Metrics
-    times_to_ready: array[float]
+    times_to_ready: Sequence[float]
     violations: tuple[str, ...] = field(default=())
     broken: tuple[str, ...] = field(default=())
     """The scenario's properties that did not hold, one sentence each."""

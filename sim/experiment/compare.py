@@ -182,11 +182,10 @@ class Comparison:
 
     def _stacked(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
         import pandas as pd
-        from pandas.api.types import union_categoricals
 
-        made: pd.DataFrame = pd.concat(parts, ignore_index=True)
-        for column in parts[0].select_dtypes("category"):  # concat keeps only categories that are all equal
-            made[column] = union_categoricals([part[column] for part in parts], ignore_order=True)
+        from sim.analysis.frames import stacked
+
+        made = stacked(parts)
         names = [name for name, part in zip(self.results, parts, strict=True) for _ in range(len(part))]
         made.insert(0, "variant", pd.Series(pd.Categorical(names, list(self.results))))
         return made

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
-from functools import cached_property, partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from sim.families.operators.fields import fields_of
 from sim.recording import frames, results
 from sim.recording.conflict import SUBJECTS
 from sim.recording.fields import FIELD_NAMES
+from sim.recording.stored import Condition, Narrowed, Source, StoredTables, read, read_table
 from sim.scenario.metrics import OPERATORS, metrics_of
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Result:
         measured: list[Measured],
         *,
         summary: dict[str, Any],
-        table: Callable[[str], pa.Table],
+        tables: Source,
         folder: Path | None = None,
         log: list[str] | None = None,
         stopped: str | None = None,
@@ -52,7 +54,7 @@ class Result:
         self.folder = folder
         self.log = log
         self.stopped = stopped
-        self._table = table
+        self._tables = tables
 
     def __repr__(self) -> str:
         return f"<Result of {self.scenario.name}: {len(self.measured)} replications, digest {self.digest[:12]}>"
@@ -93,36 +95,54 @@ class Result:
         if not 1 <= replication <= count:
             has = "has one replication, number 1" if count == 1 else f"has replications 1 to {count}"
             raise results.ResultsError(f"replication {replication}: this run {has}")
+        if count == 1:
+            return self
         measured = [self.measured[replication - 1]]
-        folder, whole = self.folder, self._table
-
-        def table(name: str) -> pa.Table:
-            if folder is not None:
-                return results.read_table(folder, name, replication)
-            return frames.only(whole(name), replication)
-
+        tables = Narrowed(self._tables, [("replication", "=", replication)])
         summary = complete_summary(self.scenario, measured)
         log = self.log if replication == 1 else None
-        return Result(self.scenario, measured, summary=summary, table=table, folder=folder, log=log)
+        return Result(self.scenario, measured, summary=summary, tables=tables, folder=self.folder, log=log)
 
-    @cached_property
-    def requests(self) -> pd.DataFrame:
-        """One row per request, the columns of ``sim.recording.columns.REQUESTS``."""
-        found = frames.frame(self._table("requests"))
-        if self.scenario.family == OPERATORS:
+    def batches(
+        self, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()
+    ) -> Iterator[pd.DataFrame]:
+        """Yield a frame's rows in parts, in their order; nothing is kept, and of a folder no more is read.
+
+        ``name`` is that of a table of ``sim.recording.frames.TABLES``, ``columns`` those of the frame that are wanted;
+        ``where`` are conditions that all rows meet, such as ``("code", "=", 409)``, times in integer nanoseconds.
+        """
+        wanted = None if columns is None else [frames.stored_name(each) for each in columns]
+        stored = [(frames.stored_name(column), how, value) for column, how, value in where]
+        for table in self._tables.batches(name, wanted, stored):
+            yield self._framed(name, table)
+
+    def rows(self, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()) -> pd.DataFrame:
+        """Return what ``batches`` yields as one frame."""
+        wanted = None if columns is None else [frames.stored_name(each) for each in columns]
+        stored = [(frames.stored_name(column), how, value) for column, how, value in where]
+        return self._framed(name, read(self._tables, name, wanted, stored))
+
+    def _framed(self, name: str, table: pa.Table) -> pd.DataFrame:
+        found = frames.frame(table)
+        if name == "requests" and self.scenario.family == OPERATORS:
             found.attrs[SUBJECTS] = (self.scenario.subject,)
             found.attrs[FIELD_NAMES] = fields_of(self.scenario)
         return found
 
     @cached_property
+    def requests(self) -> pd.DataFrame:
+        """One row per request, the columns of ``sim.recording.columns.REQUESTS``."""
+        return self.rows("requests")
+
+    @cached_property
     def reconciles(self) -> pd.DataFrame:
         """One row per reconcile, the columns of ``RECONCILES`` there."""
-        return frames.frame(self._table("reconciles"))
+        return self.rows("reconciles")
 
     @cached_property
     def certificates(self) -> pd.DataFrame:
         """One row per Certificate, the columns of ``OBJECTS`` there, and ``time_to_ready``."""
-        return frames.certificates(frames.frame(self._table("certificates")))
+        return frames.certificates(self.rows("certificates"))
 
     @cached_property
     def conflicts(self) -> pd.DataFrame:
@@ -132,12 +152,12 @@ class Result:
     @cached_property
     def refusals(self) -> pd.DataFrame:
         """One row per 409 of any kind: what the refused write meant to change."""
-        return frames.frame(self._table("refusals"))
+        return self.rows("refusals")
 
     @cached_property
     def deliveries(self) -> pd.DataFrame:
         """One row per version of a Certificate that reached the controllers' cache."""
-        return frames.frame(self._table("deliveries"))
+        return self.rows("deliveries")
 
     @property
     def kind(self) -> str:
@@ -147,19 +167,22 @@ class Result:
     @cached_property
     def losses(self) -> pd.DataFrame:
         """One row per lost update of what operators write: whose value a write took away unseen, and its repair."""
-        return frames.frame(self._table("losses"))
+        return self.rows("losses")
 
     @cached_property
     def duplicates(self) -> pd.DataFrame:
         """One row per object that an operator created although it had created the same for its owner before."""
-        return frames.frame(self._table("duplicates"))
+        return self.rows("duplicates")
 
     @cached_property
     def attribution(self) -> pd.DataFrame:
         """One row per conflict: who lost, to whom, over what, how old the copy was and why, what it wasted."""
         from sim.analysis.attribution import attribution
         from sim.analysis.frames import Frames
+        from sim.analysis.streamed import streamed
 
+        if self.folder is not None:
+            return shown(streamed(self))
         rows = Frames(self.requests, self.reconciles, self.certificates, self.refusals, self.deliveries)
         return shown(attribution(rows))
 
@@ -236,10 +259,13 @@ def open_results(folder: str | Path) -> Result:
         scenario = load_part(Scenario, path / results.SCENARIO)
     except ScenarioError as error:
         raise results.ResultsError(str(error.problems[0])) from None
-    measured = _read_measured(path)
-    results.check_like(path / results.SUMMARY, summary, complete_summary(scenario, measured))
-    table = partial(results.read_table, path)
-    return Result(scenario, measured, summary=summary, table=table, folder=path)
+    tables = StoredTables(path)
+    tables.check("certificates")
+    measured = _read_measured(path, tables)
+    # What a summary has in it does not depend on the times to Ready, which are in a table: null stands for any kind.
+    timeless = [replace(each, times_to_ready=()) for each in measured]
+    results.check_like(path / results.SUMMARY, summary, complete_summary(scenario, timeless))
+    return Result(scenario, measured, summary=summary, tables=tables, folder=path)
 
 
 _STUDIES = ("sweep", "tune", "budget")
@@ -257,13 +283,51 @@ _MANIFEST = {
 """What every manifest of a run has, each with a value of its kind."""
 
 
-def _read_measured(path: Path) -> list[Measured]:
-    times: dict[int, array[float]] = {}
-    columns = results.read_table(path, "certificates").select(["replication", "created_ns", "ready_ns"])
-    for number, created, ready in zip(*(column.to_pylist() for column in columns.columns), strict=True):
-        if ready >= 0 <= created:
-            times.setdefault(number, array("d")).append((ready - created) * 1e-9)
-    rows = results.read_table(path, results.REPLICATIONS).to_pylist()
+class TimesToReady:
+    """The times to Ready of all replications of a folder, read when the first is asked for."""
+
+    def __init__(self, tables: Source) -> None:
+        self._tables = tables
+
+    @cached_property
+    def by_replication(self) -> dict[int, array[float]]:
+        """In seconds, by the number of the replication, of the Certificates that were created and became Ready."""
+        import numpy as np
+
+        found: dict[int, array[float]] = {}
+        for table in self._tables.batches("certificates", ["replication", "created_ns", "ready_ns"]):
+            number, created, ready = (column.to_numpy() for column in table.columns)
+            known = (ready >= 0) & (created >= 0)
+            seconds, of = (ready - created)[known] * 1e-9, number[known]
+            starts = np.flatnonzero(np.diff(of, prepend=0))  # replications are numbered from 1, and follow each other
+            for each, part in zip(of[starts].tolist(), np.split(seconds, starts[1:]), strict=True):
+                found.setdefault(each, array("d")).frombytes(part.tobytes())
+        return found
+
+
+class _Times(Sequence[float]):
+    """Those of one replication."""
+
+    def __init__(self, times: TimesToReady, replication: int) -> None:
+        self._times = times
+        self._replication = replication
+
+    def _known(self) -> array[float]:
+        return self._times.by_replication.get(self._replication, array("d"))
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._known()[place]
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._known())
+
+
+def _read_measured(path: Path, tables: Source) -> list[Measured]:
+    times = TimesToReady(tables)
+    rows = read_table(path, results.REPLICATIONS).to_pylist()
     if not rows or any(row["replication"] != number for number, row in enumerate(rows, start=1)):
         file = path / f"{results.REPLICATIONS}.parquet"
         raise results.ResultsError(f"{file}: its replications are not 1, 2, ...: it is damaged; run it again")
@@ -276,7 +340,7 @@ def _read_measured(path: Path) -> list[Measured]:
             broken=tuple(row.pop("broken", None) or ()),
             # Of the parts (requests.code.409) a replication lists those that it has.
             metrics={key: value for key, value in row.items() if value is not None or "." not in key},
-            times_to_ready=times.get(number, array("d")),
+            times_to_ready=_Times(times, number),
         )
         for number, row in enumerate(rows, start=1)
     ]

@@ -20,6 +20,7 @@ from sim.experiment.progress import Progress, Underway
 from sim.experiment.result import Result, replication_rows
 from sim.experiment.summaries import complete_summary, on_a_cluster
 from sim.recording import results
+from sim.recording.stored import StoredTables
 from sim.recording.tables import rows_in
 
 if TYPE_CHECKING:
@@ -192,12 +193,12 @@ class Collected:
 
     def result(self, published: Path | None) -> Result:
         """Return the result; ``published`` is the name that the folder has by now."""
-        table = partial(results.read_table, published) if published else self._memory.table
+        tables = StoredTables(published) if published else self._memory
         return Result(
             self.scenario,
             self.measured,
             summary=self.summary,
-            table=table,
+            tables=tables,
             folder=published,
             log=self.log,
             stopped=self.stopped,

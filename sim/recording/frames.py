@@ -133,13 +133,6 @@ def joined(name: str, parts: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([table(name, [], 0), *parts]).unify_dictionaries()
 
 
-def only(table: pa.Table, replication: int) -> pa.Table:
-    """Return the rows of one replication."""
-    import pyarrow.compute as pc
-
-    return table.filter(pc.equal(table["replication"], replication))
-
-
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a frame: times as timedeltas in columns ``*_at``, strings as categories."""
     require("pandas")
@@ -155,6 +148,12 @@ def frame(table: pa.Table) -> pd.DataFrame:
         values[values < 0] = np.iinfo(np.int64).min  # NaT
         data[column] = pd.Series(values.view("timedelta64[ns]"), index=data.index)
     return Frame(data.rename(columns={name: DURATIONS.get(name, f"{name[:-3]}_at") for name in times}))
+
+
+def stored_name(column: str) -> str:
+    """Return what a frame's column is called in the table that it is made from."""
+    back = {shown: name for name, shown in DURATIONS.items()}
+    return back.get(column, f"{column[:-3]}_ns" if column.endswith("_at") else column)
 
 
 def began(certificate: pd.Series[Any]) -> pd.Timedelta:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from sim.recording.folders import (
     safe_name,
 )
 from sim.recording.frames import TABLES, joined, schema
+from sim.recording.stored import Condition, chosen
 from sim.recording.tables import ROW_GROUP, parts
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class NoTables:
     def close(self) -> None:
         """Do nothing."""
 
-    def table(self, name: str) -> pa.Table:
+    def batches(
+        self, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()
+    ) -> Iterator[pa.Table]:
         """Raise ``MissingExtra``: there are no rows."""
         require("pyarrow")
         raise ResultsError(f"no rows of {name} were kept, because PyArrow was not installed then; run it again")
@@ -138,63 +141,13 @@ class TablesInMemory:
     def close(self) -> None:
         """Do nothing; tables in memory are complete at any time."""
 
-    def table(self, name: str) -> pa.Table:
-        """Return the rows of all replications so far."""
-        return joined(name, self._parts[name])
-
-
-def read_table(folder: Path, name: str, replication: int | None = None) -> pa.Table:
-    """Return a table of a results folder, or one replication's rows of it; raises ``ResultsError`` without one."""
-    require("pyarrow")
-    import pyarrow
-    import pyarrow.parquet as pq
-
-    file = folder / f"{name}.parquet"
-    if not file.is_file():
-        raise ResultsError(
-            f"{folder} has no {file.name}: it is not complete, an earlier version wrote it, or PyArrow was not "
-            "installed; run it again"
-        )
-    chosen = None if replication is None else [("replication", "=", replication)]
-    try:
-        _check_columns(file, name, pq.read_schema(file))
-        table = pq.read_table(file, filters=chosen)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise ResultsError(f"{file} cannot be read: {one_line(str(error))[:200]}") from None
-    for column in ("replication", *TABLES.get(name, ("seed", "digest", "violated"))):
-        if table[column].null_count:
-            raise ResultsError(f"{file}: {column} lacks values, and every row has one: it is damaged; run it again")
-    return table
-
-
-def _check_columns(file: Path, name: str, found: pa.Schema) -> None:
-    """Raise ``ResultsError`` where a table has not the columns, or the types, that it is written with."""
-    from pyarrow import types
-
-    kinds: dict[str, Callable[[pa.DataType], bool]] = {
-        "replication": types.is_integer,
-        "seed": types.is_integer,
-        "digest": types.is_string,
-        "violated": types.is_list,
-    }
-    if name in TABLES:
-        kinds = {each.name: each.type.equals for each in schema(name)}
-    lacking = [column for column in kinds if column not in found.names]
-    if lacking:
-        raise ResultsError(f"{file} has no {', '.join(lacking)}: an earlier version wrote it; run it again")
-    for each in found:
-        if not kinds.get(each.name, _any if name in TABLES else _is_figure)(each.type):
-            raise ResultsError(f"{file}: the column {one_line(each.name)} is {each.type}: it is damaged; run it again")
-
-
-def _any(kind: pa.DataType) -> bool:
-    return True
-
-
-def _is_figure(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+    def batches(
+        self, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()
+    ) -> Iterator[pa.Table]:
+        """See ``sim.recording.stored.Source``: the rows of all replications so far, at once."""
+        table = joined(name, self._parts[name])
+        found = table.filter(chosen(table, where)) if where else table
+        yield found if columns is None else found.select(columns)
 
 
 def write_replications(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.recording.frames import CONFLICTS, certificates, conflicts, frame, joined, schema, table
-from sim.recording.results import TableFiles, read_table
+from sim.recording.results import TableFiles
 from sim.recording.rows import Rows
+from sim.recording.stored import read_table
 from sim.recording.tables import rows_in, tables
 from tests.recorded_rows import MS, certificate, conflict, reconcile, replication, request
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -52,22 +53,52 @@ def test_rows_in_memory_and_on_disk_say_the_same(small: Path):
     pd.testing.assert_frame_equal(memory.only(2).attribution, sim.open_results(small).only(2).attribution)
 
 
-def test_frames_are_read_when_used(small: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The row groups that are read from now on, by the table that they are of: nothing else reads data pages."""
     read: list[str] = []
-    original = pq.read_table
+    original = pq.ParquetFile.read_row_group
+    names = {frozenset(("replication", *columns)): name for name, columns in TABLES.items()}
 
-    def spy(file: Path, **options: object) -> object:
-        read.append(Path(file).stem)
-        return original(file, **options)
+    def spy(self: pq.ParquetFile, *arguments: object) -> pa.Table:
+        read.append(names.get(frozenset(self.schema_arrow.names), "replications"))
+        return original(self, *arguments)
 
-    monkeypatch.setattr(pq, "read_table", spy)
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("a whole file was read")
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", spy)
+    for name in ("read", "read_row_groups", "iter_batches"):
+        monkeypatch.setattr(pq.ParquetFile, name, refused)
+    monkeypatch.setattr(pq, "read_table", refused)
+    return read
+
+
+def test_opening_reads_no_rows_and_frames_are_read_when_used(small: Path, groups: list[str]):
     opened = sim.open(small)
-    assert set(read) == {"certificates", "replications"}
-    read.clear()
+    assert opened.summary["replications"] == 3
+    assert groups == ["replications"]
+    assert opened.metrics["time_to_ready_pooled.p50"].mean
+    assert groups == ["replications", "certificates"]
+    groups.clear()
     assert len(opened.refusals) >= len(opened.attribution)
-    assert sorted(read) == ["certificates", "deliveries", "reconciles", "refusals", "requests"]
-    opened.blame, opened.staleness, opened.conflicts  # noqa: B018 -- from what has been read
-    assert len(read) == 5
+    assert {*groups} == {"certificates", "deliveries", "reconciles", "refusals", "requests"}
+    groups.clear()
+    opened.blame, opened.staleness  # noqa: B018 -- from what has been read
+    assert groups == []
+
+
+def test_rows_that_cannot_be_there_are_not_read(small: Path, groups: list[str]):
+    opened = sim.open(small)
+    second = opened.only(2)
+    groups.clear()
+    assert not len(opened.rows("requests", ["request", "actor"], [("request", ">=", 10**6)]))
+    assert not len(opened.rows("requests", where=[("certificate", "=", "zzz")]))
+    assert not len(second.rows("deliveries", where=[("version", "in", [10**6, 10**7])]))
+    assert groups == []
+    found = opened.rows("requests", ["decided_at", "actor"], [("replication", "=", 2), ("certificate", "=", "c0003")])
+    mine = opened.requests[(opened.requests["replication"] == 2) & (opened.requests["certificate"] == "c0003")]
+    pd.testing.assert_frame_equal(found, mine[["decided_at", "actor"]].reset_index(drop=True))
 
 
 def test_a_folder_of_an_earlier_version_says_so(small: Path, tmp_path: Path):

@@ -10,6 +10,7 @@ import pytest
 
 from sim.recording import results
 from sim.recording.frames import table
+from sim.recording.stored import read_table
 from tests.recorded_rows import certificate, request
 
 
@@ -121,7 +122,7 @@ def test_tables_are_written_in_bounded_pieces(tmp_path: Path, monkeypatch: pytes
     file = pq.ParquetFile(tmp_path / "requests.parquet")
     assert file.num_row_groups == 2
     assert file.metadata.row_group(0).column(2).compression == "ZSTD"
-    read = results.read_table(tmp_path, "requests")
+    read = read_table(tmp_path, "requests")
     assert read["replication"].to_pylist() == [number for number in range(1, 8) for _ in range(3)]
     assert read["actor"].to_pylist()[-1] == "a7"
 
@@ -129,8 +130,8 @@ def test_tables_are_written_in_bounded_pieces(tmp_path: Path, monkeypatch: pytes
 def test_a_table_without_rows_is_still_a_file(tmp_path: Path):
     with results.TableFiles(tmp_path) as files:
         files.add({"certificates": table("certificates", [certificate()], 1)})
-    assert results.read_table(tmp_path, "requests").num_rows == 0
-    assert results.read_table(tmp_path, "certificates").num_rows == 1
+    assert read_table(tmp_path, "requests").num_rows == 0
+    assert read_table(tmp_path, "certificates").num_rows == 1
 
 
 def test_json_takes_no_nan(tmp_path: Path):
