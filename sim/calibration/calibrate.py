@@ -11,15 +11,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sim.calibration import hops
 from sim.calibration.estimate import (
     ENOUGH,
     FASTEST,
     MeasuredValue,
-    ServiceEstimates,
-    coldness,
     commit_share,
     computing,
     gathered,
@@ -29,13 +27,12 @@ from sim.calibration.estimate import (
     mean_of,
     message_time,
     quantile_of,
-    service_times,
-    speed_spread,
     watch_lag,
 )
 from sim.calibration.fit import ShiftedGamma
 from sim.calibration.onto import SERVER_TIMES, plain_value, profile_on, server_speed
 from sim.calibration.operatorlog import measured_of, operator_times
+from sim.calibration.service import ServiceEstimates, coldness, service_times, speed_spread
 from sim.calibration.trace import Trace
 from sim.guarded import Unusable
 from sim.logs.audit import CERTIFICATES, EVENTS
@@ -43,9 +40,6 @@ from sim.logs.prometheus import GOMAXPROCS
 from sim.logs.sources import AUDIT, LOG, METRICS
 from sim.scenario.profile import Profile
 from sim.units import MS
-
-if TYPE_CHECKING:
-    pass
 
 DOCUMENTED = "documented"
 """The base profile that holds the documented figures."""

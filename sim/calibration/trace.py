@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from sim.calibration.clocks import align
 from sim.logs.audit import CERTIFICATES, EVENTS, REQUESTS, SECRETS, AuditEvent
 from sim.logs.controller_log import LogLine
-from sim.logs.lines import Progress
+from sim.logs.packing import Progress
 from sim.logs.prometheus import processors, read_metrics, reconciles
-from sim.logs.sources import Recording, read_mixed
+from sim.logs.reader import read_mixed
+from sim.logs.sources import Recording
 from sim.units import MS, SECOND
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from msgspec import Raw, Struct
 
 from sim.logs.certificates import CertificateView, view_of
 from sim.logs.dialects import UNTIMED
-from sim.logs.lines import Progress, parse_rfc3339, read_lines
+from sim.logs.times import parse_rfc3339
 from sim.logs.writers import actor_of
 
 CERTIFICATES = "certificates"
@@ -66,7 +65,6 @@ class AuditEvent(NamedTuple):
     answer: CertificateView | None  # of the answer's body
     group: str = ""  # API group of the resource; "" for the core one
     manager: str = ""  # field manager that the request named; "" for the default
-    forced: bool = False  # an apply with force
     timed: bool = True  # whether the log has both times, so that the service time is known
     user: str = ""  # who it was for the API server
     message: str = ""  # of a refusal whose reason is FieldConflict: which fields, and whose
@@ -103,11 +101,6 @@ class AuditEvent(NamedTuple):
     def stale(self) -> bool:
         """Refused because its copy was an older version: the conflict of optimistic locking."""
         return self.reason == "Conflict" and self.code == 409
-
-    @property
-    def locked(self) -> bool:
-        """Whether the request carried the version that it was made from, so that the server could refuse it."""
-        return self.base_version > 0
 
 
 class _User(Struct, gc=False):
@@ -162,18 +155,6 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 _decode = msgspec.json.Decoder().decode
 STARTS = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1'
 """How the API server begins each line."""
-
-
-def read_audit(path: Path, ignored: Counter[str], progress: Progress | None = None) -> Iterator[AuditEvent]:
-    """Yield the writes in an audit log, in the file's order; all else is counted in ``ignored``."""
-    return parse_audit(read_lines(path, ignored, progress), ignored)
-
-
-def parse_audit(lines: Iterable[bytes], ignored: Counter[str]) -> Iterator[AuditEvent]:
-    """Yield the writes in these lines of an audit log, as an ``AuditParser`` reads them."""
-    parser = AuditParser(ignored)
-    for line in lines:
-        yield from parser.read(line)
 
 
 class AuditParser:
@@ -372,7 +353,7 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
     return AuditEvent(
         received, answered, intern(actor), ours, intern(verb), intern(resource), intern(about.subresource),
         intern(about.namespace), intern(name), code, intern(reason), _number(about.version), written, recorded, sent,
-        answer, intern(about.api_group), intern(manager[1]) if manager else "", force, timed, intern(user),
+        answer, intern(about.api_group), intern(manager[1]) if manager else "", timed, intern(user),
         status.message[:400] if reason == "FieldConflict" else "",
         bytes(item.sent) if bodies and not secret else b"",
         bytes(item.answer) if bodies and good and not secret else b"",

@@ -8,16 +8,10 @@ of the API server's refusals, which every client logs in its own frame.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim.logs.entries import KLOG, LOGFMT, Entry, pairs
-from sim.logs.lines import Progress, read_lines
-from sim.logs.times import Years
-from sim.logs.unwrap import EntryFound, Unread, Unwrapper
+from sim.logs.unwrap import Unread
 from sim.units import HOUR, MINUTE, MS, SECOND, US
 
 CONFLICT = "conflict"  # a write was refused as stale: the item is queued again
@@ -124,44 +118,6 @@ class LogLine(NamedTuple):
 def speaks_of_conflict(raw: bytes) -> bool:
     """Whether a line's wording is that of a refused write, whether or not it was understood."""
     return _SPEAKS.search(raw) is not None
-
-
-def read_controller_log(
-    path: Path, ignored: Counter[str], year: int | None = None, progress: Progress | None = None
-) -> Iterator[LogLine]:
-    """Yield the lines of a controller's log.
-
-    ``year`` is that of the first line; the default is the latest that is not after the file's last change.
-    """
-    if year is None:
-        year = datetime.fromtimestamp(path.stat().st_mtime, UTC).year
-    return parse_controller_log(read_lines(path, ignored, progress), ignored, year)
-
-
-def parse_controller_log(lines: Iterable[bytes], ignored: Counter[str], year: int) -> Iterator[LogLine]:
-    """Yield what these lines of one file say, as a ``LogParser`` reads them."""
-    parser = LogParser(ignored, year)
-    for raw in lines:
-        line = parser.read(raw)
-        if line is not None:
-            yield line
-
-
-class LogParser:
-    """Reads the lines of one controller's log, which starts in ``year``; what is none is counted in ``ignored``."""
-
-    def __init__(self, ignored: Counter[str], year: int) -> None:
-        self._ignored = ignored
-        self._unwrapper = Unwrapper(Years(0, year=year))
-
-    def read(self, raw: bytes) -> LogLine | None:
-        """Return what a line says; None where it is blank or can't be read."""
-        for found in self._unwrapper.unwrap(raw):
-            if isinstance(found, EntryFound):
-                return said(found.entry)
-            if isinstance(found, Unread):
-                self._ignored[why_unread(found)] += 1
-        return None
 
 
 def why_unread(found: Unread) -> str:

@@ -11,11 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sim.logs.packing import DAMAGED_GZIP, TRUNCATED_GZIP, Progress, members
-from sim.logs.times import parse_rfc3339
-
-__all__ = ["DAMAGED_GZIP", "LINE_TOO_LONG", "LONGEST_LINE", "TRUNCATED_GZIP", "Progress", "parse_rfc3339",
-           "read_lines", "split_lines"]  # fmt: skip
+from sim.logs.packing import Progress, members
 
 LONGEST_LINE = 8 << 20
 """Longest line read, in bytes: an audit event may hold the request's and the answer's body, and etcd

@@ -12,7 +12,8 @@ from sim.logs.logreport import LogReport
 from sim.logs.packing import Progress, is_stream
 from sim.logs.reader import LogReader
 from sim.logs.sources import Recording
-from sim.logs.tally import STUCK_AFTER, ConflictTally
+from sim.logs.stuck import STUCK_AFTER
+from sim.logs.tally import ConflictTally
 
 
 @contextmanager

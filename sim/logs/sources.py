@@ -21,10 +21,7 @@ from sim.logs.audit import NO_RESOURCE, OTHER_STAGE, READS, AuditEvent
 from sim.logs.lines import split_lines
 from sim.logs.packing import STDIN, members
 from sim.logs.prometheus import parse_metrics
-from sim.logs.reader import LogReader, read_mixed
-
-__all__ = ["AUDIT", "LOG", "METRICS", "NEITHER", "REPETITION", "RUN", "LeftOut", "Recording", "SourceError",
-           "find_recordings", "kind_of", "natural", "read_mixed"]  # fmt: skip
+from sim.logs.reader import LogReader
 
 AUDIT = "audit log"
 LOG = "controller log"

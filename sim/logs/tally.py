@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from sim.logs.audit import CERTIFICATES, AuditEvent
 from sim.logs.causes import Causes
-from sim.logs.certificates import CertificateView
 from sim.logs.controller_log import CONFLICT, FIELD_CONFLICT, LogLine
 from sim.logs.fates import Fates
 from sim.logs.logreport import (
@@ -24,26 +23,18 @@ from sim.logs.logreport import (
     LogReport,
     Lost,
     Resolution,
-    Stuck,
     WriterRow,
 )
 from sim.logs.lost_updates import LostUpdates
 from sim.logs.reader import FileAccount
 from sim.logs.refusals import FieldLoss, LoggedWriter, Refusals, concerns_certificates
 from sim.logs.routine import Routine
+from sim.logs.stuck import STUCK_AFTER, Certificates
 from sim.logs.writers import TOGETHER
-from sim.units import MINUTE, SECOND, counted
+from sim.units import SECOND, counted
 
-STUCK_AFTER = MINUTE
-"""A Certificate is stuck when nothing happened to it for so long before the log's end, in nanoseconds."""
 _SKEW = 2 * SECOND
 _LARGEST = 2**63 - 1
-
-
-@dataclass
-class _Certificate:
-    view: CertificateView
-    changed_ns: int
 
 
 @dataclass
@@ -96,7 +87,7 @@ class ConflictTally:
         self._ours = 0
         self._refusals = Refusals()
         self._lost = LostUpdates()
-        self._certificates: dict[str, _Certificate] = {}
+        self._certificates = Certificates()
         self._first: dict[str, int] = {}  # first refusal of each Certificate, by the server's clock
         self._untimed = False
         self._together: set[str] = set()  # users of cert-manager whose controllers have one name
@@ -113,9 +104,7 @@ class ConflictTally:
 
     def _event(self, event: AuditEvent) -> None:
         self._events += 1
-        span = self._span
-        span.start = min(span.start, event.received_ns)
-        span.end = max(span.end, event.answered_ns)
+        self._span.add(event.received_ns, event.answered_ns)
         if event.ours:
             self._ours += 1
             if event.actor == TOGETHER:
@@ -127,25 +116,11 @@ class ConflictTally:
             self._lost.add(event)
         if event.resource == CERTIFICATES:
             if 200 <= event.code < 300:
-                self._status(event)
+                self._certificates.add(event)
+                if event.verb == "delete":
+                    self._lost.forget(event.resource, event.key)
             elif event.ours and event.stale and event.name:
                 self._first[event.name] = min(self._first.get(event.name, _LARGEST), event.answered_ns)
-
-    def _status(self, event: AuditEvent) -> None:
-        if event.verb == "delete":
-            self._certificates.pop(event.key, None)
-            self._lost.forget(event.resource, event.key)
-            return
-        # An update sends the whole status, so the request's body will do; an apply or patch sends a part.
-        view = event.answer or (event.sent if event.verb == "update" and event.subresource else None)
-        if view is None or not event.name:
-            return
-        key = event.key
-        known = self._certificates.get(key)
-        if known is None:
-            self._certificates[key] = _Certificate(view, event.answered_ns)
-        elif event.answered_ns >= known.changed_ns:
-            known.view, known.changed_ns = view, event.answered_ns
 
     def _line(self, line: LogLine) -> None:
         log = self._log
@@ -195,7 +170,7 @@ class ConflictTally:
         times = (self._refusals.times if audit else log.times)[subject == CERT_MANAGER]
         timeline = _timeline(times, span.start, span.length, parts)
         peak = timeline.index(max(timeline)) if timeline else 0
-        stuck, ready = self._stuck(stuck_after_ns, self._end())
+        stuck, ready = self._certificates.stuck(stuck_after_ns, self._end()), self._certificates.ready
         mine = {who: n for who, n in refused.items() if subject == ALL_WRITERS or concerns_certificates(who)}
         kept = list(accounts)
         return LogReport(
@@ -279,8 +254,7 @@ class ConflictTally:
         for (who, key), times in self._refusals.pending.items():
             if concerns_certificates(who) != mine:
                 continue
-            known = self._certificates.get(key) if who.resource == CERTIFICATES else None
-            if known is not None and known.view.ready == "True" and known.view.issuing != "True":
+            if who.resource == CERTIFICATES and self._certificates.settled(key):
                 moot += len(times)
             else:
                 left += len(times)
@@ -324,26 +298,6 @@ class ConflictTally:
         log = self._log.span
         same_clock = abs(self._skew() or 0) <= _SKEW and log.start <= self._span.end and self._span.start <= log.end
         return max(self._span.end, log.end) if same_clock else self._span.end
-
-    def _stuck(self, after_ns: int, end_ns: int) -> tuple[list[Stuck], int]:
-        found = []
-        ready = 0
-        for key, known in sorted(self._certificates.items()):
-            view = known.view
-            if view.ready == "True" and view.issuing != "True":
-                ready += 1
-                continue
-            quiet = end_ns - known.changed_ns
-            if quiet < after_ns:
-                continue
-            if view.issuing == "True":
-                why = "Issuing=True and nothing happens" + (", not Ready" if view.ready != "True" else "")
-            elif view.failed:
-                why = "not Ready: the last issuance failed and the next attempt is not due"
-            else:
-                why = "not Ready and not Issuing"
-            found.append(Stuck(key, why, quiet / SECOND))
-        return found, ready
 
     def _notes(self, subject: str, accounts: list[FileAccount]) -> list[str]:
         notes = []

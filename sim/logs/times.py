@@ -168,10 +168,9 @@ class Years:
     else to the latest year in which it is not after ``before``, the file's last change.
     """
 
-    def __init__(self, before: int, near: int | None = None, year: int | None = None) -> None:
+    def __init__(self, before: int, near: int | None = None) -> None:
         self._before = before
         self._last = near
-        self._year = year  # of the first line, where it is known
         self._same: tuple[int, int] | None = None  # the last line's month and day
         self._begin = 0  # when that day began
         self.certain: int | None = None  # the last time whose year a stamp told
@@ -189,17 +188,13 @@ class Years:
             if stamp is None or abs(today - stamp) < 30 * DAY:
                 return self._take(today, stamp)
         near = stamp if stamp is not None else self._last
-        if near is None and self._year is not None:
-            found = of_parts(self._year, month, day, clock, nanoseconds)
+        middle = year_of(near if near is not None else self._before + DAY)
+        years = (of_parts(year, month, day, clock, nanoseconds) for year in range(middle - 1, middle + 2))
+        times = [time for time in years if time is not None]
+        if near is None:
+            found = max((time for time in times if time <= self._before + DAY), default=None)
         else:
-            middle = year_of(near if near is not None else self._before + DAY)
-            times = [of_parts(year, month, day, clock, nanoseconds) for year in range(middle - 1, middle + 2)]
-            if near is None:
-                found = max((time for time in times if time is not None and time <= self._before + DAY), default=None)
-            else:
-                found = min(
-                    (time for time in times if time is not None), key=lambda time: abs(time - near), default=None
-                )
+            found = min(times, key=lambda time: abs(time - near), default=None)
         if found is None:
             return None
         self._same = month, day

@@ -107,7 +107,7 @@ def audit_logs(folder: Path) -> list[Path]:
 
 
 def _from_audit(run: Run, logs: list[Path], notes: list[str]) -> Observation:
-    from sim.logs.sources import read_mixed
+    from sim.logs.reader import read_mixed
 
     ignored: Counter[str] = Counter()
     events = (event for event in read_mixed(logs, ignored) if isinstance(event, AuditEvent))

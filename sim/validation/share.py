@@ -19,7 +19,7 @@ from typing import Any
 
 from sim.logs.audit import AuditEvent
 from sim.logs.certificates import CertificateView
-from sim.logs.sources import read_mixed
+from sim.logs.reader import read_mixed
 from sim.scenario.machinery import is_own
 from sim.units import SECOND
 from sim.validation.asked import KNOWN

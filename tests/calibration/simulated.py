@@ -8,11 +8,11 @@ from typing import Any
 from sim.calibration.trace import Trace
 from sim.experiment.replicate import replicate
 from sim.logs.audit import AuditEvent
-from sim.logs.controller_log import parse_controller_log
 from sim.recording import klog
 from sim.recording.columns import REQUESTS
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
+from tests.logs.made import parse_controller_log
 
 YEAR = 2026
 

@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 
 from sim.calibration import hops
 from sim.calibration.calibrate import Calibration, CalibrationError, calibrate
-from sim.calibration.estimate import service_times, speed_spread
 from sim.calibration.fit import (
     Lognormal,
     ShiftedGamma,
@@ -30,9 +29,9 @@ from sim.calibration.fit import (
 )
 from sim.calibration.onto import parameters
 from sim.calibration.profile_yaml import to_yaml
+from sim.calibration.service import service_times, speed_spread
 from sim.calibration.trace import Trace, read_trace
 from sim.cli.calibrate import calibrate as command
-from sim.logs.audit import parse_audit
 from sim.logs.sources import find_recordings
 from sim.scenario.errors import ScenarioError
 from sim.scenario.profile import Profile, ServiceTimes
@@ -40,7 +39,7 @@ from sim.scenario.reading.profile_file import load_profile
 from sim.units import MS, US
 from tests.logs import issuances
 from tests.logs.issuances import made
-from tests.logs.made import DATA, event, line, write
+from tests.logs.made import DATA, event, line, parse_audit, write
 
 SHIPPED = Path(__file__).parents[2] / "scenarios" / "profiles" / "recorded-2-cores.yaml"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sim.calibration.calibrate import calibrate
-from sim.calibration.estimate import coldness
 from sim.calibration.operatorlog import measured_of, operator_times
+from sim.calibration.service import coldness
 from sim.calibration.trace import Trace
 from sim.logs.audit import AuditEvent
 from sim.scenario.profile import Profile

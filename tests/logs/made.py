@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+
+from sim.logs.audit import AuditEvent, AuditParser
+from sim.logs.controller_log import LogLine, said, why_unread
+from sim.logs.lines import read_lines
+from sim.logs.packing import Progress
+from sim.logs.times import Years
+from sim.logs.unwrap import EntryFound, Unread, Unwrapper
+from sim.units import DAY, SECOND
 
 DATA = Path(__file__).parent.parent / "data" / "recordings"
 START = 1_795_459_335_000_000_000  # 2026-11-23 18:42:15 UTC
@@ -92,3 +102,29 @@ def write(path: Path, lines: list[bytes], *, packed: bool = False) -> Path:
     data = b"\n".join(lines) + b"\n"
     path.write_bytes(gzip.compress(data) if packed else data)
     return path
+
+
+def parse_audit(lines: Iterable[bytes], ignored: Counter[str]) -> Iterator[AuditEvent]:
+    """The writes in lines of an audit log."""
+    parser = AuditParser(ignored)
+    for each in lines:
+        yield from parser.read(each)
+
+
+def read_audit(path: Path, ignored: Counter[str], progress: Progress | None = None) -> Iterator[AuditEvent]:
+    return parse_audit(read_lines(path, ignored, progress), ignored)
+
+
+def parse_controller_log(lines: Iterable[bytes], ignored: Counter[str], year: int) -> Iterator[LogLine]:
+    """What lines of a controller's log say, of which the first is of that year."""
+    last_of_the_year = int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()) * SECOND - 1
+    unwrapper = Unwrapper(Years(last_of_the_year - DAY))
+    for found in (found for raw in lines for found in unwrapper.unwrap(raw)):
+        if isinstance(found, EntryFound):
+            yield said(found.entry)
+        elif isinstance(found, Unread):
+            ignored[why_unread(found)] += 1
+
+
+def read_controller_log(path: Path, ignored: Counter[str], year: int) -> Iterator[LogLine]:
+    return parse_controller_log(read_lines(path, ignored), ignored, year)

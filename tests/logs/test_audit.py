@@ -12,16 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.logs.audit import DUPLICATE, NOT_AUDIT, NOT_JSON, READS, actor_of, parse_audit, read_audit
-from sim.logs.lines import (
-    DAMAGED_GZIP,
-    LINE_TOO_LONG,
-    LONGEST_LINE,
-    TRUNCATED_GZIP,
-    parse_rfc3339,
-    read_lines,
-)
-from tests.logs.made import DATA, event, line, write
+from sim.logs.audit import DUPLICATE, NOT_AUDIT, NOT_JSON, READS
+from sim.logs.lines import LINE_TOO_LONG, LONGEST_LINE, read_lines
+from sim.logs.packing import DAMAGED_GZIP, TRUNCATED_GZIP
+from sim.logs.times import parse_rfc3339
+from sim.logs.writers import actor_of
+from tests.logs.made import DATA, event, line, parse_audit, read_audit, write
 
 
 def recorded(case: str):

@@ -9,17 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.logs.controller_log import (
-    BAD_TIME,
-    CONFLICT,
-    NOT_KLOG,
-    OTHER,
-    REISSUE,
-    TRANSITION,
-    parse_controller_log,
-    read_controller_log,
-)
-from tests.logs.made import DATA, START, conflict_line, klog
+from sim.logs.controller_log import BAD_TIME, CONFLICT, NOT_KLOG, OTHER, REISSUE, TRANSITION
+from tests.logs.made import DATA, START, conflict_line, klog, parse_controller_log, read_controller_log
 
 
 def parse(*lines: bytes, year: int = 2026):

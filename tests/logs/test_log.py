@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from sim.cli.log import log
 from sim.logs import reading
-from sim.logs.audit import parse_audit
 from sim.logs.controller_log import NOT_KLOG
 from sim.logs.log_json import as_json
 from sim.logs.logreport import LogReport, sparkline
-from sim.logs.sources import find_recordings, read_mixed
+from sim.logs.reader import read_mixed
+from sim.logs.sources import find_recordings
 from sim.logs.tally import ConflictTally
 from sim.logs.verdict import verdict
-from tests.logs.made import DATA, conditions, conflict_line, event, klog, line, write
+from tests.logs.made import DATA, conditions, conflict_line, event, klog, line, parse_audit, write
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

@@ -400,7 +400,7 @@ def test_times_without_a_year_are_of_the_year_of_the_stamp_beside_them(tmp_path)
     path.write_text(TEXT["cri"](lines()))
     from collections import Counter
 
-    from sim.logs.sources import read_mixed
+    from sim.logs.reader import read_mixed
 
     first = next(iter(read_mixed([path], Counter())))
     assert first.time_ns == ns(START) + 10_000_000
