@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from sim.drafting.facts import Facts, FoundWriter
-from sim.drafting.seen import Resource, SeenOperator, Watcher, busiest, in_order
+from sim.drafting.seen import Resource, SeenOperator
+from sim.drafting.watcher import Watcher, busiest, in_order
 from sim.guarded import Unusable, load_json
 from sim.logs.audit import CERTIFICATES, AuditEvent
 from sim.logs.reader import LogReader, read_events

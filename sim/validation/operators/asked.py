@@ -15,54 +15,22 @@ from sim.guarded import number
 from sim.scenario.errors import ScenarioError
 from sim.scenario.runtimes import RUNTIMES
 from sim.validation.asked import Asked, AskedError
+from sim.validation.operators.widgets import (
+    CONFIG,
+    DISTRIBUTIONS,
+    KIND,
+    LETTERS,
+    SCHEMA,
+    scaffold,
+    seen_by,
+    steps_of,
+    types_of,
+)
 
-KIND = "Widget"
-CONFIG = "ConfigMap"
 OPERATOR = "widget-operator"
 MARK = "controller_runtime"
 """The key of ``asked`` that tells a recording of an operator."""
-LETTERS = "abcde"
 
-_TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "spec": {"type": "object", "properties": {"replicas": _NUMBER, "text": _TEXT}},
-        "status": {
-            "type": "object",
-            "properties": {
-                "observedGeneration": _NUMBER,
-                "conditions": {
-                    "type": "array",
-                    "x-kubernetes-list-type": "map",
-                    "x-kubernetes-list-map-keys": ["type"],
-                    "items": {
-                        "type": "object",
-                        "required": ["type", "status"],
-                        "properties": {
-                            "type": _TEXT,
-                            "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
-                            "reason": _TEXT,
-                            "message": _TEXT,
-                            "lastTransitionTime": {"type": "string", "format": "date-time"},
-                            "observedGeneration": _NUMBER,
-                        },
-                    },
-                },
-                "counters": {"type": "object", "additionalProperties": _NUMBER},
-                **{f"phase{letter.upper()}": _TEXT for letter in LETTERS},
-                **{
-                    f"seen{letter.upper()}": {
-                        "type": "object",
-                        "properties": {"generation": _NUMBER, "lastSeen": {"type": "string", "format": "date-time"}},
-                    }
-                    for letter in LETTERS
-                },
-            },
-        },
-    },
-}
-"""The fields that the recorded operator writes; conditions are a list map by type."""
 
 FLOWS = ("staged", "scaffold-refetch", "scaffold-keep")
 PATTERNS = {
@@ -122,7 +90,6 @@ _SILENT: dict[str, Any] = {
     "other_writers": [],
 }
 _OTHER = {"controller_runtime", "patterns", "widgets", "kube_apiserver", "etcd", "seed"}
-_DISTRIBUTIONS = {"fixed": "fixed", "exponential": "exponential", "exp": "exponential"}
 
 
 def scenario_from(case: str, asked: Mapping[str, Any], *, settings: Sequence[str] = ()) -> Asked:
@@ -163,8 +130,8 @@ def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     if asked["flow"] not in FLOWS:
         _refuse(case, "flow", asked["flow"], FLOWS)
     staged = asked["flow"] == "staged"
-    if asked["work_distribution"] not in _DISTRIBUTIONS:
-        _refuse(case, "work_distribution", asked["work_distribution"], _DISTRIBUTIONS)
+    if asked["work_distribution"] not in DISTRIBUTIONS:
+        _refuse(case, "work_distribution", asked["work_distribution"], DISTRIBUTIONS)
     patterns = asked.get("patterns")
     if not isinstance(patterns, dict) or set(patterns) != set(letters):
         _refuse(case, "patterns", patterns, [f"a pattern for each of {', '.join(letters)}"])
@@ -172,12 +139,12 @@ def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         if pattern not in PATTERNS:
             _refuse(case, f"patterns.{letter}", pattern, PATTERNS)
     heartbeat = _number(case, asked, "heartbeat_s", 0, 3600)
-    all_done = " && ".join(f"'{type_}' in holds" for type_ in _types(letters))
-    current = " && ".join(f"{_seen(letter)} == generation" for letter in letters)
+    all_done = " && ".join(f"'{type_}' in holds" for type_ in types_of(letters))
+    current = " && ".join(f"{seen_by(letter)} == generation" for letter in letters)
     return {
         "name": case,
         "description": f"{int(_number(case, asked, 'widgets', 1, 100_000))} Widgets, as a recorded operator was asked",
-        "kinds": {KIND: {"plural": "widgets", "group": "lab.requeue.dev", "openapi": _SCHEMA}},
+        "kinds": {KIND: {"plural": "widgets", "group": "lab.requeue.dev", "openapi": SCHEMA}},
         "workload": {
             "kind": KIND,
             "objects": int(asked["widgets"]),
@@ -245,7 +212,7 @@ def _operator(case: str, asked: Mapping[str, Any], letters: str, staged: bool, h
     base = _number(case, asked, "backoff_base_ms", 0, 1e6) or 5
     controllers = []
     for letter in letters:
-        steps = _steps(asked, letter, letters, heartbeat) if staged else _scaffold(asked)
+        steps = steps_of(asked, letter, letters, heartbeat) if staged else scaffold(asked)
         described: dict[str, Any] = {
             "name": f"widget-{letter}",
             "for": KIND,
@@ -261,151 +228,3 @@ def _operator(case: str, asked: Mapping[str, Any], letters: str, staged: bool, h
             described["retry"] = {"base": f"{base:g}ms", "max": "1000s"}
         controllers.append(described)
     return {"name": OPERATOR, "runtime": runtime, "queue": asked["queue"], "client": client, "controllers": controllers}
-
-
-# What a reconcile does.
-
-
-def _types(letters: str) -> list[str]:
-    return ["Ready", *(f"{letter.upper()}Ready" for letter in letters)]
-
-
-def _own(letter: str, letters: str) -> list[str]:
-    """The conditions that a controller writes."""
-    own = [f"{letter.upper()}Ready"]
-    return [*own, "Ready"] if letter == letters[min(2, len(letters) - 1)] else own
-
-
-def _seen(letter: str) -> str:
-    return f"self.status.seen{letter.upper()}.generation"
-
-
-def _count(letter: str) -> str:
-    path = f"self.status.counters.{letter}"
-    return f"${{has(self.status) && has(self.status.counters) && has({path}) ? {path} + 1 : 1}}"
-
-
-def _part(letter: str, letters: str, **more: Any) -> dict[str, Any]:
-    upper = letter.upper()
-    return {
-        "status": {
-            "set": {
-                "observedGeneration": "${generation}",
-                f"phase{upper}": "Done",
-                f"seen{upper}": {"generation": "${generation}", "lastSeen": "${now_micro}"},
-                f"counters.{letter}": _count(letter),
-            },
-            "conditions": {
-                type_: {"reason": "Done", "message": f"controller {letter} is done"} for type_ in _own(letter, letters)
-            },
-            **more,
-        }
-    }
-
-
-_FINALIZER: dict[str, Any] = {"write": {"annotations": {"lab.requeue.dev/finalizer": "present"}, "by": "update"}}
-"""An annotation in the finalizer's place: the same write of the main resource, which changes no generation."""
-_HAS_FINALIZER = "'lab.requeue.dev/finalizer' in self.metadata.annotations"
-
-
-def _work(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    if asked["work_ms"]:
-        found.append({"work": {"kind": _DISTRIBUTIONS[asked["work_distribution"]], "mean": f"{asked['work_ms']:g}ms"}})
-    if asked["cpu_ms"]:
-        found.append({"cpu": {"mean": f"{asked['cpu_ms']:g}ms"}})
-    return found
-
-
-def _event(asked: Mapping[str, Any], reason: str, message: str) -> list[dict[str, Any]]:
-    return [{"event": {"reason": reason, "message": message}}] if asked["events"] else []
-
-
-def _steps(asked: Mapping[str, Any], letter: str, letters: str, heartbeat: float) -> list[dict[str, Any]]:
-    upper = letter.upper()
-    done = " && ".join(
-        [
-            f"has(self.status.phase{upper})",
-            f"has(self.status.seen{upper})",
-            *(f"'{type_}' in holds" for type_ in _own(letter, letters)),
-        ]
-    )
-    undone = f"!(has(self.status) && {done})"
-    due = {
-        "a": "true",
-        "b": "'AReady' in holds",
-        "c": f"size(owned.{CONFIG}) > 0",
-        "d": f"size(owned.{CONFIG}) > 0",
-        "e": "'AReady' in holds",
-    }[letter]
-    work = _work(asked)
-    before: list[dict[str, Any]] = []
-    if letter == "a" and asked["finalizer_by_update"]:
-        before = [_FINALIZER]
-    if letter == "b":
-        before = [
-            {
-                "create": {
-                    "kind": CONFIG,
-                    "exists": "update",
-                    "data": {"widget": "${name}"},
-                }
-            },
-            *_event(asked, "Created", "ConfigMap created"),
-        ]
-    write = _part(letter, letters)
-    after = _event(asked, f"Step{upper}", f"controller {letter} is done")
-    edited = _event(asked, f"Step{upper}", f"controller {letter} has seen an edit")
-    steps = []
-    if letter == "b":
-        absent = f"size(owned.{CONFIG}) == 0"
-        steps = [
-            {"name": "set, with its ConfigMap", "when": f"{undone} && {due} && {absent}",
-             "do": [*work, *before, write, *after]},
-            {"name": "set", "when": f"{undone} && {due}", "do": [*work, write, *after]},
-        ]  # fmt: skip
-    else:
-        steps = [{"name": "set", "when": f"{undone} && {due}", "do": [*work, *before, write, *after]}]
-    steps.append({"name": "seen", "when": f"{done} && {_seen(letter)} != generation", "do": [*work, write, *edited]})
-    idle = work if asked["work_in_idle_reconciles"] else []
-    if due != "true":
-        wait = asked["wait_requeue_s"]
-        step = [*idle, {"requeue_after": f"{wait:g}s"}] if wait else idle
-        if step:
-            steps.append({"name": "wait", "when": undone, "do": step})
-    if heartbeat:
-        again = {"requeue_after": f"{heartbeat:g}s"}
-        old = f"timestamp(now) - timestamp(self.status.seen{upper}.lastSeen) >= duration('{heartbeat:g}s')"
-        steps.append({"name": "heartbeat", "when": f"{done} && {old}", "do": [*work, write, again]})
-        steps.append({"name": "idle", "do": [*idle, again]})
-    elif idle:
-        steps.append({"name": "idle", "do": idle})
-    return steps
-
-
-def _scaffold(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the generated projects do, as the recordings' README says."""
-    work = _work(asked)
-    rest = [
-        {"create": {"kind": CONFIG, "exists": "update", "data": {"widget": "${name}"}}},
-        *_event(asked, "Created", "ConfigMap created"),
-        {"requeue_after": "60s"},
-    ]
-    unknown = {
-        "status": {"conditions": {"Ready": {"status": "Unknown", "reason": "Reconciling", "message": "starting"}}}
-    }
-    read = [{"read": "cache"}] if asked["flow"] == "scaffold-refetch" else []
-    return [
-        {
-            "name": "unknown, finalizer, create",
-            "when": "!('Ready' in conditions)",
-            "do": [*work, unknown, *read, _FINALIZER, *rest],
-        },
-        {"name": "finalizer, create", "when": f"!({_HAS_FINALIZER})", "do": [*work, _FINALIZER, *rest]},
-        {
-            "name": "set",
-            "when": f"size(owned.{CONFIG}) > 0 && !('AReady' in holds)",
-            "do": [*work, _part("a", "a")],
-        },
-        {"name": "create", "when": f"size(owned.{CONFIG}) == 0", "do": [*work, *rest]},
-    ]

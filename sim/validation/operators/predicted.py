@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sim.cluster.watch import WatchEvent
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
 from sim.validation.figures import Observation, with_total
-from sim.validation.operators.asked import KIND, OPERATOR
+from sim.validation.operators.asked import OPERATOR
 from sim.validation.operators.observed import CREATOR, at_zero
 from sim.validation.operators.observed import OBJECTS as RESOURCE
 from sim.validation.operators.versions import Stored, outcome_of
+from sim.validation.operators.widgets import KIND
 
 if TYPE_CHECKING:
     from sim.recording.replication import Replication
