@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import sim.plot as plot  # noqa: PLR0402 -- from sim import plot would mean this very module to mypy
-    from sim.experiment.compare import Comparison as Comparison
     from sim.experiment.compare import compare as compare
-    from sim.experiment.compare import open_comparison as open_comparison
-    from sim.experiment.compare import side_by_side as side_by_side
+    from sim.experiment.comparison import Comparison as Comparison
+    from sim.experiment.comparison import open_comparison as open_comparison
+    from sim.experiment.comparison import side_by_side as side_by_side
     from sim.experiment.diff import diff as diff
     from sim.experiment.opening import open_folder as open  # noqa: F401 -- public under this name
     from sim.experiment.result import Result as Result
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "Comparison": "sim.experiment.compare",
+    "Comparison": "sim.experiment.comparison",
     "Result": "sim.experiment.result",
     "ResultsError": "sim.recording.results",
     "Scenario": "sim.scenario.model",
@@ -56,12 +56,12 @@ _HOMES = {
     "hover": "sim.report.html.cell",
     "interact": "sim.report.interact",
     "load": "sim.scenario.reading.loader",
-    "open_comparison": "sim.experiment.compare",
+    "open_comparison": "sim.experiment.comparison",
     "open_results": "sim.experiment.result",
     "run": "sim.experiment.run",
     "sweep": "sim.experiment.studies",
     "tune": "sim.experiment.studies",
-    "side_by_side": "sim.experiment.compare",
+    "side_by_side": "sim.experiment.comparison",
 }
 
 __all__ = [

@@ -34,7 +34,7 @@ BESIDE = {"logs": {"units", "extras", "guarded"}}
 FACADES = {"sim", "sim.controllers"}
 """What users import from: it may import anything, and nothing imports it."""
 
-JUPYTER = {(f"sim.experiment.{name}", "sim.report.html.cell") for name in ("result", "compare", "explore")}
+JUPYTER = {(f"sim.experiment.{name}", "sim.report.html.cell") for name in ("result", "comparison", "explore")}
 """Jupyter asks a value itself how it looks, and what it looks like is the report's business: imported when asked."""
 
 SAME_NAME = {

@@ -42,7 +42,7 @@ def attribution(
         if rows and not as_json:
             raise BadInput("--rows goes with --json; the columns of all conflicts do not fit into a terminal")
         from sim.analysis.reasons import reasons
-        from sim.experiment.compare import Comparison
+        from sim.experiment.comparison import Comparison
         from sim.experiment.opening import in_variant, open_folder
 
         found = open_folder(results)

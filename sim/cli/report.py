@@ -11,7 +11,7 @@ import typer
 from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_csv, emit_json
 
 if TYPE_CHECKING:
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
     from sim.experiment.result import Result
 
 
@@ -100,7 +100,7 @@ def _document(folders: Sequence[Path]) -> Any:
 
 
 def _opened(folders: Sequence[Path]) -> Result | Comparison:
-    from sim.experiment.compare import side_by_side
+    from sim.experiment.comparison import side_by_side
     from sim.experiment.opening import open_folder
     from sim.experiment.result import Result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sim.experiment.compare import Comparison, open_comparison
+from sim.experiment.comparison import Comparison, open_comparison
 from sim.experiment.result import Result, open_results
 from sim.recording import results
 

@@ -12,7 +12,7 @@ from sim.scenario.metrics import find
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
 
 MARKERS = "osD^vP*X"
 

@@ -13,7 +13,7 @@ from sim.scenario.metrics import find
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
     from sim.experiment.result import Result
 
     Results: TypeAlias = "Result | Comparison | Mapping[str, Result]"

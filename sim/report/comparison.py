@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
 
 IN_WORDS = {
     CERT_MANAGER: ("conflicts.per_certificate", "conflicts.rate", "time_to_ready.p50"),

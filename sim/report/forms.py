@@ -13,7 +13,7 @@ from sim.guarded import one_line
 from sim.report.numbers import interval
 
 if TYPE_CHECKING:
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
     from sim.experiment.result import Result
 
 _HEADLINES = 8
@@ -53,7 +53,7 @@ def _figures(path: str, value: Any) -> Iterator[tuple[object, ...]]:
 
 def markdown(subject: Result | Comparison, command: str) -> str:
     """Return a summary to be pasted: the verdict, what was expected, the figures, and the command."""
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
 
     return _of_comparison(subject, command) if isinstance(subject, Comparison) else _of_run(subject, command)
 

@@ -124,7 +124,7 @@ def _shown(run: Callable[[Mapping[str, str]], Result], chosen: Mapping[str, str]
     from matplotlib.figure import Figure
 
     from sim.experiment import naming
-    from sim.experiment.compare import side_by_side
+    from sim.experiment.comparison import side_by_side
     from sim.experiment.sweep import setting
     from sim.plot import conflicts_by_controller, time_to_ready
 

@@ -16,7 +16,7 @@ from sim.report.numbers import interval, write
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
     from sim.experiment.explore import Finding
     from sim.experiment.result import Result
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.intervals import amount_interval
 from sim.analysis.measured import parts, totals
 from sim.analysis.metrics import LINES
 from sim.experiment.variants import in_words
-from sim.report.html.findings import Named, about_run, hourly
+from sim.report.html.findings import Named, about_run
 from sim.report.html.parts import Section, Table
-from sim.report.numbers import NONE, write
+from sim.report.numbers import NONE, interval, write
 
 if TYPE_CHECKING:
-    from sim.experiment.compare import Comparison
+    from sim.experiment.comparison import Comparison
     from sim.experiment.result import Result
 
 
@@ -35,8 +36,8 @@ def log_lines(named: Named, command: str) -> Section:
             shown = "yes" if int(level) <= verbosity else f"no, --v is {verbosity}"
             words = LINES.get(kind, "")
             find = f'grep -c "{words}"' if words else ""
-            rows.append((about + kind, _level(int(level)), hourly(counts, hours), shown, find))
-        visible = hourly(totals(each.measured, "log_lines"), hours)
+            rows.append((about + kind, _level(int(level)), _hourly(counts, hours), shown, find))
+        visible = _hourly(totals(each.measured, "log_lines"), hours)
         rows.append((f"{about}all that is written", f"--v={verbosity}", visible, "yes", "wc -l"))
     heads = ("line", "level", "lines an hour", "written", "find it with")
     section.tables.append(Table("Log lines an hour, means with 95% intervals", heads, rows))
@@ -111,3 +112,9 @@ def _differences(mine: Any, default: Any, path: str) -> Iterator[tuple[str, str]
             yield from _differences(value, default.get(key), f"{path}.{key}" if path else key)
     elif mine != default:
         yield path, write(mine) if isinstance(mine, float) else in_words(mine)
+
+
+def _hourly(counts: list[float], hours: list[float]) -> str:
+    """A count per hour with its interval over replications."""
+    rates = [count / hour if hour else None for count, hour in zip(counts, hours, strict=True)]
+    return interval(amount_interval(rates).as_dict())

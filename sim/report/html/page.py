@@ -13,10 +13,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sim.analysis.lives import in_order
-from sim.experiment.compare import Comparison
+from sim.experiment.comparison import Comparison
 from sim.extras import require
 from sim.plot.style import short
-from sim.report.html import course, findings, lanes, study
+from sim.report.html import blame, course, findings, lanes, study
 from sim.report.html import origin as last
 from sim.report.terminal import what_runs
 from sim.scenario.metrics import CERT_MANAGER
@@ -103,11 +103,9 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
     sections = [findings.outcome(named, comparison)]
     if comparison is not None:
         sections.append(findings.differences(comparison))
-    sections += [findings.conflicts(named), findings.losers(named), findings.staleness(named)]
+    sections += [blame.conflicts(named), blame.losers(named), blame.staleness(named)]
     sections += [
-        each
-        for each in (findings.elsewhere(named), findings.unseen(named), findings.hazards(named))
-        if each is not None
+        each for each in (blame.elsewhere(named), blame.unseen(named), findings.hazards(named)) if each is not None
     ]
     if all(findings.plain(each) for each in named.values()):  # nothing becomes Ready there, and nobody writes a log
         sections += [course.levels(named, replication), lanes.lives(named, replication)]
