@@ -211,7 +211,10 @@ def _repeated(found: pd.DataFrame, requests: pd.DataFrame) -> pd.Series[Any]:
     return both.groupby("index").size().reindex(found.index, fill_value=0)
 
 
-def elsewhere(frames: Frames | Analysed) -> pd.DataFrame:
+_WRITES = ("replication", "request", "object", "actor", "fields", "written_version", "decided_at")
+
+
+def elsewhere(result: Analysed) -> pd.DataFrame:
     """Return the conflicts on other resources than the figures are about: how many of each loser each write caused.
 
     One row for each resource, loser (``controller``) and winner: whose write made the loser's copy stale, often its own
@@ -219,13 +222,14 @@ def elsewhere(frames: Frames | Analysed) -> pd.DataFrame:
     """
     import pandas as pd
 
-    requests = frames.requests
-    lost = requests[(requests["code"] == CODE) & (requests["reason"] == REASON)]
-    lost = lost[~lost["resource"].isin(subjects_of(requests))]
+    lost = result.rows("requests", where=[("code", "=", CODE), ("reason", "=", REASON)])
+    lost = lost[~lost["resource"].isin(subjects_of(lost))]
     found = []
     for resource, rows in lost.groupby("resource", observed=True):
         mine = rows.reset_index(drop=True)
-        won = _winners(mine, requests[requests["resource"] == resource], requests["actor"].dtype)["winner"]
+        names = mine["object"].unique().tolist()
+        writes = result.rows("requests", _WRITES, [("resource", "=", resource), ("object", "in", names)])
+        won = _winners(mine, writes, writes["actor"].dtype)["winner"]
         winners = won.astype("object").fillna(UNKNOWN)
         each = pd.DataFrame({"resource": resource, "controller": mine["actor"].astype("object"), "winner": winners})
         found.append(each)

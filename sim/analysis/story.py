@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.attribution import ordered, refused
 from sim.analysis.plain import rows
+from sim.analysis.streamed import streamed
+from sim.analysis.unseen import field_conflicts
 from sim.families.certmanager.fields import FIELDS
-from sim.recording.conflict import subjects_of
+from sim.recording.conflict import CODE, subjects_of
 from sim.recording.fields import FIELD_NAMES, field_names
 
 if TYPE_CHECKING:
@@ -89,8 +91,9 @@ class Story:
 
 def counts(result: Analysed) -> dict[str, int]:
     """Return how many 409s each object of one replication has, most first; those without are left out."""
-    found = refused(result.requests)["object"].astype("object").value_counts()
-    return {str(name): int(found[name]) for name in sorted(found.index, key=lambda name: (-found[name], name))}
+    rows = result.rows("requests", ["replication", "resource", "object", "code"], [("code", "=", CODE)])
+    found = Counter(refused(rows)["object"].tolist())
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
 
 
 def lost(result: Analysed) -> dict[str, int]:
@@ -103,24 +106,24 @@ def story(result: Analysed, certificate: str) -> Story:
     """Return the story of an object in the one replication of ``result``."""
     import pandas as pd
 
-    requests = result.requests
-    mine = requests[requests["certificate"] == certificate]
-    kind, subjects = result.scenario.workload.kind, subjects_of(requests)
+    own = [("certificate", "=", certificate)]
+    mine = result.rows("requests", where=own)
+    kind, subjects = result.scenario.workload.kind, subjects_of(mine)
     about = mine[mine["resource"].isin(subjects) & (mine["object"] == certificate) & (mine["verb"] != "get")]
     lanes = ordered(str(name) for name in about.loc[about["verb"] != "create", "actor"].unique())
     numbers = {row["request"]: row["conflict"] for row in rows(refused(about))}
-    fields_of = requests.attrs.get(FIELD_NAMES, FIELDS)
+    fields_of = mine.attrs.get(FIELD_NAMES, FIELDS)
     events = [_answered(row, numbers, kind, fields_of) for row in rows(about)]
     beside = mine[~(mine["resource"].isin(subjects) & (mine["object"] == certificate)) & (mine["verb"] != "get")]
     events += _others(beside, nouns(result.scenario))
-    events += _passes(result.reconciles[result.reconciles["certificate"] == certificate], about, lanes)
+    events += _passes(result.rows("reconciles", where=own), about, lanes)
     events += _waits(about)
-    cached = result.deliveries[result.deliveries["certificate"] == certificate]
+    cached = result.rows("deliveries", where=own)
     events += [Event(row["cached_at"].value, "cached", version=row["version"]) for row in rows(cached)]
     events.sort(key=lambda event: (event.time_ns, KINDS.index(event.kind)))
-    life = result.certificates[result.certificates["certificate"] == certificate].iloc[0]
-    conflicts = result.attribution[result.attribution["certificate"] == certificate]
-    fields = result.field_conflicts[result.field_conflicts["certificate"] == certificate]
+    life = result.rows("certificates", where=own).iloc[0]
+    conflicts = streamed(result, own)
+    fields = field_conflicts(mine, result.rows("refusals", where=[("request", "in", [*numbers])]))
     ready = -1 if pd.isna(life["ready_at"]) else life["ready_at"].value
     created = -1 if pd.isna(life["created_at"]) else life["created_at"].value
     ended = str(life["ending"]), str(life["why"])
@@ -136,13 +139,15 @@ def story(result: Analysed, certificate: str) -> Story:
         counts(result),
         *ended,
         kind,
-        [_dated(row, requests) for row in losses],
+        [_dated(row, result) for row in losses],
         twice,
     )
 
 
-def _dated(loss: dict[str, Any], requests: pd.DataFrame) -> dict[str, Any]:
+def _dated(loss: dict[str, Any], result: Analysed) -> dict[str, Any]:
     """A loss with the versions that it is about; 0 where there is none."""
+    both = [("request", "in", [loss["request"], loss["of_request"]])]
+    requests = result.rows("requests", ["request", "read_version", "written_version"], both)
     own = requests[requests["request"] == loss["request"]].iloc[0]
     of = requests.loc[requests["request"] == loss["of_request"], "written_version"]
     taken = int(of.iloc[0]) if len(of) else 0

@@ -17,6 +17,9 @@ from sim.recording.fields import FIELD_NAMES
 if TYPE_CHECKING:
     import pandas as pd
 
+BLIND = (("conditional", "=", False), ("read_version", ">", 0), ("written_version", ">", 0))
+"""The conditions of a stored write from a copy whose version it did not name: ``sim.recording.stored``."""
+
 
 def field_conflicts(requests: pd.DataFrame, refusals: pd.DataFrame) -> pd.DataFrame:
     """Return one row per apply that was refused because others own its fields."""

@@ -72,7 +72,7 @@ def explain(
                 "requeue attribution says who lost to whom, and requeue trace shows every try"
             )
         found = counts(result)
-        names = [str(name) for name in result.certificates["certificate"]]
+        names = [str(name) for name in result.rows("certificates", ["certificate"])["certificate"]]
         _check(certificate, names, found)
         others = lost(result)
         if not found and not others and certificate is None:
@@ -160,10 +160,10 @@ def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, repl
 
 def _hidden(result: Result, certificate: str | None) -> str:
     """What happened without a refusal."""
-    over, again = result.overwritten, result.hidden_retries
-    if certificate is not None:
-        over, again = over[over["certificate"] == certificate], again[again["certificate"] == certificate]
-    writes, retries = len(over), int(again["hidden_retries"].sum())
+    own = [] if certificate is None else [("certificate", "=", certificate)]
+    writes = len(result.overwritten_among(own))
+    again = result.rows("requests", ["hidden_retries"], [("hidden_retries", ">", 0), *own])
+    retries = int(again["hidden_retries"].sum())
     return (
         f"Without a refusal: {counted(writes, 'write')} overwrote what another had written unseen; the server "
         f"tried {counted(retries, 'time')} again inside."

@@ -15,7 +15,7 @@ from sim.experiment.summaries import complete_summary
 from sim.extras import require
 from sim.families.operators.fields import fields_of
 from sim.recording import frames, results
-from sim.recording.conflict import SUBJECTS
+from sim.recording.conflict import CODE, SUBJECTS
 from sim.recording.fields import FIELD_NAMES
 from sim.recording.stored import Condition, Narrowed, Source, StoredTables, read, read_table
 from sim.scenario.metrics import OPERATORS, metrics_of
@@ -205,21 +205,28 @@ class Result:
         """One row per apply that was refused because others own its fields."""
         from sim.analysis.unseen import field_conflicts
 
-        return field_conflicts(self.requests, self.refusals)
+        return field_conflicts(self.rows("requests", where=[("code", "=", CODE)]), self.refusals)
 
     @cached_property
     def overwritten(self) -> pd.DataFrame:
         """One row per write that replaced unseen what another had written."""
-        from sim.analysis.unseen import overwritten
+        return self.overwritten_among()
 
-        return overwritten(self.requests)
+    def overwritten_among(self, where: Sequence[Condition] = ()) -> pd.DataFrame:
+        """Return ``overwritten`` of the objects whose requests meet all conditions."""
+        from sim.analysis.unseen import BLIND, overwritten
+
+        blind = self.rows("requests", ["object"], [*BLIND, *where])
+        objects = blind["object"].unique().tolist()
+        stored = [("written_version", ">", 0), ("object", "in", objects)]
+        return overwritten(self.rows("requests", where=[*stored, *where]))
 
     @cached_property
     def hidden_retries(self) -> pd.DataFrame:
         """One row per request that the server tried more than once inside."""
         from sim.analysis.unseen import hidden_retries
 
-        return hidden_retries(self.requests)
+        return hidden_retries(self.rows("requests", where=[("hidden_retries", ">", 0)]))
 
     @cached_property
     def replications(self) -> pd.DataFrame:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Condition = tuple[str, str, Any]
 """A column, one of ``=``, ``>``, ``>=``, ``<=`` and ``in``, and a value, or several for ``in``."""
+_MANY = 1000
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {"=": eq, ">": gt, ">=": ge, "<=": le}
 
 
@@ -91,7 +92,7 @@ class StoredTables:
         rest = [name for name in columns if name not in first.column_names]
         more = file.read_row_group(group, rest) if rest else first
         whole = pa.Table.from_pydict({name: (first if name in first.column_names else more)[name] for name in columns})
-        return whole if rows.true_count == len(rows) else whole.filter(rows)
+        return whole if rows.true_count == len(rows) else _lean(whole.filter(rows))
 
     def _file(self, name: str) -> pq.ParquetFile:
         found = self._files.get(name)
@@ -170,6 +171,18 @@ def _met(column: pa.Array, how: str, value: Any) -> pa.BooleanArray:
         return pc.is_in(column, value_set=pa.array(list(value), column.type))
     compare = {"=": pc.equal, ">": pc.greater, ">=": pc.greater_equal, "<=": pc.less_equal}[how]
     return compare(column, pa.scalar(value, column.type))
+
+
+def _lean(table: pa.Table) -> pa.Table:
+    """The table without the names of thousands of objects of which few are left."""
+    from pyarrow import types
+
+    for place, column in enumerate(table.columns):
+        texts = sum(len(each.dictionary) for each in column.chunks) if types.is_dictionary(column.type) else 0
+        if texts > _MANY and texts > 2 * len(column):
+            kept = column.cast(column.type.value_type).dictionary_encode()
+            table = table.set_column(place, table.schema.field(place), kept.cast(column.type))
+    return table
 
 
 def _possible(known: Any, condition: Condition) -> bool:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
+from sim.analysis import unseen
 from sim.analysis.attribution import attribution
 from sim.analysis.frames import Frames
 from sim.analysis.streamed import attributed_parts, streamed
@@ -26,6 +27,7 @@ from sim.recording.stored import StoredTables
 from tests.recorded_rows import MS, certificate, reconcile, request
 
 SCENARIOS = {
+    "blind writes": ("operators/merge-patch-drops-conditions", ["replications=2"]),
     "a burst": ("recorded/burst-50-update", ["replications=3"]),
     "in place": ("recorded/burst-50-update", ["replications=1", "retry.policy=in-place", "workload.certificates=20"]),
     "plain clients": ("contention/aws-backoff", ["replications=1"]),
@@ -64,8 +66,15 @@ def test_the_parts_of_a_run_are_the_whole(tmp_path: Path, what: str):
         in_groups(tmp_path / "out", rows)
         opened = sim.open_results(tmp_path / "out")
         wanted, found = whole(opened), opened.attribution
-        assert len(wanted) or what in {"no conflict", "apply"}
+        assert len(wanted) or what in {"no conflict", "apply", "blind writes"}
+        assert len(opened.overwritten) or what != "blind writes"
         pd.testing.assert_frame_equal(pd.DataFrame(found), wanted, check_categorical=bool(len(wanted)))
+        for name, made in (
+            ("overwritten", unseen.overwritten(opened.requests)),
+            ("hidden_retries", unseen.hidden_retries(opened.requests)),
+            ("field_conflicts", unseen.field_conflicts(opened.requests, opened.refusals)),
+        ):
+            pd.testing.assert_frame_equal(getattr(opened, name), made, check_categorical=bool(len(made)))
         if len(wanted):
             one = str(wanted["certificate"].iloc[len(wanted) // 2])
             mine = wanted[wanted["certificate"] == one].reset_index(drop=True)
