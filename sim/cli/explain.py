@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -101,7 +102,7 @@ def explain(
     if not mine:
         lines += ["", *wrapped(_hidden(result, told.certificate), width)]
     if conflict is None and mine:
-        lines += ["", f"One in detail:  requeue explain {results} --object {told.certificate} --conflict 1"]
+        lines += ["", f"One in detail:  requeue explain {quote(str(results))} --object {told.certificate} --conflict 1"]
     wrong = hazards(result.summary, terminal=False)
     if wrong is not None:
         lines += ["", *render([wrong], terminal=False).rstrip("\n").split("\n"), *loops(result.summary), ""]
@@ -153,7 +154,9 @@ def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, repl
         _hidden(result, None),
     ]
     if names:
-        lines.append(Unwrapped(f"The story of one {result.kind}:  requeue explain {folder} --object {names[0]}"))
+        lines.append(
+            Unwrapped(f"The story of one {result.kind}:  requeue explain {quote(str(folder))} --object {names[0]}")
+        )
     lines += loops(result.summary)
     emit(render(list(lines), sys.stdout.isatty()))
 

@@ -185,11 +185,11 @@ def _publish(
     at: Work, document: dict[str, Any], findings: list[Finding], loaded: Scenario, made: dict[str, str]
 ) -> Path:
     from sim.experiment.work import Files, publish
-    from sim.report.exploring import picture_of, story_of
+    from sim.report.exploring import figure, story_of
 
     texts = {}
     for number, each in enumerate(findings, start=1):
         texts[f"finding-{number}.yaml"] = each.scenario.to_yaml()
         texts[f"finding-{number}.txt"] = story_of(each)
-    picture = picture_of(findings[0]) if findings else None
+    picture = figure(findings[0].result, document["findings"][0]) if findings else None
     return publish(at.place, at.journal, Files("explore", document, {}, picture, texts), loaded, made)

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -95,7 +96,7 @@ def init(
         for line in lines:
             complain(line)
     else:
-        emit("".join(f"{line}\n" for line in [*lines, f"run it: requeue run {out}"]))
+        emit("".join(f"{line}\n" for line in [*lines, f"run it: requeue run {quote(str(out))}"]))
 
 
 def _check_new(out: Path) -> None:

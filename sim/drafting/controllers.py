@@ -169,7 +169,7 @@ class Operators:
             text.guess(
                 f"    - when: {quoted(wanted)}",
                 "what controllers wait for",
-                f"{', '.join([*before, *made])} was there in the copies of (nearly) all {objects} objects",
+                f"the copies of (nearly) all {objects} objects had {' and '.join([*before, *made])}",
                 CODE,
             )
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 
 from sim.drafting.facts import Facts, FoundWriter
 from sim.drafting.seen import Resource, SeenOperator
@@ -32,7 +33,9 @@ def read_operator(paths: list[Path], known: set[Resource]) -> SeenOperator | Non
     if resource is None:
         if known:
             named = " or ".join(f"{each.plural}.{each.group}" for each in sorted(known))
-            raise Unusable(f"{paths[0]}: no write of {named} in it; requeue log {paths[0]} says what it holds")
+            raise Unusable(
+                f"{paths[0]}: no write of {named} in it; requeue log {quote(str(paths[0]))} says what it holds"
+            )
         return None
     if resource.group in CERT_MANAGER:
         return None
@@ -62,7 +65,9 @@ def read_audit(paths: list[Path], facts: Facts) -> None:
                 writer.actions[_ACTIONS[event.verb]] += 1
                 writer.targets[_target(event)] += 1
     if not first:
-        raise Unusable(f"{paths[0]}: no audit event that could be used; requeue log {paths[0]} says what it holds")
+        raise Unusable(
+            f"{paths[0]}: no audit event that could be used; requeue log {quote(str(paths[0]))} says what it holds"
+        )
     facts.span_s += (last - first) / 1e9
     for name, writer in sorted(writers.items()):
         count = writer.actions.total()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,7 @@ class Exploration:
             # The very first alone: it shows the states of the scenario as it stands.
             numbers = range(self.runs, self.runs + (1 if not self.runs else most))
             schedules = [self.explorer.propose(number) for number in numbers]
-            outcomes = self._carry_out(schedules)
+            outcomes = self._carry_out(schedules, lambda done: self._tell("", runs or 0, end, done))
             for number, schedule, outcome in zip(numbers, schedules, outcomes, strict=True):
                 if self.explorer.learn(schedule, outcome):
                     self._newest = number + 1
@@ -150,7 +150,8 @@ class Exploration:
             self.runs += len(schedules)
             self._tell("", runs or 0, end)
 
-    def _tell(self, now: str, most: int = 0, end: float | None = None) -> None:
+    def _tell(self, now: str, most: int = 0, end: float | None = None, beyond: int = 0) -> None:
+        """Say how far it is: ``beyond`` are runs that are done, and not looked at yet."""
         if self._progress is None:
             return
         best = "nothing broken yet"
@@ -160,10 +161,13 @@ class Exploration:
             best = f"best so far: {name}, in run {number} by {counted(many, 'change')}"
         states = f"{len(self.explorer.seen)} abstract states, the newest in run {self._newest}"
         left = None if end is None else end - time.monotonic()
-        self._progress(Underway(self.runs, most, said=f"{best}; {states}{now}", left_s=left))
+        self._progress(Underway(self.runs + beyond, most, said=f"{best}; {states}{now}", left_s=left))
 
-    def _carry_out(self, schedules: Sequence[Schedule]) -> list[Outcome]:
-        """Return the outcomes in order: batches that the journal has are not run again."""
+    def _carry_out(self, schedules: Sequence[Schedule], tell: Callable[[int], None]) -> list[Outcome]:
+        """Return the outcomes in order: batches that the journal has are not run again.
+
+        ``tell`` is told after each batch but the last how many runs are done.
+        """
         batches = [tuple(schedules[at : at + BATCH]) for at in range(0, len(schedules), BATCH)]
         keys = [hash_of([each.plain() for each in batch]) for batch in batches]
         known = self._journal.pieces if self._journal is not None else {}
@@ -174,6 +178,8 @@ class Exploration:
             done[missing[place]] = outcomes
             if self._journal is not None:
                 self._journal.keep(keys[missing[place]], as_entry(outcomes))
+            if len(done) < len(batches):
+                tell(sum(map(len, done.values())))
         return [outcome for n in range(len(batches)) for outcome in done[n]]
 
     def finding(self, name: str, plain: int = PLAIN) -> Finding:

@@ -31,7 +31,8 @@ def timeline(result: Results, certificate: str, ax: Axes | None = None, *, repli
         spans = [span for span in life.spans if span.kind == kind]
         rows, begin = [lanes[span.writer] for span in spans], [span.start for span in spans]
         width = [span.end - span.start for span in spans]
-        ax.barh(rows, width, left=begin, height=height, color=hue, label=kind, linewidth=0)
+        if spans:  # the legend would give a bar that is not there another colour
+            ax.barh(rows, width, left=begin, height=height, color=hue, label=kind, linewidth=0)
     for kind, (marker, hue) in MARKS.items():
         marks = [mark for mark in life.marks if mark.kind == kind]
         at, rows = [mark.at for mark in marks], [lanes[mark.writer] for mark in marks]

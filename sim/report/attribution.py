@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.attribution import ordered
@@ -28,7 +29,7 @@ def attribution_report(found: Mapping[str, Reasons], *, folder: str, command: st
         parts += _one(reasons, terminal)
     first = next(iter(found.values()))
     # Plain clients have no story: what there is to see of them is every try.
-    more = f"The story of one {first['kind']}:  requeue explain {folder}"
+    more = f"The story of one {first['kind']}:  requeue explain {quote(str(folder))}"
     parts += ["", *([] if first["contention"] else [more]), Unwrapped(f"Reproduce it:  {command}")]
     return render(parts, terminal)
 

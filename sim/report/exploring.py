@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.intervals import Estimate, share_interval
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
     from sim.experiment.explore import Finding
+    from sim.experiment.result import Result
+    from sim.scenario.model import Scenario
 
 
 def described(one: Change) -> str:
@@ -127,7 +131,7 @@ def finding_lines(found: Mapping[str, Any], strategy: str = "", file: str = "") 
     if plain is not None and None not in (plain["mean"], plain["low"], plain["high"]):
         share = Estimate(plain["mean"], plain["low"], plain["high"], plain["n"])
         lines.append(f"  without any change {odds_of(share)}")
-    return [*lines, *([f"  digest {found['digest']}; replay it: requeue run {file}"] if file else [])]
+    return [*lines, *([f"  digest {found['digest']}; replay it: requeue run {quote(str(file))}"] if file else [])]
 
 
 def odds_of(share: Estimate) -> str:
@@ -199,7 +203,7 @@ def story_of(finding: Finding) -> str:
     from sim.analysis.story import counts, story
     from sim.report.explain import explanation
 
-    result, name = finding.result.only(1), object_of(finding)
+    result, name = finding.result.only(1), finding.broken.object or first_of(finding.scenario)
     lines = [f"{finding.name}: {finding.broken.why} ({name})", ""]
     lines += [f"- {described(one)}" for one in changes_of(finding.scenario)]
     lines += ["", *chronicle(result.requests, name)]
@@ -230,14 +234,17 @@ def chronicle(requests: pd.DataFrame, name: str) -> list[str]:
     return lines
 
 
-def object_of(finding: Finding) -> str:
-    """Return the object that a finding's story and picture are about: the first where it names none."""
-    kind = finding.scenario.workload.kind
-    return finding.broken.object or f"{'c' if kind == 'Certificate' else kind[0].lower()}0000"
+def first_of(scenario: Scenario) -> str:
+    """Return the first object, which a finding's story and picture are about where it names none."""
+    kind = scenario.workload.kind
+    return f"{'c' if kind == 'Certificate' else kind[0].lower()}0000"
 
 
-def picture_of(finding: Finding) -> Any:
-    """Return a picture of the life of a finding's object: a lane for each controller, and when the property broke."""
+def figure(result: Result, about: Mapping[str, Any]) -> Figure:
+    """Return the picture for ``explore.png``: the life of a finding's object, and when the property broke.
+
+    There is a lane for each controller. ``about`` is the finding in ``explore.json``.
+    """
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -245,11 +252,11 @@ def picture_of(finding: Finding) -> Any:
     from sim.plot.style import VERMILION
     from sim.recording.frames import began
 
-    figure, name = Figure(figsize=(10, 5)), object_of(finding)
-    ax = figure.subplots()
-    timeline(finding.result, name, ax)
-    own = finding.result.certificates
-    broken = pd.Timedelta(finding.broken.time_ns) - began(own[own["certificate"] == name].iloc[0])
+    drawn, name = Figure(figsize=(10, 5)), about["object"] or first_of(result.scenario)
+    ax = drawn.subplots()
+    timeline(result, name, ax)
+    own = result.certificates
+    broken = pd.Timedelta(seconds=about["broken_s"]) - began(own[own["certificate"] == name].iloc[0])
     ax.axvline(broken.total_seconds(), color=VERMILION, linestyle=":", linewidth=1.6)
-    ax.set_title(f"{name}: {finding.name}\n(dotted: broken)", wrap=True)
-    return figure
+    ax.set_title(f"{about['property']}: {name}\n(dotted: broken)", wrap=True)
+    return drawn

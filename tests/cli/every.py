@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from sim.report import text
 from tests.cli.command import inside
+from tests.drafting import cluster
 
 DATA = Path(__file__).parents[1] / "data"
 OPERATOR = "operators/three-controllers-one-status"
@@ -150,8 +152,22 @@ def reading() -> Iterator[tuple[str, list[str]]]:
     yield "calibrate", ["calibrate", str(DATA / "recordings" / "burst-50-update")]
     yield "conformance", ["conformance", str(DATA / "conformance" / "targeted.jsonl.gz")]
     yield "explain-write", ["explain-write", "writes.yaml"]
+    yield from drafting()
     yield "scenarios", ["scenarios"]
     yield "scenarios --long", ["scenarios", "--long"]
+
+
+def drafting() -> Iterator[tuple[str, list[str]]]:
+    """Drafts of scenarios, and what is said of each: of nothing, of a cluster's objects, of an operator's audit log."""
+    operator = sorted((DATA / "recordings" / "operators").rglob("audit.jsonl.gz"))[0]
+    of = {
+        "nothing": [],
+        "a cluster": ["all.json", "cert-manager.json", "--at", cluster.AT],
+        "an operator": [str(operator)],
+    }
+    for name, words in of.items():
+        yield f"init of {name}", ["init", *words, "-o", "-"]
+        yield f"init of {name}, said", ["init", *words, "-o", f"{name}.yaml"]
 
 
 class Said(NamedTuple):
@@ -170,6 +186,8 @@ class Everything:
         for name, keys in SCENARIOS.items():
             (folder / f"{name}.yaml").write_text(f"name: {name}" + re.sub(r"\n {8}", "\n", keys) + "\n", "utf-8")
         (folder / "writes.yaml").write_text(WRITES, "utf-8")
+        (folder / "all.json").write_text(cluster.whole(), "utf-8")
+        (folder / "cert-manager.json").write_text(json.dumps(cluster.deployment("--concurrent-workers=20")), "utf-8")
         self.said: dict[str, Said] = {}
         for name, words in (*filling(), *studies()):
             self.said[f"{words[0]} {name}"] = said([*words, "--out", name], folder)

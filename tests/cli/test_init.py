@@ -41,6 +41,14 @@ def test_from_a_cluster_there_is_a_scenario_that_runs(project: Path):
     assert "12 of 12 Certificates" in inside("run", "mine.yaml", "--replications", "1", at=project).stdout
 
 
+def test_the_command_that_is_shown_can_be_copied_whatever_the_name(tmp_path: Path):
+    done = inside("init", "-o", "my cluster.yaml", at=tmp_path)
+    assert done.stdout.splitlines()[-1] == "run it: requeue run 'my cluster.yaml'"
+    assert inside("run", "my cluster.yaml", "--replications", "1", "--out", "a run", at=tmp_path).returncode == 0
+    assert "requeue explain 'a run'" in inside("attribution", "a run", at=tmp_path).stdout
+    assert "requeue explain 'a run' --object" in inside("explain", "a run", at=tmp_path).stdout
+
+
 def test_what_is_there_is_not_replaced(project: Path):
     (project / "mine.yaml").write_text("mine")
     (project / "link.yaml").symlink_to("nowhere")

@@ -66,6 +66,8 @@ def prose(name: str, text: str) -> str:
     ]
     if name == "explain-write":
         kept = [line for line in kept if not line.startswith(".")]
+    if name.startswith("init of") and not name.endswith("said"):
+        kept = [line.partition("# ")[2] for line in kept]  # a scenario's own words are its comments
     return "\n".join(kept)
 
 

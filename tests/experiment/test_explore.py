@@ -292,6 +292,12 @@ def test_a_search_of_so_many_seconds_says_how_many_are_left():
     assert left == sorted(left, reverse=True)
 
 
+def test_a_search_says_how_far_it_is_within_a_generation_too():
+    done = []
+    Exploration(FIVE, "seeds", 1, SpreadHere(), progress=lambda at: done.append(at.done)).search(runs=60)
+    assert done == [0, 1, 26, 51, 60]
+
+
 @pytest.mark.parametrize("changed", [True, False])
 def test_what_does_not_settle_is_not_shrunk_to_where_nothing_could(changed):
     """Two Certificates that take 21 s at one token a second: in 19 s, or on one worker, nothing settles in any run."""

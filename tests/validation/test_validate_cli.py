@@ -124,6 +124,7 @@ def test_pictures_of_the_same_document_are_the_same_file(tmp_path):
         written.append([(tmp_path / name / picture).read_bytes() for picture in made])
     assert written[0] == written[1]
     assert b"a &amp; b (c)" in written[0][0]
+    assert b">50%<" in written[0][1]  # of the scale of colours
     assert b"-100" in written[0][1] or "\N{MINUS SIGN}100".encode() in written[0][1]
 
 

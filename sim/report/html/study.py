@@ -7,7 +7,6 @@ as it was printed.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +20,8 @@ from sim.report.text import Rendered
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from sim.experiment.result import Result
+
 Document = Mapping[str, Any]
 
 
@@ -28,7 +29,7 @@ class Study(NamedTuple):
     """What a command says of its document, and draws of it."""
 
     said: Callable[..., Rendered]
-    drawn: Callable[[Document], Sequence[Figure]] | None
+    drawn: Callable[[Document], Sequence[Figure]]
 
 
 STUDIES = {
@@ -36,7 +37,7 @@ STUDIES = {
     "tune": Study(tune.tune_report, lambda it: [tune.figure(it)]),
     "budget": Study(budget.budget_report, lambda it: [budget.figure(it)]),
     "advise": Study(advise.advise_report, lambda it: [advise.figure(it)]),
-    "explore": Study(exploring.explore_report, None),
+    "explore": Study(exploring.explore_report, lambda _: []),
     "validation": Study(
         lambda document, terminal, **_: validation.report(document, terminal=terminal),
         lambda it: list(validation_pictures.figures(it).values()),
@@ -84,7 +85,8 @@ def _sections(
     if kind == "explore":
         verdict.commands.append(("in full", str(said)))
     tables = Section("figures", "Figures", tables=[_table(part) for part in said.parts if isinstance(part, Printed)])
-    pictures = Section("pictures", "Pictures", pictures=_pictures(folder, kind, document))
+    again = _again(folder, document) if kind == "explore" else {}
+    pictures = Section("pictures", "Pictures", pictures=_pictures(kind, document, again))
     origin = Section("origin", "How this was made", commands=[("reproduce it", command)])
     origin.texts.append(("As the command printed it", str(said)))
     files = sorted(file for pattern in TEXTS for file in folder.glob(pattern))
@@ -92,15 +94,14 @@ def _sections(
     versions = {"requeue": manifest.get("requeue", "?"), "python": manifest.get("python", "?")}
     found = list({**versions, **manifest.get("packages", {})}.items())
     origin.folded.append(Table("Versions", ("what", "version"), found))
-    again = [_again(folder, document)] if kind == "explore" else []
-    shown = [verdict, *(each for each in (pictures, tables, *again) if each.pictures or each.tables), origin]
+    shown = [verdict, *(each for each in (pictures, tables, *_lives(again)) if each.pictures or each.tables), origin]
     name = str(document.get("scenario", ""))
     title = f"{name}: {kind}" if name else kind
     return title, next((part for part in plain if part.startswith(f"{name}:")), ""), shown
 
 
-def _again(folder: Path, document: Document) -> Section:
-    """Return the lives of the objects of findings, which are run again for it: the same digest is the same run."""
+def _again(folder: Path, document: Document) -> dict[str, Result]:
+    """Return the findings that can be run again, by name: the same digest is the same run."""
     from sim.experiment.run import run
     from sim.scenario.reading.loader import load
 
@@ -109,11 +110,16 @@ def _again(folder: Path, document: Document) -> Section:
         result = run(load(folder / f"finding-{number}.yaml"), jobs=1)
         if result.digest == finding["digest"]:
             found[f"finding {number}"] = result
+    return found
+
+
+def _lives(found: Mapping[str, Result]) -> list[Section]:
+    """Return the lives of the objects of findings."""
     if not found:
-        return Section("slowest", "Findings")
+        return []
     section = lives(found, 1)
     section.title = "What happened in each finding"
-    return section
+    return [section]
 
 
 def _table(printed: Any) -> Table:
@@ -126,17 +132,14 @@ def _table(printed: Any) -> Table:
     return Table(str(printed.title or ""), heads, list(zip(*shown.values(), strict=True)))
 
 
-def _pictures(folder: Path, kind: str, document: Document) -> list[Picture]:
-    drawn = STUDIES[kind].drawn
-    if drawn is not None:
-        return panels(lambda: drawn(document), kind, str(document.get("scenario", "")))
-    found = []
-    for file in sorted([*folder.glob("*.svg"), *folder.glob("*.png")]):
-        form = "svg+xml" if file.suffix == ".svg" else "png"
-        data = base64.b64encode(file.read_bytes()).decode()
-        image = f'<img class="drawn" src="data:image/{form};base64,{data}" alt="">'
-        found.append(Picture(file.stem, image, f"{file.name}, as it is in the folder."))
-    return found
+def _pictures(kind: str, document: Document, again: Mapping[str, Result]) -> list[Picture]:
+    def draw() -> Sequence[Figure]:
+        if kind != "explore":
+            return STUDIES[kind].drawn(document)
+        numbered = enumerate(document["findings"][:MOST_RESULTS], start=1)
+        return [exploring.figure(again[name], each) for n, each in numbered if (name := f"finding {n}") in again]
+
+    return panels(draw, kind, str(document.get("scenario", "")))
 
 
 def panels(draw: Callable[[], Sequence[Figure]], name: str, about: str) -> list[Picture]:
