@@ -307,7 +307,7 @@ class TimesToReady:
             known = (ready >= 0) & (created >= 0)
             seconds, of = (ready - created)[known] * 1e-9, number[known]
             starts = np.flatnonzero(np.diff(of, prepend=0))  # replications are numbered from 1, and follow each other
-            for each, part in zip(of[starts].tolist(), np.split(seconds, starts[1:]), strict=True):
+            for each, part in zip(of[starts].tolist(), np.split(seconds, starts)[1:], strict=True):
                 found.setdefault(each, array("d")).frombytes(part.tobytes())
         return found
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from sim.analysis.measured import Measured
     from sim.experiment.evaluate import Evaluator
 
-ZONE = 0.05
-"""The indifference zone, as a share of the current configuration's mean, where none is asked for."""
 GROWTH = 1.1
 """Each look of a selection is at so many times the replications of the one before."""
 

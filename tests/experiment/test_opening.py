@@ -174,3 +174,11 @@ def test_other_seeds_are_not_paired_and_a_longer_run_is_not_the_same(small: Path
     longer = sim.diff(small, sim.run(scenario(replications=4), jobs=1))
     assert (longer.differing, longer.only, longer.same) == ([], 1, False)
     assert all(each.mean in {0, None} for each in longer.differences.values())
+
+
+def test_a_run_in_which_nobody_became_ready_is_opened_and_one_of_its_replications_chosen(tmp_path: Path):
+    text = "name: never\nreplications: 2\nworkload: {certificates: 2}\nuntil: {at_most: 2s}\n"
+    sim.run(sim.load(text + "faults: [{at: 0s, kill: controllers, lasts: 1h}]\n"), out=tmp_path / "never", jobs=1)
+    one = sim.open_results(tmp_path / "never").only(2)
+    assert one.summary["ready"]["mean"] == 0
+    assert one.summary["metrics"]["time_to_ready_pooled.p50"]["mean"] is None

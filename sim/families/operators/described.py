@@ -63,7 +63,6 @@ class DescribedController(Acting):
         actions = [action for step in self.settings.steps for action in step.do]
         self.creates = sorted({action.create.kind for action in actions if action.create is not None})
         super().__init__(manager)
-        self._draw_name = 0
 
     def register(self) -> None:
         """Woken by its own kind, as the predicates let it, and by what it owns and watches."""

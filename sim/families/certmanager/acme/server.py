@@ -22,8 +22,6 @@ OrderState = Literal["pending", "ready", "processing", "valid", "invalid"]
 RATE_LIMITED = "urn:ietf:params:acme:error:rateLimited"
 BAD_NONCE = "urn:ietf:params:acme:error:badNonce"
 NOT_READY = "urn:ietf:params:acme:error:orderNotReady"
-VALIDITY = 7 * 24 * 3600 * SECOND
-"""How long an order and its pending authorizations live: Let's Encrypt's seven days."""
 
 
 class AcmeProblem(NamedTuple):
