@@ -10,7 +10,7 @@ served would favour whoever was scheduled first, which is exactly what is measur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import chain
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TIE_RANGE = 1 << 30
 _SECOND = 1_000_000_000
+_FEW = 1000
 _FIRST = -1  # before every other place in a tie
 
 
@@ -88,6 +89,7 @@ class Simulation(Environment):
         self._far: list[Any] = []
         """What is further off than ``_far_due``, another heap: see ``later``."""
         self._far_due = -1
+        self._far_most = _FEW
 
     @property
     def unix_seconds(self) -> int:
@@ -153,6 +155,17 @@ class Simulation(Environment):
             heappush(self.calls, (when, tie, self._nearest, (function, argument)))
         else:
             heappush(self._far, (when, tie, self._nearest, (function, argument)))
+            if len(self._far) > self._far_most:
+                self._forget_cancelled()
+
+    def _forget_cancelled(self) -> None:
+        """Drop what was cancelled and is far off: a renewal that was set anew would stay for its two months.
+
+        Done again when the heap is twice as large as what is left.
+        """
+        self._far = [call for call in self._far if not (call[3][0] is Timer.fire and call[3][1].call is None)]
+        heapify(self._far)
+        self._far_most = max(2 * len(self._far), _FEW)
 
     def _nearest(self, call: tuple[Callable[[Any], object], Any]) -> None:
         """The first of the calls that were far off happens."""

@@ -26,6 +26,22 @@ def finish(sim: Simulation, at: int) -> None:
     sim.run_until(over)
 
 
+def test_what_is_set_anew_for_long_leaves_nothing_behind():
+    sim = simulation()
+    fired: list[int] = []
+    sim.later(10**15, fired.append, 0)
+    timers = {}
+    for number in range(20_000):
+        earlier = timers.get(number % 100)
+        if earlier is not None:
+            earlier.cancel()
+        timers[number % 100] = sim.timer(10**15 + number + 1, fired.append, number + 1)
+    assert len(sim._far) <= 1001
+    assert sum(1 for _ in sim.to_come()) == 101
+    finish(sim, 10**15 + 20_001)
+    assert fired == [0, *range(19_901, 20_001)]
+
+
 def order_of_a_tie(seed: int, calls: int = 2) -> tuple[int, ...]:
     sim = simulation(seed)
     seen: list[int] = []

@@ -7,6 +7,8 @@ everything, looks at each Certificate once, and finds nothing to do but to wait 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sim.client import writes
 from sim.client.conditions import Status, with_condition
 from sim.client.surroundings import Surroundings
@@ -14,7 +16,7 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager import approver, issuing, pki, readiness
 from sim.families.certmanager.issuers import FETCHED, sign
-from sim.families.certmanager.outside import certificate_name, certificate_spec
+from sim.families.certmanager.outside import certificate_name, certificate_spec, common_spec
 from sim.families.certmanager.request_manager import request_for
 from sim.families.creator import Creator
 from sim.kernel.clock import rfc3339
@@ -28,11 +30,12 @@ def put(surroundings: Surroundings) -> None:
     already = scenario.workload.already()
     if already is None:
         return
+    common = common_spec(scenario)
     for number, due in enumerate(already.due(scenario.certificate)):
-        surroundings.listener.found(_one(surroundings, certificate_name(number), due))
+        surroundings.listener.found(_one(surroundings, certificate_name(number), due, common))
 
 
-def _one(surroundings: Surroundings, name: str, due: int) -> Object:
+def _one(surroundings: Surroundings, name: str, due: int, common: dict[str, Any]) -> Object:
     """Put one Certificate, its request and its Secret; its renewal is due so many ns from now."""
     scenario, api, now = surroundings.scenario, surroundings.server.api, surroundings.simulation.unix_seconds
     wanted = scenario.certificate
@@ -40,7 +43,7 @@ def _one(surroundings: Surroundings, name: str, due: int) -> Object:
     issued = now + (due + before - wanted.duration) // SECOND
     made = _handled(
         api,
-        writes.create("Certificate", name, {"spec": certificate_spec(scenario, name)}, manager=Creator.actor),
+        writes.create("Certificate", name, {"spec": certificate_spec(scenario, name, common)}, manager=Creator.actor),
         issued,
     )
     assert made.spec is not None

@@ -38,17 +38,18 @@ def certificates(surroundings: Surroundings) -> Creator:
     """Who creates the Certificates of the scenario's workload."""
     scenario = surroundings.scenario
     there = scenario.workload.total - scenario.workload.certificates
+    common = common_spec(scenario)
     return Creator(
         surroundings,
         scenario.workload,
         "Certificate",
         lambda number: certificate_name(there + number),
-        lambda name: {"spec": certificate_spec(scenario, name)},
+        lambda name: {"spec": certificate_spec(scenario, name, common)},
     )
 
 
-def certificate_spec(scenario: Scenario, name: str) -> dict[str, Any]:
-    """The spec of a Certificate, as the scenario asks."""
+def common_spec(scenario: Scenario) -> dict[str, Any]:
+    """What the specs of all Certificates have in common: objects are immutable, so that it is there once."""
     wanted = scenario.certificate.private_key
     private_key: dict[str, Any] = {"algorithm": wanted.algorithm}
     if wanted.size is not None:
@@ -59,14 +60,17 @@ def certificate_spec(scenario: Scenario, name: str) -> dict[str, Any]:
     group = EXTERNAL_GROUP if scenario.issuer.type == "external" else scenario.issuer.group
     if group:
         issuer["group"] = group
-    names = dns_names(scenario, name)
+    return {"issuerRef": issuer, "privateKey": private_key}
+
+
+def certificate_spec(scenario: Scenario, name: str, common: dict[str, Any]) -> dict[str, Any]:
+    """The spec of a Certificate, as the scenario asks; ``common`` is what ``common_spec`` says."""
     return {
         "secretName": scenario.certificate.secret_name or f"{name}-tls",
         # An ACME issuer refuses a common name that is none of the DNS names.
         **({"commonName": name} if scenario.issuer.type != "acme" else {}),
-        "dnsNames": names,
-        "issuerRef": issuer,
-        "privateKey": private_key,
+        "dnsNames": dns_names(scenario, name),
+        **common,
     }
 
 
