@@ -14,11 +14,11 @@ STRATEGIES = ("update", "apply", "merge-patch", "merge-patch-unconditional")
 
 
 @st.composite
-def jobs(draw: DrawFn, longest: int = 30 * MS) -> tuple[int, int, bool]:
-    """Arrival and demand of a thread in nanoseconds, and whether it is a long one."""
+def jobs(draw: DrawFn, longest: int = 30 * MS) -> tuple[int, int]:
+    """Arrival and demand of a thread in nanoseconds."""
     # Few distinct arrivals, so that many fall on the same instant.
     arrival = draw(st.sampled_from([0, 0, 1, 5 * MS]) | st.integers(0, 100 * MS))
-    return arrival, draw(st.integers(1, longest)), draw(st.booleans())
+    return arrival, draw(st.integers(1, longest))
 
 
 @st.composite

@@ -88,13 +88,13 @@ SERVER_TIMES = "server.times."
 """What the paths of the server's service times begin with."""
 _FROM_REPETITIONS = {"speed_spread", "server.cpu_behind"}
 """Their samples are recordings, and few: their intervals are wide with any number that people record."""
-COUNTS = {"server.cold_requests", "server.procs", "go.procs"}
+COUNTS = {"server.cold_requests", "go.procs"}
 """Parameters that are whole numbers and no times."""
 _WITHOUT_UNIT = {
     "server.commit_share",
     "server.cpu_share",
     "server.cold_factor",
-    "server.contended_cores",
+    "server.etcd_share",
     "server.cpu_behind",
     "controllers.rsa4096_factor",
     "speed_spread",

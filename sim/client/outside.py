@@ -19,7 +19,6 @@ class OutsideRequest:
     __slots__ = (
         "_answered",
         "actor",
-        "after",
         "asked_ns",
         "back",
         "base",
@@ -53,7 +52,6 @@ class OutsideRequest:
         self.received: int
         self.base: int
         self.before: int
-        self.after: int
         self.cpu: int
         self.retries: int
 

@@ -29,7 +29,6 @@ class Request(Burst):
 
     __slots__ = (
         "actor",
-        "after",
         "answered",
         "asked_ns",
         "back",
@@ -63,7 +62,6 @@ class Request(Burst):
         self.received: int
         self.base: int
         self.before: int
-        self.after: int
         self.cpu: int
         self.retries: int
 

@@ -35,9 +35,7 @@ class InFlight(Sent, Protocol):
     base: int
     """The version that the server read."""
     before: int
-    """Nanoseconds from the end of computing to deciding."""
-    after: int
-    """Nanoseconds from deciding to answering."""
+    """How long it has been with etcd when it is decided, in nanoseconds."""
     cpu: int
     """Nanoseconds of computing."""
     retries: int

@@ -1,29 +1,36 @@
 """The API server in time: how long a request takes, what it costs, and when it is decided.
 
-A request is taken (at most ``max_in_flight`` at once), computes on the server's processors, waits for etcd and
-is decided at one instant, when ``ApiServer.handle`` answers it. Writes without a resourceVersion never fail for
-being stale: where another write came between reading and deciding, the server makes them anew from what it met
-(``GuaranteedUpdate``), which is counted and takes as long again. Service times are drawn from the profile, by class
-of request (model.md section 6); load stretches the computing part.
+API server and etcd are two Go processes on the machine that the controllers compute on as well. A request is taken
+(at most ``max_in_flight`` at once), a goroutine of the API server computes, etcd computes, and there it is decided at
+one instant, when ``ApiServer.handle`` answers it; the API server's goroutine then makes the answer. Each of the three
+waits for a processor behind whoever is there. So of a batch that comes together all are decided one after the other
+and answered late, and while keys are generated it is chance whether an answer or the news of a write is there first:
+the recordings show both. Service times are drawn from the profile, by class of request (model.md section 6); what of
+them is not computing is waiting (for the disk, for messages), on the way to etcd, or on the way back where less than
+``1 - commit_share`` computes.
+
+Writes without a resourceVersion never fail for being stale: where another write came between reading and deciding,
+the server makes them anew from what it met (``GuaranteedUpdate``), which is counted and takes as long again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterator
 
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.faults import LOST, UNANSWERED, Faults, Outcome
 from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
-from sim.cluster.requests import InFlight
+from sim.cluster.objects import Object
+from sim.cluster.requests import InFlight, Sent
 from sim.cluster.watch import Watch, WatchEvent
+from sim.kernel.go import Burst, GoProcess
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.scenario.model import Scenario
-from sim.scenario.profile import ServerCosts
-from sim.units import SECOND
+from sim.scenario.profile import GoScheduler, ServerCosts
+from sim.units import MS
 
 ServiceClass = Callable[[str, str, str], str]
 """The class of a request, by its verb, kind and subresource: the name of the profile's service time.
@@ -34,6 +41,101 @@ The verb is ``refused`` for a write that is already stale when it is taken; the 
 
 _GUARANTEED = {"update", "merge-patch", "json-patch", "apply"}
 """Verbs whose transaction the server tries again after losing a race (storage's GuaranteedUpdate)."""
+
+
+CHUNK = MS
+"""Work behind decisions is done in bursts of at most so many nanoseconds, between which others have their turn."""
+
+BACKLOG = 100 * MS
+"""How much of it may be owed before requests do a share of it themselves.
+
+Most of it is garbage collection, whose cycles in the API server take some 100 ms of core time (silences in the audit
+logs). Go sees to it that marking is done before the heap has doubled: whoever allocates faster than it marks has to
+mark as well (runtime/mgcpacer.go; mgcmark.go: gcAssistAlloc). Without a limit an operator without a client limit is
+served 35 to 46% too fast in bursts; 30, 60 and 100 ms fit its recorded service times equally well.
+"""
+
+
+class _Serving(Burst):
+    """A request in the server: its goroutine's next burst, there or in etcd."""
+
+    __slots__ = (
+        "answered",
+        "answering",
+        "before",
+        "committing",
+        "computing",
+        "decided",
+        "request",
+        "response",
+        "rest",
+        "sent",
+        "start",
+        "step",
+        "waits",
+    )
+
+    def __init__(self, request: InFlight, start: int) -> None:
+        self.request = request
+        self.start = start
+        """Of which start of the API server it is: one that has been killed since answers nobody."""
+        self.step: Callable[[_Serving], None]
+        self.computing: int
+        self.waits: int
+        self.committing: int
+        self.rest: int
+        """Waiting between the decision and the making of the answer."""
+        self.answering: int
+        self.sent: int
+        """When it was sent to etcd."""
+        self.response: Response
+        self.before: Object | None
+        """What was stored before the decision."""
+        self.decided: int
+        self.answered: int
+        """-1: not yet."""
+
+    def then(self) -> Burst | None:
+        """It has computed."""
+        self.step(self)
+        return None
+
+
+class _Behind(Burst):
+    """What the API server computes while nobody waits for it: watch events, audit, etcd's apply, garbage."""
+
+    __slots__ = ("_going", "_owed", "_process")
+
+    def __init__(self, process: GoProcess) -> None:
+        self._process = process
+        self._owed = 0
+        self._going = False
+
+    def owe(self, computing: int) -> None:
+        """Compute so many nanoseconds later, while others have their turn as well."""
+        self._owed += computing
+        if not self._going:
+            self._going = True
+            self._process.network_ready(self.has_processor)
+
+    def assist(self, computing: int) -> int:
+        """Return how much of it, at most ``computing``, a request has to do first."""
+        share = max(min(computing, self._owed - BACKLOG), 0)
+        self._owed -= share
+        return share
+
+    def has_processor(self) -> Burst:
+        """It has a processor."""
+        self.demand = min(self._owed, CHUNK)
+        self._owed -= self.demand
+        return self
+
+    def then(self) -> None:
+        """A part of it is done; others have their turn before the next."""
+        if self._owed:
+            self._process.give_way(self.has_processor)
+        else:
+            self._going = False
 
 
 class Server:
@@ -49,16 +151,18 @@ class Server:
         costs: ServerCosts,
         service_class: ServiceClass,
         faults: Faults | None = None,
+        decided: Callable[[Sent, Response], None] | None = None,
     ) -> None:
         self._sim = simulation
+        self._at = simulation.scheduler()
         self._machine = machine
-        self._ends = machine.ends
         self.api = api
         self._handle = api.handle
         self._objects = api.store.objects
         self._kinds = api.asked
         self._listener = listener
         self._faults = faults
+        self._decided = decided
         self._unanswered: set[InFlight] = set()  # those whose answers will never arrive
         self._costs = costs
         self._service_class = service_class
@@ -67,19 +171,27 @@ class Server:
         self._cold_after = self._costs.cold_after
         self._cold_factor = self._costs.cold_factor
         self._cpu_share = self._costs.cpu_share
+        self._etcd_share = self._costs.etcd_share
         self._commit_share = self._costs.commit_share
         self._cpu_behind = self._costs.cpu_behind / self._costs.cpu_share
         self._taken = deque([-self._cold_after] * costs.cold_requests, costs.cold_requests)
         self._places = self._most = scenario.server.max_in_flight
-        self._waiting: deque[InFlight] = deque()
-        self._answers: list[int] = []  # when requests that still hold a place will be answered; a heap
-        self._waking = False
-        self._procs = self._costs.procs if scenario.cpu.cores is not None else 1 << 30
-        self._runnable: deque[tuple[InFlight, int]] = deque()
+        self._waiting: deque[InFlight] = deque()  # for a place
+        self._open: dict[InFlight, _Serving] = {}  # taken and not decided
+        self._told: deque[_Serving] = deque()  # decided, and not told: these or earlier ones are not answered
+        self._starts = 0
+        self._go = GoProcess(simulation, machine, GoScheduler())
+        self._etcd = GoProcess(simulation, machine, GoScheduler())
+        self._processes = [self._go, self._etcd]  # killed ones too
+        self._behind = _Behind(self._go)
         # At hand: making a bound method costs more than reading one.
         self._when_there = self._admit if faults is None else self._ask_on_receive
-        self._when_computed = self._computed
         self._when_decided = self._decide if faults is None else self._ask_on_decide
+        self._computed = self._when_computed
+        self._at_etcd = self._etcd.compute
+        self._committed = self._when_committed
+        self._back = self._when_back
+        self._made = self._when_made
 
     def watch(self, kind: str, watch: Watch) -> None:
         """Send events of ``kind`` to ``watch`` from now on."""
@@ -104,10 +216,8 @@ class Server:
 
     def undecided(self) -> list[InFlight]:
         """Requests that are on their way here or not decided yet, in no order: for looking at the end."""
-        own = (self._when_there, self._when_computed, self._decide, self._ask_on_receive, self._ask_on_decide)
-        sent = [arguments[0] for function, arguments in self._sim.to_come() if function in own]
-        served = [thread for thread, function in self._machine.threads() if function == self._when_computed]
-        return [*self._waiting, *(request for request, _ in self._runnable), *sent, *served]
+        sent = [arguments[0] for function, arguments in self._sim.to_come() if function == self._when_there]
+        return [*self._waiting, *sent, *self._open]
 
     def receive(self, request: InFlight) -> None:
         """Take a request that a client has just sent; its ``arrive`` is called with the answer."""
@@ -130,8 +240,8 @@ class Server:
         """Do with a request what the faults say."""
         if isinstance(outcome, Response) or outcome == LOST:
             taken = ask == self._ask_on_decide
-            if taken:
-                heappush(self._answers, self._sim.now)  # it leaves its place
+            if taken and self._open.pop(request).start == self._starts:
+                self._leave_place()
             if isinstance(outcome, Response):
                 self._answer_in_place(request, outcome, request.received if taken else self._sim.now)
         elif outcome > 0:
@@ -150,52 +260,54 @@ class Server:
         self._sim.after(request.back, request.arrive, response)
 
     def crash(self) -> list[InFlight]:
-        """SIGKILL: whatever is not with etcd yet is gone, and returned; what is there will be decided, unanswered."""
-        computing = [thread for thread, function in self._machine.threads() if function == self._when_computed]
-        for thread in computing:
-            self._machine.stop(thread)
-        gone = [*computing, *(request for request, _ in self._runnable), *self._waiting]
-        self._procs += len(computing)
-        self._runnable.clear()
+        """SIGKILL: whatever is not with etcd yet is gone, and returned.
+
+        What is there will be decided, and what is decided is answered now: where a connection has broken that tells
+        nobody, and those who have none (``OutsideClient``) know nothing of servers.
+        """
+        here = [request for request, serving in self._open.items() if serving.step == self._computed]
+        for request in here:
+            del self._open[request]
+        gone = [*here, *self._waiting]
+        self._go.stop()
+        self._go = GoProcess(self._sim, self._machine, GoScheduler())
+        self._processes.append(self._go)
+        self._behind = _Behind(self._go)
+        self._starts += 1
         self._waiting.clear()
-        self._answers.clear()
+        unanswered = [serving for serving in self._told if serving.answered < 0]
+        self.tell_all()
+        for serving in unanswered:
+            self._send_back(serving)
         self._places = self._most
         self._taken = deque([-self._cold_after] * len(self._taken), len(self._taken))
         return gone
 
+    def parts(self) -> Iterator[object]:
+        """Everything that was built, to be taken apart after the end: the parts refer to each other in circles."""
+        yield from (self, *self._processes)
+
+    def tell_all(self) -> None:
+        """Tell the listener of all that is decided, as if what is not answered yet were now: nothing will follow."""
+        for serving in self._told:
+            if serving.answered < 0:
+                serving.answered = self._sim.now
+        self._tell()
+
     def _admit(self, request: InFlight) -> None:
         request.received = self._sim.now
         request.retries = 0
-        if self._places or self._reclaim():
+        if self._places:
             self._places -= 1
             self._serve(request)
         else:
             self._waiting.append(request)
-            self._wake_later()
 
-    def _reclaim(self) -> int:
-        """Places that answered requests have left; looked at only where none is known to be free."""
-        now = self._sim.now
-        answers = self._answers
-        while answers and answers[0] <= now:
-            heappop(answers)
-            self._places += 1
-        self._places = min(self._places, self._most)  # more only after a crash
-        return self._places
-
-    def _wake_later(self) -> None:
-        if self._answers and not self._waking:
-            self._waking = True
-            self._sim.after(self._answers[0] - self._sim.now, Server._place_left, self)
-
-    def _place_left(self) -> None:
-        self._waking = False
-        self._reclaim()
-        while self._waiting and self._places:
-            self._places -= 1
-            self._serve(self._waiting.popleft())
+    def _leave_place(self) -> None:
         if self._waiting:
-            self._wake_later()
+            self._serve(self._waiting.popleft())
+        else:
+            self._places += 1
 
     def _serve(self, request: InFlight) -> None:
         write = request.send.write
@@ -213,36 +325,47 @@ class Server:
             service = round(service * self._cold_factor)
         self._taken.append(received)
         request.cpu = cpu = round(service * self._cpu_share)
-        before = round(service * self._commit_share) - cpu
-        # Less than a twentieth of the service time is less than can be measured, and costs a kernel event.
-        if before * 20 <= service:
-            before = 0
-        request.before = before
-        request.after = service - cpu - before
-        if self._procs:  # as _compute does, without the call
-            self._procs -= 1
-            self._machine.run(cpu, False, self._when_computed, request)
-        else:
-            self._runnable.append((request, cpu))
+        serving = self._open[request] = _Serving(request, self._starts)
+        after = service - round(service * self._commit_share)
+        serving.answering = answering = after if after < cpu else cpu
+        committing = round(cpu * self._etcd_share)
+        serving.committing = committing = committing if committing < cpu - answering else cpu - answering
+        serving.computing = computing = cpu - answering - committing
+        serving.waits = service - after - committing - computing
+        serving.rest = after - answering
+        self._compute(serving)
 
-    def _compute(self, request: InFlight, cpu: int) -> None:
-        """Compute on one of the server's processors as soon as one is free."""
-        if self._procs:
-            self._procs -= 1
-            self._machine.run(cpu, False, self._when_computed, request)
-        else:
-            self._runnable.append((request, cpu))
+    def _compute(self, serving: _Serving) -> None:
+        serving.step = self._computed
+        serving.demand = serving.computing
+        if self._cpu_behind:
+            serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
+        self._go.compute(serving)
 
-    def _again(self, request: InFlight) -> None:
+    def _when_computed(self, serving: _Serving) -> None:
+        serving.step = self._committed
+        serving.sent = now = self._sim.now
+        serving.demand = serving.committing
+        if serving.waits:
+            self._at(now + serving.waits, self._at_etcd, serving)
+        else:
+            self._at_etcd(serving)
+
+    def _when_committed(self, serving: _Serving) -> None:
+        request = serving.request
+        request.before = self._sim.now - serving.sent
+        self._when_decided(request)
+
+    def _again(self, serving: _Serving) -> None:
         """Make a write anew that has lost a race: patch, defaults, validation, owners of fields, encoding.
 
         GuaranteedUpdate calls its function again (apiserver, pkg/storage/etcd3/store.go). In recordings of both kinds
         of operator the loser of two patches takes twice as long as the winner.
         """
-        once = request.cpu // (request.retries + 1)
+        request = serving.request
         request.retries += 1
-        request.cpu += once
-        self._compute(request, once)
+        request.cpu += serving.computing + serving.committing
+        self._compute(serving)
 
     def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
         actor, verb, kind, subresource = key
@@ -251,27 +374,12 @@ class Server:
         draw = self._times[key] = self._sim.streams.latency(actor, f"service/{name}", latency)
         return draw
 
-    def _computed(self, request: InFlight) -> None:
-        ends = self._ends  # as machine.finished does, without the call: the hot path
-        end = ends.get(request)
-        if end is None or end[0] != self._sim.now:
-            return
-        del ends[request]
-        if self._runnable:
-            following, cpu = self._runnable.popleft()
-            self._machine.run(cpu, False, self._computed, following)
-        else:
-            self._procs += 1
-        if request.before:
-            self._sim.after(request.before, self._when_decided, request)
-        else:
-            self._when_decided(request)
-
     def _decide(self, request: InFlight) -> None:
         write = request.send.write
         verb = write.verb
         now: int = self._sim.now
         current = self._objects[write.kind].get(write.name)
+        serving = self._open[request]
         if verb == "get":
             response = self.api.read(write.kind, write.name)
             self.api.kind(write.kind)
@@ -282,24 +390,69 @@ class Server:
                 # that it met. A write that may be refused for being stale is; any other is made anew.
                 request.base = version
                 if write.resource_version is None:
-                    self._again(request)
+                    self._again(serving)
                 else:
                     self._sim.after(self._costs.hidden_retry, self._when_decided, request)
                 return
-            handle = self._handle  # a call of what an attribute holds costs more than reading it first
-            response = handle(write, (self._sim.epoch + now) // SECOND)
+            response = self._handle(write, self._sim.unix_seconds)
             if self._cpu_behind:
-                self._machine.run(round(request.cpu * self._cpu_behind), False, self._machine.finished, object())
-        answered = now + request.after
-        # Told now, in the order of decisions: two writes may be answered in another order.
-        kind = self._kinds[write.kind]
-        self._listener.request(
-            request, kind, response, current, request.received, now, answered, request.retries, request.cpu
-        )
-        heappush(self._answers, answered)
+                self._behind.owe(round(request.cpu * self._cpu_behind))
+        del self._open[request]
+        serving.response = response
+        serving.before = current
+        serving.decided = now
+        serving.answered = -1
+        self._told.append(serving)
+        if serving.rest:
+            self._at(now + serving.rest, self._back, serving)
+        else:
+            self._back(serving)
+        if self._decided is not None:
+            self._decided(request, response)
+
+    def _when_back(self, serving: _Serving) -> None:
+        """The API server hears from etcd."""
+        if serving.start == self._starts:
+            serving.step = self._made
+            serving.demand = serving.answering
+            self._go.compute(serving)
+        elif serving.answered < 0:  # it has been killed since, before the decision
+            serving.answered = self._sim.now
+            self._tell()
+            self._send_back(serving)
+
+    def _when_made(self, serving: _Serving) -> None:
+        """The answer is made."""
+        serving.answered = self._sim.now
+        if serving is self._told[0]:
+            self._tell()
         if self._waiting:
-            self._wake_later()
-        if request in self._unanswered:
+            self._leave_place()
+        else:
+            self._places += 1
+        self._send_back(serving)
+
+    def _send_back(self, serving: _Serving) -> None:
+        request = serving.request
+        if self._unanswered and request in self._unanswered:
             self._unanswered.remove(request)
         else:
-            self._sim.at(answered + request.back, request.arrive, response)
+            self._at(serving.answered + request.back, request.arrive, serving.response)
+
+    def _tell(self) -> None:
+        """Tell the listener, in the order of decisions: two writes may be answered in another order."""
+        waiting = self._told
+        while waiting and waiting[0].answered >= 0:
+            serving = waiting.popleft()
+            request = serving.request
+            self._listener.request(
+                request,
+                self._kinds[request.send.write.kind],
+                serving.response,
+                serving.before,
+                request.received,
+                serving.decided,
+                serving.answered,
+                request.retries,
+                request.cpu,
+            )

@@ -84,7 +84,7 @@ class Creator(OutsideClient):
     def _next(self, _: Response) -> None:
         self._answered += 1
         if self._arrival == "one-after-the-other" and self._created < self._count:
-            self._machine.run(self._create_cpu, False, Creator._computed, self)
+            self._machine.run(self._create_cpu, Creator._computed, self)
         if self._answered == self._count:
             self._finish()
 

@@ -53,7 +53,7 @@ class SchedulerOptions(Protocol):
 
 
 LONG_BURST = 3_000_000
-"""Bursts of at least so many nanoseconds make their thread a long one: Linux's base time slice is 3 ms."""
+"""Bursts of fewer nanoseconds are over before ``sysmon`` could do anything about them."""
 
 GLOBAL_EVERY = 61
 """The global queue comes first at every so many turns, so that it can't starve."""
@@ -65,6 +65,10 @@ class Burst:
     __slots__ = ("demand",)
 
     demand: int
+
+    def has_processor(self) -> Burst:
+        """What a goroutine does that computes this first."""
+        return self
 
     def then(self) -> Burst | None:
         """What follows: the goroutine's next burst, or None when it parks."""
@@ -170,7 +174,7 @@ class GoProcess:
         self._paused = None
         for processor, burst in bursts:
             processor.burst = burst
-            self._machine.run(burst.demand, burst.demand >= LONG_BURST, self._when_computed, processor)
+            self._machine.run(burst.demand, self._when_computed, processor)
         for processor in self._all:
             self._global.extend(processor.due)
             processor.due.clear()
@@ -217,6 +221,30 @@ class GoProcess:
             self._network.append(goroutine)
             self._sysmon_later()
 
+    def compute(self, burst: Burst) -> None:
+        """As ``network_ready`` of a goroutine that computes ``burst`` first, cheaper while cores are idle."""
+        machine, ends, idle = self._machine, self._ends, self._idle
+        waits = self._waiting or self._global or machine.waiting or self.stopped
+        if waits or not idle or idle[-1].debt or len(ends) >= machine.cores:
+            self.network_ready(burst.has_processor)
+            return
+        processor = idle.pop()
+        processor.turn += 1
+        processor.burst = burst
+        demand = burst.demand
+        if demand >= LONG_BURST:
+            self._sysmon_later()
+        sim = self._sim
+        next_tie = sim.next_tie
+        machine.busy_ns += demand
+        end = sim.now + demand
+        ends[processor] = (end, demand, self._when_computed)
+        heappush(sim.calls, (end, next_tie(), self._when_computed, processor))
+
+    def give_way(self, goroutine: Goroutine) -> None:
+        """Let a goroutine of this process go on when all that wait have had their turn (Gosched)."""
+        self._global.append(goroutine)
+
     def sleeps(self) -> bool:
         """Whether a thread has to be woken for what comes next: some processor has nothing to do."""
         return bool(self._idle or self._spare)
@@ -246,7 +274,8 @@ class GoProcess:
             self._global.append(goroutine)
             return
         processor.turn += 1
-        self._run(processor, goroutine)
+        self.running = processor
+        self._run(processor, goroutine())
         if (self._waiting or self._global) and (self._idle or self._spare):
             self._fill()
 
@@ -269,12 +298,12 @@ class GoProcess:
             processor = self._idle_processor()
             if processor is None:
                 return
-            self._run(processor, self._next(processor))
+            goroutine = self._next(processor)
+            self.running = processor
+            self._run(processor, goroutine())
 
-    def _run(self, processor: _Processor, work: Goroutine) -> None:
-        """Run a goroutine on the processor, and others after it, until one computes or nothing is left to run."""
-        self.running = processor
-        burst = work()
+    def _run(self, processor: _Processor, burst: Burst | None) -> None:
+        """Compute a burst on the processor, or run others after it, until one computes or nothing is left to run."""
         while burst is None:
             if self._global or processor.due:
                 burst = self._next(processor)()
@@ -306,15 +335,14 @@ class GoProcess:
         machine, ends = self._machine, self._ends
         if demand >= LONG_BURST:
             self._sysmon_later()
-            machine.run(demand, True, self._when_computed, processor)
-        elif machine.contended or len(ends) >= machine.cores:
-            machine.run(demand, False, self._when_computed, processor)
+        if machine.waiting or len(ends) >= machine.cores:
+            machine.run(demand, self._when_computed, processor)
         else:  # as machine.run does, without the call
             sim = self._sim
             next_tie = sim.next_tie
             machine.busy_ns += demand
             end = sim.now + demand
-            ends[processor] = (end, False, self._when_computed)
+            ends[processor] = (end, demand, self._when_computed)
             heappush(sim.calls, (end, next_tie(), self._when_computed, processor))
 
     def _next(self, processor: _Processor) -> Goroutine:
@@ -374,10 +402,19 @@ class GoProcess:
         if end is None or end[0] != self._sim.now:
             return
         del ends[processor]
+        if self._machine.waiting:
+            self._machine.left(processor)
         if not self.stopped:
             # What this wakes is given out at the end, this processor included.
+            self.running = processor
+            burst = processor.burst.then()  # type: ignore[union-attr]
+            if burst is None and not (self._waiting or self._global or processor.due or self._network):
+                self.running = processor.burst = None  # as _run does, without the call
+                processor.since = self._sim.now
+                self._idle.append(processor)
+                return
             turn = processor.turn
-            self._run(processor, processor.burst.then)  # type: ignore[union-attr]
+            self._run(processor, burst)
             if self._waiting or self._global:
                 if self._idle or self._spare:
                     self._fill()
@@ -421,4 +458,6 @@ class GoProcess:
     def _preempt(self, processor: _Processor, burst: Burst) -> None:
         burst.demand = self._machine.stop(processor)
         self._global.append(lambda: burst)
-        self._run(processor, self._next(processor))
+        goroutine = self._next(processor)
+        self.running = processor
+        self._run(processor, goroutine())

@@ -1,15 +1,20 @@
-"""The machine: cores shared by runnable threads.
+"""The machine: threads on cores, as Linux's fair scheduler shares them out.
 
-Linux gives runnable threads equal shares of the cores, and lets a thread that mostly sleeps run before one that
-computes for long (its fair scheduler gives the core to whoever has had least). So there are two classes here:
-a *prompt* thread, such as the server's while it handles a request, comes first where it is alone; *long* ones, which
-compute for whole time slices, get what is left. Several prompt threads have used up a sleeper's credit: together
-they get a share of the cores that long ones hold, and each of them an equal part of it. The recordings show both:
-while keys are generated on both cores, a request that arrives alone is served as fast as before, and a batch slows
-down several times over.
+While there are no more threads than cores, each has one. Beyond that the rules are those of the kernel's completely
+fair scheduler (kernel/sched/fair.c, Linux 5 and 6.1; its figures for two cores):
 
-While there are no more threads than cores, each has a timer of its own, which costs one kernel event a thread;
-only beyond that are finishing times kept in virtual time and re-armed when the load changes.
+* a thread has had so much: its virtual time. Whoever waits and has had least is next;
+* a thread that has slept is not paid for all of it: it comes back with at most half a latency (``CREDIT``) less
+  than who has had least (``place_entity``);
+* one that wakes takes the core of whoever has had most, if that is more than ``WAKEUP`` beyond its own
+  (``wakeup_preempt_entity``); else it waits;
+* a thread that has run a time slice gives way to whoever waits and has had less (``check_preempt_tick``).
+
+So a thread that mostly sleeps, such as the server's while requests come one by one, runs at once although keys are
+generated on all cores; several that have used up their credit get their fair share, slice by slice. The recordings
+show both: then a request that arrives alone is served as fast as before, and whole batches are answered late.
+
+One run queue stands for those of all cores, as if load balancing took no time.
 """
 
 from __future__ import annotations
@@ -19,37 +24,18 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from sim.kernel.simulation import Simulation
+from sim.units import MS
 
-# Rates are rounded to rationals with this denominator, so that work stays in integers.
-_SCALE = 1 << 20
+CREDIT = 6 * MS
+"""What a sleeper is paid at most: half of sched_latency, 6 ms times 1 + log2 of two cores."""
+
+WAKEUP = 2 * MS
+"""How much more another must have had for a waking thread to take its core (sched_wakeup_granularity)."""
+
+SLICE = 3 * MS
+"""How often those that run are compared with those that wait, while any do: a base time slice."""
 
 _Done = Callable[[Any], object]
-_Thread = tuple[int, int, _Done, Any]
-
-
-class _Share:
-    """Threads of one class that progress at one rate, on a virtual time of their own.
-
-    ``due`` is when the first of them ends as things stand, -1 where none does, and ``tie`` its place among the calls of
-    that instant. It moves with every change of load. So it is not put into the simulation's heap while an earlier call
-    is there (``awaited``), which will see to it then: a heap full of calls that were overtaken is a slow one.
-    """
-
-    __slots__ = ("armed", "awaited", "due", "heap", "rate", "since", "tie", "virtual")
-
-    def __init__(self) -> None:
-        self.heap: list[_Thread] = []  # virtual time of the end, serial, function, thread
-        self.virtual = 0
-        self.since = 0
-        self.rate = 0
-        self.due = -1
-        self.tie = 0
-        self.armed = False  # whether that very call is in the heap
-        self.awaited = -1  # when the earliest call for this class comes that counts
-
-    def catch_up(self, now: int) -> None:
-        self.virtual += (now - self.since) * self.rate
-        self.since = now
 
 
 class Machine:
@@ -57,175 +43,176 @@ class Machine:
 
     A thread is any object that is not running twice at once. When its time may be used up, ``function(thread)``
     is called; it has to ask ``finished(thread)`` first and do nothing where that is False, because a timer that
-    was overtaken by a change of load is not cancelled.
+    was overtaken by another thread's coming is not cancelled. A thread that runs again in that call keeps its core.
     """
 
-    def __init__(self, simulation: Simulation, cores: int | None, contended_share: float | None = None) -> None:
-        self._contended_share = contended_share
+    def __init__(self, simulation: Simulation, cores: int | None) -> None:
         self._sim = simulation
         self.cores = cores if cores is not None else 1 << 30
-        self.ends: dict[Any, tuple[int, bool, _Done]] = {}
-        """Threads with a timer of their own: when it ends, of which class they are, what is called then."""
-        self._prompt = _Share()
-        self._long = _Share()
-        self.contended = False
-        """Whether more threads run than there are cores."""
+        self.ends: dict[Any, tuple[int, int, _Done]] = {}
+        """Threads that run: when they end if nobody takes their core, what they asked for, what is called then."""
+        self.waiting: list[tuple[int, int, Any, int, _Done]] = []
+        """A heap of those that wait: what they have had, serial, thread, what they still want, what is called."""
+        self._had: dict[Any, int] = {}  # virtual times of those that neither run nor wait
+        self._lead: dict[Any, int] = {}  # of those that run while others wait: what they have had, less the time now
+        self._least = 0  # what all have had at least, at ``_at``; passes with the time while nobody waits
+        self._at = 0
+        self._leaving: Any = None  # who has just used up its time, and may go on at once
+        self._ticking = False
         self._serial = 0
         self.busy_ns = 0
         """Core time given so far, and what the threads that run still want."""
 
-    def run(self, demand: int, long: bool, function: _Done, thread: Any) -> None:
-        """Use ``demand`` nanoseconds of a core, then call ``function(thread)``.
-
-        ``long`` says of which class the thread is.
-        """
+    def run(self, demand: int, function: _Done, thread: Any) -> None:
+        """Use ``demand`` nanoseconds of a core, then call ``function(thread)``."""
         self.busy_ns += demand
-        ends = self.ends
-        if not self.contended and len(ends) < self.cores:
-            sim = self._sim
-            next_tie = sim.next_tie
-            end = sim.now + demand
-            ends[thread] = (end, long, function)
-            heappush(sim.calls, (end, next_tie(), function, thread))
+        if not self.waiting:
+            ends = self.ends
+            if len(ends) < self.cores:
+                sim = self._sim
+                end = sim.now + demand
+                ends[thread] = (end, demand, function)
+                heappush(sim.calls, (end, sim.next_tie(), function, thread))
+                return
+            self._contend()
+        elif self._leaving is thread:
+            self._leaving = None
+            self._start(self._had[thread], thread, demand, function)
             return
-        if not self.contended:
-            self._share_out()
-        self._catch_up()
-        share = self._long if long else self._prompt
-        self._serial += 1
-        heappush(share.heap, (share.virtual + demand * _SCALE, self._serial, function, thread))
-        self._rearm()
+        had = max(self._had.get(thread, -CREDIT), self._floor() - CREDIT)
+        if len(self.ends) >= self.cores and self._preempt(had + WAKEUP):
+            self._start(had, thread, demand, function)
+        else:
+            self._queue(had, thread, demand, function)
 
     def threads(self) -> Iterator[tuple[Any, _Done]]:
         """Yield the threads that run or wait for a core, and what is called for each when its time is used up."""
         for thread, (_, _, function) in self.ends.items():
             yield thread, function
-        for share in (self._prompt, self._long):
-            for _, _, function, thread in share.heap:
-                yield thread, function
+        for _, _, thread, _, function in self.waiting:
+            yield thread, function
 
     def finished(self, thread: Any) -> bool:
         """Whether the thread's time is used up now; asked once, by the function that is called then."""
-        ends = self.ends
-        end = ends.get(thread)
+        end = self.ends.get(thread)
         if end is None or end[0] != self._sim.now:
             return False
-        del ends[thread]
+        del self.ends[thread]
+        if self.waiting:
+            self.left(thread)
         return True
 
+    def left(self, thread: Any) -> None:
+        """The thread has left its core while others wait: one of them gets it, unless it goes on in this instant."""
+        self._had[thread] = self._lead.pop(thread) + self._sim.now
+        self._leaving = thread
+        self._sim.after(0, Machine._give, self)
+
     def stop(self, thread: Any) -> int:
-        """Stop a thread that runs; returns the core time that it still wants, in nanoseconds."""
-        left = self._take_out(thread)
+        """Stop a thread that runs or waits; returns the core time that it still wants, in nanoseconds."""
+        end = self.ends.pop(thread, None)
+        if end is not None:
+            left = end[0] - self._sim.now
+            if self.waiting:
+                self.left(thread)
+        else:
+            index = next((n for n, waits in enumerate(self.waiting) if waits[2] is thread), None)
+            if index is None:
+                raise KeyError(thread)
+            self._had[thread], _, _, left, _ = self.waiting[index]
+            self.waiting[index] = self.waiting[-1]
+            self.waiting.pop()
+            heapify(self.waiting)
+            if not self.waiting:
+                self._calm()
         self.busy_ns -= left
         return left
 
-    def _take_out(self, thread: Any) -> int:
-        end = self.ends.pop(thread, None)
-        if end is not None:
-            return end[0] - self._sim.now
-        self._catch_up()
-        for share in (self._prompt, self._long):
-            for index, (virtual, _, _, other) in enumerate(share.heap):
-                if other is thread:
-                    share.heap[index] = share.heap[-1]
-                    share.heap.pop()
-                    heapify(share.heap)
-                    if len(self._prompt.heap) + len(self._long.heap) > self.cores:
-                        self._rearm()
-                    else:
-                        self._separate()
-                    return max(-((share.virtual - virtual) // _SCALE), 0)
-        raise KeyError(thread)
-
-    def _share_out(self) -> None:
-        """More threads than cores from now on: put all on virtual time."""
-        self.contended = True
+    def _contend(self) -> None:
+        """Somebody has to wait from now on: say what those have had that run."""
         now = self._sim.now
-        for share in (self._prompt, self._long):
-            share.virtual = 0
-            share.since = now
-        ends = self.ends.copy()
-        self.ends.clear()
-        for thread, (end, long, function) in ends.items():
-            if end <= now:  # used up at this very instant: its timer is on the way
-                self.ends[thread] = (end, long, function)
-                continue
-            share = self._long if long else self._prompt
-            self._serial += 1
-            heappush(share.heap, ((end - now) * _SCALE, self._serial, function, thread))
+        calm = now - self._at
+        self._least = least = self._least + calm
+        known, leads = self._had, self._lead
+        for thread, (end, demand, _) in self.ends.items():
+            ran = now - end + demand
+            # Where it has slept it has caught up so far; a sleeper or not, it has had what it had and has run since.
+            had = least if ran >= CREDIT else least - CREDIT + ran
+            if thread in known:
+                had = max(had, known[thread] + (ran if ran < calm else calm))
+            leads[thread] = had - now
 
-    def _catch_up(self) -> None:
-        now = self._sim.now
-        self._prompt.catch_up(now)
-        self._long.catch_up(now)
+    def _floor(self) -> int:
+        """What every thread has had that runs or waits; it never falls."""
+        least, now, waiting = self._least, self._sim.now, self.waiting
+        if self._lead:
+            running = min(self._lead.values()) + now
+            if running > least and not (waiting and waiting[0][0] <= least):
+                self._least = least = min(running, waiting[0][0]) if waiting else running
+        elif waiting and waiting[0][0] > least:
+            self._least = least = waiting[0][0]
+        return least
 
-    def _rearm(self) -> None:
-        """Set both classes' rates and the alarms for who ends next."""
-        prompt, long = self._prompt, self._long
-        waiting, computing = len(prompt.heap), len(long.heap)
-        total = min(waiting, self.cores) * _SCALE
-        if waiting > 1 and computing and self._contended_share is not None:
-            # The long threads hold as many cores as they are; what they hold is shared with the others.
-            held = min(computing, self.cores) * _SCALE
-            total = min(total, self.cores * _SCALE - int(held * (1 - self._contended_share)))
-        prompt.rate = min(_SCALE, total // waiting) if waiting else 0
-        long.rate = min(_SCALE, (self.cores * _SCALE - total) // computing) if computing else 0
-        for share in (prompt, long):
-            if share.heap and share.heap[0][0] <= share.virtual:  # used up, whatever the rate is from now on
-                self._set_alarm(share, 0)
-            elif share.rate:
-                # rounded up: never early
-                self._set_alarm(share, -((share.virtual - share.heap[0][0]) // share.rate))
-            else:
-                share.due = -1
-                share.armed = False
-
-    def _set_alarm(self, share: _Share, wait: int) -> None:
+    def _start(self, had: int, thread: Any, demand: int, function: _Done) -> None:
         sim = self._sim
-        share.due = due = sim.now + wait
-        share.tie = tie = sim.next_tie()
-        share.armed = share.awaited < 0 or due <= share.awaited
-        if share.armed:
-            share.awaited = due
-            heappush(sim.calls, (due, tie, self._alarm, (share, tie)))
+        now, next_tie = sim.now, sim.next_tie
+        end = now + demand
+        self._lead[thread] = had - now
+        self.ends[thread] = (end, demand, function)
+        heappush(sim.calls, (end, next_tie(), function, thread))
 
-    def _alarm(self, call: tuple[_Share, int]) -> None:
-        share, tie = call
-        sim = self._sim
-        if share.tie == tie and share.due == sim.now:
-            share.due = share.awaited = -1
-            share.armed = False
-            self._shared_done(share)
-        elif share.awaited == sim.now and not share.armed:
-            share.awaited = share.due
-            if share.due >= 0:
-                share.armed = True
-                heappush(sim.calls, (share.due, share.tie, self._alarm, (share, share.tie)))
+    def _queue(self, had: int, thread: Any, demand: int, function: _Done) -> None:
+        self._serial += 1
+        heappush(self.waiting, (had, self._serial, thread, demand, function))
+        if not self._ticking:
+            self._ticking = True
+            self._sim.after(SLICE, Machine._tick, self)
 
-    def _shared_done(self, share: _Share) -> None:
-        self._catch_up()
-        done: list[_Thread] = []
-        while share.heap and share.heap[0][0] <= share.virtual:
-            done.append(heappop(share.heap))
-        if len(self._prompt.heap) + len(self._long.heap) > self.cores:
-            self._rearm()
-        else:
-            self._separate()
+    def _preempt(self, had: int) -> bool:
+        """Take the core of whoever has had most, if that is more than ``had``; returns whether."""
         now = self._sim.now
-        for _, _, function, thread in done:
-            self.ends[thread] = (now, False, function)
-            function(thread)
+        ends = self.ends
+        most, most_lead = None, had - now
+        for thread, lead in self._lead.items():
+            if lead > most_lead and ends[thread][0] > now:  # who ends now leaves its core by itself
+                most, most_lead = thread, lead
+        if most is None:
+            return False
+        end, _, function = ends.pop(most)
+        self._queue(self._lead.pop(most) + now, most, end - now, function)
+        return True
 
-    def _separate(self) -> None:
-        """No more threads than cores again: a timer for each."""
-        self.contended = False
-        now = self._sim.now
-        for share, long in ((self._prompt, False), (self._long, True)):
-            share.due = -1
-            share.armed = False
-            share.rate = 0
-            for end, _, function, thread in share.heap:
-                wait = max(-((share.virtual - end) // _SCALE), 0)
-                self.ends[thread] = (now + wait, long, function)
-                self._sim.after(wait, function, thread)
-            share.heap.clear()
+    def _give(self) -> None:
+        """Give free cores to those that have had least."""
+        self._leaving = None
+        waiting = self.waiting
+        while waiting and len(self.ends) < self.cores:
+            had, _, thread, left, function = heappop(waiting)
+            self._start(had, thread, left, function)
+        if not waiting:
+            self._calm()
+
+    def _calm(self) -> None:
+        """Nobody waits any more."""
+        self._floor()
+        self._at = now = self._sim.now
+        for thread, lead in self._lead.items():
+            self._had[thread] = lead + now
+        self._lead.clear()
+        if len(self._had) > 100:  # whoever has had less than a sleeper is paid for need not be known
+            known = self._least - CREDIT
+            self._had = {thread: had for thread, had in self._had.items() if had > known}
+
+    def _tick(self) -> None:
+        """The end of a time slice: at most as many as wait change places with as many that run."""
+        self._ticking = False
+        if not self.waiting:
+            return
+        for _ in range(min(len(self.ends), len(self.waiting))):
+            if not self._preempt(self.waiting[0][0]):
+                break
+            had, _, thread, left, function = heappop(self.waiting)
+            self._start(had, thread, left, function)
+        if not self._ticking:
+            self._ticking = True
+            self._sim.after(SLICE, Machine._tick, self)

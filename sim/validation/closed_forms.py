@@ -84,7 +84,7 @@ def shared_cores(cores: int = 2, load: float = 0.7, jobs: int = 40_000) -> Check
             self.began: int = sim.now
 
     def arrive(left: int) -> None:
-        machine.run(max(work(), 1), False, ended, Thread())
+        machine.run(max(work(), 1), ended, Thread())
         if left:
             sim.call_in(between(), arrive, left - 1)
 

@@ -8,10 +8,7 @@ from typing import Any
 from sim.client.breakable import breakable
 from sim.client.link import UNEXPECTED_EOF, Link, Network
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.kinds import Kind
-from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object
 from sim.cluster.outages import MessageRule, Outages, is_controller
 from sim.cluster.requests import InFlight, Sent
 from sim.cluster.server import Server
@@ -33,10 +30,9 @@ SLICE = 10 * MS
 class Happenings:
     """The faults of one replication. It hears of each request that is decided, for those that wait for a point."""
 
-    def __init__(self, simulation: Simulation, machine: Machine, api: ApiServer, listener: Listener) -> None:
+    def __init__(self, simulation: Simulation, machine: Machine, api: ApiServer) -> None:
         self._sim = simulation
         self._machine = machine
-        self._listener = listener
         self.outages = Outages(simulation, api, _link_of)
         self._network: Network
         self._server: Server
@@ -70,20 +66,8 @@ class Happenings:
 
     # Points of a run.
 
-    def request(
-        self,
-        sent: Sent,
-        kind: Kind,
-        response: Response,
-        before: Object | None,
-        received: int,
-        decided: int,
-        answered: int,
-        retries: int,
-        cpu: int,
-    ) -> None:
-        """A request is decided: tell the listener, and see who has waited for it."""
-        self._listener.request(sent, kind, response, before, received, decided, answered, retries, cpu)
+    def decided(self, sent: Sent, response: Response) -> None:
+        """A request is decided: see who has waited for it."""
         if not response.written or not self._points:
             return
         for waiting in list(self._points):
@@ -241,7 +225,7 @@ class _Neighbour:
 
     def run(self) -> None:
         if self._sim.now < self._until:
-            self._machine.run(SLICE, True, _Neighbour.computed, self)
+            self._machine.run(SLICE, _Neighbour.computed, self)
 
     def computed(self) -> None:
         if self._machine.finished(self):

@@ -59,11 +59,10 @@ class World:
         self.listener = listener
         self.sim = Simulation(streams)
         self.profile = profile = at_drawn_speed(profile, streams)
-        contended = profile.server.contended_cores
-        self.machine = Machine(self.sim, scenario.cpu.cores, None if contended is None else contended / 2)
+        self.machine = Machine(self.sim, scenario.cpu.cores)
         self._kinds = registry((*family.kinds(scenario), *kinds))
         self.api = ApiServer(Store(self._kinds))
-        happenings = Happenings(self.sim, self.machine, self.api, listener) if scenario.faults else None
+        happenings = Happenings(self.sim, self.machine, self.api) if scenario.faults else None
         outages = None if happenings is None else happenings.outages
         if held is not None:
             held.behind = outages
@@ -73,11 +72,12 @@ class World:
             self.sim,
             self.machine,
             self.api,
-            listener if happenings is None else happenings,
+            listener,
             scenario,
             profile.server,
             family.service_class,
             self.held or outages,
+            None if happenings is None else happenings.decided,
         )
         breaks = None if happenings is None else happenings.network(self.server)
         self._faults = [each for each in (happenings, outages, breaks) if each is not None]
@@ -107,6 +107,7 @@ class World:
         if not self.family.listed:
             self.sim.call_in(self.scenario.until.at_most, self._end)
         self.sim.run_until(self._over)
+        self.server.tell_all()
 
     # The end of those that are listed, by the rule that ended the recordings: once a second all subjects are looked at.
 
@@ -158,7 +159,7 @@ class World:
         self.api.store.let_go()
         for kind in self._kinds.made.values():
             kind.paths.let_go()
-        parts: list[object] = [self, self.server, self.api, *self._faults]
+        parts: list[object] = [self, self.machine, *self.server.parts(), self.api, *self._faults]
         for population in self.populations:
             parts += [population, *population.parts()]
         for part in parts:

@@ -86,7 +86,7 @@ def test_shares_are_the_machine_s_or_stay_the_base_s(calibrated, name):
     found, truth = calibrated[name].profile.server, machine().server
     assert found.commit_share == pytest.approx(truth.commit_share, abs=0.1)
     assert found.cpu_share == pytest.approx(truth.cpu_share, abs=0.15)
-    assert found.contended_cores == pytest.approx(truth.contended_cores, abs=0.2)
+    assert found.etcd_share == pytest.approx(truth.etcd_share, abs=0.1)
 
 
 def test_what_was_found_and_doubted_is_told(calibrated):

@@ -44,7 +44,7 @@ def test_times_are_scaled_and_nothing_else():
     assert after.controllers.rsa2048.scale == 60 * MS
     assert after.watch.decode_cpu == before.watch.decode_cpu * 1.5
     assert after.create_cpu == round(before.create_cpu * 1.5)
-    for same in ("cpu_share", "commit_share", "cold_factor", "cold_after", "procs"):
+    for same in ("cpu_share", "etcd_share", "commit_share", "cold_factor", "cold_after"):
         assert getattr(after.server, same) == getattr(before.server, same)
     assert after.controllers.rsa2048.shape == before.controllers.rsa2048.shape
     assert after.controllers.rsa4096_factor == before.controllers.rsa4096_factor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import pytest
@@ -107,6 +108,15 @@ def test_a_killed_api_server_is_back_as_recorded(index: int) -> None:
     assert settled(found)
 
 
+@pytest.mark.parametrize("at", range(200, 216, 2))
+def test_who_has_no_connection_is_answered_whatever_its_request_had_come_to(at: int) -> None:
+    """In the server, with etcd, or decided and not answered yet: who creates one after the other goes on."""
+    found = run(f"{{at: {at}ms, kill: api-server, lasts: 1s}}", 30, more="until: {at_most: 1m}\n")
+    created = [row for row in found.requests if (row[_R["verb"]], row[_R["resource"]]) == ("create", "certificates")]
+    assert len(created) == 30
+    assert found.violations == []
+
+
 def test_a_refused_request_has_used_its_token() -> None:
     """No burst afterwards: 20 a second, as before."""
     found = run("{at: 8s, kill: api-server, lasts: 3s}", 50)
@@ -170,15 +180,19 @@ def test_another_replica_takes_the_lease_after_it_has_seen_it_unchanged_for_its_
 def test_a_throttled_leader_renews_late() -> None:
     """Recorded: every 4.2 to 5.3 s in the burst, every 2 s when idle."""
     election = "{lease_duration: 15s, renew_deadline: 10s, retry_period: 2s}"
-    found = run("", 50, more=f"controllers: {{replicas: 2, leader_election: {election}}}\n")
-    renewed = [
-        row[_R["decided_ns"]] / SECOND
-        for row in found.requests
-        if row[_R["resource"]] == "leases" and row[_R["verb"]] == "update"
-    ]
-    gaps = [later - at for at, later in pairwise(renewed) if 5 < at < 25]
-    assert gaps
-    assert all(3.8 < gap < 5.6 for gap in gaps)
+    gaps: list[float] = []
+    for index in range(3):
+        found = run("", 50, index, f"controllers: {{replicas: 2, leader_election: {election}}}\n")
+        renewed = [
+            row[_R["decided_ns"]] / SECOND
+            for row in found.requests
+            if row[_R["resource"]] == "leases" and row[_R["verb"]] == "update"
+        ]
+        gaps += [later - at for at, later in pairwise(renewed) if 5 < at < 25]
+    assert len(gaps) > 9
+    assert 4.2 < median(gaps) < 5.3
+    assert min(gaps) > 3.8
+    assert max(gaps) < 10  # else the lease would be lost
 
 
 def test_an_old_leader_writes_beside_the_new_one() -> None:

@@ -187,7 +187,7 @@ class PlainClient:
         if not self._thinks:
             self._ask(attempt)
         elif self.group.settings.uses_cores:
-            self.group.commons.machine.run(self._thinks, False, self._thought, attempt)
+            self.group.commons.machine.run(self._thinks, self._thought, attempt)
         else:
             self.sim.after(self._thinks, self._ask, attempt)
 
