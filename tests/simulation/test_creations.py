@@ -21,11 +21,12 @@ def gaps(*changes: str) -> list[int]:
     return [after["received_ns"] - before["answered_ns"] for before, after in itertools.pairwise(made)]
 
 
-def test_it_takes_its_own_time_where_cores_are_free_and_longer_while_keys_are_generated():
+def test_it_takes_its_own_time_where_cores_are_free_and_seldom_longer_while_keys_are_generated():
     alone = gaps("cpu.cores=null")
     assert len(alone) == 49
     assert len(set(alone)) == 1  # one speed a run
     assert 0.8 * PROFILE.create_cpu < alone[0] < 1.25 * PROFILE.create_cpu
     busy = gaps()
-    assert min(busy) == alone[0]  # who is alone on the cores but for keys comes first
-    assert mean(busy) > 1.4 * alone[0]
+    assert min(busy) == alone[0]
+    # Who mostly sleeps takes the core of a thread that generates keys. (Recorded gaps are longer: 3 ms in the median.)
+    assert alone[0] < mean(busy) < 1.1 * alone[0]

@@ -99,7 +99,7 @@ def test_a_request_denied_before_fails_the_next_attempt_at_once():
     """After an hour nobody denies any more, but the old request is still Denied: two hours more."""
     result = sim.run(sim.load("operators/denied-for-an-hour", ["replications=1", "workload.certificates=4"]), jobs=1)
     times = result.certificates["time_to_ready"].dt.total_seconds()
-    assert ((times > 3 * 3600) & (times < 3 * 3600 + 60)).all()
+    assert ((times > 3 * 3600 - 2) & (times < 3 * 3600 + 60)).all()  # a failure is told by its second, rounded down
 
 
 BOTH = operator(

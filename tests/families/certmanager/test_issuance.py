@@ -138,16 +138,22 @@ def test_an_external_issuers_requests_are_nothing_to_the_built_in_ones():
 
 
 def test_an_unconditional_patch_is_never_refused_and_puts_back_what_others_removed():
-    again = 0
+    again = failed = 0
     for seed in SEEDS:
         run = alone(seed, "merge-patch-unconditional")
         rows = run.writes(resource="certificates", subresource="status")
         assert {(row["verb"], row["code"], row["conditional"]) for row in rows} == {("patch", 200, False)}
-        assert [each["status"] for each in run.status()["conditions"] if each["type"] == "Ready"] == ["True"]
         # The list of conditions is replaced as a whole: a stale one brings Issuing=True back, and with it a
-        # second issuance.
-        again += run.status()["revision"] > 1
+        # second issuance, or another key under the request that is being signed.
+        status = run.status()
+        conditions = {each["type"]: each for each in status["conditions"]}
+        if conditions["Ready"]["status"] == "False":
+            assert conditions["Issuing"]["message"].endswith("CSR not signed by referenced private key")
+            failed += 1
+        else:
+            again += status["revision"] > 1
     assert again > 0
+    assert failed < len(SEEDS) / 4
 
 
 @pytest.mark.parametrize("strategy", ["update", "merge-patch"])

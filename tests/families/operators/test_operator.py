@@ -154,6 +154,7 @@ def test_woken_by_the_secret_it_sees_it_in_its_cache():
 LATE_EDITS = Scenario.model_validate(
     {
         "name": "late-edits",
+        "seed": 5,
         "workload": {"certificates": 6, "arrival": "at-once"},
         "certificate": {"private_key": {"algorithm": "ECDSA"}},
         "writers": [{"name": "editor", "rate": 30, "start": "0s"}],
