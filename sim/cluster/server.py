@@ -130,12 +130,12 @@ class _Behind(Burst):
         self._owed -= self.demand
         return self
 
-    def then(self) -> None:
+    def then(self) -> Burst | None:
         """A part of it is done; others have their turn before the next."""
         if self._owed:
-            self._process.give_way(self.has_processor)
-        else:
-            self._going = False
+            return self._process.give_way(self.has_processor)
+        self._going = False
+        return None
 
 
 class Server:

@@ -241,9 +241,17 @@ class GoProcess:
         ends[processor] = (end, demand, self._when_computed)
         heappush(sim.calls, (end, next_tie(), self._when_computed, processor))
 
-    def give_way(self, goroutine: Goroutine) -> None:
-        """Let a goroutine of this process go on when all that wait have had their turn (Gosched)."""
-        self._global.append(goroutine)
+    def give_way(self, goroutine: Goroutine) -> Burst | None:
+        """Let the goroutine that runs go on when all that wait have had their turn (Gosched): at once where none do.
+
+        Returns its burst then; None where it has to wait. Who is not seen yet, in the network, does not count.
+        """
+        processor = self.running
+        if self._global or self._waiting or processor is None or processor.due:
+            self._global.append(goroutine)
+            return None
+        processor.turn += 1
+        return goroutine()
 
     def sleeps(self) -> bool:
         """Whether a thread has to be woken for what comes next: some processor has nothing to do."""
