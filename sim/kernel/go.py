@@ -222,10 +222,12 @@ class GoProcess:
             self._sysmon_later()
 
     def compute(self, burst: Burst) -> None:
-        """As ``network_ready`` of a goroutine that computes ``burst`` first, cheaper while cores are idle."""
+        """As ``network_ready`` of a goroutine that computes ``burst`` first, cheaper while cores are idle.
+
+        For a process that lives, and whose goroutines leave no ``debt``.
+        """
         machine, ends, idle = self._machine, self._ends, self._idle
-        waits = self._waiting or self._global or machine.waiting or self.stopped
-        if waits or not idle or idle[-1].debt or len(ends) >= machine.cores:
+        if not idle or self.running is not None or machine.waiting or len(ends) >= machine.cores:
             self.network_ready(burst.has_processor)
             return
         processor = idle.pop()
@@ -234,12 +236,12 @@ class GoProcess:
         demand = burst.demand
         if demand >= LONG_BURST:
             self._sysmon_later()
-        sim = self._sim
+        sim, computed = self._sim, self._when_computed
         next_tie = sim.next_tie
         machine.busy_ns += demand
         end = sim.now + demand
-        ends[processor] = (end, demand, self._when_computed)
-        heappush(sim.calls, (end, next_tie(), self._when_computed, processor))
+        ends[processor] = (end, demand, computed)
+        heappush(sim.calls, (end, next_tie(), computed, processor))
 
     def give_way(self, goroutine: Goroutine) -> Burst | None:
         """Let the goroutine that runs go on when all that wait have had their turn (Gosched): at once where none do.
@@ -418,7 +420,8 @@ class GoProcess:
             burst = processor.burst.then()  # type: ignore[union-attr]
             if burst is None and not (self._waiting or self._global or processor.due or self._network):
                 self.running = processor.burst = None  # as _run does, without the call
-                processor.since = self._sim.now
+                if processor.debt:
+                    processor.since = self._sim.now
                 self._idle.append(processor)
                 return
             turn = processor.turn
