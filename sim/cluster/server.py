@@ -104,35 +104,36 @@ class _Serving(Burst):
 class _Behind(Burst):
     """What the API server computes while nobody waits for it: watch events, audit, etcd's apply, garbage."""
 
-    __slots__ = ("_going", "_owed", "_process")
+    __slots__ = ("_going", "_process", "owed")
 
     def __init__(self, process: GoProcess) -> None:
         self._process = process
-        self._owed = 0
+        self.owed = 0
+        """Nanoseconds."""
         self._going = False
 
     def owe(self, computing: int) -> None:
         """Compute so many nanoseconds later, while others have their turn as well."""
-        self._owed += computing
+        self.owed += computing
         if not self._going:
             self._going = True
             self._process.network_ready(self.has_processor)
 
     def assist(self, computing: int) -> int:
-        """Return how much of it, at most ``computing``, a request has to do first."""
-        share = max(min(computing, self._owed - BACKLOG), 0)
-        self._owed -= share
+        """Return how much of what is beyond the backlog, at most ``computing``, a request has to do first."""
+        share = min(computing, self.owed - BACKLOG)
+        self.owed -= share
         return share
 
     def has_processor(self) -> Burst:
         """It has a processor."""
-        self.demand = min(self._owed, CHUNK)
-        self._owed -= self.demand
+        self.demand = chunk = self.owed if self.owed < CHUNK else CHUNK
+        self.owed -= chunk
         return self
 
     def then(self) -> Burst | None:
         """A part of it is done; others have their turn before the next."""
-        if self._owed:
+        if self.owed:
             return self._process.give_way(self.has_processor)
         self._going = False
         return None
@@ -338,7 +339,7 @@ class Server:
     def _compute(self, serving: _Serving) -> None:
         serving.step = self._computed
         serving.demand = serving.computing
-        if self._cpu_behind:
+        if self._behind.owed > BACKLOG:
             serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
         self._go.compute(serving)
 
