@@ -117,7 +117,7 @@ class _Behind(Burst):
         self.owed += computing
         if not self._going:
             self._going = True
-            self._process.network_ready(self.has_processor)
+            self._process.compute(self)
 
     def assist(self, computing: int) -> int:
         """Return how much of what is beyond the backlog, at most ``computing``, a request has to do first."""

@@ -232,7 +232,7 @@ class GoProcess:
             return
         processor = idle.pop()
         processor.turn += 1
-        processor.burst = burst
+        processor.burst = burst = burst.has_processor()
         demand = burst.demand
         if demand >= LONG_BURST:
             self._sysmon_later()
