@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim.kernel.go import Burst, GoProcess
+from sim.kernel.bursts import Burst
+from sim.kernel.go import GoProcess
 from sim.kernel.simulation import Simulation
 
 Deliver = Callable[[Any, bool], "Burst | None"]

@@ -21,7 +21,7 @@ from sim.client.process import Process
 from sim.client.throttle import Recent, TokenBuckets
 from sim.cluster.messages import Response
 from sim.cluster.objects import Write
-from sim.kernel.go import Burst
+from sim.kernel.bursts import Burst
 from sim.units import SECOND
 
 MAX_QUEUED = 1000

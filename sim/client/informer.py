@@ -17,7 +17,8 @@ from sim.client.cache import Cache
 from sim.client.process import Process
 from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.go import Burst, GoProcess
+from sim.kernel.bursts import Burst
+from sim.kernel.go import GoProcess
 
 Handler = Callable[[Object], None]
 """Called with the object that was added or changed, or as it was before its deletion."""

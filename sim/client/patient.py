@@ -13,7 +13,7 @@ from sim.client.events import EventRecorder
 from sim.client.listener import ERROR
 from sim.client.process import Process
 from sim.cluster.objects import Write
-from sim.kernel.go import Burst, BurstThen
+from sim.kernel.bursts import Burst, BurstThen
 from sim.units import SECOND
 
 MAX_TRIES = 12

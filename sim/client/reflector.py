@@ -25,7 +25,7 @@ from sim.cluster.messages import Later
 from sim.cluster.objects import Object
 from sim.cluster.watch import WatchEvent
 from sim.cluster.watchcache import WatchCache
-from sim.kernel.go import BurstThen
+from sim.kernel.bursts import BurstThen
 from sim.units import MINUTE, MS, SECOND
 
 _FIRST, _LONGEST, _ANEW = 800 * MS, 30 * SECOND, 2 * MINUTE

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sim.client.effects import Send
 from sim.client.process import Process
 from sim.cluster.messages import Response
-from sim.kernel.go import Burst
+from sim.kernel.bursts import Burst
 
 Answered = Callable[[Response], "Burst | None"]
 """Continues the goroutine that waits: returns its next burst, or None."""

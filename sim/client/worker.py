@@ -20,7 +20,7 @@ from sim.client.retrying import Retrying
 from sim.client.workqueue import Queue
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.kernel.go import Burst, BurstThen
+from sim.kernel.bursts import Burst, BurstThen
 from sim.scenario.retry import Retry
 
 TOO_LATE = "client rate limiter Wait returned an error: rate: Wait(n=1) would exceed context deadline"

@@ -22,15 +22,15 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.faults import LOST, UNANSWERED, Faults, Outcome
 from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object
 from sim.cluster.requests import InFlight, Sent
+from sim.cluster.serving import BACKLOG, Behind, Serving
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.go import Burst, GoProcess
+from sim.kernel.go import GoProcess
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.scenario.model import Scenario
 from sim.scenario.profile import GoScheduler, ServerCosts
-from sim.units import MS, SECOND
+from sim.units import SECOND
 
 ServiceClass = Callable[[str, str, str], str]
 """The class of a request, by its verb, kind and subresource: the name of the profile's service time.
@@ -41,102 +41,6 @@ The verb is ``refused`` for a write that is already stale when it is taken; the 
 
 _GUARANTEED = {"update", "merge-patch", "json-patch", "apply"}
 """Verbs whose transaction the server tries again after losing a race (storage's GuaranteedUpdate)."""
-
-
-CHUNK = MS
-"""Work behind decisions is done in bursts of at most so many nanoseconds, between which others have their turn."""
-
-BACKLOG = 100 * MS
-"""How much of it may be owed before requests do a share of it themselves.
-
-Most of it is garbage collection, whose cycles in the API server take some 100 ms of core time (silences in the audit
-logs). Go sees to it that marking is done before the heap has doubled: whoever allocates faster than it marks has to
-mark as well (runtime/mgcpacer.go; mgcmark.go: gcAssistAlloc). Without a limit an operator without a client limit is
-served 35 to 46% too fast in bursts; 30, 60 and 100 ms fit its recorded service times equally well.
-"""
-
-
-class _Serving(Burst):
-    """A request in the server: its goroutine's next burst, there or in etcd."""
-
-    __slots__ = (
-        "answered",
-        "answering",
-        "before",
-        "committing",
-        "computing",
-        "decided",
-        "request",
-        "response",
-        "rest",
-        "sent",
-        "start",
-        "step",
-        "waits",
-    )
-
-    def __init__(self, request: InFlight, start: int) -> None:
-        self.request = request
-        self.start = start
-        """Of which start of the API server it is: one that has been killed since answers nobody."""
-        self.step: Callable[[_Serving], None]
-        self.computing: int
-        self.waits: int
-        self.committing: int
-        self.rest: int
-        """Waiting between the decision and the making of the answer."""
-        self.answering: int
-        self.sent: int
-        """When it was sent to etcd."""
-        self.response: Response
-        self.before: Object | None
-        """What was stored before the decision."""
-        self.decided: int
-        self.answered: int
-        """-1: not yet."""
-
-    def then(self) -> Burst | None:
-        """It has computed."""
-        self.step(self)
-        return None
-
-
-class _Behind(Burst):
-    """What the API server computes while nobody waits for it: watch events, audit, etcd's apply, garbage."""
-
-    __slots__ = ("_going", "_process", "owed")
-
-    def __init__(self, process: GoProcess) -> None:
-        self._process = process
-        self.owed = 0
-        """Nanoseconds."""
-        self._going = False
-
-    def owe(self, computing: int) -> None:
-        """Compute so many nanoseconds later, while others have their turn as well."""
-        self.owed += computing
-        if not self._going:
-            self._going = True
-            self._process.compute(self)
-
-    def assist(self, computing: int) -> int:
-        """Return how much of what is beyond the backlog, at most ``computing``, a request has to do first."""
-        share = min(computing, self.owed - BACKLOG)
-        self.owed -= share
-        return share
-
-    def has_processor(self) -> Burst:
-        """It has a processor."""
-        self.demand = chunk = self.owed if self.owed < CHUNK else CHUNK
-        self.owed -= chunk
-        return self
-
-    def then(self) -> Burst | None:
-        """A part of it is done; others have their turn before the next."""
-        if self.owed:
-            return self._process.give_way(self.has_processor)
-        self._going = False
-        return None
 
 
 class Server:
@@ -178,13 +82,13 @@ class Server:
         self._taken = deque([-self._cold_after] * costs.cold_requests, costs.cold_requests)
         self._places = self._most = scenario.server.max_in_flight
         self._waiting: deque[InFlight] = deque()  # for a place
-        self._open: dict[InFlight, _Serving] = {}  # taken and not decided
-        self._told: deque[_Serving] = deque()  # decided, and not told: these or earlier ones are not answered
+        self._open: dict[InFlight, Serving] = {}  # taken and not decided
+        self._told: deque[Serving] = deque()  # decided, and not told: these or earlier ones are not answered
         self._starts = 0
         self._go = GoProcess(simulation, machine, GoScheduler())
         self._etcd = GoProcess(simulation, machine, GoScheduler())
         self._processes = [self._go, self._etcd]  # killed ones too
-        self._behind = _Behind(self._go)
+        self._behind = Behind(self._go)
         # At hand: making a bound method costs more than reading one.
         self._when_there = self._admit if faults is None else self._ask_on_receive
         self._when_decided = self._decide if faults is None else self._ask_on_decide
@@ -273,7 +177,7 @@ class Server:
         self._go.stop()
         self._go = GoProcess(self._sim, self._machine, GoScheduler())
         self._processes.append(self._go)
-        self._behind = _Behind(self._go)
+        self._behind = Behind(self._go)
         self._starts += 1
         self._waiting.clear()
         unanswered = [serving for serving in self._told if serving.answered < 0]
@@ -326,7 +230,7 @@ class Server:
             service = round(service * self._cold_factor)
         self._taken.append(received)
         request.cpu = cpu = round(service * self._cpu_share)
-        serving = self._open[request] = _Serving(request, self._starts)
+        serving = self._open[request] = Serving(request, self._starts)
         after = service - round(service * self._commit_share)
         serving.answering = answering = after if after < cpu else cpu
         committing = round(cpu * self._etcd_share)
@@ -336,14 +240,14 @@ class Server:
         serving.rest = after - answering
         self._compute(serving)
 
-    def _compute(self, serving: _Serving) -> None:
+    def _compute(self, serving: Serving) -> None:
         serving.step = self._computed
         serving.demand = serving.computing
         if self._behind.owed > BACKLOG:
             serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
         self._go.compute(serving)
 
-    def _when_computed(self, serving: _Serving) -> None:
+    def _when_computed(self, serving: Serving) -> None:
         serving.step = self._committed
         serving.sent = now = self._sim.now
         serving.demand = serving.committing
@@ -352,12 +256,12 @@ class Server:
         else:
             self._at_etcd(serving)
 
-    def _when_committed(self, serving: _Serving) -> None:
+    def _when_committed(self, serving: Serving) -> None:
         request = serving.request
         request.before = self._sim.now - serving.sent
         self._when_decided(request)
 
-    def _again(self, serving: _Serving) -> None:
+    def _again(self, serving: Serving) -> None:
         """Make a write anew that has lost a race: patch, defaults, validation, owners of fields, encoding.
 
         GuaranteedUpdate calls its function again (apiserver, pkg/storage/etcd3/store.go). In recordings of both kinds
@@ -412,7 +316,7 @@ class Server:
         if self._decided is not None:
             self._decided(request, response)
 
-    def _when_back(self, serving: _Serving) -> None:
+    def _when_back(self, serving: Serving) -> None:
         """The API server hears from etcd."""
         if serving.start == self._starts:
             serving.step = self._made
@@ -423,7 +327,7 @@ class Server:
             self._tell()
             self._send_back(serving)
 
-    def _when_made(self, serving: _Serving) -> None:
+    def _when_made(self, serving: Serving) -> None:
         """The answer is made."""
         serving.answered = self._sim.now
         if serving is self._told[0]:
@@ -434,7 +338,7 @@ class Server:
             self._places += 1
         self._send_back(serving)
 
-    def _send_back(self, serving: _Serving) -> None:
+    def _send_back(self, serving: Serving) -> None:
         request = serving.request
         if self._unanswered and request in self._unanswered:
             self._unanswered.remove(request)

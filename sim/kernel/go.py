@@ -1,4 +1,4 @@
-"""Go's scheduler: which goroutine of the controllers' process runs when.
+"""Go's scheduler: which goroutine of a process runs when, in the controllers', the API server and etcd.
 
 A goroutine computes in bursts and parks in between (for a lock, a timer, an answer). The runtime has as many
 processors (P) as cores. Rules followed (Go 1.20's runtime/proc.go; model.md section 6 shows what they do):
@@ -24,10 +24,10 @@ collection.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from heapq import heappush
 from typing import Protocol
 
+from sim.kernel.bursts import Burst, Goroutine
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 
@@ -57,40 +57,6 @@ LONG_BURST = 3_000_000
 
 GLOBAL_EVERY = 61
 """The global queue comes first at every so many turns, so that it can't starve."""
-
-
-class Burst:
-    """A stretch of computing: ``demand`` nanoseconds of a core, then ``then()``."""
-
-    __slots__ = ("demand",)
-
-    demand: int
-
-    def has_processor(self) -> Burst:
-        """What a goroutine does that computes this first."""
-        return self
-
-    def then(self) -> Burst | None:
-        """What follows: the goroutine's next burst, or None when it parks."""
-        raise NotImplementedError
-
-
-class BurstThen(Burst):
-    """A burst that is followed by a function."""
-
-    __slots__ = ("_then",)
-
-    def __init__(self, demand: int, then: Callable[[], Burst | None]) -> None:
-        self.demand = demand
-        self._then = then
-
-    def then(self) -> Burst | None:
-        """Call the function."""
-        return self._then()
-
-
-Goroutine = Callable[[], "Burst | None"]
-"""What a runnable goroutine does once it gets a processor: returns its burst, or None to park again."""
 
 
 class _Processor:

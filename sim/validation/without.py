@@ -17,7 +17,7 @@ from sim.client.workqueue import Item, Workqueue
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.cluster.watch import WatchEvent
-from sim.kernel.go import Burst
+from sim.kernel.bursts import Burst
 
 
 class _Queue(Workqueue):

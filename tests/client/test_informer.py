@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim.client.informer import Cache, Informer
 from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.go import BurstThen
+from sim.kernel.bursts import BurstThen
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
 from sim.units import MS, US

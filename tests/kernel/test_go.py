@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.kernel.go import Burst, BurstThen, GoProcess, Goroutine
+from sim.kernel.bursts import Burst, BurstThen, Goroutine
+from sim.kernel.go import GoProcess
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams

@@ -12,7 +12,7 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.families.certmanager.acme.challenges import Challenges
 from sim.families.certmanager.acme.states import FINAL
-from sim.kernel.go import Burst
+from sim.kernel.bursts import Burst
 from sim.units import SECOND
 
 AT_ONCE = 20
