@@ -139,6 +139,7 @@ class Narrowed:
 
 def read(source: Source, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()) -> pa.Table:
     """Return a table, or some of its columns and rows, as a whole."""
+    require("pyarrow")
     import pyarrow as pa
 
     return pa.concat_tables(source.batches(name, columns, where))
