@@ -20,7 +20,7 @@ from tests.cli.every import COMPARED, RUNS, Everything, reading, said, studies
 WIDTHS = (60, 80, 100, 120, 200)
 WIDEST = 1000
 TWINS = re.compile(r"log (?!22|27|41|recorded|stranded|many)|markdown|trace|conformance|top|init of [\w ]+$")
-"""Those that say what others say, no more than a line, or a scenario for a file; what is played back has its own test."""
+"""Those that say what others say, no more than a line, or a scenario for a file; playing back has its own test."""
 UNBROKEN = (
     "Reproduce it:",
     "The run again:",
