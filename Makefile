@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: bugs storm help install run test quick lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook notebook-times clean
+.PHONY: bugs storm help install run test quick sweeps lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook notebook-times clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -22,11 +22,14 @@ install: $(STAMP) ## install everything into .venv
 run: $(STAMP) ## the main job: update against server-side apply on a recorded burst
 	$(BIN)/requeue compare recorded/burst-50-update --vary strategy=update,apply
 
-test: $(STAMP) lint types ## lint, types and all tests
+test: $(STAMP) lint types ## lint, types and all tests but the sweeps
 	$(BIN)/pytest -n auto
 
 quick: $(STAMP) ## the tests that take seconds
-	$(BIN)/pytest -n auto -m "not slow" -x
+	$(BIN)/pytest -n auto -m "not slow and not sweep" -x
+
+sweeps: $(STAMP) ## tests that show over more scenarios what others show in seconds (a minute)
+	$(BIN)/pytest -n auto -m sweep
 
 lint: $(STAMP) ## check style
 	$(BIN)/ruff check .

@@ -58,7 +58,7 @@ def in_groups(folder: Path, rows: int) -> None:
         pq.write_table(pq.read_table(file), file, row_group_size=rows)
 
 
-@pytest.mark.parametrize("what", [*SCENARIOS, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE)])
+@pytest.mark.parametrize("what", [*SCENARIOS, *(pytest.param(each, marks=pytest.mark.sweep) for each in MORE)])
 def test_the_parts_of_a_run_are_the_whole(tmp_path: Path, what: str):
     name, overrides = (SCENARIOS | MORE)[what]
     sim.run(sim.load(name, overrides), out=tmp_path / "out", jobs=1)

@@ -203,6 +203,7 @@ def test_a_leader_that_stood_still_for_longer_than_its_lease_writes_beside_its_s
     assert not [each for n in range(6) for each in replicate(patient, n).broken]
 
 
+@pytest.mark.sweep
 def test_explore_finds_the_old_leader_without_a_hint():
     search = Exploration(OLD_LEADER.model_copy(update={"faults": []}), "guided", 1, SpreadHere())
     search.search(runs=400)

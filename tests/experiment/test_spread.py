@@ -92,7 +92,9 @@ def test_a_dask_cluster_does_the_same(cluster: str):
     [
         ["explore", "bugs/kubebuilder-1381", "--strategy", "pct", "--runs", "60", "--json"],
         ["explore", "tutorial", "--strategy", "seeds", "--runs", "30", "--json"],
-        ["validate", str(RECORDING), "--replications", "3", "--ablations", "--json"],
+        pytest.param(
+            ["validate", str(RECORDING), "--replications", "3", "--ablations", "--json"], marks=pytest.mark.sweep
+        ),
     ],
     ids=["explore", "seeds", "validate"],
 )
