@@ -332,10 +332,7 @@ class Server:
         serving.answered = self._sim.now
         if serving is self._told[0]:
             self._tell()
-        if self._waiting:
-            self._leave_place()
-        else:
-            self._places += 1
+        self._leave_place()
         self._send_back(serving)
 
     def _send_back(self, serving: Serving) -> None:

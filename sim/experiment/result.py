@@ -111,16 +111,12 @@ class Result:
         ``name`` is that of a table of ``sim.recording.frames.TABLES``, ``columns`` those of the frame that are wanted;
         ``where`` are conditions that all rows meet, such as ``("code", "=", 409)``, times in integer nanoseconds.
         """
-        wanted = None if columns is None else [frames.stored_name(each) for each in columns]
-        stored = [(frames.stored_name(column), how, value) for column, how, value in where]
-        for table in self._tables.batches(name, wanted, stored):
+        for table in self._tables.batches(name, *_as_stored(columns, where)):
             yield self._framed(name, table)
 
     def rows(self, name: str, columns: Sequence[str] | None = None, where: Sequence[Condition] = ()) -> pd.DataFrame:
         """Return what ``batches`` yields as one frame."""
-        wanted = None if columns is None else [frames.stored_name(each) for each in columns]
-        stored = [(frames.stored_name(column), how, value) for column, how, value in where]
-        return self._framed(name, read(self._tables, name, wanted, stored))
+        return self._framed(name, read(self._tables, name, *_as_stored(columns, where)))
 
     def _framed(self, name: str, table: pa.Table) -> pd.DataFrame:
         found = frames.frame(table)
@@ -288,6 +284,14 @@ _MANIFEST = {
     "command": "requeue run scenario.yaml",
 }
 """What every manifest of a run has, each with a value of its kind."""
+
+
+def _as_stored(
+    columns: Sequence[str] | None, where: Sequence[Condition]
+) -> tuple[Sequence[str] | None, Sequence[Condition]]:
+    """The columns and conditions of a frame, by the names of the table that it is made from."""
+    wanted = None if columns is None else [frames.stored_name(each) for each in columns]
+    return wanted, [(frames.stored_name(column), how, value) for column, how, value in where]
 
 
 class TimesToReady:

@@ -274,9 +274,12 @@ class GoProcess:
             processor = self._idle_processor()
             if processor is None:
                 return
-            goroutine = self._next(processor)
-            self.running = processor
-            self._run(processor, goroutine())
+            self._run_next(processor)
+
+    def _run_next(self, processor: _Processor) -> None:
+        goroutine = self._next(processor)
+        self.running = processor
+        self._run(processor, goroutine())
 
     def _run(self, processor: _Processor, burst: Burst | None) -> None:
         """Compute a burst on the processor, or run others after it, until one computes or nothing is left to run."""
@@ -435,6 +438,4 @@ class GoProcess:
     def _preempt(self, processor: _Processor, burst: Burst) -> None:
         burst.demand = self._machine.stop(processor)
         self._global.append(lambda: burst)
-        goroutine = self._next(processor)
-        self.running = processor
-        self._run(processor, goroutine())
+        self._run_next(processor)

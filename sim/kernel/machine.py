@@ -19,7 +19,7 @@ One run queue stands for those of all cores, as if load balancing took no time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -84,13 +84,6 @@ class Machine:
             self._start(had, thread, demand, function)
         else:
             self._queue(had, thread, demand, function)
-
-    def threads(self) -> Iterator[tuple[Any, _Done]]:
-        """Yield the threads that run or wait for a core, and what is called for each when its time is used up."""
-        for thread, (_, _, function) in self.ends.items():
-            yield thread, function
-        for _, _, thread, _, function in self.waiting:
-            yield thread, function
 
     def finished(self, thread: Any) -> bool:
         """Whether the thread's time is used up now; asked once, by the function that is called then."""

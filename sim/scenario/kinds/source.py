@@ -24,7 +24,7 @@ OF_ACME = ("Order", "Challenge", "Pod", "Service", "Ingress")
 """Kinds that are there where a scenario's issuer is ACME."""
 
 _FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-_CONDITIONS = {
+CONDITIONS = {
     "type": "array",
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["type"],
@@ -41,9 +41,10 @@ _CONDITIONS = {
         },
     },
 }
+"""The schema of a list of conditions, merged by type."""
 _ANYTHING = {
     "type": "object",
-    "properties": {"spec": _FREE, "status": {**_FREE, "properties": {"conditions": _CONDITIONS}}},
+    "properties": {"spec": _FREE, "status": {**_FREE, "properties": {"conditions": CONDITIONS}}},
 }
 
 

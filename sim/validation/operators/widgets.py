@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sim.scenario.kinds.source import CONDITIONS
+
 KIND = "Widget"
 CONFIG = "ConfigMap"
 LETTERS = "abcde"
@@ -20,23 +22,7 @@ SCHEMA = {
             "type": "object",
             "properties": {
                 "observedGeneration": _NUMBER,
-                "conditions": {
-                    "type": "array",
-                    "x-kubernetes-list-type": "map",
-                    "x-kubernetes-list-map-keys": ["type"],
-                    "items": {
-                        "type": "object",
-                        "required": ["type", "status"],
-                        "properties": {
-                            "type": _TEXT,
-                            "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
-                            "reason": _TEXT,
-                            "message": _TEXT,
-                            "lastTransitionTime": {"type": "string", "format": "date-time"},
-                            "observedGeneration": _NUMBER,
-                        },
-                    },
-                },
+                "conditions": CONDITIONS,
                 "counters": {"type": "object", "additionalProperties": _NUMBER},
                 **{f"phase{letter.upper()}": _TEXT for letter in LETTERS},
                 **{
