@@ -90,10 +90,12 @@ class Server:
         self._processes = [self._go, self._etcd]  # killed ones too
         self._behind = Behind(self._go)
         # At hand: making a bound method costs more than reading one.
-        self._when_there = self._admit if faults is None else self._ask_on_receive
+        quick = faults is None and decided is None
+        self._when_here = self._admit if faults is None else self._ask_on_receive
+        self._when_there = self._come if quick else self._when_here
         self._when_decided = self._decide if faults is None else self._ask_on_decide
         self._computed = self._when_computed
-        self._at_etcd = self._etcd.compute
+        self._at_etcd = self._commit if quick else self._etcd.compute
         self._committed = self._when_committed
         self._back = self._when_back
         self._made = self._when_made
@@ -129,7 +131,7 @@ class Server:
         if request.out:
             self._sim.after(request.out, self._when_there, request)
         else:
-            self._when_there(request)
+            self._when_here(request)
 
     def _ask_on_receive(self, request: InFlight) -> None:
         assert self._faults is not None
@@ -204,17 +206,18 @@ class Server:
         request.retries = 0
         if self._places:
             self._places -= 1
-            self._serve(request)
+            self._go.compute(self._begin(request))
         else:
             self._waiting.append(request)
 
     def _leave_place(self) -> None:
         if self._waiting:
-            self._serve(self._waiting.popleft())
+            self._go.compute(self._begin(self._waiting.popleft()))
         else:
             self._places += 1
 
-    def _serve(self, request: InFlight) -> None:
+    def _begin(self, request: InFlight) -> Serving:
+        """A request has its place: what it takes is drawn, and its first burst is returned."""
         write = request.send.write
         actor = request.actor
         current = self._objects[write.kind].get(write.name)
@@ -238,14 +241,15 @@ class Server:
         serving.computing = computing = cpu - answering - committing
         serving.waits = service - after - committing - computing
         serving.rest = after - answering
-        self._compute(serving)
+        self._first(serving)
+        return serving
 
-    def _compute(self, serving: Serving) -> None:
+    def _first(self, serving: Serving) -> None:
+        """Its first burst is next, with its share of what is owed."""
         serving.step = self._computed
         serving.demand = serving.computing
         if self._behind.owed > BACKLOG:
             serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
-        self._go.compute(serving)
 
     def _when_computed(self, serving: Serving) -> None:
         serving.step = self._committed
@@ -254,7 +258,7 @@ class Server:
         if serving.waits:
             self._at(now + serving.waits, self._at_etcd, serving)
         else:
-            self._at_etcd(serving)
+            self._etcd.compute(serving)
 
     def _when_committed(self, serving: Serving) -> None:
         request = serving.request
@@ -270,7 +274,8 @@ class Server:
         request = serving.request
         request.retries += 1
         request.cpu += serving.computing + serving.committing
-        self._compute(serving)
+        self._first(serving)
+        self._go.compute(serving)
 
     def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
         actor, verb, kind, subresource = key
@@ -280,6 +285,18 @@ class Server:
         return draw
 
     def _decide(self, request: InFlight) -> None:
+        serving = self._decision(request)
+        if serving is None:
+            return
+        if serving.rest:
+            self._at(serving.decided + serving.rest, self._back, serving)
+        else:
+            self._back(serving)
+        if self._decided is not None:
+            self._decided(request, serving.response)
+
+    def _decision(self, request: InFlight) -> Serving | None:
+        """Answer a request; None where it is not decided yet, because another write came in between."""
         write = request.send.write
         verb = write.verb
         now: int = self._sim.now
@@ -298,7 +315,7 @@ class Server:
                     self._again(serving)
                 else:
                     self._sim.after(self._costs.hidden_retry, self._when_decided, request)
-                return
+                return None
             handle = self._handle  # a call of what an attribute holds costs more than reading it first
             response = handle(write, (self._sim.epoch + now) // SECOND)
             if self._cpu_behind:
@@ -309,12 +326,7 @@ class Server:
         serving.decided = now
         serving.answered = -1
         self._told.append(serving)
-        if serving.rest:
-            self._at(now + serving.rest, self._back, serving)
-        else:
-            self._back(serving)
-        if self._decided is not None:
-            self._decided(request, response)
+        return serving
 
     def _when_back(self, serving: Serving) -> None:
         """The API server hears from etcd."""
@@ -334,6 +346,52 @@ class Server:
             self._tell()
         self._leave_place()
         self._send_back(serving)
+
+    # The same as far as nothing else happens meanwhile: most requests come alone. Each of these is the last thing that
+    # its instant sees of whoever calls it.
+
+    def _come(self, request: InFlight) -> None:
+        request.received = self._sim.now
+        request.retries = 0
+        if not self._places:
+            self._waiting.append(request)
+            return
+        self._places -= 1
+        serving = self._begin(request)
+        if not self._go.passes(serving.demand):
+            self._go.compute(serving)
+            return
+        sim = self._sim
+        serving.step = self._committed
+        serving.sent = now = sim.now
+        serving.demand = serving.committing
+        if serving.waits and not sim.passes(now + serving.waits):
+            self._at(now + serving.waits, self._at_etcd, serving)
+        else:
+            self._commit(serving)
+
+    def _commit(self, serving: Serving) -> None:
+        if not self._etcd.passes(serving.demand):
+            self._etcd.compute(serving)
+            return
+        request, sim = serving.request, self._sim
+        request.before = sim.now - serving.sent
+        if self._decision(request) is None:
+            return
+        if serving.rest and not sim.passes(sim.now + serving.rest):
+            self._at(sim.now + serving.rest, self._back, serving)
+            return
+        if self._waiting or not self._go.passes(serving.answering):
+            self._back(serving)
+            return
+        serving.answered = now = sim.now
+        if serving is self._told[0]:
+            self._tell()
+        self._places += 1
+        if sim.passes(now + request.back):
+            request.arrive(serving.response)
+        else:
+            self._at(now + request.back, request.arrive, serving.response)
 
     def _send_back(self, serving: Serving) -> None:
         request = serving.request

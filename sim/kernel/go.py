@@ -209,6 +209,21 @@ class GoProcess:
         ends[processor] = (end, demand, computed)
         heappush(sim.calls, (end, next_tie(), computed, processor))
 
+    def passes(self, demand: int) -> bool:
+        """Compute ``demand`` nanoseconds as ``compute`` does, where nothing can come in between: returns whether.
+
+        The time has passed then, see ``Simulation.passes``. What follows must not ask for this process.
+        """
+        machine, idle = self._machine, self._idle
+        if not idle or demand >= LONG_BURST or self.running is not None or machine.waiting:
+            return False
+        sim = self._sim
+        if len(self._ends) >= machine.cores or not sim.passes(sim.now + demand):
+            return False
+        idle[-1].turn += 1
+        machine.busy_ns += demand
+        return True
+
     def give_way(self, goroutine: Goroutine) -> Burst | None:
         """Let the goroutine that runs go on when all that wait have had their turn (Gosched): at once where none do.
 
