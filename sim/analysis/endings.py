@@ -7,12 +7,14 @@ that no time to Ready is known of.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sim.families.endings import STUCK, WAITING
 from sim.recording.columns import OBJECTS
+from sim.recording.rows import packed
 from sim.units import SECOND, spelled
 
 if TYPE_CHECKING:
@@ -25,17 +27,17 @@ Figures = dict[str, float | None]
 
 def counted(replication: Replication) -> Figures:
     """Count how it ended for the Certificates of one replication."""
-    ending, cause, settled, ready = (OBJECTS.index(name) for name in ("ending", "cause", "settled_ns", "ready_ns"))
-    found: Counter[tuple[str, str]] = Counter((str(row[ending]), str(row[cause])) for row in replication.objects)
+    rows = packed(replication.objects, OBJECTS)
+    found = sorted(rows.counted("ending", "cause").items())
     figures: Figures = {}
     for name, state in (("unfinished", "waiting"), ("stuck", "stuck")):
-        parts = {each: count for (which, each), count in sorted(found.items()) if which == state}
+        parts = {each: count for (which, each), count in found if which == state}
         figures[name] = sum(parts.values())
         figures.update({f"{name}.{each}": count for each, count in parts.items()})
-    figures["never_ready"] = sum(int(str(row[ready])) < 0 for row in replication.objects)
-    times = [int(str(row[settled])) for row in replication.objects]
-    quiet = replication.settled and bool(times) and not figures["unfinished"] and not figures["stuck"]
-    figures["settled_s"] = max(times) / SECOND if quiet else None
+    figures["never_ready"] = int(np.count_nonzero(rows.array("ready_ns") < 0))
+    times = rows.array("settled_ns")
+    quiet = replication.settled and len(times) and not figures["unfinished"] and not figures["stuck"]
+    figures["settled_s"] = int(times.max()) / SECOND if quiet else None
     return figures
 
 

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from itertools import pairwise
 
+import numpy as np
+
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import FAILED, Metrics, with_parts
 from sim.recording.columns import DUPLICATES, LOSSES, RECONCILES, REQUESTS
@@ -58,8 +60,11 @@ def hot_loops(replication: Replication) -> Metrics:
     writer: dict[tuple[str, str], tuple[int, str]] = {}  # by resource and object: its version, and whose that is
 
     def late_ones(rows: Rows) -> Mask:
-        late = (rows.array("written_version") > 0) & (rows.array("decided_ns") > ended - TURNS * LATE)
-        return late & ~rows.among("resource", "events")
+        decided = rows.array("decided_ns")
+        late = (
+            (rows.array("written_version") > 0) & (decided > ended - TURNS * LATE) & ~rows.among("resource", "events")
+        )
+        return late if np.any(decided[late] >= ended - LATE) else np.zeros_like(late)
 
     found = take(replication.requests, REQUESTS, *columns, where=late_ones)
     for written, decided, who, verb, resource, name, about, base in found:

@@ -58,7 +58,7 @@ from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
 from sim.recording.recorder import NO_MARGIN
 from sim.recording.replication import Replication
-from sim.recording.rows import Mask, Rows, column, packed, take
+from sim.recording.rows import Mask, Rows, packed, take
 from sim.scenario.machinery import is_own as of_cert_manager
 
 WRITING_CONTROLLERS = (
@@ -96,11 +96,12 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     metrics.update(quantiles("time_to_ready", times_to_ready(replication.objects)))
     metrics.update(_renewals(replication.requests, replication.objects))
     metrics.update(waste(replication))
-    described = any(not of_cert_manager(who) for who in set(column(replication.reconciles, RECONCILES, "controller")))
+    described = not all(map(of_cert_manager, packed(replication.reconciles, RECONCILES).counts("controller")))
     metrics.update(hazards(replication) if described else hot_loops(replication))
     metrics.update(counted(replication))
-    metrics["log_lines"] = sum(level <= verbosity for level in column(replication.logs, LOGS, "verbosity"))
-    metrics.update(logged(replication.logs))
+    lines = packed(replication.logs, LOGS)
+    metrics["log_lines"] = int(np.count_nonzero(lines.array("verbosity") <= verbosity))
+    metrics.update(logged(lines))
     metrics["violations"] = len(replication.violations)
     metrics["settled"] = int(replication.settled)
     metrics["ended_s"] = replication.ended_ns * SECONDS
@@ -117,8 +118,9 @@ def times_to_ready(objects: Iterable[Row]) -> array[float]:
 
     Those that were there before the replication began have neither.
     """
-    created, ready = OBJECTS.index("created_ns"), OBJECTS.index("ready_ns")
-    return array("d", ((row[ready] - row[created]) * SECONDS for row in objects if row[ready] >= 0 <= row[created]))
+    rows = packed(objects, OBJECTS)
+    created, ready = rows.array("created_ns"), rows.array("ready_ns")
+    return array("d", ((ready - created)[(ready >= 0) & (created >= 0)] * SECONDS).tolist())
 
 
 def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:
@@ -127,17 +129,16 @@ def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:
     return [row for row in logs if row[level] <= verbosity]
 
 
-def logged(logs: Iterable[Row]) -> Metrics:
+def logged(logs: Rows) -> Metrics:
     """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
-    found: Counter[tuple[int, str]] = Counter()
-    for verbosity, message in take(logs, LOGS, "verbosity", "message"):
-        kind = "other"
-        for each, words in LINES.items():
-            if words in message:
-                kind = each
-                break
-        found[max(verbosity, 0), kind] += 1
-    return {f"logged.{level}.{kind}": count for (level, kind), count in sorted(found.items())}
+    kinds = sorted((*LINES, "other"))
+    of = np.full(len(logs), kinds.index("other"))
+    found = logs.having("message", *LINES.values())
+    for kind, there in reversed([*zip(LINES, found, strict=True)]):  # the first that is in a line counts
+        of[there] = kinds.index(kind)
+    levels = np.maximum(logs.array("verbosity"), 0)
+    counted = Counter((levels * len(kinds) + of).tolist())
+    return {f"logged.{each // len(kinds)}.{kinds[each % len(kinds)]}": count for each, count in sorted(counted.items())}
 
 
 def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[str] = RESOURCES) -> Counter[str]:
@@ -179,7 +180,7 @@ def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[st
 
 
 def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
-    rows: Sequence[Row] = replication.requests
+    rows = packed(replication.requests, REQUESTS)
     # Where no cert-manager is, the controllers are all that reconcile.
     certificates = replication.subject == CERTIFICATES
     reconcilers = () if certificates else packed(replication.reconciles, RECONCILES).counts("controller")
@@ -187,7 +188,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     def is_own(who: str) -> bool:
         return of_cert_manager(who) or who in reconcilers
 
-    kinds = Counter(take(rows, REQUESTS, "actor", "verb", "resource", "subresource", "code", "reason", "conditional"))
+    kinds = rows.counted("actor", "verb", "resource", "subresource", "code", "reason", "conditional")
     conflicts, attempts, refused, writes = (_at_zero(certificates) for _ in range(4))
     written: Counter[str] = Counter()
     by_code: Counter[str] = Counter()
@@ -217,7 +218,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         "requests": len(rows),
         "requests_by_controllers": own,
         "events": events,
-        "hidden_retries": int(packed(rows, REQUESTS).array("hidden_retries").sum()),
+        "hidden_retries": int(rows.array("hidden_retries").sum()),
     }
     for name, counter in (
         ("conflicts", conflicts),
@@ -282,29 +283,29 @@ def _renewals(rows: Iterable[Row], objects: Iterable[Row]) -> Metrics:
     }
 
 
-def _certificates(rows: Sequence[Row]) -> Metrics:
-    margins = [margin for margin in column(rows, OBJECTS, "least_margin_s") if margin != NO_MARGIN]
-    expired = list(column(rows, OBJECTS, "expired_s"))
-    ends = list(take(rows, OBJECTS, "ready", "issuing", "next_key"))
+def _certificates(objects: Iterable[Row]) -> Metrics:
+    rows = packed(objects, OBJECTS)
+    margins, expired = rows.array("least_margin_s"), rows.array("expired_s")
+    ready, issuing, revision = rows.array("ready"), rows.array("issuing"), rows.array("revision")
+    margins = margins[margins != NO_MARGIN].tolist()
 
     def beyond(made: str) -> int:
         # An issuance under way at the end has not counted its revision yet. A failed one never does: with an
         # issuer that fails, its requests count here too.
-        counted = take(rows, OBJECTS, made, "revision", "issuing")
-        return sum(max(0, count - revision - bool(issuing)) for count, revision, issuing in counted)
+        return int(np.maximum(rows.array(made) - revision - issuing, 0).sum())
 
     return {
         "certificates": len(rows),
-        "ready": sum(bool(ready) for ready, _, _ in ends),
-        "stranded": sum(bool(issuing or next_key or not ready) for ready, issuing, next_key in ends),
+        "ready": int(ready.sum()),
+        "stranded": int(np.count_nonzero((issuing > 0) | (rows.array("next_key") > 0) | (ready == 0))),
         "duplicate_secret_applies": beyond("secret_applies"),
         "duplicate_requests": beyond("requests_created"),
-        "expired": sum(late > 0 for late in expired),
-        "expired_longest": max(expired, default=0),
+        "expired": int(np.count_nonzero(expired > 0)),
+        "expired_longest": int(expired.max(initial=0)),
         "margin_least": min(margins, default=None),
         "margin_p5": quantile(margins, 0.05),
         "margin_p50": quantile(margins, 0.5),
-        "managed_fields_bytes": sum(column(rows, OBJECTS, "managed_fields_bytes")) / len(rows) if rows else None,
+        "managed_fields_bytes": int(rows.array("managed_fields_bytes").sum()) / len(rows) if rows else None,
     }
 
 

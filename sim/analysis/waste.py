@@ -87,35 +87,26 @@ def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "ce
         alone[writer] = alone.get(writer, 0) + 1
         if not is_conflict(resource, code, reason, (subject,)):
             counted[f"tries.{alone.pop(writer)}"] += 1
-    of_pass = ("controller", "key", "outcome")
-    open_tries: dict[tuple[str, str], int] = {}
-    writing: set[tuple[str, str]] = set()
     passes = packed(reconciles, RECONCILES)
-    keys, numbers = passes.array("key"), passes.array("reconcile")
-    items = passes.array("controller") * (keys.max(initial=0) + 1) + keys
-    troubled = np.isin(items, items[~passes.among("outcome", "ok")])
+    numbers = passes.array("reconcile")
     sent = np.bincount(in_pass, minlength=int(numbers.max(initial=0)) + 1)[numbers]  # writes of each pass
-    # Of a key that never failed each pass is a write of its own, if it is one.
-    for many, times in enumerate(np.bincount(sent[~troubled]).tolist()):
-        if many and times:
-            counted[f"tries.{many}"] += times
-    tried = zip(take(passes, RECONCILES, *of_pass, where=lambda _: troubled), sent[troubled].tolist(), strict=True)
-    for (controller, key, outcome), attempts in tried:
-        item = (controller, key)
-        failed = outcome != "ok"
-        if attempts or failed:
-            open_tries[item] = open_tries.get(item, 0) + max(attempts, failed)
-            if attempts:
-                writing.add(item)
-        elif item not in open_tries:
-            continue
-        if outcome in {"ok", "gave-up"}:
-            count = open_tries.pop(item)
-            if item in writing:
-                writing.discard(item)
-                counted["tries_gave_up" if failed else f"tries.{count}"] += 1
-    counted["tries_unfinished"] += len(alone) + len(writing)
-    return dict(counted)
+    failed = ~passes.among("outcome", "ok")
+    keys = passes.array("key")
+    items = passes.array("controller") * (keys.max(initial=0) + 1) + keys
+    # Passes that neither wrote nor failed matter only where they end what a failure began.
+    told = np.flatnonzero((sent > 0) | np.isin(items, items[failed]))
+    told = told[np.argsort(items[told], kind="stable")]  # key by key, each in the order of its passes
+    items, sent, failed = items[told], sent[told], failed[told]
+    ends = passes.among("outcome", "ok", "gave-up")[told]
+    last = np.append(items[1:] != items[:-1], True)[: len(told)] | ends
+    starts = np.flatnonzero(np.append(True, last[:-1])[: len(told)])
+    writes, took = np.add.reduceat([sent, np.maximum(sent, failed)], starts, axis=1) if len(told) else (sent, sent)
+    finished, dropped = ends[last], failed[last]
+    for many, times in enumerate(np.bincount(took[(writes > 0) & finished & ~dropped]).tolist()):
+        counted[f"tries.{many}"] += times
+    counted["tries_gave_up"] += int(np.count_nonzero((writes > 0) & finished & dropped))
+    unfinished = len(alone) + int(np.count_nonzero((writes > 0) & ~finished))
+    return {**+counted, "tries_unfinished": unfinished}
 
 
 def wasted_cpu(

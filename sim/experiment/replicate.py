@@ -31,7 +31,7 @@ from sim.kernel.clock import unix_seconds
 from sim.kernel.perturbing import Bends, BentStreams
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
-from sim.recording.columns import LOGS, RECONCILES
+from sim.recording.columns import LOGS, OBJECTS, RECONCILES
 from sim.recording.contended import contended_of, late_rows
 from sim.recording.properties import PropertyMonitor
 from sim.recording.recorder import Life, Recorder
@@ -247,12 +247,13 @@ def _of_subjects(world: World, index: int, digested: bool) -> Replication:
     for rows in (recorder.requests, recorder.reconciles, recorder.refusals, recorder.deliveries) if digested else ():
         rows.pack()
     left = remains(world)
-    objects = []
+    objects = Rows(OBJECTS)
     for name, life in recorder.lives.items():
         life.runs_out("", (world.sim.epoch + world.sim.now) // SECOND)
         stored = store.get(kind, name)
         ending = left.ending(stored) if stored is not None and not life.settled else SETTLED
         objects.append((*_object_row(name, life, stored, size), *ending))
+        objects.tidy()
     return Replication(
         index,
         scenario.seed,

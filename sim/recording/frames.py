@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,7 @@ DURATIONS = {"cpu_ns": "cpu", "crypto_ns": "crypto", "server_cpu_ns": "server_cp
 BOOLEANS = frozenset({"conditional", "ready", "issuing", "next_key"})
 
 
+@cache
 def schema(name: str) -> pa.Schema:
     """Return the Arrow schema of the table ``name``."""
     import pyarrow as pa
@@ -88,7 +90,7 @@ def table(name: str, rows: Sequence[tuple[Any, ...]], replication: int) -> pa.Ta
         texts = columns.texts(place)
         if texts is not None:
             codes = integers(columns.numbers(place, "int32"), pa.int32())
-            arrays.append(pa.DictionaryArray.from_arrays(codes, _texts(texts)))
+            arrays.append(pa.DictionaryArray.from_arrays(codes, _texts(texts), safe=False))
         elif column in BOOLEANS:
             arrays.append(booleans(columns.numbers(place, "bool")))
         else:

@@ -6,7 +6,7 @@ was recorded and not of any controller's view.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from sim.recording.columns import (
 )
 from sim.recording.fields import CERTIFICATES, FieldTable
 from sim.recording.losses import Losses
-from sim.recording.rows import Rows
+from sim.recording.rows import Row, Rows, packed
 from sim.scenario.kinds import OF_ACME
 from sim.units import SECOND
 
@@ -297,13 +297,13 @@ class Recorder:
         """A line that the process logs where its --v is at least ``verbosity``."""
         self.logs.append((now, verbosity, controller, key, line, message))
 
-    def digest(self, objects: list[tuple[Any, ...]]) -> str:
-        """A hash over everything that was recorded, the same on every machine."""
+    def digest(self, objects: Sequence[Row]) -> str:
+        """A hash over everything that was recorded and ``OBJECTS``, the same on every machine."""
         digest = sha256()
         for rows, columns in (
             (self.requests, len(REQUESTS)),
             (self.reconciles, RECONCILES_DIGESTED),
-            (Rows(OBJECTS[:OBJECTS_DIGESTED], (row[:OBJECTS_DIGESTED] for row in objects)), OBJECTS_DIGESTED),
+            (packed(objects, OBJECTS), OBJECTS_DIGESTED),
             (self.logs, len(LOGS)),
         ):
             digest.update(b"%d rows" % len(rows))

@@ -29,7 +29,7 @@ class Replication:
     settled: bool
     requests: Sequence[tuple[object, ...]]
     reconciles: Sequence[tuple[object, ...]]
-    objects: list[tuple[object, ...]]
+    objects: Sequence[tuple[object, ...]]
     logs: Sequence[tuple[object, ...]]
     violations: list[str] = field(default_factory=list)
     unfinished: int = 0

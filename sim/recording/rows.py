@@ -1,6 +1,8 @@
-"""Recorded rows in a fraction of their memory: the newest as tuples, others packed by column, the oldest in a file.
+"""Recorded rows in a fraction of their memory: the newest as bytes, others packed by column, the oldest in a file.
 
-A column of text is kept as numbers into the texts that it has had; numbers take as few bytes as their chunk allows.
+A column of text is kept as numbers into the texts that it has had. The newest rows take eight bytes a number: they are
+packed while what is in them is at hand, which a thousand rows later it is not. Of the others numbers take as few bytes
+as their chunk allows.
 What is read back are the same rows in the same order, but that ``True`` may have become 1.
 """
 
@@ -11,8 +13,10 @@ import tempfile
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from itertools import chain, compress, count, islice
+from functools import cache, cached_property, partial
+from itertools import chain, compress, count, islice, repeat
+from operator import contains
+from types import CodeType
 from typing import IO, TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ CHUNK = 1024
 """Rows that are packed at a time, at least."""
 IN_MEMORY = 256
 """Chunks that stay in memory, some 15 MB: older ones go to a temporary file."""
+MERGED = 64
+"""Chunks that are made one where rows are read; of more it would take memory, and matter less."""
 _INT32 = 1 << 31
 
 TEXTS = frozenset(
@@ -44,22 +50,41 @@ Place = tuple[str, int, int]
 class Rows(Sequence[Row]):
     """Rows of one table, in the order in which they were appended."""
 
-    __slots__ = ("_chunks", "_codes", "_file", "_new", "_packed", "append", "columns")
+    __slots__ = ("_chunks", "_codes", "_file", "_new", "_once", "_packed", "_width", "append", "columns")
 
     def __init__(self, columns: Sequence[str], rows: Iterable[Row] = ()) -> None:
         self.columns = columns
         self._codes: list[dict[str, int] | None] = [
             defaultdict(count().__next__) if name in TEXTS - ONCE else None for name in columns
         ]
-        self._new: list[Row] = []
-        self.append: Callable[[Row], None] = self._new.append
-        """Add a row at the end; whoever appends many calls ``tidy`` now and then."""
+        self._new = bytearray()
+        self._width = 8 * sum(name not in ONCE for name in columns)
+        self._once: list[str] = []
+        self.append = self._appending()
+        """Add a row at the end; whoever appends many calls ``tidy`` now and then.
+
+        Raises ``OverflowError`` where a number has more than 63 bits.
+        """
         self._packed = 0
         self._chunks: list[list[np.ndarray | Place]] = []
         self._file: IO[bytes] | None = None
         for row in rows:
             self.append(row)
             self.tidy()
+
+    def _appending(self) -> Callable[[Row], None]:
+        """What packs a row. It must not know ``self``: that would be a circle, which only the collector finds."""
+        known: dict[str, Any] = {
+            "keep": self._new.extend,
+            "keep_once": self._once.append,
+            "pack": struct.Struct(f"{self._width // 8}q").pack,
+            "failed": struct.error,
+            "check": partial(array, "q"),  # raises what says more
+        }
+        known |= {f"_{name}": codes for name, codes in zip(self.columns, self._codes, strict=True)}
+        exec(_packing(tuple(self.columns)), known)
+        append: Callable[[Row], None] = known.pop("append")
+        return append
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray | tuple[np.ndarray, Sequence[str]]]) -> Rows:
@@ -76,7 +101,7 @@ class Rows(Sequence[Row]):
         return made
 
     def split(self, most: int) -> Iterator[Rows]:
-        """Yield the rows in parts of at most ``most``, or of one chunk, each with no texts but its own."""
+        """Yield the rows in parts of at most ``most``, or of one chunk in the file, each with no texts but its own."""
         import numpy as np
 
         self.pack()
@@ -101,7 +126,7 @@ class Rows(Sequence[Row]):
         """Yield the chunks in groups of so many rows, or one chunk at least."""
         group: list[list[np.ndarray | Place]] = []
         count = 0
-        for chunk in self._chunks:
+        for chunk in chain.from_iterable(self._cut(chunk, most) for chunk in self._chunks):
             length = chunk[0][2] if isinstance(chunk[0], tuple) else len(chunk[0])
             if group and count + length > most:
                 yield group
@@ -110,24 +135,50 @@ class Rows(Sequence[Row]):
             count += length
         yield group
 
+    def _cut(self, chunk: list[np.ndarray | Place], most: int) -> Iterator[list[np.ndarray | Place]]:
+        """Yield a chunk, one in memory in pieces of so many rows."""
+        import numpy as np
+
+        columns = [column for column in chunk if not isinstance(column, tuple)]
+        if not columns or len(columns[0]) <= most:
+            yield chunk
+            return
+        many = len(columns[0])
+        for start in range(0, many, most):
+            ends = slice(start, start + most)
+            piece: list[np.ndarray | Place] = []
+            for name, column in zip(self.columns, columns, strict=True):
+                if name not in ONCE:
+                    piece.append(column[ends])
+                    continue
+                texts = np.append(0, np.flatnonzero(column == 0) + 1)  # where they begin
+                piece.append(column[texts[start] : texts[min(start + most, many)]])
+            yield piece
+
     def tidy(self) -> None:
         """Pack the newest rows where they are many."""
-        if len(self._new) >= CHUNK:
+        if len(self._new) >= CHUNK * self._width:
             self.pack()
 
     def pack(self) -> None:
-        """Put the newest rows away too; raises ``OverflowError`` where a number has more than 63 bits."""
+        """Put the newest rows away by column too."""
+        import numpy as np
+
         if not self._new:
             return
-        chunk: list[np.ndarray | Place] = []
-        for name, codes, values in zip(self.columns, self._codes, zip(*self._new, strict=True), strict=True):
-            if codes is not None:
-                chunk.append(_numbers(tuple(map(codes.__getitem__, values))))
-            else:
-                chunk.append(_ended(values) if name in ONCE else _numbers(values))
+        found = np.frombuffer(bytes(self._new), np.int64).reshape(-1, self._width // 8)
+        chunk: list[np.ndarray | Place] = [np.empty(0)] * len(self.columns)
+        numbers = [place for place, name in enumerate(self.columns) if name not in ONCE]
+        limits = found.min(axis=0).tolist(), found.max(axis=0).tolist()
+        for place, column, least, most in zip(numbers, found.T, *limits, strict=True):
+            chunk[place] = column.astype(_narrowest(least, most))
+        for place, name in enumerate(self.columns):
+            if name in ONCE:
+                chunk[place] = np.frombuffer("".join(f"{text}\0" for text in self._once).encode(), np.uint8)
         self._chunks.append(chunk)
-        self._packed += len(self._new)
+        self._packed += len(found)
         self._new.clear()
+        self._once.clear()
         if len(self._chunks) > IN_MEMORY:
             self._write(self._chunks[-1 - IN_MEMORY])
 
@@ -143,6 +194,20 @@ class Rows(Sequence[Row]):
     def __del__(self) -> None:
         if self._file is not None:
             self._file.close()
+
+    def _merged(self) -> list[list[np.ndarray | Place]]:
+        """All chunks, the newest rows too; few are made one, which is faster to read."""
+        import numpy as np
+
+        self.pack()
+        chunks = self._chunks
+        if 1 < len(chunks) <= MERGED:
+            for place in range(len(self.columns)):  # no more than one column is there twice
+                chunks[0][place] = np.concatenate([self._column(chunk[place]) for chunk in chunks])
+                for chunk in chunks[1:]:
+                    chunk[place] = chunks[0][place]
+            del chunks[1:]
+        return chunks
 
     def _column(self, column: np.ndarray | Place) -> np.ndarray:
         if not isinstance(column, tuple):
@@ -165,16 +230,19 @@ class Rows(Sequence[Row]):
         codes = self._codes[place]
         return None if codes is None else list(codes)
 
-    def numbers(self, place: int, dtype: str = "int64") -> np.ndarray:
-        """A column as one array: of texts their numbers, which count ``texts``."""
+    def _whole(self, place: int) -> np.ndarray:
+        """A column as one array, of no more bytes than its numbers need."""
         import numpy as np
 
         assert self.columns[place] not in ONCE
-        self.pack()
-        parts = [self._column(chunk[place]) for chunk in self._chunks]
-        if parts and parts[0].dtype == np.object_:  # numbers of more bits than any array has: see ``of``
-            return parts[0]
-        return np.concatenate(parts, dtype=dtype, casting="unsafe") if parts else np.empty(0, dtype)
+        parts = [self._column(chunk[place]) for chunk in self._merged()]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.empty(0, np.int64)
+
+    def numbers(self, place: int, dtype: str = "int64") -> np.ndarray:
+        """A column as one array, not to be written to: of texts their numbers, which count ``texts``."""
+        column = self._whole(place)
+        # Objects are numbers of more bits than any array has: see ``of``.
+        return column if column.dtype.hasobject else column.astype(dtype, copy=False)
 
     def array(self, name: str) -> np.ndarray:
         """The column of this name as ``numbers``."""
@@ -185,41 +253,79 @@ class Rows(Sequence[Row]):
         import numpy as np
 
         place = self.columns.index(name)
-        numbers, codes = self.numbers(place), self._codes[place]
+        numbers, codes = self._whole(place), self._codes[place]
         assert codes is not None
-        return np.isin(numbers, [codes.get(text, -1) for text in wanted])
+        found = np.zeros(len(numbers), np.bool_)
+        for text in wanted:
+            if text in codes:
+                found |= numbers == codes[text]
+        return found
+
+    def having(self, name: str, *words: str) -> Sequence[Mask]:
+        """Which rows have each of these words somewhere in a text of a column of ``ONCE``."""
+        import numpy as np
+
+        texts = list(chain.from_iterable(self.values(self.columns.index(name))))
+        return [np.fromiter(map(contains, texts, repeat(each)), np.bool_, len(texts)) for each in words]
 
     def counts(self, name: str) -> Counter[str]:
         """How many rows have each text of a column of text."""
         import numpy as np
 
         place = self.columns.index(name)
-        counted = np.bincount(self.numbers(place)).tolist()
-        return Counter(dict(zip(self.texts(place) or (), counted, strict=True)))
+        counted = np.bincount(self._whole(place)).tolist()
+        return Counter({text: count for text, count in zip(self.texts(place) or (), counted, strict=False) if count})
+
+    def counted(self, *names: str) -> Counter[Row]:
+        """How many rows have each combination of values that some columns, of text or numbers, have."""
+        import numpy as np
+
+        places = [self.columns.index(name) for name in names]
+        combined, combinations = np.zeros(len(self), np.int64), 1
+        for column in map(self._whole, places):
+            least, most = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+            values, many = np.subtract(column, least, dtype=np.int64), most - least + 1
+            if combinations * many >= 1 << 63:  # then by what there is, which is no more than there are rows
+                (combined, values), many = (
+                    (np.unique(each, return_inverse=True)[1] for each in (combined, values)),
+                    len(self),
+                )
+                combinations = many
+            combined = combined * many + values
+            combinations *= many
+        _, first, counts = np.unique(combined, return_index=True, return_counts=True)
+        return Counter(dict(zip(self._taken(places, first), counts.tolist(), strict=True)))
 
     def values(self, place: int) -> Iterator[Iterable[Any]]:
-        """Yield a column, a chunk at a time."""
-        if self.columns[place] in ONCE:
-            self.pack()
-            yield from (self._column(chunk[place]).tobytes().decode().split("\0")[:-1] for chunk in self._chunks)
-            return
-        texts = self.texts(place)
-        for chunk in self._chunks:
-            column = self._column(chunk[place]).tolist()
-            yield column if texts is None else map(texts.__getitem__, column)
+        """Yield a column, some rows at a time."""
+        once = self.columns[place] in ONCE
+        texts = None if once else self.texts(place)
+        for chunk in self._merged():
+            column = self._column(chunk[place])
+            if once:
+                yield column.tobytes().decode().split("\0")[:-1]
+                continue
+            for start in range(0, len(column), CHUNK):
+                part = column[start : start + CHUNK].tolist()
+                yield part if texts is None else map(texts.__getitem__, part)
 
     def take(self, places: Sequence[int], where: Mask = None) -> Iterator[Row]:
         """The rows of some columns alone, which costs less than whole rows; ``where`` they are wanted, or all."""
+        import numpy as np
+
         if where is None:
-            chunks = zip(*(self.values(place) for place in places), strict=True)
-            return chain.from_iterable(zip(*chunk, strict=True) for chunk in chunks)
+            return zip(*(chain.from_iterable(self.values(place)) for place in places), strict=True)
+        return self._taken(places, np.flatnonzero(where), where)
+
+    def _taken(self, places: Sequence[int], wanted: np.ndarray, where: Mask = None) -> Iterator[Row]:
+        """Some columns of the rows with these numbers; a column of ``ONCE`` needs ``where`` they are."""
         columns: list[Iterable[Any]] = []
         for place in places:
             if self.columns[place] in ONCE:
                 columns.append(compress(chain.from_iterable(self.values(place)), where.tolist()))
                 continue
-            texts, wanted = self.texts(place), self.numbers(place)[where].tolist()
-            columns.append(wanted if texts is None else map(texts.__getitem__, wanted))
+            texts, numbers = self.texts(place), self._whole(place)[wanted].tolist()
+            columns.append(numbers if texts is None else map(texts.__getitem__, numbers))
         return zip(*columns, strict=True)
 
     def parts(self, place: int) -> Iterator[bytes]:
@@ -227,17 +333,16 @@ class Rows(Sequence[Row]):
         import numpy as np
 
         if self.columns[place] in ONCE:
-            self.pack()
-            yield from (self._column(chunk[place]).tobytes() for chunk in self._chunks)
+            yield from (self._column(chunk[place]).tobytes() for chunk in self._merged())
             return
         texts = self.texts(place)
         ended = None if texts is None else np.array([*(f"{text}\0".encode() for text in texts), None], dtype=object)
-        for chunk in self._chunks:
+        for chunk in self._merged():
             column = self._column(chunk[place])
             yield column.astype("<i8").tobytes() if ended is None else b"".join(ended[column].tolist())
 
     def __len__(self) -> int:
-        return self._packed + len(self._new)
+        return self._packed + len(self._new) // self._width
 
     def __iter__(self) -> Iterator[Row]:
         return self.take(range(len(self.columns)))
@@ -302,11 +407,21 @@ def column(rows: Iterable[Row], columns: Sequence[str], name: str) -> Iterator[A
     return chain.from_iterable(rows.values(place)) if isinstance(rows, Rows) else (row[place] for row in rows)
 
 
-def _ended(texts: Iterable[str]) -> np.ndarray:
-    """Texts as bytes, each ended by 0."""
-    import numpy as np
-
-    return np.frombuffer("".join(f"{text}\0" for text in texts).encode(), np.uint8)
+@cache
+def _packing(columns: Sequence[str]) -> CodeType:
+    """A function that packs a row, written out for these columns: with loops over them it would take twice the time."""
+    values = ", ".join(f"_{name}[{name}]" if name in TEXTS else name for name in columns if name not in ONCE)
+    once = "".join(f"    keep_once({name})\n" for name in columns if name in ONCE)
+    source = f"""
+def append(row):
+    {", ".join(columns)}, = row
+    try:
+        keep(pack({values}))
+    except failed:
+        check([{values}])
+        raise
+{once}"""
+    return compile(source, "packing", "exec")
 
 
 def whole_numbers(values: Sequence[int]) -> np.ndarray:
@@ -319,21 +434,12 @@ def whole_numbers(values: Sequence[int]) -> np.ndarray:
         return np.frombuffer(array("q", values), np.int64)  # raises what says more
 
 
-def _numbers(values: Sequence[int]) -> np.ndarray:
-    """Numbers in as few bytes each as all of them fit into."""
+def _narrowest(least: int, most: int) -> type[np.integer[Any]]:
+    """The type of the fewest bytes that has all numbers from ``least`` to ``most``."""
     import numpy as np
 
-    try:
-        return np.frombuffer(bytes(values), np.uint8)  # many columns have nothing above 255
-    except ValueError:
-        pass
-    wide = whole_numbers(values)
-    last = values[-1]
-    if not -_INT32 <= last < _INT32:  # times, mostly
-        return wide
-    least, most = int(wide.min()), int(wide.max())
-    for dtype in (np.int16, np.int32):
-        limits = np.iinfo(dtype)
-        if limits.min <= least and most <= limits.max:
-            return wide.astype(dtype)
-    return wide
+    for bits, kind in ((8, np.uint8), (16, np.int16), (32, np.int32)):
+        unsigned = kind is np.uint8
+        if (0 if unsigned else -1 << bits - 1) <= least and most < 1 << bits - (not unsigned):
+            return kind
+    return np.int64

@@ -54,7 +54,7 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
     kills = [fault.at for fault in scenario.faults if fault.target in {CONTROLLERS, LEADER} and fault.verb == "kill"]
     since = max([*scenario.controllers.restarts, *(at for at in kills if at is not None)], default=0)
     reconciles: Sequence[Row] = replication.reconciles
-    objects: list[Row] = replication.objects
+    objects: Sequence[Row] = replication.objects
     passes = Counter(row[_C["controller"]] for row in reconciles if row[_C["started_ns"]] >= since)
     figures.update({f"reconciles.{name}": count for name, count in passes.items()})
     created, ready = _O["created_ns"], _O["ready_ns"]

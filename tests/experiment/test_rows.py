@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,24 @@ def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most
         assert [set(part.texts(1) or ()) for part in parts] == [{text for _, text, *_ in part} for part in parts]
 
 
+@given(
+    rows=st.lists(row, max_size=40), chunk=st.integers(1, 9), kept=st.integers(0, 3), merged=st.sampled_from([0, 64])
+)
+def test_combinations_are_counted_and_words_found_as_in_the_rows_themselves(rows, chunk, kept, merged):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CHUNK", chunk)
+        patch.setattr(module, "IN_MEMORY", kept)
+        patch.setattr(module, "MERGED", merged)
+        found = Rows(COLUMNS, rows)
+        for places in ((1,), (3, 1), (0, 2, 1), (2, 0, 0)):
+            names = [COLUMNS[place] for place in places]
+            assert found.counted(*names) == Counter(tuple(row[place] for place in places) for row in rows)
+        assert found.counts("actor") == Counter(row[1] for row in rows)
+        for words, there in zip(("a", "0"), found.having("message", "a", "0"), strict=True):
+            assert there.tolist() == [words in row[4] for row in rows]
+        assert found.among("actor", "a", "").tolist() == [row[1] in {"a", ""} for row in rows]
+
+
 def test_rows_that_differ_are_not_equal():
     rows = Rows(COLUMNS, [(1, "a", 2, True, "b")])
     assert rows != [(1, "b", 2, True, "b")]
@@ -65,7 +85,6 @@ def test_rows_that_differ_are_not_equal():
     assert rows != "x"
 
 
-def test_a_number_beyond_63_bits_is_refused_when_it_is_packed():
-    rows = Rows(COLUMNS, [(2**63, "a", 2, True, "b")])
+def test_a_number_beyond_63_bits_is_refused():
     with pytest.raises(OverflowError):
-        rows.pack()
+        Rows(COLUMNS, [(2**63, "a", 2, True, "b")])
