@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Neighbours stay together, so that what a file's tests share is made once; whoever is done takes over from the others.
+# Compiled, because tests start hundreds of processes, and where PYTHONDONTWRITEBYTECODE is set each would do it again.
+PYTEST := $(BIN)/python -m compileall -q sim && $(BIN)/pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: bugs storm help install run test quick sweeps lint types docs pictures tuning man wheel image mutants bench bench-logs bench-contention validate rungs notebook notebook-times clean
@@ -23,13 +26,13 @@ run: $(STAMP) ## the main job: update against server-side apply on a recorded bu
 	$(BIN)/requeue compare recorded/burst-50-update --vary strategy=update,apply
 
 test: $(STAMP) lint types ## lint, types and all tests but the sweeps
-	$(BIN)/pytest -n auto
+	$(PYTEST)
 
 quick: $(STAMP) ## the tests that take seconds
-	$(BIN)/pytest -n auto -m "not slow and not sweep" -x
+	$(PYTEST) -m "not slow and not sweep" -x
 
 sweeps: $(STAMP) ## tests that show over more scenarios what others show in seconds (a minute)
-	$(BIN)/pytest -n auto -m sweep
+	$(PYTEST) -m sweep
 
 lint: $(STAMP) ## check style
 	$(BIN)/ruff check .

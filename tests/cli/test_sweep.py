@@ -54,6 +54,7 @@ def test_cells_are_runs_with_set_and_differences_are_paired(project: Path):
     assert group["verdict"] in {"lower", "higher", "undecided"}
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_the_table_is_the_same_whatever_the_executor(project: Path):
     found = {
         inside(*SWEEP, "--json", "--executor", name, at=project).stdout
@@ -63,13 +64,14 @@ def test_the_table_is_the_same_whatever_the_executor(project: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("two_cores")
 def test_killed_and_interrupted_it_comes_to_the_same_table(tmp_path: Path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     for folder in (undisturbed, disturbed):
         folder.mkdir()
-        (folder / "small.yaml").write_text("name: small\nreplications: 8\nworkload: {certificates: 12}\n")
+        (folder / "small.yaml").write_text("name: small\nreplications: 8\nworkload: {certificates: 4}\n")
     words = [*SWEEP, "--executor", "processes", "--json"]
-    whole = requeue(*words, at=undisturbed)
+    whole = inside(*words, at=undisturbed)
     killed = stop_after(words, disturbed, 5, signal.SIGKILL)
     assert killed.stdout == ""
     first = journal_lines(disturbed)

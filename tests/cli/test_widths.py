@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -72,10 +73,23 @@ def whole(word: str, known: set[str]) -> bool:
     return word in known or bool(shortened)
 
 
+@pytest.fixture(scope="module")
+def opened_once() -> Iterator[None]:
+    """What a folder holds is read, and explained, for one width; the others only write the same again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sim.experiment.opening.open_folder", cache(open_folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def wide(everything: Everything, opened_once: None) -> dict[str, set[str]]:
+    """The words of each output where nothing has to be broken."""
+    return {name: words(_plain(text)) for name, text in outputs(everything, WIDEST)}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_cut_off_or_broken(everything: Everything, width: int):
-    wide = {name: words(_plain(text)) for name, text in outputs(everything, WIDEST)}
+def test_nothing_is_cut_off_or_broken(everything: Everything, wide: dict[str, set[str]], width: int):
     found = []
     for name, text in outputs(everything, width):
         plain = _plain(text)

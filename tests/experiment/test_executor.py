@@ -7,6 +7,8 @@ import pytest
 
 from sim.experiment.executor import Adaptive, InProcess, Processes, choose
 
+pytestmark = pytest.mark.usefixtures("two_cores")
+
 
 def square(number: int) -> int:
     return number * number
@@ -47,7 +49,6 @@ def test_little_work_stays_in_this_process():
     assert {process for _, process in outcomes} == {os.getpid()}
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has nothing to spread over")
 def test_much_work_is_spread_after_the_first():
     outcomes = list(Adaptive(worth_seconds=0).map(uneven, list(range(6))))
     assert outcomes[0][1] == os.getpid()

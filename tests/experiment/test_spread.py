@@ -10,6 +10,7 @@ import pytest
 from sim.experiment.spread import AdaptiveSpread, Joblib, Ordered, SpreadError, SpreadHere, opened
 from tests.cli.command import inside
 
+pytestmark = pytest.mark.usefixtures("two_cores")
 RECORDING = Path(__file__).parents[1] / "data" / "recordings" / "validate" / "rsa4096-20-update"
 
 
