@@ -166,7 +166,7 @@ class Rows(Sequence[Row]):
 
         if not self._new:
             return
-        found = np.frombuffer(bytes(self._new), np.int64).reshape(-1, self._width // 8)
+        found = np.frombuffer(self._new, np.int64).reshape(-1, self._width // 8)
         chunk: list[np.ndarray | Place] = [np.empty(0)] * len(self.columns)
         numbers = [place for place, name in enumerate(self.columns) if name not in ONCE]
         limits = found.min(axis=0).tolist(), found.max(axis=0).tolist()
@@ -177,6 +177,7 @@ class Rows(Sequence[Row]):
                 chunk[place] = np.frombuffer("".join(f"{text}\0" for text in self._once).encode(), np.uint8)
         self._chunks.append(chunk)
         self._packed += len(found)
+        del found, column  # nobody may hold what is cleared
         self._new.clear()
         self._once.clear()
         if len(self._chunks) > IN_MEMORY:
@@ -339,7 +340,9 @@ class Rows(Sequence[Row]):
         ended = None if texts is None else np.array([*(f"{text}\0".encode() for text in texts), None], dtype=object)
         for chunk in self._merged():
             column = self._column(chunk[place])
-            yield column.astype("<i8").tobytes() if ended is None else b"".join(ended[column].tolist())
+            for start in range(0, len(column), CHUNK):
+                part = column[start : start + CHUNK]
+                yield part.astype("<i8").tobytes() if ended is None else b"".join(ended[part].tolist())
 
     def __len__(self) -> int:
         return self._packed + len(self._new) // self._width
