@@ -358,40 +358,37 @@ class Server:
             return
         self._places -= 1
         serving = self._begin(request)
-        if not self._go.passes(serving.demand):
-            self._go.compute(serving)
-            return
-        sim = self._sim
-        serving.step = self._committed
-        serving.sent = now = sim.now
-        serving.demand = serving.committing
-        if serving.waits and not sim.passes(now + serving.waits):
-            self._at(now + serving.waits, self._at_etcd, serving)
+        if self._go.passes_with(serving.demand, serving.waits, self._etcd, serving.committing):
+            request.before = serving.waits + serving.committing
+            self._answer(request)
         else:
-            self._commit(serving)
+            self._go.compute(serving)
 
     def _commit(self, serving: Serving) -> None:
-        if not self._etcd.passes(serving.demand):
+        if self._etcd.passes(serving.demand):
+            serving.request.before = self._sim.now - serving.sent
+            self._answer(serving.request)
+        else:
             self._etcd.compute(serving)
+
+    def _answer(self, request: InFlight) -> None:
+        serving = self._decision(request)
+        if serving is None:
             return
-        request, sim = serving.request, self._sim
-        request.before = sim.now - serving.sent
-        if self._decision(request) is None:
-            return
+        sim = self._sim
         if serving.rest and not sim.passes(sim.now + serving.rest):
             self._at(sim.now + serving.rest, self._back, serving)
-            return
-        if self._waiting or not self._go.passes(serving.answering):
+        elif self._waiting or not self._go.passes(serving.answering):
             self._back(serving)
-            return
-        serving.answered = now = sim.now
-        if serving is self._told[0]:
-            self._tell()
-        self._places += 1
-        if sim.passes(now + request.back):
-            request.arrive(serving.response)
         else:
-            self._at(now + request.back, request.arrive, serving.response)
+            serving.answered = now = sim.now
+            if serving is self._told[0]:
+                self._tell()
+            self._places += 1
+            if sim.passes(now + request.back):
+                request.arrive(serving.response)
+            else:
+                self._at(now + request.back, request.arrive, serving.response)
 
     def _send_back(self, serving: Serving) -> None:
         request = serving.request

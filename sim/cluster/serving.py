@@ -101,7 +101,12 @@ class Behind(Burst):
 
     def then(self) -> Burst | None:
         """A part of it is done; others have their turn before the next."""
-        if self.owed:
-            return self._process.give_way(self.has_processor)
-        self._going = False
-        return None
+        owed = self.owed
+        if not owed:
+            self._going = False
+            return None
+        if self._process.gives_way(self.has_processor):
+            return None
+        self.demand = chunk = owed if owed < CHUNK else CHUNK
+        self.owed = owed - chunk
+        return self

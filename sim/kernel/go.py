@@ -214,27 +214,61 @@ class GoProcess:
 
         The time has passed then, see ``Simulation.passes``. What follows must not ask for this process.
         """
-        machine, idle = self._machine, self._idle
-        if not idle or demand >= LONG_BURST or self.running is not None or machine.waiting:
+        machine, idle, sim = self._machine, self._idle, self._sim
+        calls, end = sim.calls, sim.now + demand
+        if (
+            (calls and calls[0][0] <= end)
+            or not idle
+            or demand >= LONG_BURST
+            or self.running is not None
+            or machine.waiting
+            or len(self._ends) >= machine.cores
+        ):
             return False
-        sim = self._sim
-        if len(self._ends) >= machine.cores or not sim.passes(sim.now + demand):
-            return False
+        next_tie = sim.next_tie
+        next_tie()
+        sim.now = end
         idle[-1].turn += 1
         machine.busy_ns += demand
         return True
 
-    def give_way(self, goroutine: Goroutine) -> Burst | None:
-        """Let the goroutine that runs go on when all that wait have had their turn (Gosched): at once where none do.
+    def passes_with(self, demand: int, wait: int, other: GoProcess, more: int) -> bool:
+        """As ``passes``, then ``wait`` nanoseconds, then ``more`` of computing in another process of the machine."""
+        machine, idle, other_idle, sim = self._machine, self._idle, other._idle, self._sim
+        calls, end = sim.calls, sim.now + demand + wait + more
+        if (
+            (calls and calls[0][0] <= end)
+            or not (idle and other_idle)
+            or demand >= LONG_BURST
+            or more >= LONG_BURST
+            or self.running is not None
+            or other.running is not None
+            or machine.waiting
+            or len(self._ends) >= machine.cores
+        ):
+            return False
+        next_tie = sim.next_tie
+        next_tie()
+        next_tie()
+        if wait:
+            next_tie()
+        sim.now = end
+        idle[-1].turn += 1
+        other_idle[-1].turn += 1
+        machine.busy_ns += demand + more
+        return True
 
-        Returns its burst then; None where it has to wait. Who is not seen yet, in the network, does not count.
+    def gives_way(self, goroutine: Goroutine) -> bool:
+        """Whether the goroutine that runs has to let others have their turn first (Gosched): all that wait now.
+
+        It goes on as ``goroutine`` then. Who is not seen yet, in the network, does not count.
         """
         processor = self.running
         if self._global or self._waiting or processor is None or processor.due:
             self._global.append(goroutine)
-            return None
+            return True
         processor.turn += 1
-        return goroutine()
+        return False
 
     def sleeps(self) -> bool:
         """Whether a thread has to be woken for what comes next: some processor has nothing to do."""
@@ -392,22 +426,34 @@ class GoProcess:
 
     def _computed(self, processor: _Processor) -> None:
         ends = self._ends  # as machine.finished does, without the call: the hot path
-        end = ends.get(processor)
-        if end is None or end[0] != self._sim.now:
+        found, sim, machine = ends.get(processor), self._sim, self._machine
+        now = sim.now
+        if found is None or found[0] != now:
             return
         del ends[processor]
-        if self._machine.waiting:
-            self._machine.left(processor)
+        if machine.waiting:
+            machine.left(processor)
         if not self.stopped:
             # What this wakes is given out at the end, this processor included.
             self.running = processor
             burst = processor.burst.then()  # type: ignore[union-attr]
-            if burst is None and not (self._waiting or self._global or processor.due or self._network):
-                self.running = processor.burst = None  # as _run does, without the call
-                if processor.debt:
-                    processor.since = self._sim.now
-                self._idle.append(processor)
-                return
+            if not (self._waiting or self._global or processor.debt):  # as _run does, without the call
+                if burst is None:
+                    if not (processor.due or self._network):
+                        self.running = processor.burst = None
+                        self._idle.append(processor)
+                        return
+                elif (
+                    (demand := burst.demand) < LONG_BURST and not machine.waiting and len(ends) < machine.cores
+                ):
+                    self.running = None
+                    processor.burst = burst
+                    machine.busy_ns += demand
+                    end = now + demand
+                    next_tie = sim.next_tie
+                    ends[processor] = (end, demand, self._when_computed)
+                    heappush(sim.calls, (end, next_tie(), self._when_computed, processor))
+                    return
             turn = processor.turn
             self._run(processor, burst)
             if self._waiting or self._global:
