@@ -40,7 +40,7 @@ class Connection:
             self._reading = True
             go = self._go
             waking = self._waking
-            if waking is not None and go.sleeps():
+            if waking is not None and (go.idle or go.spare):  # it sleeps
                 self._sim.after(waking(), go.network_ready, self._reader)
             else:
                 go.network_ready(self._reader)

@@ -91,6 +91,11 @@ class PriorityQueue:
         self._processing[entry.key] = entry.priority
         return entry.key, entry.cause, entry.since
 
+    pop = take
+
+    def begin(self, key: str) -> None:
+        """It is told when it is taken."""
+
     def forget(self, key: str) -> None:
         """The key is processed, and was certainly not added meanwhile."""
         del self._processing[key]

@@ -113,8 +113,12 @@ class Request(Burst):
         behind whoever waits for the processor already, even where nobody else was woken with it.
         """
         self.response = response
-        if at_once:
-            return self._received()
+        if at_once:  # as _received does, without the call
+            process = self.process
+            self.demand = process.response_cpu
+            if response.object is not None:
+                self.demand += process.object_cpu
+            return self
         ready = self.process.go.ready
         ready(self._received)
         ready(_cleaned_up)

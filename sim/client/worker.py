@@ -205,9 +205,9 @@ class Worker(Burst):
         queue, process = self._queue, self._process
         # A call of what an attribute holds costs more than reading it first.
         reconcile, about_of, new_number, append = self._reconcile, self._about, self._new_number, self._rows.append
-        waiting = queue.waiting
+        waiting, pop = queue.waiting, queue.pop
         while waiting:
-            item = queue.take()
+            item = pop()
             key, cause, queued = item
             obj = self._workers.read(key)
             # The decision is made from the cache as it is now; the work that it costs comes before its first
@@ -217,7 +217,7 @@ class Worker(Burst):
             now = self._sim.now
             if generator is None and not process.parsing:
                 # Over before anything else could happen, so that its time is owed and nobody can have added the
-                # key meanwhile: the most frequent pass of all, recorded as _record does.
+                # key meanwhile: the most frequent pass of all, recorded as _finish does.
                 about, version = (about_of(obj), obj.resource_version) if obj is not None else ("", 0)
                 idle_cpu = self._idle_cpu
                 failures = self._failing.get(key, 0)
@@ -233,6 +233,7 @@ class Worker(Burst):
                 self._go.running.debt += idle_cpu  # type: ignore[union-attr] # this worker runs
                 continue
             workers = self._workers
+            queue.begin(key)
             self._item = item
             self._obj = obj
             self._number = number
@@ -332,18 +333,15 @@ class Worker(Burst):
         return self._perform()
 
     def _finish(self, result: Result) -> Burst | None:
-        key = self._item[0]
-        failures = self._failing.get(key, 0)
-        outcome = self._workers.settle(key, result)
-        self._record(self._sim.now, outcome, failures)
-        return self.take()
-
-    def _record(self, ended: int, outcome: str, failures: int) -> None:
-        """Record the pass, in the order of ``sim.recording.columns.RECONCILES``."""
+        """Answer for the outcome and record the pass, in the order of ``sim.recording.columns.RECONCILES``."""
         key, cause, queued = self._item
-        retries, refusals = 0, int(outcome == "over-budget")
-        if self._workers.retrying is not None:
-            inside = self._workers.retrying.counted.pop(key, _NONE)
+        failures, workers = self._failing.get(key, 0), self._workers
+        outcome = workers.settle(key, result)
+        retries, refusals = 0, 0
+        if outcome == "over-budget":
+            refusals = 1
+        if workers.retrying is not None:
+            inside = workers.retrying.counted.pop(key, _NONE)
             retries, refusals = inside[0], refusals + inside[1]
         obj = self._obj
         self._rows.append(
@@ -355,7 +353,7 @@ class Worker(Burst):
                 cause,
                 queued,
                 self._started,
-                ended,
+                self._sim.now,
                 obj.resource_version if obj is not None else 0,
                 self._requests,
                 outcome,
@@ -367,3 +365,4 @@ class Worker(Burst):
                 refusals,
             )
         )
+        return self.take()

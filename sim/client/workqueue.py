@@ -33,8 +33,12 @@ class Queue(Protocol):
     def added(self) -> list[str]:
         """Keys that wait for a worker, and those added while they are processed."""
 
-    def take(self) -> Item:
-        """Take the next item for processing, where there is one."""
+    @property
+    def pop(self) -> Callable[[], Item]:
+        """Take the next item, where there is one; who does tells ``begin`` or ``forget`` before anything else happens."""
+
+    def begin(self, key: str) -> None:
+        """Tell that a key which was taken is processed from now on."""
 
     @property
     def forget(self) -> Callable[[str], object]:
@@ -50,11 +54,13 @@ class Queue(Protocol):
 class Workqueue:
     """Keys that wait for a worker."""
 
-    __slots__ = ("_known", "forget", "waiting")
+    __slots__ = ("_known", "forget", "pop", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Item] = deque()
         """Items that a worker can take, in order."""
+        self.pop: Callable[[], Item] = self.waiting.popleft
+        """Take the next item, without a call of Python."""
         # What is known of each key that client-go has in ``dirty`` or ``processing``: that it waits, that it is
         # processed, or the item that waits for the end of its processing. One look-up instead of two.
         self._known: dict[str, Item] = {}
@@ -85,13 +91,15 @@ class Workqueue:
 
     def get(self) -> Item | None:
         """Take the next item for processing; None where there is none."""
-        return self.take() if self.waiting else None
-
-    def take(self) -> Item:
-        """Take the next item for processing, where there is one."""
-        item = self.waiting.popleft()
-        self._known[item[0]] = _PROCESSING
+        if not self.waiting:
+            return None
+        item = self.pop()
+        self.begin(item[0])
         return item
+
+    def begin(self, key: str) -> None:
+        """A key that was taken is processed from now on."""
+        self._known[key] = _PROCESSING
 
     def done(self, key: str) -> bool:
         """The key is processed. If it was added meanwhile it is queued again, at the end; returns whether."""

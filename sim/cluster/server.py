@@ -241,15 +241,15 @@ class Server:
         serving.computing = computing = cpu - answering - committing
         serving.waits = service - after - committing - computing
         serving.rest = after - answering
-        self._first(serving)
+        serving.step = self._computed
+        serving.demand = computing
+        if self._behind.owed > BACKLOG:
+            self._assist(serving)
         return serving
 
-    def _first(self, serving: Serving) -> None:
-        """Its first burst is next, with its share of what is owed."""
-        serving.step = self._computed
-        serving.demand = serving.computing
-        if self._behind.owed > BACKLOG:
-            serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
+    def _assist(self, serving: Serving) -> None:
+        """Its next burst has a share of what is owed."""
+        serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
 
     def _when_computed(self, serving: Serving) -> None:
         serving.step = self._committed
@@ -274,7 +274,10 @@ class Server:
         request = serving.request
         request.retries += 1
         request.cpu += serving.computing + serving.committing
-        self._first(serving)
+        serving.step = self._computed
+        serving.demand = serving.computing
+        if self._behind.owed > BACKLOG:
+            self._assist(serving)
         self._go.compute(serving)
 
     def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:

@@ -88,8 +88,10 @@ class GoProcess:
         self._poll_every = options.poll
         self._procs = options.procs or machine.cores
         self._all: list[_Processor] = []
-        self._idle: list[_Processor] = []
-        self._spare = self._procs  # processors never used so far
+        self.idle: list[_Processor] = []
+        """Processors that have nothing to do: a thread has to be woken for what comes next while there are any."""
+        self.spare = self._procs
+        """Processors never used so far."""
         self._global: deque[Goroutine] = deque()
         self._network: list[Goroutine] = []
         self._waiting = 0  # goroutines in processors' own queues and runnext places
@@ -129,14 +131,14 @@ class GoProcess:
         for processor, burst in bursts:
             burst.demand = self._machine.stop(processor)
             processor.burst = None
-        self._paused = (bursts, self._idle, self._spare)
-        self._idle, self._spare = [], 0
+        self._paused = (bursts, self.idle, self.spare)
+        self.idle, self.spare = [], 0
 
     def go_on(self) -> None:
         """SIGCONT."""
         if self._paused is None or self.stopped:
             return
-        bursts, self._idle, self._spare = self._paused
+        bursts, self.idle, self.spare = self._paused
         self._paused = None
         for processor, burst in bursts:
             processor.burst = burst
@@ -174,14 +176,14 @@ class GoProcess:
 
     def _timer(self, timer: tuple[_Processor | None, Goroutine]) -> None:
         processor, goroutine = timer
-        if processor is None or self._idle or self._spare or not self._fair:
+        if processor is None or self.idle or self.spare or not self._fair:
             self._hand_out(goroutine)
         else:
             processor.due.append(goroutine)
 
     def network_ready(self, goroutine: Goroutine) -> None:
         """Make a goroutine runnable whose answer or watch event has arrived at the socket."""
-        if self._idle or self._spare or not self._fair:
+        if self.idle or self.spare or not self._fair:
             self._hand_out(goroutine)
         else:
             self._network.append(goroutine)
@@ -192,7 +194,7 @@ class GoProcess:
 
         For a process that lives, and whose goroutines leave no ``debt``.
         """
-        machine, ends, idle = self._machine, self._ends, self._idle
+        machine, ends, idle = self._machine, self._ends, self.idle
         if not idle or self.running is not None or machine.waiting or len(ends) >= machine.cores:
             self.network_ready(burst.has_processor)
             return
@@ -214,7 +216,7 @@ class GoProcess:
 
         The time has passed then, see ``Simulation.passes``. What follows must not ask for this process.
         """
-        machine, idle, sim = self._machine, self._idle, self._sim
+        machine, idle, sim = self._machine, self.idle, self._sim
         calls, end = sim.calls, sim.now + demand
         if (
             (calls and calls[0][0] <= end)
@@ -234,7 +236,7 @@ class GoProcess:
 
     def passes_with(self, demand: int, wait: int, other: GoProcess, more: int) -> bool:
         """As ``passes``, then ``wait`` nanoseconds, then ``more`` of computing in another process of the machine."""
-        machine, idle, other_idle, sim = self._machine, self._idle, other._idle, self._sim
+        machine, idle, other_idle, sim = self._machine, self.idle, other.idle, self._sim
         calls, end = sim.calls, sim.now + demand + wait + more
         if (
             (calls and calls[0][0] <= end)
@@ -270,10 +272,6 @@ class GoProcess:
         processor.turn += 1
         return False
 
-    def sleeps(self) -> bool:
-        """Whether a thread has to be woken for what comes next: some processor has nothing to do."""
-        return bool(self._idle or self._spare)
-
     def quiet(self) -> bool:
         """Whether nobody waits for a processor and nobody computes for long.
 
@@ -289,8 +287,8 @@ class GoProcess:
         """
         if self.stopped:
             return
-        if self._idle:
-            processor: _Processor | None = self._idle.pop()
+        if self.idle:
+            processor: _Processor | None = self.idle.pop()
             if processor.debt:  # type: ignore[union-attr] # as _idle_processor does, without the call
                 processor.debt = max(processor.debt - (self._sim.now - processor.since), 0)  # type: ignore[union-attr]
         else:
@@ -300,19 +298,25 @@ class GoProcess:
             return
         processor.turn += 1
         self.running = processor
-        self._run(processor, goroutine())
-        if (self._waiting or self._global) and (self._idle or self._spare):
+        burst = goroutine()
+        if burst is None and not (self._waiting or self._global or processor.due or self._network):
+            self.running = processor.burst = None  # as _run does, without the call
+            processor.since = self._sim.now
+            self.idle.append(processor)
+            return
+        self._run(processor, burst)
+        if (self._waiting or self._global) and (self.idle or self.spare):
             self._fill()
 
     def _idle_processor(self) -> _Processor | None:
-        if self._idle:
-            processor = self._idle.pop()
+        if self.idle:
+            processor = self.idle.pop()
             if processor.debt:  # what it owed it has computed meanwhile, as far as there was time
                 processor.debt = max(processor.debt - (self._sim.now - processor.since), 0)
             return processor
-        if not self._spare:
+        if not self.spare:
             return None
-        self._spare -= 1
+        self.spare -= 1
         processor = _Processor()
         self._all.append(processor)
         return processor
@@ -352,7 +356,7 @@ class GoProcess:
             else:
                 self.running = processor.burst = None
                 processor.since = self._sim.now
-                self._idle.append(processor)
+                self.idle.append(processor)
                 return
         self.running = None
         demand = burst.demand
@@ -441,7 +445,7 @@ class GoProcess:
                 if burst is None:
                     if not (processor.due or self._network):
                         self.running = processor.burst = None
-                        self._idle.append(processor)
+                        self.idle.append(processor)
                         return
                 elif (
                     (demand := burst.demand) < LONG_BURST and not machine.waiting and len(ends) < machine.cores
@@ -457,7 +461,7 @@ class GoProcess:
             turn = processor.turn
             self._run(processor, burst)
             if self._waiting or self._global:
-                if self._idle or self._spare:
+                if self.idle or self.spare:
                     self._fill()
                 elif processor.turn == turn:  # its slice goes on while others wait: sysmon may have to end it
                     self._sysmon_later()
@@ -467,8 +471,9 @@ class GoProcess:
     def _sysmon_later(self) -> None:
         if not self._sysmon_awaited:
             self._sysmon_awaited = True
-            every = self._poll_every
-            self._sim.after(every - self._sim.now % every, GoProcess._sysmon, self)
+            every, sim = self._poll_every, self._sim
+            now, next_tie = sim.now, sim.next_tie
+            heappush(sim.calls, (now + every - now % every, next_tie(), GoProcess._sysmon, self))
 
     def _sysmon(self) -> None:
         """Visit the poller, and preempt who has run for too long."""

@@ -97,9 +97,11 @@ class Machine:
 
     def left(self, thread: Any) -> None:
         """The thread has left its core while others wait: one of them gets it, unless it goes on in this instant."""
-        self._had[thread] = self._lead.pop(thread) + self._sim.now
+        sim = self._sim
+        now, next_tie = sim.now, sim.next_tie
+        self._had[thread] = self._lead.pop(thread) + now
         self._leaving = thread
-        self._sim.after(0, Machine._give, self)
+        heappush(sim.calls, (now, next_tie(), Machine._give, self))
 
     def stop(self, thread: Any) -> int:
         """Stop a thread that runs or waits; returns the core time that it still wants, in nanoseconds."""

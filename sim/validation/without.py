@@ -44,10 +44,8 @@ class _Queue(Workqueue):
         """Hold an item whose key waits already or, where ``processed``, is being processed; or drop it."""
         raise NotImplementedError
 
-    def take(self) -> Item:
-        item = self.waiting.popleft()
-        self._taken.add(item[0])
-        return item
+    def begin(self, key: str) -> None:
+        self._taken.add(key)
 
     def done(self, key: str) -> bool:
         self._taken.discard(key)
@@ -73,9 +71,8 @@ class PlainQueue(Workqueue):
         self.waiting.append((key, cause, now))
         return True
 
-    def take(self) -> Item:
-        """Take the first item."""
-        return self.waiting.popleft()
+    def begin(self, key: str) -> None:
+        """Nobody asks."""
 
     def done(self, key: str) -> bool:
         """Nothing follows."""
