@@ -35,7 +35,7 @@ class Queue(Protocol):
 
     @property
     def pop(self) -> Callable[[], Item]:
-        """Take the next item, where there is one; who does tells ``begin`` or ``forget`` before anything else happens."""
+        """Take the next item, where there is one; who does tells ``begin`` or ``forget`` at once."""
 
     def begin(self, key: str) -> None:
         """Tell that a key which was taken is processed from now on."""

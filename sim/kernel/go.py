@@ -23,12 +23,12 @@ collection.
 
 from __future__ import annotations
 
-from collections import deque
 from heapq import heappush
 from typing import Protocol
 
 from sim.kernel.bursts import Burst, Goroutine
 from sim.kernel.machine import Machine
+from sim.kernel.runqueues import Processor, RunQueues
 from sim.kernel.simulation import Simulation
 
 
@@ -55,28 +55,8 @@ class SchedulerOptions(Protocol):
 LONG_BURST = 3_000_000
 """Bursts of fewer nanoseconds are over before ``sysmon`` could do anything about them."""
 
-GLOBAL_EVERY = 61
-"""The global queue comes first at every so many turns, so that it can't starve."""
 
-
-class _Processor:
-    """A processor (P); ``turn`` counts what it has run, as ``schedtick`` does."""
-
-    __slots__ = ("burst", "debt", "due", "queue", "runnext", "seen_at", "seen_turn", "since", "turn")
-
-    def __init__(self) -> None:
-        self.burst: Burst | None = None
-        self.debt = 0  # computing for which nobody waits, not yet taken from a core, in nanoseconds
-        self.due: list[Goroutine] = []  # goroutines whose timer has run out here
-        self.queue: deque[Goroutine] = deque()
-        self.runnext: Goroutine | None = None
-        self.turn = 0
-        self.seen_turn = -1
-        self.seen_at = 0
-        self.since = 0  # when it became idle
-
-
-class GoProcess:
+class GoProcess(RunQueues):
     """One Go process on a machine."""
 
     def __init__(self, simulation: Simulation, machine: Machine, options: SchedulerOptions) -> None:
@@ -86,24 +66,20 @@ class GoProcess:
         self._fair = options.fair
         self._slice = options.slice
         self._poll_every = options.poll
-        self._procs = options.procs or machine.cores
-        self._all: list[_Processor] = []
-        self.idle: list[_Processor] = []
+        super().__init__(options.procs or machine.cores)
+        self.idle: list[Processor] = []
         """Processors that have nothing to do: a thread has to be woken for what comes next while there are any."""
         self.spare = self._procs
         """Processors never used so far."""
-        self._global: deque[Goroutine] = deque()
-        self._network: list[Goroutine] = []
-        self._waiting = 0  # goroutines in processors' own queues and runnext places
         self._sysmon_awaited = False  # whether sysmon's next look is arranged
-        self.running: _Processor | None = None
+        self.running: Processor | None = None
         """The processor whose goroutine runs now.
 
         What that goroutine computes with nothing to follow may be added to the processor's ``debt``: it makes up for
         it before it ends what it does next, or while nothing else is to do. Cheaper than a burst, for work whose end
         changes nothing; a core that is idle but for such a debt is not counted as taken.
         """
-        self._paused: tuple[list[tuple[_Processor, Burst]], list[_Processor], int] | None = None
+        self._paused: tuple[list[tuple[Processor, Burst]], list[Processor], int] | None = None
         self._when_computed = self._computed  # at hand: making a bound method costs more than reading one
         self._when_due = self._timer
         self.stopped = False
@@ -125,7 +101,7 @@ class GoProcess:
         """SIGSTOP: no thread runs until ``go_on``; what becomes runnable meanwhile waits for a processor."""
         if self._paused is not None or self.stopped:
             return
-        bursts: list[tuple[_Processor, Burst]] = [
+        bursts: list[tuple[Processor, Burst]] = [
             (processor, processor.burst) for processor in self._all if processor.burst is not None
         ]
         for processor, burst in bursts:
@@ -164,17 +140,11 @@ class GoProcess:
         else:
             self._global.append(goroutine)
 
-    def _put_next(self, processor: _Processor, goroutine: Goroutine) -> None:
-        self._waiting += 1
-        if processor.runnext is not None:
-            processor.queue.append(processor.runnext)
-        processor.runnext = goroutine
-
     def wake_in(self, delay: int, goroutine: Goroutine) -> None:
         """Make a goroutine runnable after ``delay`` nanoseconds: a timer of the processor that runs now."""
         self._sim.later(delay, self._when_due, (self.running, goroutine))
 
-    def _timer(self, timer: tuple[_Processor | None, Goroutine]) -> None:
+    def _timer(self, timer: tuple[Processor | None, Goroutine]) -> None:
         processor, goroutine = timer
         if processor is None or self.idle or self.spare or not self._fair:
             self._hand_out(goroutine)
@@ -288,7 +258,7 @@ class GoProcess:
         if self.stopped:
             return
         if self.idle:
-            processor: _Processor | None = self.idle.pop()
+            processor: Processor | None = self.idle.pop()
             if processor.debt:  # type: ignore[union-attr] # as _idle_processor does, without the call
                 processor.debt = max(processor.debt - (self._sim.now - processor.since), 0)  # type: ignore[union-attr]
         else:
@@ -308,7 +278,7 @@ class GoProcess:
         if (self._waiting or self._global) and (self.idle or self.spare):
             self._fill()
 
-    def _idle_processor(self) -> _Processor | None:
+    def _idle_processor(self) -> Processor | None:
         if self.idle:
             processor = self.idle.pop()
             if processor.debt:  # what it owed it has computed meanwhile, as far as there was time
@@ -317,7 +287,7 @@ class GoProcess:
         if not self.spare:
             return None
         self.spare -= 1
-        processor = _Processor()
+        processor = Processor()
         self._all.append(processor)
         return processor
 
@@ -329,12 +299,12 @@ class GoProcess:
                 return
             self._run_next(processor)
 
-    def _run_next(self, processor: _Processor) -> None:
+    def _run_next(self, processor: Processor) -> None:
         goroutine = self._next(processor)
         self.running = processor
         self._run(processor, goroutine())
 
-    def _run(self, processor: _Processor, burst: Burst | None) -> None:
+    def _run(self, processor: Processor, burst: Burst | None) -> None:
         """Compute a burst on the processor, or run others after it, until one computes or nothing is left to run."""
         while burst is None:
             if self._global or processor.due:
@@ -377,58 +347,7 @@ class GoProcess:
             ends[processor] = (end, demand, self._when_computed)
             heappush(sim.calls, (end, next_tie(), self._when_computed, processor))
 
-    def _next(self, processor: _Processor) -> Goroutine:
-        """What the processor runs next where anything waits (schedule, findRunnable)."""
-        if processor.due:
-            for goroutine in processor.due:
-                self._put_next(processor, goroutine)
-            processor.due.clear()
-        queued = self._global
-        if queued and processor.turn % GLOBAL_EVERY == 0:
-            processor.turn += 1
-            return queued.popleft()
-        work = processor.runnext
-        if work is not None:  # inherits the slice: the turn stays
-            processor.runnext = None
-            self._waiting -= 1
-            return work
-        processor.turn += 1
-        if processor.queue:
-            self._waiting -= 1
-            return processor.queue.popleft()
-        if queued:
-            more = len(queued) // self._procs  # globrunqget: a fair share of what was there, the one to run included
-            work = queued.popleft()
-            for _ in range(min(more, len(queued))):
-                processor.queue.append(queued.popleft())
-                self._waiting += 1
-            return work
-        if self._network:
-            work = self._network[0]
-            for goroutine in self._network[1:]:
-                processor.queue.append(goroutine)
-                self._waiting += 1
-            self._network.clear()
-            return work
-        return self._steal(processor)
-
-    def _steal(self, thief: _Processor) -> Goroutine:
-        """Half of another processor's queue, or else its runnext."""
-        for other in self._all:
-            queue = other.queue
-            if queue:
-                for _ in range(len(queue) - len(queue) // 2):
-                    thief.queue.append(queue.popleft())
-                self._waiting -= 1
-                return thief.queue.pop()  # runqsteal: the last of them first
-        for other in self._all:
-            if other.runnext is not None:
-                work, other.runnext = other.runnext, None
-                self._waiting -= 1
-                return work
-        raise AssertionError("nothing to steal")
-
-    def _computed(self, processor: _Processor) -> None:
+    def _computed(self, processor: Processor) -> None:
         ends = self._ends  # as machine.finished does, without the call: the hot path
         found, sim, machine = ends.get(processor), self._sim, self._machine
         now = sim.now
@@ -447,9 +366,7 @@ class GoProcess:
                         self.running = processor.burst = None
                         self.idle.append(processor)
                         return
-                elif (
-                    (demand := burst.demand) < LONG_BURST and not machine.waiting and len(ends) < machine.cores
-                ):
+                elif (demand := burst.demand) < LONG_BURST and not machine.waiting and len(ends) < machine.cores:
                     self.running = None
                     processor.burst = burst
                     machine.busy_ns += demand
@@ -501,7 +418,7 @@ class GoProcess:
                     processor.turn += 1
         self._fill()
 
-    def _preempt(self, processor: _Processor, burst: Burst) -> None:
+    def _preempt(self, processor: Processor, burst: Burst) -> None:
         burst.demand = self._machine.stop(processor)
         self._global.append(lambda: burst)
         self._run_next(processor)
