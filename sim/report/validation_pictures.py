@@ -111,7 +111,8 @@ def _ablations(outcomes: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str
     recorded = {run["name"]: run["conflicts"]["recorded"] for run in runs}
     cases = [name for name in outcomes[0]["conflicts"] if recorded.get(name)]
     off = [[(outcome["conflicts"][name] or 0) / recorded[name] - 1 for name in cases] for outcome in outcomes]
-    figure, axes = _figure(2.6 + 0.36 * len(cases), 1.9 + 0.21 * len(outcomes))
+    # Words and scale of colours alone take most of what one or two cases would have.
+    figure, axes = _figure(max(6.0, 2.6 + 0.36 * len(cases)), 1.9 + 0.21 * len(outcomes))
     image = axes.imshow(off, cmap="RdBu_r", vmin=-_CLIP, vmax=_CLIP, aspect="auto", extent=(0, len(cases), len(off), 0))
     bar = figure.colorbar(
         image, ax=axes, extend="max", ticks=[-1, -0.5, 0, 0.5, 1], format=PercentFormatter(1), pad=0.01

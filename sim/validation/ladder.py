@@ -7,6 +7,7 @@ real one; recorded runs, that the whole behaves as a real cluster.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ def as_list(rungs: list[Rung]) -> list[dict[str, Any]]:
     return [{"rung": rung.name, "figure": rung.said, **rung.figures} for rung in rungs]
 
 
+@cache  # what it says depends on the program alone
 def _closed_forms() -> Rung:
     from sim.validation.closed_forms import checks
     from sim.validation.contention_forms import checks as contention_checks
@@ -49,6 +51,7 @@ def _closed_forms() -> Rung:
     return Rung("closed form", said, figures)
 
 
+@cache
 def _recorded_answers(folder: Path = CONFORMANCE) -> Rung:
     from sim.validation.conformance import Replay
     from sim.validation.sequences import read

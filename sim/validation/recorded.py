@@ -261,6 +261,8 @@ def _delay(asked: Mapping[str, Any]) -> str | None:
 def _seconds(value: float) -> str:
     from sim.units import SECOND, format_duration
 
+    if isinstance(value, str):  # a thousand million times the text is gigabytes
+        raise TypeError(f"{value!r} is no number of seconds")
     return format_duration(round(value * SECOND))
 
 
