@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import sim
-from tests.cli.command import requeue
+from tests.cli.command import inside, requeue
 
 VARY = ("compare", "small.yaml", "--vary", "strategy=update,apply")
 
@@ -23,7 +23,7 @@ def test_a_comparison_says_its_verdict_first(project: Path):
 
 
 def test_json_is_one_object_ranked(project: Path):
-    done = requeue(*VARY, "--json", "--out", "out", at=project)
+    done = inside(*VARY, "--json", "--out", "out", at=project)
     found = json.loads(done.stdout)
     assert [each["rank"] for each in found["variants"]] == [1, 2]
     assert found["baseline"] == "update"
@@ -34,15 +34,15 @@ def test_json_is_one_object_ranked(project: Path):
 
 
 def test_a_variant_is_the_run_with_set(project: Path):
-    found = json.loads(requeue(*VARY, "--json", at=project).stdout)
-    alone = json.loads(requeue("run", "small.yaml", "--set", "strategy=apply", "--json", at=project).stdout)
+    found = json.loads(inside(*VARY, "--json", at=project).stdout)
+    alone = json.loads(inside("run", "small.yaml", "--set", "strategy=apply", "--json", at=project).stdout)
     apply = next(each for each in found["variants"] if each["variant"] == "apply")
     assert apply["digest"] == alone["digest"]
     assert apply["conflicts"] == alone["conflicts"]
 
 
 def test_values_with_commas_and_several_keys(project: Path):
-    done = requeue(
+    done = inside(
         "compare", "small.yaml", "--vary", "retry={base: 1s, max: 30s},{base: 5s, max: 1m}",
         "--vary", "controllers.workers=1,5", "--replications", "2", "--json", at=project,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 import sim
 from sim.scenario.model import Scenario
-from tests.cli.command import requeue
+from tests.cli.command import inside, requeue
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,12 @@ def test_a_run_becomes_a_page_and_says_where(runs: Path):
 
 
 def test_several_runs_and_a_comparison_become_one_page(runs: Path):
-    done = requeue("report", "one", "two", "-o", "several.html", at=runs)
+    done = inside("report", "one", "two", "-o", "several.html", at=runs)
     assert done.returncode == 0, done.stderr
     text = (runs / "several.html").read_text("utf-8")
     assert "<h1>one against two</h1>" in text  # the scenarios have one name, so the folders tell them apart
     assert 'id="figure-differences"' in text
-    done = requeue("report", "both", "-o", "both.html", "--replication", "2", at=runs)
+    done = inside("report", "both", "-o", "both.html", "--replication", "2", at=runs)
     assert done.returncode == 0, done.stderr
     text = (runs / "both.html").read_text("utf-8")
     assert "<h1>update against apply</h1>" in text
@@ -57,7 +57,7 @@ def test_several_runs_and_a_comparison_become_one_page(runs: Path):
     ],
 )
 def test_bad_input_is_one_message(runs: Path, words: list[str], message: str):
-    done = requeue("report", *words, at=runs)
+    done = inside("report", *words, at=runs)
     assert done.returncode == 2
     assert done.stdout == ""
     assert message in done.stderr

@@ -14,7 +14,7 @@ import pytest
 
 import sim
 from sim.analysis.metrics import WRITING_CONTROLLERS
-from tests.cli.command import requeue
+from tests.cli.command import inside, requeue
 from tests.cli.interrupted import started
 
 KEYS = {
@@ -51,24 +51,24 @@ def test_the_command_that_it_prints_reproduces_it(project: Path):
 
 
 def test_a_manifest_names_no_place_of_this_machine(project: Path):
-    requeue("run", str(project / "small.yaml"), "--out", "inside", at=project)
+    inside("run", str(project / "small.yaml"), "--out", "inside", at=project)
     assert str(project) not in (project / "inside" / "manifest.json").read_text()
     elsewhere = project / "elsewhere"
     elsewhere.mkdir()
-    requeue("run", str(project / "small.yaml"), "--out", "out", at=elsewhere)
+    inside("run", str(project / "small.yaml"), "--out", "out", at=elsewhere)
     command = json.loads((elsewhere / "out" / "manifest.json").read_text())["command"]
     assert command.startswith("requeue run scenario.yaml --seed ")
     assert str(project) not in (elsewhere / "out" / "manifest.json").read_text()
-    requeue("budget", str(project / "small.yaml"), "--replications", "2", "--out", "tries", at=elsewhere)
+    inside("budget", str(project / "small.yaml"), "--replications", "2", "--out", "tries", at=elsewhere)
     command = json.loads((elsewhere / "tries" / "manifest.json").read_text())["command"]
     assert command.startswith("requeue budget scenario.yaml ")
-    requeue(*command.split()[1:], "--out", "again", at=elsewhere / "tries")
+    inside(*command.split()[1:], "--out", "again", at=elsewhere / "tries")
     found = [json.loads((elsewhere / "tries" / of / "budget.json").read_text()) for of in (".", "again")]
     assert found[0]["writes"] == found[1]["writes"] > 0
 
 
 def test_json_is_one_object_and_nothing_else(project: Path):
-    done = requeue("run", "small.yaml", "--json", "--out", "out", at=project)
+    done = inside("run", "small.yaml", "--json", "--out", "out", at=project)
     assert done.returncode == 0
     assert done.stderr == ""
     found = json.loads(done.stdout)
@@ -88,7 +88,7 @@ def test_json_is_one_object_and_nothing_else(project: Path):
 
 
 def test_json_agrees_with_the_tables(project: Path):
-    found = json.loads(requeue("run", "small.yaml", "--json", "--out", "out", at=project).stdout)
+    found = json.loads(inside("run", "small.yaml", "--json", "--out", "out", at=project).stdout)
     requests = pd.read_parquet(project / "out" / "requests.parquet")
     certificates = pd.read_parquet(project / "out" / "certificates.parquet")
     refused = requests[(requests.resource == "certificates") & (requests.reason == "Conflict")]
@@ -106,7 +106,7 @@ def test_json_agrees_with_the_tables(project: Path):
 
 def test_no_attempts_no_rate_and_one_replication_no_interval(project: Path):
     words = ("--set", "strategy=apply", "--replications", "1", "--json")
-    found = json.loads(requeue("run", "small.yaml", *words, at=project).stdout)
+    found = json.loads(inside("run", "small.yaml", *words, at=project).stdout)
     assert found["conflicts"]["rate"] is None
     assert found["conflicts"]["total"] == {"mean": 0, "low": None, "high": None}
     assert all(each["rate"] is None for each in found["conflicts"]["by_controller"].values())
@@ -125,9 +125,9 @@ def test_the_same_twice_and_with_any_number_of_processes(project: Path):
 def test_an_expectation_that_is_not_met_is_exit_1(project: Path):
     (project / "met.yaml").write_text((project / "small.yaml").read_text() + 'expect: {ready_share: "== 1"}\n')
     (project / "not.yaml").write_text((project / "small.yaml").read_text() + 'expect: {ready_share: "< 1"}\n')
-    assert requeue("run", "met.yaml", at=project).returncode == 0
+    assert inside("run", "met.yaml", at=project).returncode == 0
     for words in ([], ["--json"]):
-        done = requeue("run", "not.yaml", *words, at=project)
+        done = inside("run", "not.yaml", *words, at=project)
         assert done.returncode == 1
     assert json.loads(done.stdout)["expectations"][0]["met"] is False
 
@@ -158,7 +158,7 @@ def test_an_expectation_that_is_not_met_is_exit_1(project: Path):
     ],
 )  # fmt: skip
 def test_bad_input_is_one_message_and_exit_2(project: Path, words: list[str], says: str):
-    done = requeue(*words, at=project)
+    done = inside(*words, at=project)
     assert done.returncode == 2, done.stdout + done.stderr
     assert says in done.stderr
     assert done.stdout == ""
@@ -168,14 +168,14 @@ def test_bad_input_is_one_message_and_exit_2(project: Path, words: list[str], sa
 
 def test_out_is_the_folder_and_may_be_filled_again(project: Path):
     for seed in ("1", "2"):
-        assert requeue("run", "small.yaml", "--seed", seed, "--out", "a/b", at=project).returncode == 0
+        assert inside("run", "small.yaml", "--seed", seed, "--out", "a/b", at=project).returncode == 0
         assert json.loads((project / "a" / "b" / "manifest.json").read_text())["seed"] == int(seed)
     assert not (project / "results").exists()
     assert [entry.name for entry in (project / "a").iterdir()] == ["b"]
 
 
 def test_the_log_has_a_line_per_conflict_of_replication_1(project: Path):
-    assert requeue("run", "small.yaml", "--log", "run.log", "--out", "out", at=project).returncode == 0
+    assert inside("run", "small.yaml", "--log", "run.log", "--out", "out", at=project).returncode == 0
     lines = (project / "run.log").read_text().splitlines()
     conflicts = sim.open_results(project / "out").conflicts
     logged = [line for line in lines if "optimistic locking" in line]

@@ -287,7 +287,8 @@ def test_what_cannot_be_explored_is_said_in_python_too():
 
 def test_a_search_of_so_many_seconds_says_how_many_are_left():
     left = []
-    search = Exploration(FIVE, "random", 1, SpreadHere(), progress=lambda at: left.append(at.left_s))
+    one = load("name: one\nworkload: {certificates: 1}\n")
+    search = Exploration(one, "random", 1, SpreadHere(), progress=lambda at: left.append(at.left_s))
     search.search(runs=None, seconds=0.5)
     assert left[0] == pytest.approx(0.5, abs=0.2)
     assert left == sorted(left, reverse=True)

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -20,13 +19,19 @@ def test_there_are_notebooks():
     assert {notebook.stem[:2] for notebook in NOTEBOOKS} >= {"01", "02", "03", "04", "05", "06", "07", "08"}
 
 
+def read(notebook: Path) -> Any:
+    import nbformat  # takes a second, which not every worker needs to spend
+
+    return nbformat.read(notebook, as_version=4)
+
+
 def names(path: Path) -> str:
     return path.stem
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
 def test_a_notebook_tells_a_story_and_ends_with_questions(notebook: Path):
-    cells = nbformat.read(notebook, as_version=4).cells
+    cells = read(notebook).cells
     assert cells[0].cell_type == "markdown"
     assert cells[0].source.startswith("# ")
     assert sum(cell.cell_type == "markdown" for cell in cells) * 2 >= len(cells) - 4
@@ -37,14 +42,14 @@ def test_a_notebook_tells_a_story_and_ends_with_questions(notebook: Path):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
 def test_a_notebook_is_kept_without_output(notebook: Path):
-    for cell in nbformat.read(notebook, as_version=4).cells:
+    for cell in read(notebook).cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
 def test_a_notebook_uses_what_is_public(notebook: Path):
-    code = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
+    code = "\n".join(cell.source for cell in read(notebook).cells if cell.cell_type == "code")
     imported = set(re.findall(r"^\s*(?:from|import) (sim[\w.]*)", code, re.M))
     assert imported <= {"sim", "sim.controllers"}
     assert not re.search(r"\b\w+\._[a-z]", code)
@@ -56,7 +61,7 @@ def test_a_notebook_uses_what_is_public(notebook: Path):
 def test_a_notebook_runs_from_any_folder(notebook: Path, tmp_path: Path):
     from nbclient import NotebookClient
 
-    page = nbformat.read(notebook, as_version=4)
+    page = read(notebook)
     client = NotebookClient(page, timeout=110, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     if "NOTEBOOK_TIMES" in os.environ:
