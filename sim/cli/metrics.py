@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,22 +63,26 @@ def metrics(
         if out is not None:
             check_writable("-o", out)
         result = one_run(results, replication, variant)
-        text = "".join(f"{line}\n" for line in metrics_text(result, every_ns=every_ns, form=form))
-    if out is None:
-        emit(text)
-    else:
-        from sim.recording.folders import write_file
-
-        write_file(out, text)
+        lines = metrics_text(result, every_ns=every_ns, form=form)
+        if out is not None:
+            _write(lines, out)
+            return
+        text = "".join(f"{line}\n" for line in lines)
+    emit(text)
 
 
 def write_openmetrics(result: Result, file: Path) -> None:
     """Write the metrics at the end of replication 1."""
-    from sim.recording.folders import write_file
     from sim.report.openmetrics import metrics_text
 
-    text = "".join(f"{line}\n" for line in metrics_text(result.only(1)))
-    write_file(file, text)
+    _write(metrics_text(result.only(1)), file)
+
+
+def _write(lines: Iterable[str], file: Path) -> None:
+    from sim.recording.folders import new_file
+
+    with new_file(file) as stream:
+        stream.writelines(f"{line}\n".encode("utf-8", "backslashreplace") for line in lines)
 
 
 def _duration(text: str) -> int:

@@ -1,7 +1,8 @@
 """Metric families as text: OpenMetrics 1.0, or Prometheus' older text format 0.0.4.
 
-A family knows its events with their times, and can be asked for its samples at any times: at the end of a run, or
-every few seconds for a time series that ``promtool tsdb create-blocks-from openmetrics`` reads.
+A family has samples at some times: at the end of a run, or every few seconds for a time series that ``promtool tsdb
+create-blocks-from openmetrics`` reads. Events are told to it in any parts and order, and all that it keeps of them is
+what the samples need, so it takes no more memory for a longer run.
 """
 
 from __future__ import annotations
@@ -31,50 +32,51 @@ _COLUMNS = ("time_s", "name", "labels", "value")
 
 
 class MetricFamily(ABC):
-    """One metric: its name as it is queried, its type, its help."""
+    """One metric: its name as it is queried, its type, its help, and the times (ns) at which it has samples."""
 
-    def __init__(self, name: str, kind: str, text: str) -> None:
+    def __init__(self, name: str, kind: str, text: str, times: Array) -> None:
         self.name = name
         self.kind = kind
         self.text = text
+        self.times = times
 
     @abstractmethod
-    def series(self, times: Array) -> Iterator[list[list[Sample]]]:
-        """Yield, for each set of labels, the samples at each of ``times``; none where there are none yet."""
+    def series(self) -> Iterator[list[list[Sample]]]:
+        """Yield, for each set of labels, the samples at each of the times; none where there are none yet."""
 
 
 class Counter(MetricFamily):
     """Counts events; ``resets`` are the times at which its process started again, from zero."""
 
-    def __init__(self, name: str, text: str, resets: Sequence[int] = ()) -> None:
-        super().__init__(name, "counter", text)
-        self._events: list[tuple[Labels, Array]] = []
-        self._resets = resets
+    def __init__(self, name: str, text: str, times: Array, resets: Sequence[int] = ()) -> None:
+        super().__init__(name, "counter", text, times)
+        self._counts = _ByLabels()
+        self._since = since(times, resets)
 
     def add(self, labels: Labels, times: Any) -> None:
         """Count events at these times, in nanoseconds, under ``labels``."""
         import numpy as np
 
-        self._events.append((labels, np.sort(np.asarray(times, np.int64))))
+        events = np.sort(np.asarray(times, np.int64))
+        counts = np.searchsorted(events, self.times, "right") - np.searchsorted(events, self._since, "right")
+        self._counts.add(labels, counts)
 
-    def series(self, times: Array) -> Iterator[list[list[Sample]]]:
+    def series(self) -> Iterator[list[list[Sample]]]:
         """See ``MetricFamily``; a count appears with its first event."""
-        import numpy as np
-
-        for labels, events in self._events:
-            counts = np.searchsorted(events, times, "right")
-            counts -= np.searchsorted(events, since(times, self._resets), "right")
-            yield [[("", labels, int(count))] if count else [] for count in counts]
+        for labels, counts in self._counts.sorted():
+            yield [[("", labels, count)] if count else [] for count in counts.tolist()]
 
 
 class Histogram(MetricFamily):
     """The distribution of what was observed at events, in seconds."""
 
-    def __init__(self, name: str, text: str, buckets: Sequence[float], resets: Sequence[int] = ()) -> None:
-        super().__init__(name, "histogram", text)
+    def __init__(
+        self, name: str, text: str, times: Array, buckets: Sequence[float], resets: Sequence[int] = ()
+    ) -> None:
+        super().__init__(name, "histogram", text, times)
         self._buckets = [*buckets, float("inf")]
-        self._observed: list[tuple[Labels, Array, Array]] = []
-        self._resets = resets
+        self._observed = _ByLabels()
+        self._since = since(times, resets)
 
     def add(self, labels: Labels, times: Any, durations: Any) -> None:
         """Observe durations at times, both in nanoseconds, under ``labels``."""
@@ -82,53 +84,74 @@ class Histogram(MetricFamily):
 
         at, ns = np.asarray(times, np.int64), np.asarray(durations, np.int64)
         order = np.argsort(at, kind="stable")
-        self._observed.append((labels, at[order], ns[order]))
+        at, ns = at[order], ns[order]
+        ends, starts = np.searchsorted(at, self.times, "right"), np.searchsorted(at, self._since, "right")
 
-    def series(self, times: Array) -> Iterator[list[list[Sample]]]:
+        def between(values: Any) -> Any:
+            totals = np.concatenate([[0], np.cumsum(values)])
+            return totals[ends] - totals[starts]
+
+        self._observed.add(labels, np.stack([*(between(ns <= bound * 1e9) for bound in self._buckets), between(ns)]))
+
+    def series(self) -> Iterator[list[list[Sample]]]:
         """See ``MetricFamily``."""
-        import numpy as np
-
-        for labels, at, ns in self._observed:
-            ends = np.searchsorted(at, times, "right")
-            starts = np.searchsorted(at, since(times, self._resets), "right")
-            sums = np.concatenate([[0], np.cumsum(ns)])
-            below = [np.concatenate([[0], np.cumsum(ns <= bound * 1e9)]) for bound in self._buckets]
+        for labels, observed in self._observed.sorted():
             points: list[list[Sample]] = []
-            for start, end in zip(starts, ends, strict=True):
-                if start == end:
-                    points.append([])
-                    continue
-                point: list[Sample] = [
-                    ("_bucket", {**labels, "le": bound}, int(counts[end] - counts[start]))
-                    for bound, counts in zip(self._buckets, below, strict=True)
-                ]
-                point.append(("_sum", labels, int(sums[end] - sums[start]) / 1e9))
-                point.append(("_count", labels, int(end - start)))
-                points.append(point)
+            for *counts, total in observed.T.tolist():
+                below = zip(self._buckets, counts, strict=True)
+                point: list[Sample] = [("_bucket", {**labels, "le": bound}, count) for bound, count in below]
+                point += [("_sum", labels, total / 1e9), ("_count", labels, counts[-1])]
+                points.append(point if counts[-1] else [])
             yield points
 
 
 class Gauge(MetricFamily):
     """Something that has a value at any time, or at the last only."""
 
-    def __init__(self, name: str, text: str, kind: str = "gauge") -> None:
-        super().__init__(name, kind, text)
-        self._levels: list[tuple[Labels, Array, Sequence[float]]] = []
+    def __init__(self, name: str, text: str, times: Array, kind: str = "gauge") -> None:
+        super().__init__(name, kind, text, times)
+        self._levels: list[tuple[Labels, list[float | None]]] = []
+        self._there = _ByLabels()
 
     def add(self, labels: Labels, level: Iterable[tuple[int, float]]) -> None:
         """Have each value from its time (nanoseconds) until the next; no value before the first."""
         import numpy as np
 
         points = list(level)
-        self._levels.append((labels, np.asarray([at for at, _ in points], np.int64), [value for _, value in points]))
+        places = np.searchsorted(np.asarray([at for at, _ in points], np.int64), self.times, "right") - 1
+        self._levels.append((labels, [points[place][1] if place >= 0 else None for place in places]))
 
-    def series(self, times: Array) -> Iterator[list[list[Sample]]]:
-        """See ``MetricFamily``."""
+    def count(self, labels: Labels, since: Any, until: Any) -> None:
+        """Count what is there, each from one time to another, in nanoseconds; 0 where nothing is."""
         import numpy as np
 
-        for labels, at, values in self._levels:
-            places = np.searchsorted(at, times, "right") - 1
-            yield [[("", labels, values[place])] if place >= 0 else [] for place in places]
+        rises, falls = (np.sort(np.asarray(each, np.int64)) for each in (since, until))
+        self._there.add(
+            labels, np.searchsorted(rises, self.times, "right") - np.searchsorted(falls, self.times, "right")
+        )
+
+    def series(self) -> Iterator[list[list[Sample]]]:
+        """See ``MetricFamily``."""
+        for labels, values in self._levels:
+            yield [[] if value is None else [("", labels, value)] for value in values]
+        for labels, counts in self._there.sorted():
+            yield [[("", labels, count)] for count in counts.tolist()]
+
+
+class _ByLabels:
+    """Sums of arrays by labels, in the order of these, as the Prometheus client has it."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[tuple[str, str | float], ...], Array] = {}
+
+    def add(self, labels: Labels, values: Array) -> None:
+        key = tuple(labels.items())
+        before = self._found.get(key)
+        self._found[key] = values if before is None else before + values
+
+    def sorted(self) -> Iterator[tuple[Labels, Array]]:
+        for key in sorted(self._found):
+            yield dict(key), self._found[key]
 
 
 def since(times: Array, resets: Sequence[int]) -> Array:
@@ -139,18 +162,18 @@ def since(times: Array, resets: Sequence[int]) -> Array:
     return edges[np.searchsorted(edges, times, "right") - 1]
 
 
-def write(families: Iterable[MetricFamily], times: Array, form: str, epoch_ns: int | None = None) -> Iterator[str]:
-    """Yield the lines, without newlines, of all families at ``times``.
+def write(families: Iterable[MetricFamily], form: str, epoch_ns: int | None = None) -> Iterator[str]:
+    """Yield the lines, without newlines, of all families.
 
-    With ``epoch_ns``, the Unix time of the replication's start, each sample carries its time; without it there may
-    be only one time.
+    With ``epoch_ns``, the Unix time of the replication's start, each sample carries its time; without it they may
+    have only one time.
     """
     if form in ("csv", "json"):
-        yield from _rows(families, times, form)
+        yield from _rows(families, form)
         return
     for family in families:
         yield from _head(family, form)
-        for at, (suffix, labels, value) in _samples(family, times):
+        for at, (suffix, labels, value) in _samples(family):
             stamp = "" if epoch_ns is None else _stamp(at + epoch_ns, form)
             pairs = _pairs(labels, form)
             braces = f"{{{pairs}}}" if pairs else ""
@@ -159,23 +182,23 @@ def write(families: Iterable[MetricFamily], times: Array, form: str, epoch_ns: i
         yield "# EOF"
 
 
-def _samples(family: MetricFamily, times: Array) -> Iterator[tuple[int, Sample]]:
+def _samples(family: MetricFamily) -> Iterator[tuple[int, Sample]]:
     """The samples of a family with their times.
 
     All points of one series come together, as OpenMetrics asks; those of a histogram point by point.
     """
-    for points in family.series(times):
-        for at, point in zip(times.tolist(), points, strict=True):
+    for points in family.series():
+        for at, point in zip(family.times.tolist(), points, strict=True):
             for sample in point:
                 yield at, sample
 
 
-def _rows(families: Iterable[MetricFamily], times: Array, form: str) -> Iterator[str]:
+def _rows(families: Iterable[MetricFamily], form: str) -> Iterator[str]:
     """The samples as rows; a CSV has the labels, of which there are many, in one column as they stand in a query."""
     rows = (
         (at / 1e9, family.name + suffix, labels, float(value) if value % 1 else int(value))
         for family in families
-        for at, (suffix, labels, value) in _samples(family, times)
+        for at, (suffix, labels, value) in _samples(family)
     )
     if form == "csv":
         yield from csv_lines(_COLUMNS, ((at, name, _pairs(labels, form), value) for at, name, labels, value in rows))

@@ -12,15 +12,18 @@ Names, types, labels, help and buckets are those of the programs that are simula
 ``requeue_*`` are the simulator's own: no real cluster can say who won, or what was lost. What is simulated has one
 namespace, ``default``, and one server. A restarted controller counts from zero, as a real one does. Passes and requests
 that the end of the replication cut off are not counted.
+
+Passes and requests are read in parts, and what is kept of them is what the samples need (``sim.report.exposition``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sim.analysis.levels import in_flight, outside, steps
+from sim.analysis.levels import outside
 from sim.analysis.plain import rows
+from sim.analysis.streamed import attributed_parts
 from sim.analysis.waste import FAILED
 from sim.families.certmanager.issuers import EXTERNAL_GROUP
 from sim.recording.frames import nanoseconds
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sim.experiment.result import Result
+    from sim.report.exposition import Array
 
 NANO = 1_000_000_000
 HOST = "10.96.0.1:443"
@@ -74,9 +78,9 @@ def metrics_text(result: Result, *, every_ns: int | None = None, form: str = "op
 
     end = _end(result)
     if every_ns is None:
-        return write(families(result, end), np.asarray([end], np.int64), form)
+        return write(families(result, np.asarray([end], np.int64)), form)
     times = np.append(np.arange(every_ns, end, every_ns, dtype=np.int64), end)
-    return write(families(result, end), times, form, epoch_ns(result))
+    return write(families(result, times), form, epoch_ns(result))
 
 
 def epoch_ns(result: Result) -> int:
@@ -93,59 +97,91 @@ def _end(result: Result) -> int:
     return round(ended * NANO)
 
 
-def families(result: Result, end: int) -> Iterator[MetricFamily]:
-    """Yield all metric families of one replication that ended at ``end`` nanoseconds."""
-    requests = result.requests
-    others = outside(result.scenario, requests)
-    family = result.scenario.family
-    if family == CERT_MANAGER:
-        yield from _certificates(result, end)
-    elif family == OPERATORS:
-        yield from _operators(result)
-    yield from _queues(result)
-    yield from _client(result, requests[~requests["actor"].isin(others)])
-    yield from _server(result, requests)
-    conflicts = Counter("requeue_conflicts_total", "Writes that were refused as stale, by loser and by winner.")
-    for (loser, winner), part in result.attribution.groupby(["controller", "winner"], observed=True):
-        conflicts.add({"controller": str(loser), "winner": str(winner)}, nanoseconds(part["decided_at"]))
-    yield conflicts
-    lost = Counter("requeue_lost_updates_total", "Fields that a write took away or turned back unseen, by and of whom.")
+def families(result: Result, times: Array) -> Iterator[MetricFamily]:
+    """Yield all metric families of one replication, with samples at ``times``, in nanoseconds; the last is its end."""
+    scenario, resets = result.scenario, _resets(result)
+    certificates = scenario.family == CERT_MANAGER
+    own = _Syncs(result, times) if certificates else _Reconciles(times) if scenario.family == OPERATORS else None
+    queues, client, server = _Queues(times, resets), _Client(result, times), _Server(result, times)
+    for passes in result.batches("reconciles", _PASS):
+        for name, part in passes.groupby("controller", observed=True):
+            queues.add(str(name), part)
+            if own is not None:
+                own.add(str(name), part)
+    nothing = Counter("requeue_writes_without_change_total", "Writes that were accepted and changed nothing.", times)
+    for requests in result.batches("requests", _REQUEST):
+        others = outside(scenario, requests)
+        client.add(requests[~requests["actor"].isin(others)])
+        server.add(requests)
+        idle = requests[(requests["code"] == 200) & (requests["written_version"] == 0)]
+        idle = idle[~idle["verb"].isin(["get", "delete"]) & ~idle["actor"].isin(others)]
+        for by, part in idle.groupby("actor", observed=True):
+            nothing.add({"controller": str(by)}, nanoseconds(part["decided_at"]))
+    if certificates:
+        yield from _certificates(result, times)
+    for families in (own, queues, client, server):
+        yield from () if families is None else families.families
+    yield from _hazards(result, times)
+    yield nothing
+
+
+_PASS = ("controller", "queued_at", "started_at", "ended_at", "outcome")
+_REQUEST = (
+    "actor", "verb", "resource", "subresource", "code", "written_version", "asked_at", "sent_at", "received_at",
+    "decided_at", "answered_at",
+)  # fmt: skip
+"""The columns of passes and requests that are read."""
+
+
+def _hazards(result: Result, times: Array) -> Iterator[MetricFamily]:
+    conflicts = Counter("requeue_conflicts_total", "Writes that were refused as stale, by loser and by winner.", times)
+    for attributed in attributed_parts(result):
+        for (loser, winner), part in attributed.groupby(["controller", "winner"], observed=True):
+            conflicts.add({"controller": str(loser), "winner": str(winner)}, nanoseconds(part["decided_at"]))
+    text = "Fields that a write took away or turned back unseen, by and of whom."
+    lost = Counter("requeue_lost_updates_total", text, times)
     for (by, of), part in result.losses.groupby(["by", "of"], observed=True):
         lost.add({"controller": str(by), "victim": str(of)}, nanoseconds(part["lost_at"]))
-    back = Counter("requeue_lost_updates_repaired_total", "Of them, those whose value was written again.")
+    text = "Of them, those whose value was written again."
+    back = Counter("requeue_lost_updates_repaired_total", text, times)
     for by, part in result.losses.dropna(subset=["repaired_at"]).groupby("by", observed=True):
         back.add({"controller": str(by)}, nanoseconds(part["repaired_at"]))
-    twice = Counter("requeue_duplicates_total", "Objects created although their creator had created the same before.")
+    text = "Objects created although their creator had created the same before."
+    twice = Counter("requeue_duplicates_total", text, times)
     for by, part in result.duplicates.groupby("by", observed=True):
         twice.add({"controller": str(by)}, nanoseconds(part["created_at"]))
-    nothing = Counter("requeue_writes_without_change_total", "Writes that were accepted and changed nothing.")
-    idle = requests[(requests["code"] == 200) & (requests["written_version"] == 0)]
-    idle = idle[~idle["verb"].isin(["get", "delete"]) & ~idle["actor"].isin(others)]
-    for by, part in idle.groupby("actor", observed=True):
-        nothing.add({"controller": str(by)}, nanoseconds(part["decided_at"]))
-    yield from (lost, back, twice, nothing)
+    yield from (conflicts, lost, back, twice)
 
 
-def _operators(result: Result) -> Iterator[MetricFamily]:
+class _Reconciles:
     """controller-runtime's own (pkg/internal/controller/metrics)."""
-    total = Counter("controller_runtime_reconcile_total", "Total number of reconciliations per controller")
-    errors = Counter(
-        "controller_runtime_reconcile_errors_total", "Total number of reconciliation errors per controller"
-    )
-    took = Histogram(
-        "controller_runtime_reconcile_time_seconds",
-        "Length of time per reconciliation per controller",
-        RECONCILE_BUCKETS,
-    )
-    for name, part in result.reconciles.groupby("controller", observed=True):
-        controller = {"controller": str(name)}
+
+    def __init__(self, times: Array) -> None:
+        self.families = (
+            Counter("controller_runtime_reconcile_total", "Total number of reconciliations per controller", times),
+            Counter(
+                "controller_runtime_reconcile_errors_total",
+                "Total number of reconciliation errors per controller",
+                times,
+            ),
+            Histogram(
+                "controller_runtime_reconcile_time_seconds",
+                "Length of time per reconciliation per controller",
+                times,
+                RECONCILE_BUCKETS,
+            ),
+        )
+
+    def add(self, name: str, part: pd.DataFrame) -> None:
+        """Some passes of one controller."""
+        total, errors, took = self.families
+        controller = {"controller": name}
         failed = part["outcome"].isin(sorted(FAILED))
         for said, own in (("error", part[failed]), ("success", part[~failed])):
             if len(own):
                 total.add({**controller, "result": said}, nanoseconds(own["ended_at"]))
         errors.add(controller, nanoseconds(part.loc[failed, "ended_at"]))
         took.add(controller, nanoseconds(part["ended_at"]), nanoseconds(part["ended_at"] - part["started_at"]))
-    yield from (total, errors, took)
 
 
 def _resets(result: Result) -> list[int]:
@@ -153,7 +189,7 @@ def _resets(result: Result) -> list[int]:
     return [at + controllers.restart_takes for at in controllers.restarts]
 
 
-def _certificates(result: Result, end: int) -> Iterator[MetricFamily]:
+def _certificates(result: Result, times: Array) -> Iterator[MetricFamily]:
     import pandas as pd
 
     from sim.families.certmanager.releases import release_of
@@ -165,11 +201,15 @@ def _certificates(result: Result, end: int) -> Iterator[MetricFamily]:
         "issuer_kind": "Issuer",
         "issuer_name": issuer,
     }
+    end = int(times[-1])
     texts = _CERTIFICATE_TEXTS[newer]
-    times = {name: Gauge(f"certmanager_certificate_{name}_timestamp_seconds", text) for name, text in texts.items()}
-    ready = Gauge("certmanager_certificate_ready_status", "The ready status of the certificate.")
+    dates = {
+        name: Gauge(f"certmanager_certificate_{name}_timestamp_seconds", text, times) for name, text in texts.items()
+    }
+    ready = Gauge("certmanager_certificate_ready_status", "The ready status of the certificate.", times)
     lifetime = result.scenario.certificate.duration // NANO
-    for row in rows(result.certificates):
+    columns = ("certificate", "created_at", "ready_at", "ready", "not_after_s", "renewal_s")
+    for row in (row for part in result.batches("certificates", columns) for row in rows(part)):
         labels = {**issued, "name": str(row["certificate"]), "namespace": "default"}
         for condition in ("False", "True", "Unknown"):
             there = pd.isna(row["created_at"])
@@ -185,134 +225,179 @@ def _certificates(result: Result, end: int) -> Iterator[MetricFamily]:
                 "not_before": row["not_after_s"] - lifetime,
                 "renewal": row["renewal_s"],
             }
-            for name, gauge in times.items():
+            for name, gauge in dates.items():
                 gauge.add(labels, [(end, float(known[name]))])
-    yield from times.values()
+    yield from dates.values()
     yield ready
     begin = epoch_ns(result)
     for clock_name, kind, text in _CLOCK[newer]:
-        clock = Gauge(clock_name, text, kind)
+        clock = Gauge(clock_name, text, times, kind)
         ticks = [0, *range(NANO - begin % NANO, end + 1, NANO)]
         clock.add({}, [(at, float((begin + at) // NANO)) for at in ticks])
         yield clock
-    resets = _resets(result)
-    calls = Counter("certmanager_controller_sync_call_count", _SYNC[newer][0], resets)
-    errors = Counter("certmanager_controller_sync_error_count", _SYNC[newer][1], resets)
-    for controller, part in result.reconciles.groupby("controller", observed=True):
-        calls.add({"controller": str(controller)}, nanoseconds(part["ended_at"]))
+
+
+class _Syncs:
+    """Passes as cert-manager counts them."""
+
+    def __init__(self, result: Result, times: Array) -> None:
+        from sim.families.certmanager.releases import release_of
+
+        calls, errors = _SYNC[not release_of(result.scenario.preset).generated_request_name]
+        resets = _resets(result)
+        self.families = (
+            Counter("certmanager_controller_sync_call_count", calls, times, resets),
+            Counter("certmanager_controller_sync_error_count", errors, times, resets),
+        )
+
+    def add(self, name: str, part: pd.DataFrame) -> None:
+        """Some passes of one controller."""
+        calls, errors = self.families
+        calls.add({"controller": name}, nanoseconds(part["ended_at"]))
         # A conflict is no error there: model.md section 3.
-        errors.add({"controller": str(controller)}, nanoseconds(part.loc[part["outcome"] == "error", "ended_at"]))
-    yield calls
-    yield errors
+        errors.add({"controller": name}, nanoseconds(part.loc[part["outcome"] == "error", "ended_at"]))
 
 
-def _queues(result: Result) -> Iterator[MetricFamily]:
-    resets = _resets(result)
-    buckets = queue_buckets()
-    adds = Counter("workqueue_adds_total", "Total number of adds handled by workqueue", resets)
-    depth = Gauge("workqueue_depth", "Current depth of workqueue")
-    waits = Histogram(
-        "workqueue_queue_duration_seconds",
-        "How long in seconds an item stays in workqueue before being requested.",
-        buckets,
-        resets,
-    )
-    work = Histogram(
-        "workqueue_work_duration_seconds",
-        "How long in seconds processing an item from workqueue takes.",
-        buckets,
-        resets,
-    )
-    retries = Counter("workqueue_retries_total", "Total number of retries handled by workqueue", resets)
-    for name, part in result.reconciles.groupby("controller", observed=True):
-        labels = {"name": str(name)}
+class _Queues:
+    """client-go's workqueues."""
+
+    def __init__(self, times: Array, resets: Sequence[int]) -> None:
+        buckets = queue_buckets()
+        self.families = (
+            Counter("workqueue_adds_total", "Total number of adds handled by workqueue", times, resets),
+            Gauge("workqueue_depth", "Current depth of workqueue", times),
+            Histogram(
+                "workqueue_queue_duration_seconds",
+                "How long in seconds an item stays in workqueue before being requested.",
+                times,
+                buckets,
+                resets,
+            ),
+            Histogram(
+                "workqueue_work_duration_seconds",
+                "How long in seconds processing an item from workqueue takes.",
+                times,
+                buckets,
+                resets,
+            ),
+            Counter("workqueue_retries_total", "Total number of retries handled by workqueue", times, resets),
+        )
+
+    def add(self, name: str, part: pd.DataFrame) -> None:
+        """Some passes of one controller."""
+        adds, depth, waits, work, retries = self.families
+        labels = {"name": name}
         adds.add(labels, nanoseconds(part["queued_at"]))
         # client-go counts a key from its adding, also while it is still being processed.
-        depth.add(labels, [(0, 0), *steps(part["queued_at"], part["started_at"])])
+        depth.count(labels, nanoseconds(part["queued_at"]), nanoseconds(part["started_at"]))
         waits.add(labels, nanoseconds(part["started_at"]), nanoseconds(part["started_at"] - part["queued_at"]))
         work.add(labels, nanoseconds(part["ended_at"]), nanoseconds(part["ended_at"] - part["started_at"]))
         retries.add(labels, nanoseconds(part.loc[part["outcome"].isin(["conflict", "error"]), "ended_at"]))
-    yield from (adds, depth, waits, work, retries)
 
 
-def _client(result: Result, requests: pd.DataFrame) -> Iterator[MetricFamily]:
-    from sim.families.without_effect import throttled
+class _Client:
+    """client-go's requests, of those that the controllers' process sends."""
 
-    resets = _resets(result)
-    total = Counter(
-        "rest_client_requests_total",
-        "Number of HTTP requests, partitioned by status code, method, and host.",
-        resets,
-    )
-    took = Histogram(
-        "rest_client_request_duration_seconds",
-        "Request latency in seconds. Broken down by verb, and host.",
-        CLIENT_BUCKETS,
-        resets,
-    )
-    waited = Histogram(
-        "rest_client_rate_limiter_duration_seconds",
-        "Client side rate limiter latency in seconds. Broken down by verb, and host.",
-        CLIENT_BUCKETS,
-        resets,
-    )
-    waits = throttled(result.scenario)
-    methods = requests["verb"].astype("object").map(METHODS)
-    for (code, method), part in requests.groupby([requests["code"], methods], observed=True):
-        total.add({"code": str(code), "host": HOST, "method": str(method)}, nanoseconds(part["answered_at"]))
-    for method, part in requests.groupby(methods, observed=True):
-        labels = {"host": HOST, "verb": str(method)}
-        # client-go takes the time of the whole call, the wait for its token included (rest/request.go).
-        took.add(labels, nanoseconds(part["answered_at"]), nanoseconds(part["answered_at"] - part["asked_at"]))
-        if waits:
-            waited.add(labels, nanoseconds(part["sent_at"]), nanoseconds(part["sent_at"] - part["asked_at"]))
-    yield from (total, took, waited)
+    def __init__(self, result: Result, times: Array) -> None:
+        from sim.families.without_effect import throttled
+
+        resets = _resets(result)
+        self._waits = throttled(result.scenario)
+        self.families = (
+            Counter(
+                "rest_client_requests_total",
+                "Number of HTTP requests, partitioned by status code, method, and host.",
+                times,
+                resets,
+            ),
+            Histogram(
+                "rest_client_request_duration_seconds",
+                "Request latency in seconds. Broken down by verb, and host.",
+                times,
+                CLIENT_BUCKETS,
+                resets,
+            ),
+            Histogram(
+                "rest_client_rate_limiter_duration_seconds",
+                "Client side rate limiter latency in seconds. Broken down by verb, and host.",
+                times,
+                CLIENT_BUCKETS,
+                resets,
+            ),
+        )
+
+    def add(self, requests: pd.DataFrame) -> None:
+        """Some requests."""
+        total, took, waited = self.families
+        methods = requests["verb"].astype("object").map(METHODS)
+        for (code, method), part in requests.groupby([requests["code"], methods], observed=True):
+            total.add({"code": str(code), "host": HOST, "method": str(method)}, nanoseconds(part["answered_at"]))
+        for method, part in requests.groupby(methods, observed=True):
+            labels = {"host": HOST, "verb": str(method)}
+            # client-go takes the time of the whole call, the wait for its token included (rest/request.go).
+            took.add(labels, nanoseconds(part["answered_at"]), nanoseconds(part["answered_at"] - part["asked_at"]))
+            if self._waits:
+                waited.add(labels, nanoseconds(part["sent_at"]), nanoseconds(part["sent_at"] - part["asked_at"]))
 
 
-def _server(result: Result, requests: pd.DataFrame) -> Iterator[MetricFamily]:
-    import pandas as pd
+class _Server:
+    """kube-apiserver's requests."""
 
-    total = Counter(
-        "apiserver_request_total",
-        "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, "
-        "component, and HTTP response code.",
-    )
-    took = Histogram(
-        "apiserver_request_duration_seconds",
-        "Response latency distribution in seconds for each verb, dry run value, group, version, resource, "
-        "subresource, scope and component.",
-        SERVER_BUCKETS,
-    )
-    inside = Gauge(
-        "apiserver_current_inflight_requests",
-        "Maximal number of currently used inflight request limit of this apiserver per request kind in last second.",
-    )
-    # When the server was done is not recorded, but when the client had the answer: a way back later.
-    back = pd.Timedelta(result.scenario.server.network_one_way, "ns")
-    done = (requests["answered_at"] - back).where(requests["answered_at"] - back > requests["decided_at"])
-    requests = requests.assign(done_at=done.fillna(requests["decided_at"]))
-    described = (settings.description(name) for name, settings in result.scenario.kinds.items())
-    known = {**RESOURCES, **{kind.plural: (kind.group, kind.version) for kind in described}}
-    for key, part in requests.groupby(["verb", "resource", "subresource"], observed=True):
-        verb, resource, subresource = (str(each) for each in key)
-        group, version = known.get(resource, ("", "v1"))
-        labels = {
-            "component": "apiserver",
-            "dry_run": "",
-            "group": group,
-            "resource": resource,
-            "scope": "resource",
-            "subresource": subresource,
-            "verb": "APPLY" if verb == "apply" else METHODS[verb],
-            "version": version,
-        }
-        took.add(labels, nanoseconds(part["done_at"]), nanoseconds(part["done_at"] - part["received_at"]))
-        for code, answered in part.groupby("code"):
-            total.add({"code": str(code), **labels}, nanoseconds(answered["done_at"]))
-    reads = requests["verb"] == "get"
-    for kind, part in (("mutating", requests[~reads]), ("readOnly", requests[reads])):
-        inside.add({"request_kind": kind}, [(0, 0), *in_flight(part, "received_at", "done_at")])
-    yield from (total, took, inside)
+    def __init__(self, result: Result, times: Array) -> None:
+        self.families = (
+            Counter(
+                "apiserver_request_total",
+                "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, "
+                "scope, component, and HTTP response code.",
+                times,
+            ),
+            Histogram(
+                "apiserver_request_duration_seconds",
+                "Response latency distribution in seconds for each verb, dry run value, group, version, resource, "
+                "subresource, scope and component.",
+                times,
+                SERVER_BUCKETS,
+            ),
+            Gauge(
+                "apiserver_current_inflight_requests",
+                "Maximal number of currently used inflight request limit of this apiserver per request kind in last "
+                "second.",
+                times,
+            ),
+        )
+        described = (settings.description(name) for name, settings in result.scenario.kinds.items())
+        self._known = {**RESOURCES, **{kind.plural: (kind.group, kind.version) for kind in described}}
+        self._way = result.scenario.server.network_one_way
+
+    def add(self, requests: pd.DataFrame) -> None:
+        """Some requests, whoever sent them."""
+        import pandas as pd
+
+        total, took, inside = self.families
+        # When the server was done is not recorded, but when the client had the answer: a way back later.
+        back = pd.Timedelta(self._way, "ns")
+        done = (requests["answered_at"] - back).where(requests["answered_at"] - back > requests["decided_at"])
+        requests = requests.assign(done_at=done.fillna(requests["decided_at"]))
+        for key, part in requests.groupby(["verb", "resource", "subresource"], observed=True):
+            verb, resource, subresource = (str(each) for each in key)
+            group, version = self._known.get(resource, ("", "v1"))
+            labels = {
+                "component": "apiserver",
+                "dry_run": "",
+                "group": group,
+                "resource": resource,
+                "scope": "resource",
+                "subresource": subresource,
+                "verb": "APPLY" if verb == "apply" else METHODS[verb],
+                "version": version,
+            }
+            took.add(labels, nanoseconds(part["done_at"]), nanoseconds(part["done_at"] - part["received_at"]))
+            for code, answered in part.groupby("code"):
+                total.add({"code": str(code), **labels}, nanoseconds(answered["done_at"]))
+        reads = requests["verb"] == "get"
+        for kind, part in (("mutating", requests[~reads]), ("readOnly", requests[reads])):
+            begun, ended = (nanoseconds(part[name].dropna()) for name in ("received_at", "done_at"))
+            inside.count({"request_kind": kind}, begun, ended)
 
 
 _CERTIFICATE_TEXTS = (

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from sim.experiment.result import Result
+from sim.experiment.result import Result, open_results
 from sim.experiment.run import run
 from sim.kernel.clock import EPOCH
 from sim.report.exposition import Counter, Gauge, Histogram, write
 from sim.report.openmetrics import epoch_ns, metrics_text
 from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load
+from tests.analysis.test_streamed import in_groups
 
 SCENARIOS = {
     "1.12.9": ("recorded/burst-50-update", "workload.certificates=12"),
@@ -153,24 +155,37 @@ def test_a_series_is_a_snapshot_at_each_of_its_times(result: Result):
         assert [s[:3] for s in family.samples] == [s[:3] for s in last[name].samples]
 
 
+@pytest.mark.parametrize("name", ["recorded/gitops-update-50-update", "operators/three-controllers-one-status"])
+def test_a_folder_read_in_parts_has_the_same_samples(tmp_path: Path, name: str):
+    few = "workload.objects=6" if name.startswith("operators") else "workload.certificates=6"
+    scenario = load(resolve_scenario(name), [few])
+    inside = run(scenario, replications=1, jobs=1).only(1)
+    run(scenario, replications=1, jobs=1, out=tmp_path / "out")
+    in_groups(tmp_path / "out", 70)
+    for every in (None, 3_000_000_000):
+        assert lines(open_results(tmp_path / "out").only(1), every_ns=every) == lines(inside, every_ns=every)
+
+
 def test_a_restarted_process_counts_from_zero():
-    calls = Counter("calls_total", "Calls.", resets=[50])
-    calls.add({}, [10, 20, 60])
-    took = Histogram("took_seconds", "Took.", [1.0], resets=[50])
-    took.add({}, [10, 60], [2_000_000_000, 500_000_000])
     at = np.asarray([30, 55, 70])
-    assert list(calls.series(at)) == [[[("", {}, 2)], [], [("", {}, 1)]]]
-    ((before, between, after),) = took.series(at)
+    calls = Counter("calls_total", "Calls.", at, resets=[50])
+    calls.add({}, [60, 20])
+    calls.add({}, [10])
+    took = Histogram("took_seconds", "Took.", at, [1.0], resets=[50])
+    took.add({}, [60], [500_000_000])
+    took.add({}, [10], [2_000_000_000])
+    assert list(calls.series()) == [[[("", {}, 2)], [], [("", {}, 1)]]]
+    ((before, between, after),) = took.series()
     assert [value for _, _, value in before] == [0, 1, 2.0, 1]
     assert between == []
     assert [value for _, _, value in after] == [1, 1, 0.5, 1]
 
 
 def test_labels_are_escaped():
-    level = Gauge("level", 'Said "so".')
+    level = Gauge("level", 'Said "so".', np.asarray([5]))
     level.add({"name": 'a"b\\c\nd'}, [(0, 1.5)])
     for form, parse in (("openmetrics", parse_openmetrics), ("prometheus", parse_text)):
-        text = "".join(f"{line}\n" for line in write([level], np.asarray([5]), form))
+        text = "".join(f"{line}\n" for line in write([level], form))
         (family,) = parse(text)
         assert family.samples[0].labels == {"name": 'a"b\\c\nd'}
         assert family.samples[0].value == 1.5
