@@ -30,6 +30,7 @@ from sim.logs.entries import (
 )
 from sim.logs.envelopes import BATCHES, Envelope, envelope_of, first, look_up
 from sim.logs.framing import decode, fields_of
+from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
 from sim.logs.times import STAMP, Years, parse_time
 
 _DEEPEST = 10
@@ -39,7 +40,6 @@ _CRI = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP]) ?(.*)", re.DOTALL
 )
 _POD = re.compile(r"\[pod/([^/\]]+)/[^\]]*\]")
-_AUDIT = "audit.k8s.io/"
 
 
 class Context(NamedTuple):
@@ -124,7 +124,7 @@ class Unwrapper:
 
     def _document(self, document: dict[str, Any], context: Context, depth: int) -> Iterator[Found]:
         group = document.get("apiVersion")
-        if isinstance(group, str) and group.startswith(_AUDIT) and document.get("kind") == "Event":
+        if isinstance(group, str) and group.startswith(AUDIT) and document.get("kind") == "Event":
             yield AuditFound(document, "", context.inside("audit event"))
             return
         dialect = dialects.dialect_of(document)
@@ -137,7 +137,7 @@ class Unwrapper:
             for row in inner:
                 yield from self._any(row, context.inside(name), depth + 1)
             return
-        if _is_entry(document):
+        if is_entry(document):
             entry = structured(document, context.time)
             if entry is not None:
                 yield EntryFound(entry._replace(pod=context.pod), context.inside(entry.form))
@@ -147,7 +147,7 @@ class Unwrapper:
             yield from self._enveloped(document, *enveloped, context, depth)
             return
         entry = structured(document, context.time)
-        if entry is not None and not _is_line(entry.message):
+        if entry is not None and not is_line(entry.message):
             yield EntryFound(entry._replace(pod=context.pod), context.inside(entry.form))
             return
         yield from self._searched(document, context, depth)
@@ -173,7 +173,7 @@ class Unwrapper:
                 inside, inner, depth + 1, {**document, **beside} if isinstance(beside, dict) else document
             )
             return
-        if isinstance(inside, dict) and envelope.inside in {"log", "message", "body"} and not _leads_on(inside):
+        if isinstance(inside, dict) and envelope.inside in {"log", "message", "body"} and not leads_on(inside):
             yield from self._searched(document, context, depth)
             return
         yield from self._any(inside, inner, depth + 1)
@@ -196,10 +196,10 @@ class Unwrapper:
         )
         inner = context._replace(time=time or context.time)
         for name, value in document.items():
-            if isinstance(value, str) and _is_line(value):
+            if isinstance(value, str) and is_line(value):
                 yield from self._text(value, inner.inside(f"field {name[:40]}"), depth + 1)
                 return
-            if isinstance(value, dict | list) and depth < _DEEPEST and _holds_line(value):
+            if isinstance(value, dict | list) and depth < _DEEPEST and holds_line(value):
                 yield from self._any(value, inner.inside(f"field {name[:40]}"), depth + 1)
                 return
         yield Unread(_plain(document), json=True)
@@ -261,7 +261,7 @@ class Unwrapper:
         brace = text.find('{"') if '{"' in text else text.find('{ "')
         if brace > 0 and (header is None or brace < header.start()):
             entry = console(text) if header is None else None
-            if entry is not None and entry.values is not None and not _wraps(entry.values):
+            if entry is not None and entry.values is not None and not wraps(entry.values):
                 yield EntryFound(entry, context.inside(entry.form))
                 return
             document = _decoded(text[brace:])
@@ -293,7 +293,7 @@ class Unwrapper:
 
 def _decoded_parts(text: str) -> list[Any]:
     """The documents in a text that is none itself, as where a line was cut off, or something follows."""
-    if not any(mark in text for mark in _MARKS):
+    if not any(mark in text for mark in MARKS):
         return []
     found: list[Any] = []
     decoder, at = json.JSONDecoder(), 0
@@ -317,7 +317,7 @@ def _peeled(text: str) -> tuple[str, str] | None:
     if '""' in text and (text[0] == '"' or ',"' in text or ';"' in text):
         for separator in ",;\t":
             for field in fields_of(text, separator):
-                if field != text and _is_line(field):
+                if field != text and is_line(field):
                     return "field of CSV", field
     if "&quot;" in text and '="' not in text:
         from html import unescape
@@ -358,53 +358,6 @@ def _decoded(text: str) -> Any:
         return decode(text.rstrip(", \t").encode("utf-8", "replace"))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-
-
-_MARKS = (_AUDIT, '"msg"', '"message"', '"log"', "protoPayload", '"ObjectRef"')
-"""What JSON in a text has, where it is worth a look."""
-
-
-def _is_entry(document: dict[str, Any]) -> bool:
-    """Whether a document is a line of a log itself, and not a collector's with such a line inside."""
-    message = document.get("msg")
-    if message is None and any(name in document for name in ("level", "log.level", "severity", "logger", "loggerName")):
-        message = document.get("message")
-    return isinstance(message, str) and not _is_line(message)
-
-
-def _is_line(text: str) -> bool:
-    """Whether a text is an audit event or a line of a log itself."""
-    if len(text) < 20:
-        return False
-    head = text[:3000]
-    if head.lstrip()[:1] in {"{", "["}:
-        return klog_header(head) is not None or any(mark in head for mark in _MARKS)
-    return klog_header(head) is not None or (_AUDIT in head and '{"' in head) or console(head) is not None or (
-        "level=" in head and logfmt(head) is not None
-    )  # fmt: skip
-
-
-def _holds_line(value: Any, depth: int = 0) -> bool:
-    if isinstance(value, str):
-        return _is_line(value)
-    if depth > 7:
-        return False
-    if isinstance(value, dict):
-        return _wraps(value) or any(_holds_line(item, depth + 1) for item in list(value.values())[:50])
-    return isinstance(value, list) and any(_holds_line(item, depth + 1) for item in value[:3])
-
-
-def _wraps(document: dict[str, Any]) -> bool:
-    """Whether a document is an audit event, or wraps a line."""
-    return (
-        str(document.get("apiVersion", "")).startswith(_AUDIT)
-        or dialects.dialect_of(document) is not None
-        or any(isinstance(value, str) and _is_line(value) for value in document.values())
-    )
-
-
-def _leads_on(document: dict[str, Any]) -> bool:
-    return _wraps(document) or isinstance(document.get("msg"), str) or envelope_of(document) is not None
 
 
 def _plain(document: dict[str, Any]) -> str:
