@@ -18,7 +18,6 @@ from sim.calibration.estimate import (
     ENOUGH,
     FASTEST,
     MeasuredValue,
-    commit_share,
     computing,
     gathered,
     key_time,
@@ -29,7 +28,7 @@ from sim.calibration.estimate import (
     quantile_of,
     watch_lag,
 )
-from sim.calibration.fit import ShiftedGamma
+from sim.calibration.fit import ShiftedGamma, known
 from sim.calibration.onto import SERVER_TIMES, plain_value, profile_on, server_speed
 from sim.calibration.operatorlog import measured_of, operator_times
 from sim.calibration.service import ServiceEstimates, coldness, service_times, speed_spread
@@ -63,7 +62,7 @@ class Calibration(NamedTuple):
         """Say where the value of a parameter comes from that was not measured."""
         if path == "controllers.rsa4096_factor" and "controllers.rsa2048" in self.measured:
             return f"the time of an RSA-4096 key as in {self.base}, in keys of rsa2048 as measured"
-        scaled = path.startswith(SERVER_TIMES) and self.server_speed != 1
+        scaled = (path.startswith(SERVER_TIMES) or path == "server.answer") and self.server_speed != 1
         return f"as in {self.base}" + (f", times {self.server_speed:.2f} as the measured ones" if scaled else "")
 
 
@@ -104,14 +103,13 @@ def calibrate(
     measured["server.cold_factor"] = service.cold
     if cold is not None:
         measured["server.cold_after"], measured["server.cold_requests"] = cold
-    measured["server.commit_share"] = commit_share(traces)
     measured["server.hidden_retry"] = lost_race(traces)
     measured |= _client(traces)
     measured["speed_spread"] = speed_spread(service.speeds)
     profile = _profile(measured, rejected)
     measured["watch.lag"] = _lag(traces, profile)
     if folders:
-        told = operator_times(folders, traces, profile.server.commit_share)
+        told = operator_times(folders, traces)
         measured |= measured_of(told, profile) if told is not None else {}
     measured["create_cpu"] = quantile_of(
         gathered(traces, hops.create_gaps),
@@ -317,7 +315,7 @@ def _lag(traces: list[Trace], profile: Profile) -> MeasuredValue | None:
     delivery = profile.server.delivery
     working = profile.watch.decode_cpu + costs.reconcile_cpu.mean
     working += delivery.mean if delivery is not None else 0
-    return watch_lag(traces, profile.server.commit_share, working, costs.parse_cpu)
+    return watch_lag(traces, known(profile.server.answer), working, costs.parse_cpu)
 
 
 def _cores(traces: list[Trace], given: int | None) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from sim.calibration.fit import (
     ShiftedGamma,
     bootstrap,
     bootstrap_difference,
+    fit_before,
     fit_key_time,
     fit_lognormal,
     ks_distance,
@@ -27,15 +28,10 @@ ENOUGH = 10
 """Fewer samples than this give no estimate."""
 SURE = 30
 """Fewer samples than this give an estimate too rough to take the place of a value measured elsewhere."""
-FOR_A_SLOPE = 500
-"""Reactions from which the share before the commit is told: single cases of 30 to 300 put it anywhere between .25
-and 1, all recordings of one machine at .77, all of another at .81."""
 FAR = 0.2
 """A distribution further than this from its samples (Kolmogorov and Smirnov) is not theirs."""
 WIDE = 0.5
 """An interval that reaches further than this share of the value to either side leaves it open."""
-UNSURE = 0.07
-"""Likewise of a share: from case to case it is found further apart than its interval says."""
 FASTEST = 0.1
 """The quantile of a step's time that is taken for its computing: the rest of the time is spent waking up."""
 
@@ -49,7 +45,6 @@ class MeasuredValue(NamedTuple):
     interval: Interval | None  # 95%, of the median of a lognormal, the mean of a gamma, the number else
     ks: float | None  # distance of the samples to the fitted distribution
     times: tuple[float, ...] = ()  # the samples, for a plot
-    share: bool = False  # of a whole, such as a service time
 
 
 def doubt(found: MeasuredValue) -> str | None:
@@ -58,11 +53,6 @@ def doubt(found: MeasuredValue) -> str | None:
         return f"{found.samples} samples, and fewer than {SURE} tell little"
     if found.ks is not None and found.ks > FAR:
         return f"its distribution fits badly (distance {found.ks:.2f}), so something else was measured too"
-    if found.share and found.interval is not None:
-        if found.interval[1] - found.interval[0] > 2 * UNSURE:
-            return "its interval leaves a share open"
-        if found.value in {0.0, 1.0}:
-            return "a share of nothing or of all says that something else was measured too"
     if found.interval is not None:
         value = found.value if isinstance(found.value, float) else mean_of(found.value)
         low, high = found.interval
@@ -111,46 +101,29 @@ def gathered(traces: Iterable[Trace], of: Callable[[Trace], Iterable[int]]) -> l
     return [sample for trace in traces for sample in of(trace)]
 
 
-def commit_share(traces: list[Trace]) -> MeasuredValue | None:
-    """Estimate when in its service time a write is decided.
-
-    A watcher's reaction, counted from the write's arrival, comes a fixed time after the commit; so it grows
-    with the service time by the share that lies before the commit (slope of Theil and Sen, each kind of write
-    around its own median).
-    """
-    import numpy as np
-    from scipy.stats import theilslopes
-
-    xs: list[float] = []
-    ys: list[float] = []
-    for kind in ("certificate", "request", "secret"):
-        found = [reaction for trace in traces for reaction in hops.reactions(trace) if reaction.kind == kind]
-        if len(found) >= ENOUGH:
-            x = np.array([reaction.service_ns for reaction in found], dtype=float)
-            y = np.array([reaction.reaction_ns for reaction in found], dtype=float)
-            xs += list(x - np.median(x))
-            ys += list(y - np.median(y))
-    if len(xs) < FOR_A_SLOPE:
-        return None
-    slope, _, low, high = theilslopes(ys[:3000], xs[:3000])
-    interval = (float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1)))
-    source = "audit and controller log, a watcher's reaction against the write's service time"
-    return MeasuredValue(float(np.clip(slope, 0, 1)), source, len(xs), interval, None, share=True)
-
-
-def watch_lag(traces: list[Trace], share: float, working_ns: float, parse_ns: float) -> MeasuredValue | None:
+def watch_lag(traces: list[Trace], answer: Lognormal, working_ns: float, parse_ns: float) -> MeasuredValue | None:
     """Estimate the time from the commit to the event's arrival at the client.
 
-    ``working_ns`` is what passes from there to the first sign of life: delivery, decoding, the pass itself; after
-    a target Secret's apply it has a key to decode besides, for ``parse_ns``.
+    ``answer`` is the time from there to the answer, ``working_ns`` what passes from the arrival to the first sign of
+    life: delivery, decoding, the pass itself; after a target Secret's apply it has a key to decode besides, for
+    ``parse_ns``.
     """
     less = {"secret": working_ns + parse_ns}
-    lags = [
-        max(reaction.reaction_ns - share * reaction.service_ns - less.get(reaction.kind, working_ns), 10 * US)
+    after = [
+        reaction.reaction_ns - reaction.service_ns - less.get(reaction.kind, working_ns)
         for trace in traces
         for reaction in hops.reactions(trace)
     ]
-    return lognormal(lags, "audit and controller log, from the commit to each woken controller's first sign")
+    return lag_of(after, answer, "audit and controller log, from the answer to each woken controller's first sign")
+
+
+def lag_of(after: list[float], answer: Lognormal, source: str) -> MeasuredValue | None:
+    """The same from how long after the answer the event arrived, which may be before it."""
+    if len(after) < ENOUGH:
+        return None
+    fitted, distance = fit_before(after, answer)
+    low, high = (fitted.p50 + end - _median(after) for end in bootstrap(after, _median))
+    return MeasuredValue(fitted, source, len(after), (max(low, 0.0), high), distance)
 
 
 def message_time(there: list[float], back: list[float]) -> MeasuredValue | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from math import erf, exp, log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.kernel.streams import Z90
+from sim.kernel.streams import Z90, LognormalTimes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,6 +20,9 @@ Interval = tuple[float, float]
 
 _RESAMPLES = 500
 _SEED = 20_20
+_MS = 1e6  # nanoseconds
+_ANYTHING = 0.03
+"""The share of samples that may be something else."""
 KEY_PRIMES = 2
 """An RSA key is two primes, each found after a geometric number of candidates: Gamma with shape 2."""
 
@@ -32,7 +35,7 @@ class Lognormal(NamedTuple):
 
     def cdf(self, x: float) -> float:
         """Probability of at most ``x``."""
-        sigma = log(self.p90 / self.p50) / Z90 if self.p90 > self.p50 else 1e-9
+        sigma = _sigma(self)
         return 0.5 * (1 + erf(log(x / self.p50) / sigma / sqrt(2))) if x > 0 else 0.0
 
     def quantile(self, q: float) -> float:
@@ -41,6 +44,11 @@ class Lognormal(NamedTuple):
 
         sigma = log(self.p90 / self.p50) / Z90 if self.p90 > self.p50 else 0.0
         return self.p50 * exp(sigma * float(norm.ppf(q)))
+
+
+def known(times: LognormalTimes) -> Lognormal:
+    """A distribution of a profile."""
+    return Lognormal(times.p50, times.p90)
 
 
 class ShiftedGamma(NamedTuple):
@@ -77,6 +85,45 @@ def fit_lognormal(samples: ArrayLike) -> Lognormal:
 
     p50, p90 = np.quantile(np.asarray(samples, dtype=float), (0.5, 0.9))
     return Lognormal(float(p50), float(max(p90, p50)))
+
+
+def fit_before(samples: ArrayLike, other: Lognormal) -> tuple[Lognormal, float]:
+    """A lognormal time of highest likelihood that samples are when ``other``, a known one, is taken off.
+
+    Samples may be below 0, all in nanoseconds. Also returns the distance of Kolmogorov and Smirnov of the samples to
+    that difference. Where the samples' right tail is short, what is below 0 says nothing of the fitted time's spread:
+    a fit of quantiles would take the other's for it.
+    """
+    import numpy as np
+    from scipy.optimize import minimize
+    from scipy.special import ndtri
+
+    times = np.sort(np.asarray(samples, dtype=float) / _MS)
+    counts, edges = np.histogram(np.clip(times, -5, 10), np.arange(-5, 10.01, 0.05))
+    at, counts = edges[:-1][counts > 0] + 0.025, counts[counts > 0]
+    normal = ndtri((np.arange(100) + 0.5) / 100)
+    less = other.p50 / _MS * np.exp(_sigma(other) * normal)
+
+    def unlikely(parameters: Sequence[float]) -> float:
+        median, sigma = np.exp(np.maximum(parameters, -9))  # samples that are all alike would have no spread at all
+        there = np.maximum(at[:, None] + less, 1e-6)  # what it was, had the other been so much
+        density = np.exp(-((np.log(there / median) / sigma) ** 2) / 2) / (there * sigma * np.sqrt(2 * np.pi))
+        mixed = (1 - _ANYTHING) * density.mean(axis=1) + _ANYTHING / 15
+        return float(-(counts * np.log(mixed)).sum())
+
+    start = np.log([max(float(np.median(times)) + float(np.median(less)), 0.05), 0.5])
+    simplex = start + np.array([(0, 0), (0.3, 0), (0, 0.3)])
+    found = minimize(unlikely, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxiter": 200})
+    median, sigma = np.exp(np.maximum(found.x, -9))
+    model = np.sort((median * np.exp(sigma * normal)[:, None] - less).ravel())
+    expected = np.searchsorted(model, times) / len(model)
+    count = len(times)
+    distance = max((np.arange(1, count + 1) / count - expected).max(), (expected - np.arange(count) / count).max())
+    return Lognormal(_MS * float(median), _MS * float(median * np.exp(Z90 * sigma))), float(distance)
+
+
+def _sigma(times: Lognormal) -> float:
+    return log(times.p90 / times.p50) / Z90 if times.p90 > times.p50 else 1e-9
 
 
 def fit_key_time(samples: ArrayLike) -> ShiftedGamma:

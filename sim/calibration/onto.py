@@ -57,7 +57,7 @@ def server_speed(base: Profile, measured: dict[str, MeasuredValue | None]) -> fl
 def _validated(base: Profile, measured: dict[str, MeasuredValue | None]) -> Profile:
     tree = base.model_dump()
     speed = server_speed(base, measured)
-    for times in tree["server"]["times"].values():
+    for times in (*tree["server"]["times"].values(), tree["server"]["answer"]):
         times.update({quantile: _whole(speed * time) for quantile, time in times.items()})
     for path, found in measured.items():
         if found is None:
@@ -91,7 +91,6 @@ _FROM_REPETITIONS = {"speed_spread", "server.cpu_behind"}
 COUNTS = {"server.cold_requests", "go.procs"}
 """Parameters that are whole numbers and no times."""
 _WITHOUT_UNIT = {
-    "server.commit_share",
     "server.cpu_share",
     "server.cold_factor",
     "server.etcd_share",

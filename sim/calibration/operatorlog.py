@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from sim.calibration.estimate import ENOUGH, MeasuredValue, lognormal, message_time, quantile_of
-from sim.calibration.fit import Lognormal
+from sim.calibration.estimate import ENOUGH, MeasuredValue, lag_of, lognormal, message_time, quantile_of
+from sim.calibration.fit import known
 from sim.calibration.trace import Trace
 from sim.logs.lines import read_lines
 from sim.scenario.profile import Profile
@@ -41,17 +41,17 @@ class OperatorTimes:
     back: list[float] = field(default_factory=list)  # answered to done
     decoded: list[int] = field(default_factory=list)  # done to the end of the pass
     idle: list[int] = field(default_factory=list)  # start of an idle pass to the next start
-    reached: list[float] = field(default_factory=list)  # commit to handler
+    reached: list[float] = field(default_factory=list)  # answer to handler
     cpu_shares: list[float] = field(default_factory=list)  # core time of the server over the service times, one a run
 
 
-def operator_times(folders: Iterable[Path], traces: Iterable[Trace], commit_share: float) -> OperatorTimes | None:
+def operator_times(folders: Iterable[Path], traces: Iterable[Trace]) -> OperatorTimes | None:
     """Return what the operator's logs in these folders show, beside their traces; None where there is none."""
     found = OperatorTimes()
     for folder, trace in zip(folders, traces, strict=True):
         lines = list(_lines(folder / _LOG))
         if lines:
-            _read(found, trace, lines, commit_share)
+            _read(found, trace, lines)
             share = _cpu_share(folder / _RUN, trace)
             if share is not None:
                 found.cpu_shares.append(share)
@@ -70,7 +70,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield document
 
 
-def _read(found: OperatorTimes, trace: Trace, lines: list[dict[str, Any]], commit_share: float) -> None:
+def _read(found: OperatorTimes, trace: Trace, lines: list[dict[str, Any]]) -> None:
     watched = {line["rv"]: line["at_us"] * US for line in lines if line["kind"] == "watch"}
     sent: defaultdict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
     for event, alone in zip(trace.events, trace.alone, strict=True):
@@ -80,7 +80,7 @@ def _read(found: OperatorTimes, trace: Trace, lines: list[dict[str, Any]], commi
         sent[event.actor, event.name, what].append((event.received_ns, event.answered_ns))
         at = watched.get(str(event.written_version))
         if at is not None and event.succeeded and event.written_version:
-            found.reached.append(at - event.received_ns - commit_share * event.service_ns)
+            found.reached.append(at - event.answered_ns)
     passes = sorted((line for line in lines if line["kind"] == "reconcile"), key=lambda line: int(line["start_us"]))
     last: dict[str, dict[str, Any]] = {}
     for line in passes:
@@ -145,12 +145,11 @@ def measured_of(times: OperatorTimes, profile: Profile) -> dict[str, MeasuredVal
     }
     if delivery is not None and len(times.reached) >= ENOUGH:
         waking = getattr(delivery.value, "p50", 0.0) + profile.watch.decode_cpu
-        # Quiet and busy spells make it two-humped: its quantiles are taken, not those of a fit.
-        lags = sorted(max(time - waking, 10 * US) for time in times.reached)
-        middle = quantile_of(lags, 0.5, f"audit log and {logs}: commit to handler, less waking and decoding")
-        if middle is not None:
-            high = lags[int(0.9 * len(lags))]
-            found["watch.lag"] = middle._replace(value=Lognormal(lags[len(lags) // 2], high))
+        found["watch.lag"] = lag_of(
+            [time - waking for time in times.reached],
+            known(profile.server.answer),
+            f"audit log and {logs}: answer to handler, less waking and decoding",
+        )
     if times.cpu_shares:
         share = fmean(times.cpu_shares) - profile.server.cpu_share
         low, high = (end - profile.server.cpu_share for end in (min(times.cpu_shares), max(times.cpu_shares)))

@@ -2,12 +2,12 @@
 
 API server and etcd are two Go processes on the machine that the controllers compute on as well. A request is taken
 (at most ``max_in_flight`` at once), a goroutine of the API server computes, etcd computes, and there it is decided at
-one instant, when ``ApiServer.handle`` answers it; the API server's goroutine then makes the answer. Each of the three
-waits for a processor behind whoever is there. So of a batch that comes together all are decided one after the other
-and answered late, and while keys are generated it is chance whether an answer or the news of a write is there first:
-the recordings show both. Service times are drawn from the profile, by class of request (model.md section 6); what of
-them is not computing is waiting (for the disk, for messages), on the way to etcd, or on the way back where less than
-``1 - commit_share`` computes.
+one instant, when ``ApiServer.handle`` answers it; the API server's goroutine then makes the answer, which takes as
+long for every class of request. Each of the three waits for a processor behind whoever is there, and so do who writes
+the frames of answers and who hands on the news of a write (``Relay``). So of a batch that comes together all are
+decided one after the other and answered late, and while keys are generated it is chance whether an answer or the news
+is there first: the recordings show both. Service times are drawn from the profile, by class of request (model.md
+section 6); what of them is not computing is waiting (for the disk, for messages), on the way to etcd and back.
 
 Writes without a resourceVersion never fail for being stale: where another write came between reading and deciding,
 the server makes them anew from what it met (``GuaranteedUpdate``), which is counted and takes as long again.
@@ -23,7 +23,7 @@ from sim.cluster.faults import LOST, UNANSWERED, Faults, Outcome
 from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
 from sim.cluster.requests import InFlight, Sent
-from sim.cluster.serving import BACKLOG, Behind, Serving
+from sim.cluster.serving import BACKLOG, STEPS, Behind, Relay, Serving
 from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.go import GoProcess
 from sim.kernel.machine import Machine
@@ -77,7 +77,7 @@ class Server:
         self._cold_factor = self._costs.cold_factor
         self._cpu_share = self._costs.cpu_share
         self._etcd_share = self._costs.etcd_share
-        self._commit_share = self._costs.commit_share
+        self._answers: dict[str, Callable[[], int]] = {}  # by actor: how long one takes after the decision
         self._cpu_behind = self._costs.cpu_behind / self._costs.cpu_share
         self._taken = deque([-self._cold_after] * costs.cold_requests, costs.cold_requests)
         self._places = self._most = scenario.server.max_in_flight
@@ -89,6 +89,7 @@ class Server:
         self._etcd = GoProcess(simulation, machine, GoScheduler())
         self._processes = [self._go, self._etcd]  # killed ones too
         self._behind = Behind(self._go)
+        self._writer = Relay(self._go)
         # At hand: making a bound method costs more than reading one.
         quick = faults is None and decided is None
         self._when_here = self._admit if faults is None else self._ask_on_receive
@@ -99,10 +100,13 @@ class Server:
         self._committed = self._when_committed
         self._back = self._when_back
         self._made = self._when_made
+        self._left = self._leave
 
     def watch(self, kind: str, watch: Watch) -> None:
         """Send events of ``kind`` to ``watch`` from now on."""
         faults = self._faults
+        for _ in range(STEPS):
+            watch.relay = self._writer if watch.relay is None else Relay(self._go, watch.relay)
         if faults is None:
             self.api.store.subscribe(kind, watch.publish)
             return
@@ -182,6 +186,8 @@ class Server:
         self._behind = Behind(self._go)
         self._starts += 1
         self._waiting.clear()
+        self._writer.flush()
+        self._writer = Relay(self._go)
         unanswered = [serving for serving in self._told if serving.answered < 0]
         self.tell_all()
         for serving in unanswered:
@@ -234,8 +240,9 @@ class Server:
         self._taken.append(received)
         request.cpu = cpu = round(service * self._cpu_share)
         serving = self._open[request] = Serving(request, self._starts)
-        after = service - round(service * self._commit_share)
-        serving.answering = answering = after if after < cpu else cpu
+        after = (self._answers.get(actor) or self._new_answers(actor))()
+        after = min(after, service)
+        serving.answering = answering = round(after * self._cpu_share)
         committing = round(cpu * self._etcd_share)
         serving.committing = committing = committing if committing < cpu - answering else cpu - answering
         serving.computing = computing = cpu - answering - committing
@@ -285,6 +292,10 @@ class Server:
         name = self._service_class(verb, kind, subresource)
         latency = self._service_times[name]
         draw = self._times[key] = self._sim.streams.latency(actor, f"service/{name}", latency)
+        return draw
+
+    def _new_answers(self, actor: str) -> Callable[[], int]:
+        draw = self._answers[actor] = self._sim.streams.latency(actor, "answer", self._costs.answer)
         return draw
 
     def _decide(self, request: InFlight) -> None:
@@ -398,7 +409,11 @@ class Server:
         if self._unanswered and request in self._unanswered:
             self._unanswered.remove(request)
         else:
-            self._at(serving.answered + request.back, request.arrive, serving.response)
+            self._writer.hand(self._left, serving)
+
+    def _leave(self, serving: Serving) -> None:
+        request = serving.request
+        self._at(self._sim.now + request.back, request.arrive, serving.response)
 
     def _tell(self) -> None:
         """Tell the listener, in the order of decisions: two writes may be answered in another order."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.cluster.objects import Object
+from sim.cluster.serving import Relay
 from sim.kernel.simulation import Simulation
 
 
@@ -35,7 +36,10 @@ class Watch:
         self._lag = lag
         self._network = network
         self._deliver = deliver
-        self._last = 0
+        self._ready = 0  # when the last event was
+        self._last = 0  # when it arrives
+        self.relay: Relay | None = None
+        """What hands its events on in the server, in turn with all else that waits there; None for nothing."""
         self.stopped = False
         self.owner = ""
         """The process whose watch it is, where there are faults."""
@@ -45,11 +49,25 @@ class Watch:
         if self.stopped:
             return
         sim, lag = self._sim, self._lag
-        at = sim.now + lag() + self._network
-        if at <= self._last:  # one nanosecond apart, so that the drawing of ties can't reorder a stream
-            at = self._last + 1
+        at = sim.now + lag()
+        if at <= self._ready:  # one nanosecond apart, so that the drawing of ties can't reorder a stream
+            at = self._ready + 1
+        self._ready = at
+        sim.at(at, self._hand_on, event)
+
+    def _hand_on(self, event: WatchEvent) -> None:
+        if self.relay is not None:
+            self.relay.hand(self._leave, event)
+        else:
+            self._leave(event)
+
+    def _leave(self, event: WatchEvent) -> None:
+        at = max(self._sim.now + self._network, self._last + 1)
         self._last = at
-        sim.at(at, self._arrive, event)
+        if at == self._sim.now:
+            self._arrive(event)
+        else:
+            self._sim.at(at, self._arrive, event)
 
     def _arrive(self, event: WatchEvent) -> None:
         if not self.stopped:

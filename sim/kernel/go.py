@@ -181,6 +181,12 @@ class GoProcess(RunQueues):
         ends[processor] = (end, demand, computed)
         heappush(sim.calls, (end, next_tie(), computed, processor))
 
+    def queue(self, goroutine: Goroutine) -> None:
+        """Make a goroutine runnable behind all that wait for a processor."""
+        self._global.append(goroutine)
+        if self.running is None and (self.idle or self.spare):
+            self._fill()
+
     def passes(self, demand: int) -> bool:
         """Compute ``demand`` nanoseconds as ``compute`` does, where nothing can come in between: returns whether.
 

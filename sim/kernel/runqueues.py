@@ -41,6 +41,10 @@ class RunQueues:
         self._network: list[Goroutine] = []
         self._waiting = 0  # goroutines in processors' own queues and runnext places
 
+    def crowded(self) -> bool:
+        """Whether anybody waits for a processor."""
+        return bool(self._global or self._waiting or self._network)
+
     def _put_next(self, processor: Processor, goroutine: Goroutine) -> None:
         self._waiting += 1
         if processor.runnext is not None:

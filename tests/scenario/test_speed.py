@@ -40,11 +40,12 @@ def test_the_factor_is_the_seed_s_and_the_replication_s():
 def test_times_are_scaled_and_nothing_else():
     before, after = Profile(), scaled(Profile(), 1.5)
     assert after.server.times.event.p90 == round(before.server.times.event.p90 * 1.5)
+    assert after.server.answer.p50 == round(before.server.answer.p50 * 1.5)
     assert after.controllers.rsa2048.shift == 15 * MS
     assert after.controllers.rsa2048.scale == 60 * MS
     assert after.watch.decode_cpu == before.watch.decode_cpu * 1.5
     assert after.create_cpu == round(before.create_cpu * 1.5)
-    for same in ("cpu_share", "etcd_share", "commit_share", "cold_factor", "cold_after"):
+    for same in ("cpu_share", "etcd_share", "cold_factor", "cold_after"):
         assert getattr(after.server, same) == getattr(before.server, same)
     assert after.controllers.rsa2048.shape == before.controllers.rsa2048.shape
     assert after.controllers.rsa4096_factor == before.controllers.rsa4096_factor

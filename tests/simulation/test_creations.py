@@ -29,4 +29,4 @@ def test_it_takes_its_own_time_where_cores_are_free_and_seldom_longer_while_keys
     busy = gaps()
     assert min(busy) == alone[0]
     # Who mostly sleeps takes the core of a thread that generates keys. (Recorded gaps are longer: 3 ms in the median.)
-    assert alone[0] < mean(busy) < 1.1 * alone[0]
+    assert alone[0] < mean(busy) < 1.5 * alone[0]
