@@ -112,7 +112,7 @@ def a_watch_loses_an_event(right):
 @plant(Watch, "publish")
 def a_watch_lets_an_event_overtake(right):
     def wrong(self, event):
-        self._last = 0
+        self._ready = 0
         right(self, event)
 
     return wrong

@@ -67,7 +67,11 @@ def test_one_issuance_is_this_sequence_of_writes(strategy: str, issuer: str):
         # The whole list as a multiset, and places in it where one thing causes the other. readiness's first
         # write causes nothing; it may lose against all others until the end.
         rows = expected(*VERBS[strategy], signer)
-        assert Counter(map(repr, found)) == Counter(repr(each) for row in rows for each in row)
+        found_all = Counter(map(repr, found))
+        if rows[1][1] not in found:  # it has lost until the Certificate was ready
+            assert strategy != "apply"
+            found_all[repr(rows[1][1])] += 1
+        assert found_all == Counter(repr(each) for row in rows for each in row)
         trigger = found.index(rows[1][0])
         chain = [trigger, *(found.index(each) for row in rows[2:7] for each in row)]
         assert chain == sorted(chain)
@@ -97,12 +101,16 @@ def test_under_update_whoever_is_second_is_refused_and_tries_again():
 
 
 def test_six_successful_status_writes_under_update():
+    firsts = 0
     for seed in SEEDS:
         run = alone(seed, "update")
         rows = run.writes(resource="certificates", subresource="status", code=200)
-        assert Counter(short(row["actor"]) for row in rows) == {
-            "trigger": 1, "readiness": 2, "key-manager": 2, "issuing": 1,
-        }  # fmt: skip
+        writes = Counter(short(row["actor"]) for row in rows)
+        first = writes["readiness"] - 1  # unless it loses until the Certificate is ready
+        assert first in {0, 1}
+        firsts += first
+        assert writes == {"trigger": 1, "readiness": 1 + first, "key-manager": 2, "issuing": 1}
+    assert firsts > len(SEEDS) / 2
 
 
 def test_an_apply_is_never_refused_and_carries_no_resource_version():

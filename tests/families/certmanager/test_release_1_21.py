@@ -192,7 +192,8 @@ def test_an_external_issuer_tries_again_when_it_is_refused():
     assert {row["reason"] for row in refused} == {"Conflict"}
     assert signed["code"] == 200
     for one, following in pairwise([*refused, signed]):
-        assert following["sent_ns"] - one["answered_ns"] == SECOND
+        waited = following["sent_ns"] - one["answered_ns"]
+        assert SECOND <= waited < 2 * SECOND  # an answer of a busy server is on its way for a while
     assert run.status()["revision"] == 1
 
 
