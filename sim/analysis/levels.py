@@ -27,6 +27,10 @@ Level = list[tuple[int, float]]
 
 SAMPLE_NS = 100_000_000
 """How often the rise of the token bucket is written down between two requests."""
+OF_DEPTHS = ("replication", "reconcile", "controller", "key", "queued_at", "started_at", "ended_at")
+"""The columns of passes that ``depths`` looks at."""
+OF_TOKENS = ("actor", "asked_at")
+"""The columns of requests that ``tokens`` looks at."""
 CREATOR, EXTERNAL_ISSUER = "lab", "external-issuer"
 
 

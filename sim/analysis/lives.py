@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sim.analysis.frames import Analysed
+    from sim.recording.stored import Condition
 
 QUEUED, OWN, TOKEN, REQUEST = "in the workqueue", "own work", "waiting for a token", "request under way"
 STORED, REFUSED = "stored", "refused (409)"
@@ -71,16 +72,28 @@ def in_order(results: Iterable[Analysed], replication: int) -> list[str]:
     """Return everyone who sends requests about objects, in the order of their first one, the first result's first."""
     found: dict[str, None] = {}
     for each in results:
-        rows = each.requests[each.requests["replication"] == replication]
+        rows = each.rows("requests", ["actor", "resource", "asked_at"], [("replication", "=", replication)])
         rows = rows[rows["resource"] != "events"].sort_values("asked_at", kind="stable")
         found.update(dict.fromkeys(map(str, rows["actor"].drop_duplicates())))
     return list(found)
 
 
-def life_of(result: Analysed, name: str, replication: int, most: int = LONGEST) -> History:
+Rows = tuple["pd.DataFrame", "pd.DataFrame"]
+"""Requests and passes about some objects of one replication."""
+
+
+def rows_of(result: Analysed, names: Iterable[str], replication: int) -> Rows:
+    """Return what the lives of some objects are made of, read once for all of them."""
+    own: list[Condition] = [("replication", "=", replication), ("certificate", "in", list(names))]
+    found = result.rows("requests", where=own)
+    found = found[found["resource"] != "events"].astype({"actor": "object"}).sort_values("asked_at", kind="stable")
+    return found, result.rows("reconciles", where=own)
+
+
+def life_of(result: Analysed, name: str, replication: int, most: int = LONGEST, rows: Rows | None = None) -> History:
     """Return the life of an object; passes that sent nothing are left out, so are Events.
 
-    Told are the first ``most`` requests.
+    Told are the first ``most`` requests; ``rows`` are those of this object and others, where they have been read.
 
     Raises ``ValueError`` where nothing is known of such an object.
     """
@@ -88,7 +101,7 @@ def life_of(result: Analysed, name: str, replication: int, most: int = LONGEST) 
 
     own = result.certificates
     own = own[(own["replication"] == replication) & (own["certificate"] == name)]
-    requests, passes = _rows(result, name, replication)
+    requests, passes = (each[each["certificate"] == name] for each in rows or rows_of(result, [name], replication))
     if not len(own) and not len(requests):
         raise ValueError(f"replication {replication} has no {result.scenario.workload.kind} {name!r}")
     zero = began(own.iloc[0]) if len(own) else pd.Timedelta(0)
@@ -105,7 +118,7 @@ def life_of(result: Analysed, name: str, replication: int, most: int = LONGEST) 
         controllers[who] = str(row["controller"])
         spans.append(Span(who, QUEUED, seconds(row["queued_at"]), seconds(row["started_at"]), woken))
         spans.append(Span(who, OWN, seconds(row["started_at"]), seconds(row["ended_at"]), f"{woken}: {row['outcome']}"))
-    subjects, winners = subjects_of(result.requests), _winners(result, name, replication)
+    subjects, winners = subjects_of(requests), _winners(result, name, replication)
     for row in first.to_dict("records"):
         what = f"{row['verb']} {row['resource']}" + (f"/{row['subresource']}" if row["subresource"] else "")
         who, at = row["actor"], seconds(row["decided_at"])
@@ -129,14 +142,6 @@ def life_of(result: Analysed, name: str, replication: int, most: int = LONGEST) 
     refused = int((conflicting(requests) & (requests["object"] == name)).sum())
     since = "its creation" if len(own) and own["created_at"].notna().all() else "the start"
     return History(spans, marks, ready, story, controllers, refused, len(requests) - len(first), since)
-
-
-def _rows(result: Analysed, name: str, replication: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    found = result.requests
-    found = found[(found["replication"] == replication) & (found["certificate"] == name)]
-    found = found[found["resource"] != "events"].astype({"actor": "object"}).sort_values("asked_at", kind="stable")
-    passes = result.reconciles
-    return found, passes[(passes["replication"] == replication) & (passes["certificate"] == name)]
 
 
 def _winners(result: Analysed, name: str, replication: int) -> dict[int, str]:

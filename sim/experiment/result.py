@@ -15,7 +15,7 @@ from sim.experiment.summaries import complete_summary
 from sim.extras import require
 from sim.families.operators.fields import fields_of
 from sim.recording import frames, results
-from sim.recording.conflict import CODE, SUBJECTS
+from sim.recording.conflict import CODE, SUBJECTS, conflicting
 from sim.recording.fields import FIELD_NAMES
 from sim.recording.stored import Condition, Narrowed, Source, StoredTables, read, read_table
 from sim.scenario.metrics import OPERATORS, metrics_of
@@ -143,7 +143,21 @@ class Result:
     @cached_property
     def conflicts(self) -> pd.DataFrame:
         """One row per conflict, the columns of ``sim.recording.frames.CONFLICTS``: who lost to whom."""
-        return frames.conflicts(self.requests)
+        if self.folder is None:
+            return frames.conflicts(self.requests)
+        from sim.analysis.frames import stacked
+
+        lost = self.rows("requests", frames.OF_CONFLICTS, [("code", "=", CODE)])
+        lost = lost[conflicting(lost)]
+        # Who won, and what else the passes sent that lost: all that the rows of conflicts depend on.
+        others = [
+            self.rows("requests", frames.OF_CONFLICTS, [(name, "in", lost[of].unique().tolist())])
+            for name, of in (("written_version", "base_version"), ("reconcile", "reconcile"))
+        ]
+        rows = stacked([lost, *others]).drop_duplicates(["replication", "request"])
+        rows = rows.sort_values(["replication", "request"], ignore_index=True)
+        rows.attrs = lost.attrs
+        return frames.conflicts(rows)
 
     @cached_property
     def refusals(self) -> pd.DataFrame:

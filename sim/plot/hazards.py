@@ -50,8 +50,8 @@ def writes_over_time(result: Results, ax: Axes | None = None, bins: int = 60) ->
     import numpy as np
 
     each, ax = only(result), axes(ax)
-    rows = each.requests
-    rows = rows[(rows["written_version"] > 0) & (rows["verb"] != "create") & (rows["resource"] != "events")]
+    rows = each.rows("requests", ["actor", "verb", "resource", "decided_at"], [("written_version", ">", 0)])
+    rows = rows[(rows["verb"] != "create") & (rows["resource"] != "events")]
     end = max(float(one.metrics["ended_s"] or 0) for one in each.measured) or 1.0
     edges = np.linspace(0, end, bins + 1)
     for place, (who, own) in enumerate(rows.groupby("actor", observed=True)):

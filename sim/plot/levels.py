@@ -26,13 +26,13 @@ def queue_depth(results: Results, ax: Axes | None = None, *, replication: int = 
     """
     import numpy as np
 
-    from sim.analysis.levels import depths
+    from sim.analysis.levels import OF_DEPTHS, depths
     from sim.analysis.levels import highest as most
 
     found, ax = named(results), axes(ax)
     highest = 0.0
     for place, (name, each) in enumerate(found.items()):
-        rows = each.reconciles[each.reconciles["replication"] == replication]
+        rows = each.rows("reconciles", OF_DEPTHS, [("replication", "=", replication)])
         end = rows["started_at"].max().total_seconds() if len(rows) else 1.0
         edges = np.linspace(0, end, POINTS + 1)
         lines = {short(key): most(level, edges) for key, level in depths(rows).items()}
@@ -59,13 +59,13 @@ def tokens(results: Results, ax: Axes | None = None, *, replication: int = 1) ->
     """Draw the level of the client's token bucket in one replication; below 0 requests wait for a token."""
     import numpy as np
 
-    from sim.analysis.levels import at
+    from sim.analysis.levels import OF_TOKENS, at
     from sim.analysis.levels import tokens as level_of
 
     found, ax = named(results), axes(ax)
     drawn = 0
     for place, (name, each) in enumerate(found.items()):
-        level = level_of(each.scenario, each.requests[each.requests["replication"] == replication])
+        level = level_of(each.scenario, each.rows("requests", OF_TOKENS, [("replication", "=", replication)]))
         if level is None:
             continue
         times = np.linspace(0, level[-1][0] / 1e9 or 1.0, 2 * POINTS)

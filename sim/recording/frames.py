@@ -54,6 +54,11 @@ CONFLICTS = (
     "reconcile",
 )
 """The columns of the frame of conflicts."""
+OF_CONFLICTS = (
+    "replication", "request", "actor", "verb", "resource", "subresource", "certificate", "code", "reason",
+    "read_version", "base_version", "written_version", "read_at", "asked_at", "sent_at", "decided_at", "reconcile",
+)  # fmt: skip
+"""The columns of requests that it is made from."""
 DURATIONS = {"cpu_ns": "cpu", "crypto_ns": "crypto", "server_cpu_ns": "server_cpu"}
 """Columns in nanoseconds that are no times of the clock, and what they are called in a frame."""
 BOOLEANS = frozenset({"conditional", "ready", "issuing", "next_key"})

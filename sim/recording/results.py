@@ -146,6 +146,7 @@ class TablesInMemory:
     ) -> Iterator[pa.Table]:
         """See ``sim.recording.stored.Source``: the rows of all replications so far, at once."""
         table = joined(name, self._parts[name])
+        self._parts[name] = [table]  # the next time there is nothing to join
         found = table.filter(chosen(table, where)) if where else table
         yield found if columns is None else found.select(columns)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sim.analysis.levels import depths, tokens
+from sim.analysis.levels import OF_DEPTHS, depths, tokens
 from sim.recording.conflict import conflicting
 from sim.recording.frames import nanoseconds
 from sim.units import SECOND
@@ -86,7 +86,8 @@ class Playback:
     def __init__(self, result: Result) -> None:
         import numpy as np
 
-        requests, passes, objects = result.requests, result.reconciles, result.certificates
+        requests, passes = result.rows("requests", _REQUEST), result.rows("reconciles", (*OF_DEPTHS, "worker"))
+        objects = result.rows("certificates", ["ready_at", "created_at"])
         plain = result.scenario.contention is not None
         self._sent = {name: _times(requests[name]) for name in ("asked_at", "sent_at", "decided_at", "answered_at")}
         self._passes = {name: _times(passes[name]) for name in ("started_at", "ended_at")}
@@ -176,6 +177,10 @@ class Playback:
         return (self._pass_of.get(sender, -1) for sender in self._sender[which].tolist())
 
 
+_REQUEST = (
+    "actor", "resource", "code", "reason", "written_version", "asked_at", "sent_at", "decided_at", "answered_at",
+    "reconcile",
+)  # fmt: skip
 _NEVER = 1 << 62
 
 

@@ -143,6 +143,7 @@ SUMMARY = (
     *("stored", "refused_409", "other_errors"),
 )
 """The columns of ``summary``; times are sums in simulated seconds."""
+_SUMMED = ("actor", "resource", "code", "reason", "written_version", "asked_at", "sent_at", "answered_at")
 
 
 def summary(result: Result) -> list[dict[str, Any]]:
@@ -158,12 +159,14 @@ def summary(result: Result) -> list[dict[str, Any]]:
     def seconds(own: pd.DataFrame, start: str, end: str) -> float:
         return round(float((own[end] - own[start]).dt.total_seconds().sum()), 9)
 
-    for name, own in result.reconciles.groupby("controller", observed=True):
+    passes = result.rows("reconciles", ["controller", "queued_at", "started_at", "ended_at"])
+    for name, own in passes.groupby("controller", observed=True):
         made = row(name)
         made["passes"] = len(own)
         made["queued_s"] = seconds(own, "queued_at", "started_at")
         made["working_s"] = seconds(own, "started_at", "ended_at")
-    for name, own in result.requests.groupby("actor", observed=True):
+    requests = result.rows("requests", _SUMMED)
+    for name, own in requests.groupby("actor", observed=True):
         made, lost = row(name), conflicting(own)
         made["requests"] = len(own)
         made["waiting_for_token_s"] = seconds(own, "asked_at", "sent_at")

@@ -123,7 +123,7 @@ _RENEWALS = (
 def levels(named: Named, replication: int) -> Section:
     """What filled up: workqueues and token bucket."""
     from sim import plot
-    from sim.analysis.levels import depths, mean, tokens
+    from sim.analysis.levels import OF_DEPTHS, OF_TOKENS, depths, mean, tokens
 
     section = Section("levels", f"Queues and tokens, replication {replication}")
     section.words.append(
@@ -133,12 +133,12 @@ def levels(named: Named, replication: int) -> Section:
     depth_rows, token_rows = [], []
     for name, each in named.items():
         about = about_run(named, name)
-        passes = each.reconciles[each.reconciles["replication"] == replication]
+        passes = each.rows("reconciles", OF_DEPTHS, [("replication", "=", replication)])
         end = passes["ended_at"].max().value if len(passes) else 1
         for key, level in depths(passes).items():
             most = max((value for _, value in level), default=0)
             depth_rows.append((about + key, f"{most:.0f}", write(mean(level, end) or 0.0)))
-        bucket = tokens(each.scenario, each.requests[each.requests["replication"] == replication])
+        bucket = tokens(each.scenario, each.rows("requests", OF_TOKENS, [("replication", "=", replication)]))
         if bucket is None:
             of_each_kind = each.scenario.family == OPERATORS
             token_rows.append((name, "a bucket for each kind" if of_each_kind else "no limit", NONE, NONE))

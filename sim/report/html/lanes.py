@@ -11,7 +11,19 @@ from html import escape
 from math import inf
 from typing import TYPE_CHECKING
 
-from sim.analysis.lives import LONGEST, OWN, QUEUED, REFUSED, REQUEST, STORED, TOKEN, History, in_order, life_of
+from sim.analysis.lives import (
+    LONGEST,
+    OWN,
+    QUEUED,
+    REFUSED,
+    REQUEST,
+    STORED,
+    TOKEN,
+    History,
+    in_order,
+    life_of,
+    rows_of,
+)
 from sim.plot.style import short
 from sim.report.html.findings import Named, about_run, plain
 from sim.report.html.parts import WIDTH, Picture, Section, Table
@@ -54,8 +66,11 @@ def lives(named: Named, replication: int) -> Section:
     rows: list[tuple[str, ...]] = []
     opened = OPENED.get(len(results), 1)
     most = min(LONGEST, MOST_REQUESTS // max(len(chosen) * len(results), 1))
+    read = {run: rows_of(each, chosen, replication) for run, each in results.items()}
     for number, name in enumerate(chosen, start=1):
-        found = {about_run(named, run): life_of(results[run], name, replication, most) for run in ranked[name]}
+        found = {
+            about_run(named, run): life_of(results[run], name, replication, most, read[run]) for run in ranked[name]
+        }
         said = {about: _figures(life, of_clients) for about, life in found.items()}
         section.pictures.append(_life(f"life-{number}", name, found, said, order, replication, number <= opened))
         if number <= opened:
@@ -93,7 +108,7 @@ def _ranked(results: Named, replication: int) -> dict[str, list[str]]:
 
 def _worth(result: Result, replication: int) -> Mapping[str, float]:
     if plain(result):
-        asked = result.requests[result.requests["replication"] == replication]["certificate"]
+        asked = result.rows("requests", ["certificate"], [("replication", "=", replication)])["certificate"]
         lost = result.conflicts[result.conflicts["replication"] == replication]["certificate"].value_counts()
         return {str(name): float(lost.get(name, 0)) for name in asked.unique() if name}
     own = result.certificates[result.certificates["replication"] == replication]

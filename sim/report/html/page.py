@@ -122,13 +122,20 @@ def _sections(named: findings.Named, comparison: Comparison | None, replication:
 def _writers(named: findings.Named, replication: int) -> dict[str, list[str]]:
     """Return the controllers and who else writes, of plain clients the groups, with their other names in a page."""
     found = dict.fromkeys(who for each in named.values() for who in each.summary["conflicts"]["by_controller"])
-    found.update(dict.fromkeys(str(who) for each in named.values() for who in each.reconciles["controller"].unique()))
+    found.update(
+        dict.fromkeys(
+            str(who)
+            for each in named.values()
+            for who in each.rows("reconciles", ["controller"])["controller"].unique()
+        )
+    )
     if not all(map(findings.plain, named.values())):
         found.update(dict.fromkeys(in_order(named.values(), replication)))
     others = {writer: [short(writer)] for writer in found}
     for each in filter(findings.plain, named.values()):
         key = ["replication", "reconcile"]
-        first = each.requests.drop_duplicates("actor")[[*key, "actor"]].merge(each.reconciles[[*key, "controller"]])
+        sent, passes = each.rows("requests", [*key, "actor"]), each.rows("reconciles", [*key, "controller"])
+        first = sent.drop_duplicates("actor").merge(passes)
         for actor, group in zip(first["actor"], first["controller"], strict=True):
             others[str(group)].append(str(actor))
     return others
