@@ -78,9 +78,8 @@ def entered(reconciles: pd.DataFrame) -> pd.Series[pd.Timedelta]:
 
 def depths(reconciles: pd.DataFrame) -> dict[str, Level]:
     """Return the number of keys that wait in each controller's queue. Keys still there at the end are not known."""
-    since = entered(reconciles)
     parts = reconciles.groupby("controller", observed=True)
-    return {str(name): steps(since[part.index], part["started_at"]) for name, part in parts}
+    return {str(name): steps(entered(part), part["started_at"]) for name, part in parts}
 
 
 def in_flight(requests: pd.DataFrame, begin: str, end: str) -> Level:

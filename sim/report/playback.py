@@ -6,7 +6,8 @@ Everything is read from the tables of rows; nothing is simulated again.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -93,26 +94,26 @@ class Playback:
         self._passes = {name: _times(passes[name]) for name in ("started_at", "ended_at")}
         known = [each.max(initial=0, where=each < _NEVER) for each in (*self._sent.values(), *self._passes.values())]
         self.length = int(max(known))
-        controllers = passes["controller"].astype(str)
-        actors = requests["actor"].astype(str)
-        if plain:  # a client is called by its group and a number
-            actors = actors.str.rpartition("-")[0].where(actors.str.contains("-"), actors)
-        names = dict.fromkeys([*sorted(set(controllers)), *sorted(set(actors))])
-        conflict = conflicting(requests)
-        refused, stored = actors[conflict].value_counts(), actors[requests["written_version"] > 0].value_counts()
-        self.actors = sorted(names, key=lambda name: (-int(refused.get(name, 0)), -int(stored.get(name, 0)), name))
+        self._refused = conflicting(requests).to_numpy()
+        self._stored = (requests["written_version"] > 0).to_numpy()
+        sent_by = requests["actor"].cat
+        groups = [_group(str(name)) if plain else str(name) for name in sent_by.categories]
+        refused, stored = (_counted(sent_by.codes[of], groups) for of in (self._refused, self._stored))
+        names = {groups[code] for code in sent_by.codes.unique()} | set(map(str, passes["controller"].unique()))
+        self.actors = sorted(names, key=lambda name: (-refused[name], -stored[name], name))
         place = {name: number for number, name in enumerate(self.actors)}
-        self._who = actors.map(place).to_numpy(np.int64)
-        self._holder = controllers.map(place).to_numpy(np.int64)
-        self._key = passes["key"].astype(str).to_numpy()
-        self._refused, self._stored = conflict.to_numpy(), (requests["written_version"] > 0).to_numpy()
+        self._who = np.array([place.get(name, -1) for name in groups], np.int64)[sent_by.codes]
+        held_by = passes["controller"].cat
+        self._holder = np.array([place.get(str(name), -1) for name in held_by.categories], np.int64)[held_by.codes]
+        self._key = passes["key"]
         order = np.argsort(self._sent["decided_at"], kind="stable")
         self._decided = self._sent["decided_at"][order]
         self._order = order
-        self._pass_of = dict(zip(passes["reconcile"].tolist(), range(len(passes)), strict=True))
+        self._passes_by_number = np.argsort(passes["reconcile"].to_numpy(), kind="stable")
+        self._numbers = passes["reconcile"].to_numpy()[self._passes_by_number]
         self._sender = requests["reconcile"].to_numpy(np.int64)
         self._depths: dict[str, Level] = depths(passes) if len(passes) else {}
-        workers = passes["worker"].groupby(controllers).max()
+        workers = passes["worker"].groupby(passes["controller"], observed=True).max()
         self._workers = {name: int(workers.get(name, 0)) for name in self.actors}
         self._tokens = tokens(result.scenario, requests)
         self._ready, self._created = (np.sort(_times(objects[name])) for name in ("ready_at", "created_at"))
@@ -161,7 +162,9 @@ class Playback:
                 for n, name in enumerate(self.actors)
             ),
             tuple(
-                Held(self.actors[self._holder[n]], self._key[n], int(since[n]), doing.get(int(n), "works"))
+                Held(
+                    self.actors[self._holder[n]], str(self._key.iat[int(n)]), int(since[n]), doing.get(int(n), "works")
+                )
                 for n in sorted(holds, key=lambda n: int(since[n]))
             ),
             tuple(reversed(self._losses[max(0, losses - 5) : losses])),
@@ -172,9 +175,30 @@ class Playback:
             bisect_right(self._created, at),
         )
 
+    def _key_of(self, number: int) -> str:
+        return str(self._key.iat[number])
+
     def _senders(self, which: npt.NDArray[np.bool_]) -> Iterator[int]:
         """Yield the places of the passes that sent these requests."""
-        return (self._pass_of.get(sender, -1) for sender in self._sender[which].tolist())
+        import numpy as np
+
+        for sender in self._sender[which].tolist():
+            place = int(np.searchsorted(self._numbers, sender))
+            there = place < len(self._numbers) and self._numbers[place] == sender
+            yield int(self._passes_by_number[place]) if there else -1
+
+
+def _group(client: str) -> str:
+    """What a plain client is called by: its group and a number."""
+    return client.rpartition("-")[0] or client
+
+
+def _counted(codes: pd.Series[int], names: Sequence[str]) -> Counter[str]:
+    """How many codes stand for each name, of which several may be the same."""
+    found: Counter[str] = Counter()
+    for code, count in codes.value_counts().items():
+        found[names[int(str(code))]] += int(count)
+    return found
 
 
 _REQUEST = (

@@ -21,6 +21,7 @@ from sim.analysis.attribution import attribution
 from sim.analysis.frames import Frames
 from sim.analysis.streamed import attributed_parts, streamed
 from sim.experiment.result import Result
+from sim.recording import frames
 from sim.recording.columns import REQUESTS
 from sim.recording.frames import TABLES, table
 from sim.recording.stored import StoredTables
@@ -69,6 +70,8 @@ def test_the_parts_of_a_run_are_the_whole(tmp_path: Path, what: str):
         assert len(wanted) or what in {"no conflict", "apply", "blind writes"}
         assert len(opened.overwritten) or what != "blind writes"
         pd.testing.assert_frame_equal(pd.DataFrame(found), wanted, check_categorical=bool(len(wanted)))
+        lost = frames.conflicts(opened.requests)
+        pd.testing.assert_frame_equal(opened.conflicts, lost, check_categorical=False)
         for name, made in (
             ("overwritten", unseen.overwritten(opened.requests)),
             ("hidden_retries", unseen.hidden_retries(opened.requests)),
