@@ -23,7 +23,7 @@ from sim.scenario.properties import VARIABLES, Property
 from sim.units import spelled
 
 _NAMES = re.compile(r"[A-Za-z]\w*")
-_KINDS = re.compile(r"\b(owned|objects)\.(\w+)")
+_KINDS = re.compile(r"\b(owned|objects)(?:\.|\[\s*['\"])(\w+)")  # objects.Secret, objects['Secret']
 _ENTRIES = re.compile(r"\.data\['([^']+)'\]")
 _ALL_DATA = ".data"
 """Among the names of an expression that asks for other entries of an object's data than those it writes out."""

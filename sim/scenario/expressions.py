@@ -90,8 +90,11 @@ class Expression:
         given = self._given
         try:
             key = marshal.dumps(leaves, 2)
-        except ValueError:  # no plain data, such as a simulated key: a tuple, which says all that it is
-            key, given = repr(leaves).encode(), lambda scope: _plain(self._given(scope))
+        except ValueError:
+            # No plain data: a simulated key is a tuple, which says all that it is, but a view of objects (as of
+            # objects['Secret']) is known by its place in memory, where the next one may be.
+            told = [_plain(each) if isinstance(each, Mapping) else each for each in leaves]
+            key, given = repr(told).encode(), lambda scope: _plain(self._given(scope))
         try:
             return self._remembered[key]
         except KeyError:

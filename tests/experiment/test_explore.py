@@ -110,6 +110,7 @@ def test_always_never_and_eventually_are_judged_of_each_object():
     assert not broken(FIVE, always="generation == 1")
     assert {each.object for each in broken(FIVE, never="'Ready' in holds")} == {f"c000{n}" for n in range(5)}
     assert len(broken(FIVE, always="size(objects.Secret) < 3")) == 5
+    assert len(broken(FIVE, always="size(objects['Secret']) < 3")) == 5
     assert not broken(FIVE, of="Secret", always="has(self.data)")
     assert not broken(FIVE, eventually="'Ready' in holds", within=30 * SECOND)
     late = broken(FIVE, eventually="'Ready' in holds", within=50 * MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +294,24 @@ def test_every_command_takes_a_run_of_operators(tmp_path: Path):
     ):
         result = main.invoke(app, words)
         assert result.exit_code == 0, result.output
+
+
+class Made(Mapping[str, Any]):
+    """An object as expressions see it: made anew for each, often where the one before was."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __getitem__(self, name: str) -> Any:
+        return {"replicas": self._number}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("spec",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_what_reads_a_whole_object_is_not_told_of_another_that_was_at_its_place():
+    whole = compiled("self['spec'].replicas", VARIABLES)
+    assert [whole.value({"self": Made(number)}) for number in range(50)] == list(range(50))
