@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "sim"
@@ -65,7 +66,10 @@ def imported(path: Path) -> Iterator[str]:
                     yield below if below in MODULES else node.module
 
 
-IMPORTS = {name: set(imported(path)) - {name} for name, path in MODULES.items()}
+@cache  # not at import, which every worker does
+def imports() -> dict[str, set[str]]:
+    """By module what it imports of the project."""
+    return {name: set(imported(path)) - {name} for name, path in MODULES.items()}
 
 
 def room(name: str) -> str:
@@ -92,7 +96,7 @@ def test_every_room_has_its_place():
 def test_nothing_imports_what_is_downstream_of_it():
     wrong = {
         (name, other)
-        for name, others in IMPORTS.items()
+        for name, others in imports().items()
         for other in others
         if name not in FACADES and (other in FACADES or not allowed(room(name), room(other)))
     }
@@ -128,7 +132,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def test_no_imports_go_in_a_circle():
-    graph = {name: {other for other in others if (name, other) not in JUPYTER} for name, others in IMPORTS.items()}
+    graph = {name: {other for other in others if (name, other) not in JUPYTER} for name, others in imports().items()}
     assert circles(graph) == []
 
 

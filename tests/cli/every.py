@@ -111,7 +111,7 @@ def studies() -> Iterator[tuple[str, list[str]]]:
         yield f"tune-{name}", ["tune", f"{name}.yaml", *tried, *IN_PROCESS]
         yield f"budget-{name}", ["budget", f"{name}.yaml", "--check", *IN_PROCESS]
     yield "advise", ["advise", OPERATOR, "--set", "workload.objects=4", "--replications", "3", *IN_PROCESS]
-    bug = ["bugs/kubebuilder-1381", "--runs", "200", *HERE]
+    bug = ["bugs/kubebuilder-1381", "--runs", "60", *HERE]
     yield "explore", ["explore", "--fix-check", bug[0], "bugs/kubebuilder-1381-fixed", *bug[1:]]
     yield "explore-seeds", ["explore", "certs.yaml", "--strategy", "seeds", "--runs", "8", *HERE]
     rsa = str(DATA / "recordings" / "validate")

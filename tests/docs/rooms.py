@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from tests.test_architecture import BESIDE, IMPORTS, ORDER, room
+from tests.test_architecture import BESIDE, ORDER, imports, room
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "rooms.svg"
 CELL, LEFT, TOP = 30, 110, 16
@@ -30,7 +30,7 @@ def rooms() -> list[str]:
 def edges() -> set[tuple[str, str]]:
     """Pairs of rooms of which the first imports the second."""
     return {
-        (room(name), room(other)) for name, others in IMPORTS.items() for other in others if room(name) != room(other)
+        (room(name), room(other)) for name, others in imports().items() for other in others if room(name) != room(other)
     }
 
 
