@@ -17,8 +17,7 @@ from sim.client.cache import Cache
 from sim.client.process import Process
 from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.bursts import Burst
-from sim.kernel.go import GoProcess
+from sim.kernel.bursts import Burst, Goroutine
 
 Handler = Callable[[Object], None]
 """Called with the object that was added or changed, or as it was before its deletion."""
@@ -33,26 +32,20 @@ class ProcessorListener:
     It takes a notification only while it is ``receiving``: the channel between is unbuffered.
     """
 
-    __slots__ = ("_go", "_waiting", "handler", "pending", "receiving")
+    __slots__ = ("_waiting", "handler", "pending", "receiving")
 
-    def __init__(self, go: GoProcess, handler: Handler) -> None:
-        self._go = go
+    def __init__(self, handler: Handler) -> None:
         self.handler = handler
         self.pending: list[Object] = []
         self._waiting: Callable[[], Object] | None = None
         self.receiving = True
 
-    def add(self, obj: Object) -> None:
-        """Take a notification while receiving."""
-        self.receiving = False
-        self.pending.append(obj)
-        self._go.ready(self._run)
-
     def wait(self, take: Callable[[], Object]) -> None:
         """Call ``take`` for a notification as soon as this one is receiving again."""
         self._waiting = take
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """What its goroutine does once it has been given a notification."""
         while self.pending:
             self.handler(self.pending.pop())
             if self._waiting is not None:
@@ -192,13 +185,17 @@ class Informer(Burst):
         """``processLoop``: the cache first, then the listeners, waiting for each that is not receiving."""
         while True:
             untold = self._untold
-            while untold:
-                listener = untold[-1]
-                if not listener.receiving:
+            if untold:
+                woken: list[Goroutine] = []
+                while untold and (listener := untold[-1]).receiving:
+                    untold.pop()
+                    listener.receiving = False
+                    listener.pending.append(self._telling)
+                    woken.append(listener.run)
+                self._go.ready_all(woken)
+                if untold:
                     listener.wait(self._told)
                     return
-                untold.pop()
-                listener.add(self._telling)
             if not self._queued:
                 break
             event = self._queued.popleft()
@@ -248,7 +245,7 @@ class Informer(Burst):
 
     def _register(self) -> None:
         """Put the listeners into the map, in the random order in which a process registers its controllers."""
-        left = [ProcessorListener(self._go, handler) for handler in self._handlers]
+        left = [ProcessorListener(handler) for handler in self._handlers]
         order = [left.pop(int(self._luck() * len(left))) for _ in range(len(left))]
         # Up to eight fit into one bucket; beyond, hashing spreads them over as many as are needed.
         buckets: list[list[ProcessorListener | None]] = [[] for _ in range(max(-(-len(order) // BUCKET), 1))]

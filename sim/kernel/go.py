@@ -140,6 +140,19 @@ class GoProcess(RunQueues):
         else:
             self._global.append(goroutine)
 
+    def ready_all(self, goroutines: list[Goroutine]) -> None:
+        """Make goroutines runnable, one after the other."""
+        processor = self.running
+        if processor is None or not self._fair:
+            for goroutine in goroutines:
+                self.ready(goroutine)
+        elif goroutines:
+            self._waiting += len(goroutines)
+            before, processor.runnext = processor.runnext, goroutines.pop()
+            if before is not None:
+                processor.queue.append(before)
+            processor.queue += goroutines
+
     def wake_in(self, delay: int, goroutine: Goroutine) -> None:
         """Make a goroutine runnable after ``delay`` nanoseconds: a timer of the processor that runs now."""
         self._sim.later(delay, self._when_due, (self.running, goroutine))

@@ -172,7 +172,7 @@ class InOrder(Informer):
     """Handlers are called in the order of their registration, every time."""
 
     def _register(self) -> None:
-        listeners = [ProcessorListener(self._go, handler) for handler in self._handlers]
+        listeners = [ProcessorListener(handler) for handler in self._handlers]
         super()._register()
         self._orders = [[listeners] for _ in self._orders]
 
