@@ -370,3 +370,38 @@ def test_preempted_work_is_counted_once():
     bench.ready(1, "b", 60)
     bench.run()
     assert bench.machine.busy_ns == 120 * MS
+
+
+def test_a_process_computes_at_once_only_where_it_would_alone():
+    bench = Bench(cores=1)
+    go, sim, ms = bench.go, bench.sim, MS
+    assert not go.passes(ms)  # no thread of it has run yet
+    bench.ready(0, "first", 1)
+    bench.run()
+    assert go.passes(2 * ms)
+    assert sim.now == 3 * ms
+    assert bench.machine.busy_ns == 3 * ms
+    assert not go.passes(20 * ms)  # sysmon would look
+    sim.call_in(ms, bool)
+    assert not go.passes(ms)  # at that time something else happens
+    bench.machine.run(5 * ms, bool, "another")
+    assert not go.passes(ms // 2)  # there is one core
+    assert sim.now == 3 * ms
+
+
+def test_two_processes_compute_one_after_the_other_as_if_both_did_alone():
+    for waits in (0, 1):
+        once, twice = Bench(2), Bench(2)
+        times = []
+        for bench in (once, twice):
+            other = GoProcess(bench.sim, bench.machine, GoScheduler())
+            for go in (bench.go, other):
+                go.ready(lambda: None)
+            if bench is once:
+                assert bench.go.passes_with(MS, waits, other, 2 * MS)
+            else:
+                assert bench.go.passes(MS)
+                assert not waits or bench.sim.passes(bench.sim.now + waits)
+                assert other.passes(2 * MS)
+            times.append((bench.sim.now, bench.machine.busy_ns, bench.sim.next_tie()))
+        assert times[0] == times[1]

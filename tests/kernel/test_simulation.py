@@ -256,3 +256,24 @@ def test_calls_that_wait_in_the_other_heap_come_in_the_same_order(plan: list[tup
         return seen
 
     assert course(far=True) == course(far=False)
+
+
+def test_time_passes_only_where_nothing_else_happens_before_or_then():
+    sim = simulation()
+    passed: list[tuple[int, bool, int]] = []
+
+    def try_until(when: int) -> None:
+        passed.append((when, sim.passes(when), sim.now))
+
+    sim.at(5, try_until, 9)
+    sim.at(10, try_until, 20)
+    sim.at(20, try_until, 20)
+    sim.run()
+    assert passed == [(9, True, 9), (20, False, 10), (20, True, 20)]
+
+
+def test_time_that_passes_draws_a_place_as_a_call_does():
+    called, passing = simulation(), simulation()
+    called.at(3, bool, None)
+    assert passing.passes(3)
+    assert called.next_tie() == passing.next_tie()

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 
 from sim.experiment.replicate import replicate, world_of
+from sim.kernel.go import GoProcess
+from sim.kernel.simulation import Simulation
 from sim.recording.columns import OBJECTS, OBJECTS_DIGESTED, RECONCILES_DIGESTED
 from sim.recording.recorder import Recorder
 from sim.recording.rows import Rows
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
+from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load
 from tests.strategies import small_scenarios
 
@@ -159,3 +162,13 @@ def test_a_renewal_that_begins_after_the_last_listing_leaves_nothing_unfinished(
 def test_what_is_not_finished_when_all_are_listed_for_the_last_time_is_counted():
     changes = ["until.at_most=1s", "until.at_least=0s", "workload.certificates=40", "writers=[]"]
     assert replicate(load(TEXT, changes), 0).unfinished > 0
+
+
+@pytest.mark.parametrize("name", ["recorded/burst-50-update", "operators/kubebuilder-scaffold"])
+def test_what_passes_without_the_heap_happens_as_it_does_in_the_heap(name: str, monkeypatch: pytest.MonkeyPatch):
+    scenario = load(resolve_scenario(name), ["workload.certificates=20"] if name.startswith("recorded") else [])
+    passed = replicate(scenario, 0).digest
+    monkeypatch.setattr(Simulation, "passes", lambda *_: False)
+    monkeypatch.setattr(GoProcess, "passes", lambda *_: False)
+    monkeypatch.setattr(GoProcess, "passes_with", lambda *_: False)
+    assert replicate(scenario, 0).digest == passed
