@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sim.cluster.holding import HeldRequests, Point, held_requests
-from sim.experiment.replicate import bends_of, held_of, monitoring, no_garbage_collection, played, world_of
+from sim.experiment.replicate import bends_of, held_of, monitoring, played, undisturbed, world_of
 from sim.families.certmanager.properties import PROPERTIES
 from sim.kernel.perturbing import TIES, Bends
 from sim.recording.properties import Broken
@@ -118,7 +118,7 @@ def changes_of(scenario: Scenario) -> tuple[Change, ...]:
 
 def play(scenario: Scenario, schedule: Schedule) -> Outcome:
     """Run a schedule of a prepared scenario, without the tables and digests that nobody reads here."""
-    with no_garbage_collection():
+    with undisturbed():
         world = world_of(scheduled(scenario, schedule), 0)
         states = StateSignatures(world.api.store, world.processes)
         monitor = monitoring(world)

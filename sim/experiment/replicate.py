@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -115,7 +116,7 @@ def replicate(
     ``parts`` are what the controllers' process is built from; ``operators`` run beside cert-manager, each in a
     process of its own. ``watch`` surrounds the simulation while it runs. The same arguments give the same digest.
     """
-    with no_garbage_collection(), _told_where(scenario):
+    with undisturbed(), _told_where(scenario):
         world = world_of(scenario, index, profile, parts, operators)
         replication = played(world, index, watch)
         world.take_apart()
@@ -202,22 +203,28 @@ def _of_clients(world: World, population: PlainPopulation, index: int) -> Replic
     )
 
 
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Nearly everything made meanwhile lives until the end, so looking for garbage only costs time.
+_ALONE = threading.RLock()
 
-    What is left then are rows, which the collector need not look at soon either.
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Run one world at a time in a process, without collecting garbage.
+
+    Names are interned in tables that threads share, and a thread that an interrupted search left behind goes on with
+    its run. Nearly everything made meanwhile lives until the end, so looking for garbage only costs time; what is left
+    then are rows, which the collector need not look at soon either.
     """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.unfreeze()  # from the permanent generation into the oldest
-        gc.enable()
+    with _ALONE:
+        if not gc.isenabled():
+            yield
+            return
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.freeze()
+            gc.unfreeze()  # from the permanent generation into the oldest
+            gc.enable()
 
 
 @contextmanager

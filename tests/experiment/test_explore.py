@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import sim
 from sim.experiment.explore import Exploration, fix_check
 from sim.experiment.journal import Journal
 from sim.experiment.perturbed import Schedule, play, points_of, prepared
-from sim.experiment.replicate import replicate
+from sim.experiment.replicate import replicate, undisturbed
 from sim.experiment.schedules import DEPTH, STRATEGIES, Explorer
 from sim.experiment.shrinking import Shrinker, ddmin
 from sim.experiment.spread import Joblib, SpreadHere
@@ -139,6 +140,15 @@ def test_children_with_generated_names_are_found_shrunk_and_gone_with_the_fix(st
     assert finding.plain.low == 0
     assert fix_check([finding], FIXED, 40) == [(finding, 0)]
     assert fix_check([finding], CHILDREN, 5)[0][1] > 0
+
+
+def test_a_thread_that_is_left_of_another_search_waits_for_the_run_of_this_one():
+    left = threading.Thread(target=play, args=(prepared(FIVE, SECOND), Schedule(1)))
+    with undisturbed():
+        left.start()
+        left.join(timeout=0.5)
+        assert left.is_alive()
+    left.join()
 
 
 def test_the_same_seed_finds_the_same_on_more_processes_and_after_a_kill(tmp_path):
