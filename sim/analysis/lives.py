@@ -78,6 +78,12 @@ def in_order(results: Iterable[Analysed], replication: int) -> list[str]:
     return list(found)
 
 
+def whose(requests: pd.DataFrame, name: str) -> str:
+    """Return whose life an object is part of: a CertificateRequest's or a Secret's Certificate, else its own."""
+    about = requests[requests["object"] == name]
+    return str(about["certificate"].iloc[0]) if len(about) else name
+
+
 Rows = tuple["pd.DataFrame", "pd.DataFrame"]
 """Requests and passes about some objects of one replication."""
 

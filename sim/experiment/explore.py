@@ -82,8 +82,10 @@ class Finding:
     @property
     def requests(self) -> pd.DataFrame:
         """The requests about its object, in the order in which the server decided them; of no object, all of them."""
+        from sim.analysis.lives import whose
+
         rows, about = self.result.requests, self.broken.object
-        mine = rows[rows["certificate"] == about] if about else rows
+        mine = rows[rows["certificate"] == whose(rows, about)] if about else rows
         return mine[mine["resource"] != "events"].sort_values("decided_at", kind="stable")
 
     def still_broken(self, other: Scenario, tries: int = 20) -> int:

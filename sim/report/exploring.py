@@ -200,11 +200,13 @@ def explore_report(document: Mapping[str, Any], *, folder: Path | None, command:
 
 def story_of(finding: Finding) -> str:
     """Return the story of a finding: what was bent, every request about its object, who was refused and why."""
+    from sim.analysis.lives import whose
     from sim.analysis.story import counts, story
     from sim.report.explain import explanation
 
-    result, name = finding.result.only(1), finding.broken.object or first_of(finding.scenario)
-    lines = [f"{finding.name}: {finding.broken.why} ({name})", ""]
+    result, named = finding.result.only(1), finding.broken.object or first_of(finding.scenario)
+    lines = [f"{finding.name}: {finding.broken.why} ({named})", ""]
+    name = whose(result.requests, named)
     lines += [f"- {described(one)}" for one in changes_of(finding.scenario)]
     lines += ["", *chronicle(result.requests, name)]
     if name in counts(result):
@@ -248,15 +250,16 @@ def figure(result: Result, about: Mapping[str, Any]) -> Figure:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from sim.analysis.lives import whose
     from sim.plot import timeline
     from sim.plot.style import VERMILION
     from sim.recording.frames import began
 
-    drawn, name = Figure(figsize=(10, 5)), about["object"] or first_of(result.scenario)
-    ax = drawn.subplots()
+    drawn, named = Figure(figsize=(10, 5)), about["object"] or first_of(result.scenario)
+    ax, name = drawn.subplots(), whose(result.requests, named)
     timeline(result, name, ax)
     own = result.certificates
     broken = pd.Timedelta(seconds=about["broken_s"]) - began(own[own["certificate"] == name].iloc[0])
     ax.axvline(broken.total_seconds(), color=VERMILION, linestyle=":", linewidth=1.6)
-    ax.set_title(f"{about['property']}: {name}\n(dotted: broken)", wrap=True)
+    ax.set_title(f"{about['property']}: {named}\n(dotted: broken)", wrap=True)
     return drawn
