@@ -12,7 +12,8 @@ from sim.families.certmanager.fields import FIELDS
 from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.conflict import CODE
-from sim.recording.rows import TEXTS, LateRows, Rows, whole_numbers
+from sim.recording.packing import TEXTS, whole_numbers
+from sim.recording.rows import LateRows, Rows
 
 if TYPE_CHECKING:
     import numpy as np

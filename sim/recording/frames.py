@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from sim.extras import require
 from sim.recording.columns import DELIVERIES, DUPLICATES, LOSSES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import conflicting, subjects_of
-from sim.recording.rows import TEXTS, Rows, packed
+from sim.recording.packing import TEXTS
+from sim.recording.rows import Rows, packed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,11 +13,12 @@ import tempfile
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from itertools import chain, compress, count, islice, repeat
 from operator import contains
-from types import CodeType
 from typing import IO, TYPE_CHECKING, Any, overload
+
+from sim.recording.packing import ONCE, TEXTS, narrowest, packing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,16 +30,6 @@ IN_MEMORY = 256
 MERGED = 64
 """Chunks that are made one where rows are read; of more it would take memory, and matter less."""
 _INT32 = 1 << 31
-
-TEXTS = frozenset(
-    {
-        "actor", "verb", "resource", "subresource", "object", "certificate", "reason", "controller", "key", "cause",
-        "outcome", "owners", "ending", "why", "line", "message", "field", "by", "of", "of_object", "repaired_by",
-    }
-)  # fmt: skip
-"""The columns of text in all tables of ``sim.recording.columns``."""
-ONCE = frozenset({"message"})
-"""Those of them whose texts hardly come twice: kept as they are, each ended by 0, which none of them has in it."""
 
 Row = tuple[Any, ...]
 Mask = Any
@@ -82,7 +73,7 @@ class Rows(Sequence[Row]):
             "check": partial(array, "q"),  # raises what says more
         }
         known |= {f"_{name}": codes for name, codes in zip(self.columns, self._codes, strict=True)}
-        exec(_packing(tuple(self.columns)), known)
+        exec(packing(tuple(self.columns)), known)
         append: Callable[[Row], None] = known.pop("append")
         return append
 
@@ -171,7 +162,7 @@ class Rows(Sequence[Row]):
         numbers = [place for place, name in enumerate(self.columns) if name not in ONCE]
         limits = found.min(axis=0).tolist(), found.max(axis=0).tolist()
         for place, column, least, most in zip(numbers, found.T, *limits, strict=True):
-            chunk[place] = column.astype(_narrowest(least, most))
+            chunk[place] = column.astype(narrowest(least, most))
         for place, name in enumerate(self.columns):
             if name in ONCE:
                 chunk[place] = np.frombuffer("".join(f"{text}\0" for text in self._once).encode(), np.uint8)
@@ -408,41 +399,3 @@ def column(rows: Iterable[Row], columns: Sequence[str], name: str) -> Iterator[A
     """Return one column of rows that have ``columns``, packed or not."""
     place = columns.index(name)
     return chain.from_iterable(rows.values(place)) if isinstance(rows, Rows) else (row[place] for row in rows)
-
-
-@cache
-def _packing(columns: Sequence[str]) -> CodeType:
-    """A function that packs a row, written out for these columns: with loops over them it would take twice the time."""
-    values = ", ".join(f"_{name}[{name}]" if name in TEXTS else name for name in columns if name not in ONCE)
-    once = "".join(f"    keep_once({name})\n" for name in columns if name in ONCE)
-    source = f"""
-def append(row):
-    {", ".join(columns)}, = row
-    try:
-        keep(pack({values}))
-    except failed:
-        check([{values}])
-        raise
-{once}"""
-    return compile(source, "packing", "exec")
-
-
-def whole_numbers(values: Sequence[int]) -> np.ndarray:
-    """Return numbers as an array, in half of the time that numpy.array takes; ``OverflowError`` beyond 63 bits."""
-    import numpy as np
-
-    try:
-        return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
-    except struct.error:
-        return np.frombuffer(array("q", values), np.int64)  # raises what says more
-
-
-def _narrowest(least: int, most: int) -> type[np.integer[Any]]:
-    """The type of the fewest bytes that has all numbers from ``least`` to ``most``."""
-    import numpy as np
-
-    for bits, kind in ((8, np.uint8), (16, np.int16), (32, np.int32)):
-        unsigned = kind is np.uint8
-        if (0 if unsigned else -1 << bits - 1) <= least and most < 1 << bits - (not unsigned):
-            return kind
-    return np.int64

@@ -134,7 +134,8 @@ def test_the_simulator_gives_the_same_whatever_the_executor(tmp_path: Path, stra
     assert here.summary == there.summary
     assert here.log == there.log
     pd.testing.assert_frame_equal(here.requests, there.requests)
-    pd.testing.assert_frame_equal(here.conflicts, there.conflicts)
+    # Of a folder only what lost and won is read, so names that did neither are no categories there.
+    pd.testing.assert_frame_equal(here.conflicts, there.conflicts, check_categorical=False)
 
 
 def test_replication_i_does_not_depend_on_how_many_there_are():
