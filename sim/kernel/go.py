@@ -195,7 +195,7 @@ class GoProcess(RunQueues):
         heappush(sim.calls, (end, next_tie(), computed, processor))
 
     def queue(self, goroutine: Goroutine) -> None:
-        """Make a goroutine runnable behind all that wait for a processor."""
+        """Make a goroutine runnable behind all that wait for a processor; who is in the network is not seen yet."""
         self._global.append(goroutine)
         if self.running is None and (self.idle or self.spare):
             self._fill()

@@ -71,6 +71,7 @@ ABLATIONS = (
     # Processors and goroutines.
     Ablation("free CPU", scenario={"cpu": {"cores": None}}),
     Ablation("a server that computes nothing behind its decisions", profile={"server": {"cpu_behind": 0.0}}),
+    Ablation("news that wait for nobody in a busy API server", parts=replace(STANDARD, informer=without.NewsAtOnce)),
     Ablation("plain round-robin instead of Go's scheduler", profile={"go": {"fair": False}}),
     Ablation("socket to cache in one goroutine", parts=replace(STANDARD, informer=without.OneGoroutine)),
     Ablation("handlers in a fixed order", parts=replace(STANDARD, informer=without.InOrder)),

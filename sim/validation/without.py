@@ -144,6 +144,16 @@ class BackoffAlone(Workers):
         return outcome
 
 
+class NewsAtOnce(Informer):
+    """News of a write wait for no processor of the API server."""
+
+    def begin(self) -> None:
+        """List what is there and watch from now on."""
+        super().begin()
+        assert self._watch is not None
+        self._watch.relay = None
+
+
 class OneGoroutine(Informer):
     """No chain of goroutines: who reads the socket decodes, updates the cache and calls the handlers."""
 

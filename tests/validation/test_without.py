@@ -171,3 +171,10 @@ def test_one_goroutine_takes_an_event_from_the_socket_to_the_handlers():
     firsts, times = informed(without.OneGoroutine)
     assert set(firsts) == {0, 1, 2}
     assert times == [n * MS + 100 * US for n in range(40)]  # decoding, and no hand-over after it
+
+
+def test_news_at_once_wait_for_nobody_in_the_server():
+    for kind, wait in ((Informer, True), (without.NewsAtOnce, False)):
+        informer = kind(Toy({}, {}).process, "Secret")
+        informer.begin()
+        assert (informer._watch.relay is not None) is wait
