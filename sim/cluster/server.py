@@ -23,6 +23,7 @@ from sim.cluster.faults import LOST, UNANSWERED, Faults, Outcome
 from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
 from sim.cluster.requests import InFlight, Sent
+from sim.cluster.requesttimes import RequestTimes, ServiceClass
 from sim.cluster.serving import BACKLOG, STEPS, Behind, Relay, Serving
 from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.go import GoProcess
@@ -31,13 +32,6 @@ from sim.kernel.simulation import Simulation
 from sim.scenario.model import Scenario
 from sim.scenario.profile import GoScheduler, ServerCosts
 from sim.units import SECOND
-
-ServiceClass = Callable[[str, str, str], str]
-"""The class of a request, by its verb, kind and subresource: the name of the profile's service time.
-
-The verb is ``refused`` for a write that is already stale when it is taken; the other two are empty then.
-"""
-
 
 _GUARANTEED = {"update", "merge-patch", "json-patch", "apply"}
 """Verbs whose transaction the server tries again after losing a race (storage's GuaranteedUpdate)."""
@@ -70,16 +64,10 @@ class Server:
         self._decided = decided
         self._unanswered: set[InFlight] = set()  # those whose answers will never arrive
         self._costs = costs
-        self._service_class = service_class
-        self._service_times = costs.times.by_class()
-        self._times: dict[tuple[str, str, str, str], Callable[[], int]] = {}
-        self._cold_after = self._costs.cold_after
-        self._cold_factor = self._costs.cold_factor
+        self._request_times = RequestTimes(simulation.streams, costs, service_class)
         self._cpu_share = self._costs.cpu_share
         self._etcd_share = self._costs.etcd_share
-        self._answers: dict[str, Callable[[], int]] = {}  # by actor: how long one takes after the decision
         self._cpu_behind = self._costs.cpu_behind / self._costs.cpu_share
-        self._taken = deque([-self._cold_after] * costs.cold_requests, costs.cold_requests)
         self._places = self._most = scenario.server.max_in_flight
         self._waiting: deque[InFlight] = deque()  # for a place
         self._open: dict[InFlight, Serving] = {}  # taken and not decided
@@ -193,7 +181,7 @@ class Server:
         for serving in unanswered:
             self._send_back(serving)
         self._places = self._most
-        self._taken = deque([-self._cold_after] * len(self._taken), len(self._taken))
+        self._request_times.start()
         return gone
 
     def parts(self) -> Iterator[object]:
@@ -225,23 +213,12 @@ class Server:
     def _begin(self, request: InFlight) -> Serving:
         """A request has its place: what it takes is drawn, and its first burst is returned."""
         write = request.send.write
-        actor = request.actor
         current = self._objects[write.kind].get(write.name)
         request.base = version = current.resource_version if current is not None else 0
-        if write.resource_version is None or write.resource_version == version:
-            key = (actor, write.verb, write.kind, write.subresource)
-        else:
-            key = (actor, "refused", "", "")
-        draw = self._times.get(key) or self._new_times(key)
-        service = draw()
-        received = request.received
-        if received - self._taken[0] > self._cold_after:
-            service = round(service * self._cold_factor)
-        self._taken.append(received)
+        stale = write.resource_version is not None and write.resource_version != version
+        service, after = self._request_times.draw(request, stale)
         request.cpu = cpu = round(service * self._cpu_share)
         serving = self._open[request] = Serving(request, self._starts)
-        after = (self._answers.get(actor) or self._new_answers(actor))()
-        after = min(after, service)
         serving.answering = answering = round(after * self._cpu_share)
         committing = round(cpu * self._etcd_share)
         serving.committing = committing = committing if committing < cpu - answering else cpu - answering
@@ -286,17 +263,6 @@ class Server:
         if self._behind.owed > BACKLOG:
             self._assist(serving)
         self._go.compute(serving)
-
-    def _new_times(self, key: tuple[str, str, str, str]) -> Callable[[], int]:
-        actor, verb, kind, subresource = key
-        name = self._service_class(verb, kind, subresource)
-        latency = self._service_times[name]
-        draw = self._times[key] = self._sim.streams.latency(actor, f"service/{name}", latency)
-        return draw
-
-    def _new_answers(self, actor: str) -> Callable[[], int]:
-        draw = self._answers[actor] = self._sim.streams.latency(actor, "answer", self._costs.answer)
-        return draw
 
     def _decide(self, request: InFlight) -> None:
         serving = self._decision(request)

@@ -16,7 +16,7 @@ from sim.client.manager import Manager
 from sim.client.surroundings import Surroundings
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
-from sim.cluster.server import ServiceClass
+from sim.cluster.requesttimes import ServiceClass
 from sim.scenario.model import Scenario
 
 

@@ -13,7 +13,7 @@ from sim.client.surroundings import Surroundings
 from sim.client.throttle import OneBucket
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
-from sim.cluster.server import ServiceClass
+from sim.cluster.requesttimes import ServiceClass
 from sim.families.certmanager import existing
 from sim.families.certmanager.acme import kinds as acme_kinds
 from sim.families.certmanager.acme.server import Acme

@@ -11,7 +11,7 @@ from sim.client.policy import Shared
 from sim.client.surroundings import Surroundings
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object, Write
-from sim.cluster.server import ServiceClass
+from sim.cluster.requesttimes import ServiceClass
 from sim.families.family import Family, Subject
 from sim.families.plain.clients import PlainClient
 from sim.families.plain.commons import Commons
