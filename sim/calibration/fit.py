@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sim.kernel.streams import Z90, LognormalTimes
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy import float64
+    from numpy.typing import ArrayLike, NDArray
 
 Interval = tuple[float, float]
 
@@ -42,8 +43,7 @@ class Lognormal(NamedTuple):
         """The value that a share ``q`` stays below."""
         from scipy.stats import norm
 
-        sigma = log(self.p90 / self.p50) / Z90 if self.p90 > self.p50 else 0.0
-        return self.p50 * exp(sigma * float(norm.ppf(q)))
+        return self.p50 * exp(_sigma(self) * float(norm.ppf(q)))
 
 
 def known(times: LognormalTimes) -> Lognormal:
@@ -117,9 +117,7 @@ def fit_before(samples: ArrayLike, other: Lognormal) -> tuple[Lognormal, float]:
     median, sigma = np.exp(np.maximum(found.x, -9))
     model = np.sort((median * np.exp(sigma * normal)[:, None] - less).ravel())
     expected = np.searchsorted(model, times) / len(model)
-    count = len(times)
-    distance = max((np.arange(1, count + 1) / count - expected).max(), (expected - np.arange(count) / count).max())
-    return Lognormal(_MS * float(median), _MS * float(median * np.exp(Z90 * sigma))), float(distance)
+    return Lognormal(_MS * float(median), _MS * float(median * np.exp(Z90 * sigma))), _distance(expected)
 
 
 def _sigma(times: Lognormal) -> float:
@@ -150,8 +148,14 @@ def ks_distance(samples: ArrayLike, fitted: Fitted) -> float:
     import numpy as np
 
     times = np.sort(np.asarray(samples, dtype=float))
-    count = len(times)
-    expected = np.array([fitted.cdf(float(x)) for x in times])
+    return _distance(np.array([fitted.cdf(float(x)) for x in times]))
+
+
+def _distance(expected: NDArray[float64]) -> float:
+    """The same from the fitted probabilities of the samples, in the order of these."""
+    import numpy as np
+
+    count = len(expected)
     above = np.arange(1, count + 1) / count - expected
     below = expected - np.arange(count) / count
     return float(max(above.max(), below.max()))

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from sim.calibration.estimate import ENOUGH, MeasuredValue, lag_of, lognormal, message_time, quantile_of
+from sim.calibration.estimate import MeasuredValue, lag_of, lognormal, message_time, quantile_of
 from sim.calibration.fit import known
 from sim.calibration.trace import Trace
 from sim.logs.lines import read_lines
@@ -143,7 +143,7 @@ def measured_of(times: OperatorTimes, profile: Profile) -> dict[str, MeasuredVal
             f"{logs}, the last answer to the end of a pass, less response_cpu",
         ),
     }
-    if delivery is not None and len(times.reached) >= ENOUGH:
+    if delivery is not None:
         waking = getattr(delivery.value, "p50", 0.0) + profile.watch.decode_cpu
         found["watch.lag"] = lag_of(
             [time - waking for time in times.reached],

@@ -93,8 +93,9 @@ class Server:
     def watch(self, kind: str, watch: Watch) -> None:
         """Send events of ``kind`` to ``watch`` from now on."""
         faults = self._faults
-        for _ in range(STEPS):
-            watch.relay = self._writer if watch.relay is None else Relay(self._go, watch.relay)
+        watch.relay = self._writer
+        for _ in range(STEPS - 1):
+            watch.relay = Relay(self._go, watch.relay)
         if faults is None:
             self.api.store.subscribe(kind, watch.publish)
             return
@@ -196,13 +197,19 @@ class Server:
         self._tell()
 
     def _admit(self, request: InFlight) -> None:
+        serving = self._take(request)
+        if serving is not None:
+            self._go.compute(serving)
+
+    def _take(self, request: InFlight) -> Serving | None:
+        """A request has come; None where it has to wait for a place."""
         request.received = self._sim.now
         request.retries = 0
-        if self._places:
-            self._places -= 1
-            self._go.compute(self._begin(request))
-        else:
+        if not self._places:
             self._waiting.append(request)
+            return None
+        self._places -= 1
+        return self._begin(request)
 
     def _leave_place(self) -> None:
         if self._waiting:
@@ -225,15 +232,15 @@ class Server:
         serving.computing = computing = cpu - answering - committing
         serving.waits = service - after - committing - computing
         serving.rest = after - answering
-        serving.step = self._computed
-        serving.demand = computing
-        if self._behind.owed > BACKLOG:
-            self._assist(serving)
+        self._first(serving)
         return serving
 
-    def _assist(self, serving: Serving) -> None:
-        """Its next burst has a share of what is owed."""
-        serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
+    def _first(self, serving: Serving) -> None:
+        """Its first burst is next, with its share of what is owed."""
+        serving.step = self._computed
+        serving.demand = serving.computing
+        if self._behind.owed > BACKLOG:
+            serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
 
     def _when_computed(self, serving: Serving) -> None:
         serving.step = self._committed
@@ -258,10 +265,7 @@ class Server:
         request = serving.request
         request.retries += 1
         request.cpu += serving.computing + serving.committing
-        serving.step = self._computed
-        serving.demand = serving.computing
-        if self._behind.owed > BACKLOG:
-            self._assist(serving)
+        self._first(serving)
         self._go.compute(serving)
 
     def _decide(self, request: InFlight) -> None:
@@ -331,13 +335,9 @@ class Server:
     # its instant sees of whoever calls it.
 
     def _come(self, request: InFlight) -> None:
-        request.received = self._sim.now
-        request.retries = 0
-        if not self._places:
-            self._waiting.append(request)
+        serving = self._take(request)
+        if serving is None:
             return
-        self._places -= 1
-        serving = self._begin(request)
         if self._go.passes_with(serving.demand, serving.waits, self._etcd, serving.committing):
             request.before = serving.waits + serving.committing
             self._answer(request)

@@ -205,38 +205,24 @@ class GoProcess(RunQueues):
 
         The time has passed then, see ``Simulation.passes``. What follows must not ask for this process.
         """
-        machine, idle, sim = self._machine, self.idle, self._sim
-        calls, end = sim.calls, sim.now + demand
-        if (
-            (calls and calls[0][0] <= end)
-            or not idle
-            or demand >= LONG_BURST
-            or self.running is not None
-            or machine.waiting
-            or len(self._ends) >= machine.cores
-        ):
+        sim = self._sim
+        end = sim.now + demand
+        if demand >= LONG_BURST or not self._alone_until(end):
             return False
         next_tie = sim.next_tie
         next_tie()
         sim.now = end
-        idle[-1].turn += 1
-        machine.busy_ns += demand
+        self.idle[-1].turn += 1
+        self._machine.busy_ns += demand
         return True
 
     def passes_with(self, demand: int, wait: int, other: GoProcess, more: int) -> bool:
         """As ``passes``, then ``wait`` nanoseconds, then ``more`` of computing in another process of the machine."""
-        machine, idle, other_idle, sim = self._machine, self.idle, other.idle, self._sim
-        calls, end = sim.calls, sim.now + demand + wait + more
-        if (
-            (calls and calls[0][0] <= end)
-            or not (idle and other_idle)
-            or demand >= LONG_BURST
-            or more >= LONG_BURST
-            or self.running is not None
-            or other.running is not None
-            or machine.waiting
-            or len(self._ends) >= machine.cores
-        ):
+        sim = self._sim
+        end = sim.now + demand + wait + more
+        if demand >= LONG_BURST or more >= LONG_BURST or not other.idle or other.running is not None:
+            return False
+        if not self._alone_until(end):
             return False
         next_tie = sim.next_tie
         next_tie()
@@ -244,10 +230,21 @@ class GoProcess(RunQueues):
         if wait:
             next_tie()
         sim.now = end
-        idle[-1].turn += 1
-        other_idle[-1].turn += 1
-        machine.busy_ns += demand + more
+        self.idle[-1].turn += 1
+        other.idle[-1].turn += 1
+        self._machine.busy_ns += demand + more
         return True
+
+    def _alone_until(self, end: int) -> bool:
+        """Whether there is a processor and a core for a burst now, and nothing else happens until then."""
+        machine, calls = self._machine, self._sim.calls
+        return (
+            bool(self.idle)
+            and self.running is None
+            and not machine.waiting
+            and len(self._ends) < machine.cores
+            and not (calls and calls[0][0] <= end)
+        )
 
     def gives_way(self, goroutine: Goroutine) -> bool:
         """Whether the goroutine that runs has to let others have their turn first (Gosched): all that wait now.

@@ -175,9 +175,6 @@ class Playback:
             bisect_right(self._created, at),
         )
 
-    def _key_of(self, number: int) -> str:
-        return str(self._key.iat[number])
-
     def _senders(self, which: npt.NDArray[np.bool_]) -> Iterator[int]:
         """Yield the places of the passes that sent these requests."""
         import numpy as np
@@ -189,7 +186,7 @@ class Playback:
 
 
 def _group(client: str) -> str:
-    """What a plain client is called by: its group and a number."""
+    """The group of a plain client, which is called by that and a number."""
     return client.rpartition("-")[0] or client
 
 
