@@ -114,7 +114,7 @@ def watch_lag(traces: list[Trace], answer: Lognormal, working_ns: float, parse_n
         for trace in traces
         for reaction in hops.reactions(trace)
     ]
-    return lag_of(after, answer, "audit and controller log, from the answer to each woken controller's first sign")
+    return lag_of(after, answer, "audit and controller log, from the answer to the first sign of those that it wakes")
 
 
 def lag_of(after: list[float], answer: Lognormal, source: str) -> MeasuredValue | None:

@@ -25,7 +25,7 @@ STEP_LONGEST = 1 * MS
 
 
 class Reaction(NamedTuple):
-    """How long after a write's arrival a controller that it wakes is first seen at work."""
+    """How long after a write's arrival the first of the controllers that it wakes is seen at work."""
 
     kind: str  # certificate, request, secret: each has its own watch and its own work before the first sign
     service_ns: int
@@ -51,10 +51,11 @@ def _recorded_after(trace: Trace, name: str, time: int, actor: str) -> int | Non
 
 
 def reactions(trace: Trace) -> list[Reaction]:
-    """Return each woken controller's first sign of life after a write that it does not have to wait for.
+    """Return the first sign of life of the controllers that a write wakes, where they don't have to wait for it.
 
     After a Certificate's creation trigger and readiness show one, after a request's the approver and the
-    issuers, after the target Secret's first apply readiness. Each is a sample: the first of several is lucky.
+    issuers, after the target Secret's first apply readiness. Those that follow the first have mostly waited for its
+    pass: readiness' line comes .2 to .45 ms after trigger's in steady-60-update, as long as a pass takes.
     Only writes that nothing disturbed count: in a burst of creations or behind a full token bucket the woken
     controller waits for a worker, a core or a token, and that would be taken for the watch's lag.
     """
@@ -80,7 +81,8 @@ def reactions(trace: Trace) -> list[Reaction]:
             kind = "secret"
             line = _first_after(trace, TRANSITION, _certificate_of(trace, event), start, "Ready")
             signs = [line.time_ns] if line is not None else []
-        found += [Reaction(kind, event.service_ns, sign - start) for sign in signs]
+        if signs:
+            found.append(Reaction(kind, event.service_ns, min(signs) - start))
     return found
 
 
@@ -280,7 +282,7 @@ def issuing_hops(trace: Trace) -> list[int]:
 
 
 def first_line_hops(trace: Trace) -> list[int]:
-    """Return times from the end of a Certificate's creation to the first line of a controller it wakes."""
+    """Return times from the end of a Certificate's creation to the first line of the controllers it wakes."""
     return [one.reaction_ns - one.service_ns for one in reactions(trace) if one.kind == "certificate"]
 
 

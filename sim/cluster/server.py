@@ -24,7 +24,7 @@ from sim.cluster.listener import Listener
 from sim.cluster.messages import Response
 from sim.cluster.requests import InFlight, Sent
 from sim.cluster.requesttimes import RequestTimes, ServiceClass
-from sim.cluster.serving import BACKLOG, STEPS, Behind, Relay, Serving
+from sim.cluster.serving import CYCLE, STEPS, Behind, Relay, Serving
 from sim.cluster.watch import Watch, WatchEvent
 from sim.kernel.go import GoProcess
 from sim.kernel.machine import Machine
@@ -239,7 +239,7 @@ class Server:
         """Its first burst is next, with its share of what is owed."""
         serving.step = self._computed
         serving.demand = serving.computing
-        if self._behind.owed > BACKLOG:
+        if self._behind.owed > CYCLE:
             serving.demand += self._behind.assist(round(serving.request.cpu * self._cpu_behind))
 
     def _when_computed(self, serving: Serving) -> None:

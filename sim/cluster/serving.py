@@ -15,22 +15,24 @@ from sim.units import MS
 CHUNK = MS
 """Work behind decisions is done in bursts of at most so many nanoseconds, between which others have their turn."""
 
-BACKLOG = 100 * MS
-"""How much of it may be owed before requests do a share of it themselves.
-
-Most of it is garbage collection, whose cycles in the API server take some 100 ms of core time (silences in the audit
-logs). Go sees to it that marking is done before the heap has doubled: whoever allocates faster than it marks has to
-mark as well (runtime/mgcpacer.go; mgcmark.go: gcAssistAlloc). Without a limit an operator without a client limit is
-served 35 to 46% too fast in bursts; 30, 60 and 100 ms fit its recorded service times equally well.
+CYCLE = 100 * MS
+"""What a cycle of the API server's garbage collector computes: some 100 ms of core time, as silences in the audit logs
+show. Go sees to it that marking is done before the heap has doubled: where more than a cycle is owed, whoever allocates
+has to mark as well (runtime/mgcpacer.go; mgcmark.go: gcAssistAlloc). Without that limit an operator without a client
+limit is served 35 to 46% too fast in bursts.
 """
 
+GARBAGE = 0.5
+"""The collector's share of the work behind decisions, which comes a cycle at a time; all else (watch events, audit,
+etcd's apply) is done as it comes. Read off how service times spread while keys are generated: 0 has no tail, 1 too much.
+"""
 
 STEPS = 3
-"""How often news of a write waits for a processor in a busy API server: with the goroutine that reads etcd's news and
-decodes them (storage/etcd3/watcher.go), the cacher's that hands them out (storage/cacher), and the one that writes the
-connection's frames. While requests queue there, recorded controllers see the news 65 to 95 ms after the answer (bursts
-with 20 workers and a fast client, keys made, 15 requests and more in the server, medians of two kinds of news): one
-step gives -18 and 0 ms, two 17 and 24, three 65 and 70, four 74 and 93.
+"""How often news of a write waits for a processor in a busy API server: for the cacher's goroutine that hands them out
+(storage/cacher), and for the one that writes the connection's frames. By two facts that pull either way: after the last key
+recorded controllers see news 90 and 180 ms after the answer where 15 requests and more are in the server (one step: 0 and
+200, two 30 and 270, three 60 and 450); and in fast bursts 46 to 70% of issuing's passes right after its own status write
+still find the copy from before, and apply the Secret again (one step: 53 to 73%, two 56 to 74, three 65 to 85).
 """
 
 
@@ -82,24 +84,30 @@ class Serving(Burst):
 class Behind(Burst):
     """What the API server computes while nobody waits for it: watch events, audit, etcd's apply, garbage."""
 
-    __slots__ = ("_going", "_process", "owed")
+    __slots__ = ("_garbage", "_going", "_process", "owed")
 
     def __init__(self, process: GoProcess) -> None:
         self._process = process
         self.owed = 0
-        """Nanoseconds."""
+        """Nanoseconds that are due."""
+        self._garbage = 0  # nanoseconds that will be, with the next cycle
         self._going = False
 
     def owe(self, computing: int) -> None:
-        """Compute so many nanoseconds later, while others have their turn as well."""
-        self.owed += computing
-        if not self._going:
+        """Compute so many nanoseconds, some now and some with the next cycle, while others have their turn as well."""
+        garbage = round(computing * GARBAGE)
+        self._garbage += garbage
+        self.owed += computing - garbage
+        if self._garbage >= CYCLE:
+            self.owed += self._garbage
+            self._garbage = 0
+        if not self._going and self.owed:
             self._going = True
             self._process.compute(self)
 
     def assist(self, computing: int) -> int:
-        """Return how much of what is beyond the backlog, at most ``computing``, a request has to do first."""
-        share = min(computing, self.owed - BACKLOG)
+        """Return how much of what is beyond a cycle, at most ``computing``, a request has to do first."""
+        share = min(computing, self.owed - CYCLE)
         self.owed -= share
         return share
 
@@ -111,15 +119,12 @@ class Behind(Burst):
 
     def then(self) -> Burst | None:
         """A part of it is done; others have their turn before the next."""
-        owed = self.owed
-        if not owed:
+        if not self.owed:
             self._going = False
             return None
         if self._process.gives_way(self.has_processor):
             return None
-        self.demand = chunk = owed if owed < CHUNK else CHUNK
-        self.owed = owed - chunk
-        return self
+        return self.has_processor()
 
 
 class Relay(Burst):
