@@ -115,7 +115,7 @@ def service_times(
     cold_requests: int = 1,
     settled: bool = False,
 ) -> ServiceEstimates:
-    """Estimate from the requests that were alone in the server: keys being generated don't slow those.
+    """Estimate from the requests that were alone in the server: recorded ones are not slowed by keys being generated.
 
     Log times are the sum of an effect of the class, of the recording and of being cold: a machine is not
     equally fast at all times, and a class that was seen cold only can still be told what it takes warm. Where the

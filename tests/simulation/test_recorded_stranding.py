@@ -7,8 +7,8 @@ from sim.recording.replication import Replication
 from tests.simulation.recorded import replication
 
 
-def runs(replications: int, *changes: str) -> list[Replication]:
-    return [replication("fast-w20-80-ssa", index, *changes) for index in range(replications)]
+def runs(replications: int, *changes: str, case: str = "fast-w20-80-ssa") -> list[Replication]:
+    return [replication(case, index, *changes) for index in range(replications)]
 
 
 def second_issuances(run: Replication) -> int:
@@ -21,9 +21,9 @@ def second_issuances(run: Replication) -> int:
 
 
 def test_twenty_workers_and_a_fast_client_on_busy_cores_issue_twice_now_and_then():
-    # Recorded: second issuances 0 and 5, stranded 0 and 3 of 80 in two runs. Here one of ten runs has second ones, and
-    # none of 120 strands a Certificate.
-    found = [second_issuances(run) for run in runs(20)]
+    # Recorded: in three of eight such runs, which also stranded one to three Certificates; under apply 0 and 5. Here one of
+    # ten runs has second ones, under apply one of 40, and none of 80 strands a Certificate.
+    found = [second_issuances(run) for run in runs(20, case="fast-w20-80-update")]
     assert max(found) >= 1
     assert found.count(0) >= 10
 

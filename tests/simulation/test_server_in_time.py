@@ -196,21 +196,22 @@ def test_no_core_is_idle_while_requests_compute(cores: int):
 
 
 def test_a_batch_is_decided_one_after_the_other_and_answered_late():
-    """10 ms of computing in three turns: 5.5 ms, 2.5 in etcd, 2 for the answer.
+    """2 ms of computing in three turns: 1.1 ms, .5 in etcd, .4 for the answer.
 
-    Two come at once on one core. The first is with etcd at 5.5, and decided at 8 ms; the API server goes on with the
-    second, which came before the first's answer, from 8 to 13.5; that one is decided at 16, and the answers follow.
+    Two come at once on one core. The first is with etcd at 1.1, and decided at 1.6 ms; the API server goes on with the
+    second, which came before the first's answer, from 1.6 to 2.7; that one is decided at 3.2, and the answers follow.
+    All this is before the first tick.
     """
     toy = Toy(
         {"cpu": {"cores": 1}},
-        {"server": {"times": service(10 * MS), "cpu_share": 1, "answer": constant(2 * MS), "etcd_share": 0.25}},
+        {"server": {"times": service(2 * MS), "cpu_share": 1, "answer": constant(2 * MS // 5), "etcd_share": 0.25}},
     )
     for _ in range(2):
         get(toy, 0)
     toy.sim.run()
     rows = toy.requests()
-    assert [row["decided_ns"] / MS for row in rows] == pytest.approx([8, 16], rel=1e-3)
-    assert [row["answered_ns"] / MS for row in rows] == pytest.approx([18, 20], rel=1e-3)
+    assert [row["decided_ns"] / MS for row in rows] == pytest.approx([1.6, 3.2], rel=1e-3)
+    assert [row["answered_ns"] / MS for row in rows] == pytest.approx([3.6, 4.0], rel=1e-3)
 
 
 @pytest.mark.parametrize("cpu_share", [NO_CPU, 0.1, 0.25, 0.5, 0.75, 0.9, 1])
