@@ -208,12 +208,12 @@ def test_who_goes_on_at_a_tick_begins_another_slice_if_its_own_is_over(others: l
     """One core, where others run and wait when one comes that has had their average.
 
     * Two are there from 0 on: a runs to 4 ms, then b. At the tick at 8 both have had 4: b goes on, and its next slice
-      is over at 9.4. Who comes just before has to wait: for a, with 4 ms, until 16, as it has had some .7 more.
+      is over at 9.4. Who comes just before has had 4.7, and waits for b until 12 and for a, that has had 4, until 16.
     * Two are there from 3 on: a has run for 1 ms at the tick at 4, and its slice is over at 4.4. Who comes before waits
       until 8, and for b, that has had nothing, until 12.
-    * Two are there from 0 on: a runs to 4 ms, b its 2.6 after that. c comes at 5.1 when they have had 4 and 1.1, 2.55 on
-      average, and runs from 6.6 on: at 8 it has had 3.95, which is not more, and its slice is just over. So another
-      one begins, as for b above.
+    * Two are there from 0 on: a runs to 4 ms, b its 2.6 after that. c comes at 5.1 when they have had 4 and 1.1, on
+      average 2.55, and runs from 6.6 on: at 8 it has had 3.95, which is not more than 4, and its slice is just over.
+      So another one begins, as for b above.
     """
     bench = Bench(1)
     for number, (arrival, demand) in enumerate(others):
