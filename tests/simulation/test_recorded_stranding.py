@@ -21,8 +21,8 @@ def second_issuances(run: Replication) -> int:
 
 
 def test_twenty_workers_and_a_fast_client_on_busy_cores_issue_twice_now_and_then():
-    # Recorded: in three of eight such runs, which also stranded one to three Certificates; under apply 0 and 5. Here one of
-    # ten runs has second ones, under apply one of 40, and none of 80 strands a Certificate.
+    # Recorded: in three of eight such runs, which also stranded one to three Certificates; under apply 0 and 5. Here
+    # one of ten runs has second ones, under apply one of 40, and none of 80 strands a Certificate.
     found = [second_issuances(run) for run in runs(20, case="fast-w20-80-update")]
     assert max(found) >= 1
     assert found.count(0) >= 10
