@@ -24,8 +24,7 @@ limit is served 35 to 46% too fast in bursts.
 
 GARBAGE = 0.5
 """The collector's share of the work behind decisions, which comes a cycle at a time; all else (watch events, audit,
-etcd's apply) is done as it comes. Read off how service times spread while keys are generated: 0 has no tail, 1 one that
-is too thick.
+etcd's apply) is done as it comes. An assumption: .3, .5 and .7 predict the recordings equally well.
 """
 
 STEPS = 3
