@@ -140,12 +140,11 @@ def odds_of(share: Estimate) -> str:
     assert share.low is not None
     assert share.high is not None
     if not share.mean:
-        return (
-            f"none of {share.n} seeds breaks it: fewer than {write(at_most(share.n), 'share')} do, with 95% certainty"
-        )
+        most = write(at_most(share.n), "share")
+        return f"none of {counted(share.n, 'seed')} breaks it: fewer than {most} do, with 95% certainty"
     hit = round(share.mean * share.n)
     return (
-        f"{hit} of {counted(share.n, 'seed')} {'breaks' if hit == 1 else 'break'} it: {write(share.mean, 'share')} "
+        f"{hit:,} of {counted(share.n, 'seed')} {'breaks' if hit == 1 else 'break'} it: {write(share.mean, 'share')} "
         f"(95% interval {write(share.low, 'share')} to {write(share.high, 'share')})"
     )
 
