@@ -73,7 +73,7 @@ bench: $(STAMP) ## cost of one simulated issuance, in bare SimPy timeouts
 bugs: $(STAMP) ## how soon explore finds each of scenarios/bugs; hours with its defaults, which go on where they were; an hour: BUGS='--seeds 8 --pct 1000 --fixed 4000 --budget 55m'
 	$(BIN)/python -m sim.bench.bugs --update docs/explore.md $(BUGS)
 
-storm: $(STAMP) ## count what 10,000 seeds of mixed faults break in two releases of cert-manager (half an hour): RUNS=10000
+storm: $(STAMP) ## count what 10,000 seeds of mixed faults break in two releases of cert-manager (six minutes): RUNS=10000
 	for release in 1.12.9 1.21; do $(BIN)/requeue explore faults/mixed --strategy seeds --runs $(or $(RUNS),10000) \
 		--set preset=cert-manager-$$release || test $$? = 1 || exit 2; done
 
