@@ -157,7 +157,8 @@ class Rows(Sequence[Row]):
 
         if not self._new:
             return
-        found = np.frombuffer(self._new, np.int64).reshape(-1, self._width // 8)
+        # Of a copy: who looks into this frame from outside, such as a profiler, may hold what would else be cleared.
+        found = np.frombuffer(bytes(self._new), np.int64).reshape(-1, self._width // 8)
         chunk: list[np.ndarray | Place] = [np.empty(0)] * len(self.columns)
         numbers = [place for place, name in enumerate(self.columns) if name not in ONCE]
         limits = found.min(axis=0).tolist(), found.max(axis=0).tolist()
@@ -168,7 +169,6 @@ class Rows(Sequence[Row]):
                 chunk[place] = np.frombuffer("".join(f"{text}\0" for text in self._once).encode(), np.uint8)
         self._chunks.append(chunk)
         self._packed += len(found)
-        del found, column  # nobody may hold what is cleared
         self._new.clear()
         self._once.clear()
         if len(self._chunks) > IN_MEMORY:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,3 +91,22 @@ def test_rows_that_differ_are_not_equal():
 def test_a_number_beyond_63_bits_is_refused():
     with pytest.raises(OverflowError):
         Rows(COLUMNS, [(2**63, "a", 2, True, "b")])
+
+
+def test_rows_are_packed_while_somebody_holds_what_packing_looks_at():
+    """As a profiler does that samples the frames of other threads: Dask's workers have one."""
+    held: list[dict[str, Any]] = []
+
+    def look(frame: FrameType, event: str, argument: object) -> None:
+        if frame.f_code is Rows.pack.__code__:
+            held.append(dict(frame.f_locals))
+
+    rows = [(n, f"a{n % 3}", 10 * n, n % 2, "") for n in range(50)]
+    found = Rows(COLUMNS, rows)
+    sys.setprofile(look)
+    try:
+        found.pack()
+    finally:
+        sys.setprofile(None)
+    assert any("found" in each for each in held)
+    assert list(found) == rows
