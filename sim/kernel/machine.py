@@ -49,7 +49,8 @@ class Machine:
 
     A thread is any object that is not running twice at once. When its time may be used up, ``function(thread)``
     is called; it has to ask ``finished(thread)`` first and do nothing where that is False, because a timer that
-    was overtaken by another thread's coming is not cancelled. A thread that runs again in that call keeps its core.
+    was overtaken by another thread's coming is not cancelled. A thread that runs again in that call keeps its core,
+    unless nobody waited and it has let another run first.
     """
 
     def __init__(self, simulation: Simulation, cores: int | None) -> None:
@@ -177,12 +178,12 @@ class Machine:
     def _queue(self, had: int, thread: Any, demand: int, function: _Done) -> None:
         self._serial += 1
         heappush(self.waiting, (had, self._serial, thread, demand, function))
-        if not self._ticking:
-            self._tick_later()
+        self._tick_later()
 
     def _tick_later(self) -> None:
-        self._ticking = True
-        self._sim.after(TICK - self._sim.now % TICK, Machine._tick, self)
+        if not self._ticking:
+            self._ticking = True
+            self._sim.after(TICK - self._sim.now % TICK, Machine._tick, self)
 
     def _preempt(self, had: int) -> bool:
         """Take the core of whoever has had most of those whose slice is over, if more than ``had``; returns whether."""
@@ -230,5 +231,4 @@ class Machine:
         for thread, since in begun.items():
             if now - since >= SLICE:
                 begun[thread] = now
-        if not self._ticking:
-            self._tick_later()
+        self._tick_later()
