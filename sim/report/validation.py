@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import write
 from sim.report.text import Rendered, bold, render, table
-from sim.report.validation_cells import Part, inside, interval, off, share
+from sim.report.validation_cells import Part, conflicts_off, inside, interval, off, share
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -171,10 +171,7 @@ def _verdict(summary: Part, head: str) -> str:
     if not enough:
         parts = [f"{counted(summary['cases'], 'case')}, none an update with 30 recorded conflicts or more"]
     else:
-        parts = [
-            f"conflicts off by {share(summary['median_abs_rel_error_conflicts'])} (median of "
-            f"{counted(enough, 'case')}; {share(summary['max_abs_rel_error_conflicts'])} at worst)"
-        ]
+        parts = [conflicts_off(summary, counted(enough, "case"))]
     if summary["coverage"] is not None:
         parts.append(f"{share(summary['coverage'])} of conflicts by controller inside their 95% interval")
     if summary["median_abs_rel_error_time_to_ready"] is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import write
 from sim.report.text import table
-from sim.report.validation_cells import Part, inside, interval, off, share
+from sim.report.validation_cells import Part, conflicts_off, inside, interval, off, share
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def _verdict(summary: Part, head: str) -> str:
     said = []
     enough = summary["cases_with_enough_conflicts"]
     if enough:
-        said.append(
-            f"conflicts off by {share(summary['median_abs_rel_error_conflicts'])} (median of "
-            f"{counted(enough, 'case')} with 30 or more; {share(summary['max_abs_rel_error_conflicts'])} at worst)"
-        )
+        said.append(conflicts_off(summary, f"{counted(enough, 'case')} with 30 or more"))
     else:
         said.append(f"{counted(summary['cases'], 'case')}, none with 30 recorded conflicts or more")
     if summary["coverage"] is not None:

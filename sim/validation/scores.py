@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sim.analysis.distributions import student_quantile
 
@@ -90,6 +90,53 @@ def interval_score(prediction: Prediction, level: float = LEVEL) -> float | None
         return None
     low, high, value = prediction.low, prediction.high, prediction.recorded
     return high - low + 2 / (1 - level) * max(low - value, value - high, 0.0)
+
+
+def errors(cases: Sequence[tuple[Prediction, int, int]]) -> dict[str, Any]:
+    """Return the median and the largest absolute relative error, and what they would be by chance alone.
+
+    Each case is a prediction, how often it was recorded and how often simulated. By chance: were the model without
+    fault, runs of the cluster would spread as simulated ones do, and their means would still differ.
+    """
+    found = [abs(each.error) for each, _, _ in cases if each.error is not None]
+    by_chance = [
+        each.predicted_spread * math.sqrt(1 / recorded + 1 / simulated) / each.predicted
+        for each, recorded, simulated in cases
+        if each.predicted and each.predicted_spread and recorded
+    ]
+    return {
+        "median_abs_rel_error_conflicts": median(found),
+        "max_abs_rel_error_conflicts": max(found, default=None),
+        "faultless_median_error_conflicts": faultless(by_chance, (len(by_chance) + 1) // 2),
+        "faultless_max_error_conflicts": faultless(by_chance, len(by_chance)),
+    }
+
+
+def faultless(standard_errors: Sequence[float], rank: int) -> dict[str, float] | None:
+    """Return what the ``rank``-th smallest (from 1) of independent absolute errors comes to; None of none.
+
+    The errors are normal around 0. As ``mean`` the median of what may come, ``low`` and ``high`` are the ends of 95%:
+    how many of them are at most x has a Poisson binomial distribution.
+    """
+    if not standard_errors:
+        return None
+
+    def at_most(x: float) -> float:
+        counts = [1.0]
+        for error in standard_errors:
+            share = math.erf(x / error / math.sqrt(2))
+            counts = [a * (1 - share) + b * share for a, b in zip([*counts, 0.0], [0.0, *counts], strict=True)]
+        return math.fsum(counts[rank:])
+
+    def quantile(level: float) -> float:
+        low, high = 0.0, 10 * max(standard_errors)
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if at_most(middle) < level else (low, middle)
+        return high
+
+    levels = {"mean": 0.5, "low": (1 - LEVEL) / 2, "high": (1 + LEVEL) / 2}
+    return {name: quantile(level) for name, level in levels.items()}
 
 
 def wasserstein(recorded: Sequence[float], simulated: Sequence[float]) -> float | None:

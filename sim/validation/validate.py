@@ -22,6 +22,7 @@ from sim.validation.operators.predicted import predict as predict_operator
 from sim.validation.predicted import PredictedRun, predict
 from sim.validation.scores import (
     Prediction,
+    errors,
     interval_score,
     median,
     rank_agreement,
@@ -94,6 +95,10 @@ class CaseResult:
 
     def __getitem__(self, figure: str) -> Prediction:
         return self.predictions.get(figure, _NOTHING)
+
+    def against(self, figure: str) -> tuple[Prediction, int, int]:
+        """A prediction, how often it was recorded and how often simulated: for ``scores.errors``."""
+        return self[figure], len(self.recorded), len(self.simulated)
 
     def family(self, name: str) -> dict[str, Prediction]:
         """The predictions of ``name.KEY``, by key."""
@@ -240,7 +245,6 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     """Return the figures over all cases, None where there is nothing to compute one from."""
     counted = [case for case in cases if case.counts]
     updates = [case for case in cases if case.updates]
-    errors = [abs(error) for case in counted if (error := case["conflicts"].error) is not None]
     times = [abs(error) for case in updates if (error := case[P50].error) is not None]
     controllers = [each for case in updates for each in case.by_controller().values() if each.inside is not None]
     widths = [
@@ -254,8 +258,7 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     applies = [case for case in cases if not case.updates]
     return {
         "cases": len(cases),
-        "median_abs_rel_error_conflicts": median(errors),
-        "max_abs_rel_error_conflicts": max(errors, default=None),
+        **errors([case.against("conflicts") for case in counted]),
         "coverage": sum(bool(each.inside) for each in controllers) / len(controllers) if controllers else None,
         "median_interval_width": median(widths),
         "median_abs_rel_error_time_to_ready": median(times),

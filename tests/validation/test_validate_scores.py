@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 
 import pytest
 
-from sim.validation.scores import Prediction, interval_score, predict, rank_agreement, spread, wasserstein
+from sim.validation.scores import (
+    Prediction,
+    errors,
+    faultless,
+    interval_score,
+    predict,
+    rank_agreement,
+    spread,
+    wasserstein,
+)
 
 
 def test_the_interval_is_the_textbook_s():
@@ -75,3 +85,49 @@ def test_rank_agreement_is_tau_b():
 def test_spread_is_of_single_runs():
     assert spread([1.0, 3.0]) == pytest.approx(math.sqrt(2))
     assert spread([1.0]) is None
+
+
+# What errors would be by chance
+
+
+def test_one_error_by_chance_is_that_of_the_normal_distribution():
+    found = faultless([0.1], 1)
+    assert found is not None
+    assert found["mean"] == pytest.approx(0.06745, abs=1e-5)
+    assert found["low"] == pytest.approx(0.00313, abs=1e-5)
+    assert found["high"] == pytest.approx(0.22414, abs=1e-5)
+
+
+def test_the_largest_of_many_is_larger_than_each():
+    """The largest of n is at most x with the n-th power of the probability of one."""
+    found = faultless([0.1] * 10, 10)
+    assert found is not None
+    assert math.erf(found["mean"] / 0.1 / math.sqrt(2)) ** 10 == pytest.approx(0.5)
+
+
+def test_a_median_by_chance_is_what_drawing_finds():
+    rng = random.Random(1)
+    spreads = [0.02, 0.05, 0.05, 0.1, 0.3]
+    drawn = sorted(statistics.median(abs(rng.gauss(0, s)) for s in spreads) for _ in range(20_000))
+    found = faultless(spreads, 3)
+    assert found is not None
+    for name, place in (("low", 500), ("mean", 10_000), ("high", 19_500)):
+        assert found[name] == pytest.approx(drawn[place], rel=0.05)
+
+
+def test_more_repetitions_leave_less_to_chance():
+    """A model whose runs are the cluster's is as far off as chance says, and nothing where nothing spreads."""
+    rng = random.Random(2)
+
+    def case(repetitions: int) -> tuple[Prediction, int, int]:
+        runs = [[rng.gauss(100, 20) for _ in range(many)] for many in (repetitions, 20)]
+        return predict(*runs), repetitions, 20
+
+    few, many = (errors([case(repetitions) for _ in range(200)]) for repetitions in (2, 50))
+    for found in (few, many):
+        by_chance = found["faultless_median_error_conflicts"]
+        assert by_chance["low"] < found["median_abs_rel_error_conflicts"] < by_chance["high"]
+    assert few["faultless_median_error_conflicts"]["low"] > many["faultless_median_error_conflicts"]["high"]
+    still = predict([100.0, 90.0], [100.0, 100.0])
+    assert errors([(still, 2, 2)])["faultless_max_error_conflicts"] is None
+    assert errors([])["faultless_median_error_conflicts"] is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.validation.operators.asked import CANNOT_CONFLICT
-from sim.validation.scores import Prediction, median, rank_agreement
+from sim.validation.scores import Prediction, errors, median, rank_agreement
 
 if TYPE_CHECKING:
     from sim.validation.validate import CaseResult
@@ -63,13 +63,11 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     counted = [case for case in cases if _counts(case)]
     refused = [case for case in cases if may_conflict(case)]
     never = [case for case in cases if not may_conflict(case)]
-    conflicts = [abs(error) for case in counted if (error := case["conflicts"].error) is not None]
     parts = [each for case in refused for each in case.family("conflicts").values() if each.inside is not None]
     found: dict[str, Any] = {
         "cases": len(cases),
         "cases_with_enough_conflicts": len(counted),
-        "median_abs_rel_error_conflicts": median(conflicts),
-        "max_abs_rel_error_conflicts": max(conflicts, default=None),
+        **errors([case.against("conflicts") for case in counted]),
         "coverage": sum(bool(each.inside) for each in parts) / len(parts) if parts else None,
         "cases_that_cannot_conflict": len(never),
         "of_them_predicted_with_conflicts": sum(bool(case["conflicts"].predicted) for case in never),
@@ -78,9 +76,9 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
         "rank_agreement_patterns": _patterns_ranked(cases),
     }
     for key in ("status_writes", "reconciles", "requests", READY, "time_to_all.p50"):
-        errors = [abs(error) for case in cases if (error := case[key].error) is not None]
-        found[f"median_abs_rel_error_{key}"] = median(errors)
-        found[f"max_abs_rel_error_{key}"] = max(errors, default=None)
+        off = [abs(error) for case in cases if (error := case[key].error) is not None]
+        found[f"median_abs_rel_error_{key}"] = median(off)
+        found[f"max_abs_rel_error_{key}"] = max(off, default=None)
     return found
 
 
