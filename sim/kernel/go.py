@@ -7,10 +7,10 @@ processors (P) as cores. Rules followed (Go 1.20's runtime/proc.go; model.md sec
   to the end of the processor's own queue; an idle processor steals from there;
 * a processor takes, in this order: due timers, ``runnext``, its own queue, the global queue, the network, what
   it can steal; every 61st time the global queue comes first;
-* ``sysmon`` looks every 10 ms. It preempts a processor on which the same time slice has run since its last look
-  but one: the goroutine goes to the end of the global queue. So one that computes for long gets 10 to 20 ms, and
-  20 where several do. A slice is as long as ``schedtick`` stands still: one goroutine's bursts, and those of
-  whoever follows it by ``runnext``;
+* ``sysmon`` looks every 10 ms, when it gets a core (``kernel/sysmon.py``). It preempts a processor on which the
+  same time slice has run since its last look but one: the goroutine goes to the end of the global queue. So one
+  that computes for long gets 10 to 20 ms, 20 where several do, and more where all cores are taken. A slice is as
+  long as ``schedtick`` stands still: one goroutine's bursts, and those of whoever follows it by ``runnext``;
 * answers and watch events from the network are seen only when somebody visits the poller: at once where a
   processor is idle, otherwise when one runs out of work, or when ``sysmon`` looks. They then queue globally.
 
@@ -30,6 +30,7 @@ from sim.kernel.bursts import Burst, Goroutine
 from sim.kernel.machine import Machine
 from sim.kernel.runqueues import Processor, RunQueues
 from sim.kernel.simulation import Simulation
+from sim.kernel.sysmon import Sysmon
 
 
 class SchedulerOptions(Protocol):
@@ -65,13 +66,12 @@ class GoProcess(RunQueues):
         self._ends = machine.ends
         self._fair = options.fair
         self._slice = options.slice
-        self._poll_every = options.poll
         super().__init__(options.procs or machine.cores)
         self.idle: list[Processor] = []
         """Processors that have nothing to do: a thread has to be woken for what comes next while there are any."""
         self.spare = self._procs
         """Processors never used so far."""
-        self._sysmon_awaited = False  # whether sysmon's next look is arranged
+        self.sysmon = Sysmon(simulation, machine, options.poll, self._look)
         self.running: Processor | None = None
         """The processor whose goroutine runs now.
 
@@ -87,6 +87,7 @@ class GoProcess(RunQueues):
     def stop(self) -> None:
         """Kill the process: nothing of it runs any more, nor what waits behind a goroutine that ends it itself."""
         self.stopped = True
+        self.sysmon.stop()
         for processor in self._all:
             if processor.burst is not None and processor is not self.running:
                 self._machine.stop(processor)
@@ -170,7 +171,7 @@ class GoProcess(RunQueues):
             self._hand_out(goroutine)
         else:
             self._network.append(goroutine)
-            self._sysmon_later()
+            self.sysmon.later()
 
     def compute(self, burst: Burst) -> None:
         """As ``network_ready`` of a goroutine that computes ``burst`` first, cheaper while cores are idle.
@@ -186,7 +187,7 @@ class GoProcess(RunQueues):
         processor.burst = burst = burst.has_processor()
         demand = burst.demand
         if demand >= LONG_BURST:
-            self._sysmon_later()
+            self.sysmon.later()
         sim, computed = self._sim, self._when_computed
         next_tie = sim.next_tie
         machine.busy_ns += demand
@@ -264,7 +265,7 @@ class GoProcess(RunQueues):
         Then a chain of goroutines that only hand something on runs through at once, in the order in which they
         wake each other, and a caller may take the short cut of calling the last of them.
         """
-        return not (self._global or self._waiting or self._sysmon_awaited or self._network)
+        return not (self._global or self._waiting or self.sysmon.awaited or self._network)
 
     def _hand_out(self, goroutine: Goroutine) -> None:
         """Let an idle processor run a goroutine, or queue it globally: what no goroutine has woken.
@@ -352,7 +353,7 @@ class GoProcess(RunQueues):
         processor.burst = burst
         machine, ends = self._machine, self._ends
         if demand >= LONG_BURST:
-            self._sysmon_later()
+            self.sysmon.later()
         if machine.waiting or len(ends) >= machine.cores:
             machine.run(demand, self._when_computed, processor)
         else:  # as machine.run does, without the call
@@ -397,22 +398,10 @@ class GoProcess(RunQueues):
                 if self.idle or self.spare:
                     self._fill()
                 elif processor.turn == turn:  # its slice goes on while others wait: sysmon may have to end it
-                    self._sysmon_later()
+                    self.sysmon.later()
 
-    # sysmon
-
-    def _sysmon_later(self) -> None:
-        if not self._sysmon_awaited:
-            self._sysmon_awaited = True
-            every, sim = self._poll_every, self._sim
-            now, next_tie = sim.now, sim.next_tie
-            heappush(sim.calls, (now + every - now % every, next_tie(), GoProcess._sysmon, self))
-
-    def _sysmon(self) -> None:
-        """Visit the poller, and preempt who has run for too long."""
-        self._sysmon_awaited = False
-        if self.stopped:
-            return
+    def _look(self) -> None:
+        """What sysmon does: visit the poller, and preempt who has run for too long."""
         now = self._sim.now
         self._global.extend(self._network)
         self._network.clear()
@@ -423,7 +412,7 @@ class GoProcess(RunQueues):
             awaited = self._global or processor.due or processor.runnext or processor.queue
             if not awaited and burst.demand < LONG_BURST:
                 continue
-            self._sysmon_later()
+            self.sysmon.later()
             if processor.turn != processor.seen_turn:
                 processor.seen_turn = processor.turn
                 processor.seen_at = now

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -24,7 +25,7 @@ class Bench:
     def __init__(self, procs: int = 1, cores: int | None = None, seed: int = 1, **options: object) -> None:
         self.sim = Simulation(Streams(seed, 0))
         scheduler = GoScheduler.model_validate({"procs": procs, "slice": 10 * MS, "poll": 10 * MS, **options})
-        self.machine = Machine(self.sim, cores if cores is not None else procs)
+        self.machine = Machine(self.sim, cores if cores is not None else procs + 1)  # one for sysmon
         self.go = GoProcess(self.sim, self.machine, scheduler)
         self.began: dict[str, float] = {}
         self.ended: dict[str, float] = {}
@@ -317,8 +318,42 @@ def test_a_killed_process_leaves_the_cores_to_others():
     assert ended == [16 * MS]
 
 
+class Hog:
+    """Another process that computes without an end."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._again()
+
+    def _again(self) -> None:
+        self._bench.machine.run(100 * MS, Hog._ended, self)
+
+    def _ended(self) -> None:
+        if self._bench.machine.finished(self):
+            self._again()
+
+
+@pytest.mark.parametrize(("hogs", "cores"), [(0, 2), (1, 2), (4, 2)])
+def test_sysmon_waits_for_a_core_like_everybody(hogs: int, cores: int):
+    """Where none is left for it, it looks more seldom, and who computes keeps the processor for longer."""
+    bench = Bench(procs=1, cores=cores)
+    for _ in range(hogs):
+        Hog(bench)
+    looks: list[int] = []
+    look = bench.go.sysmon._look
+    bench.go.sysmon._look = lambda: (looks.append(bench.sim.now), look())[1]
+    bench.ready(0, "a", 2000)
+    bench.ready(0, "b", 2000)
+    bench.sim.run(until=1000 * MS)
+    gaps = [(after - before) / MS for before, after in itertools.pairwise(looks)]
+    assert min(gaps) >= 10
+    # A look begins 10 ms after the last one has ended. Who sleeps is owed a core soon: within two ticks.
+    assert max(gaps) <= 10 + 2 * 4 + 1
+    assert (sum(gaps) / len(gaps) > 11) == (hogs + 1 >= cores)
+
+
 def test_the_process_has_no_more_than_its_share_of_a_contended_machine():
-    bench = Bench(procs=2, cores=1)
+    bench = Bench(procs=2, cores=1, poll=100 * MS)  # sysmon would want the core as well
     for name in "ab":
         bench.ready(0, name, 20)
     bench.run()
