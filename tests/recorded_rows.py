@@ -121,7 +121,7 @@ def replication(index: int = 0, **values: Any) -> Replication:
     basics = {"seed": 1, "ended_ns": 10_000 * MS, "settled": True, "violations": []}
     made = basics | rows | values
     digest = hashlib.sha256(repr([index, made]).encode()).hexdigest()
-    return Replication(index=index, digest=digest, **made)
+    return Replication(index=index, hashed=digest, **made)
 
 
 def random_replication(scenario: Any, index: int) -> Replication:

@@ -52,7 +52,6 @@ def measure(replication: Replication, scenario: Scenario) -> Metrics:
     assert run is not None
     assert contention is not None
     from_ = contention.warm_up
-    tries = run.tries
     group = run.group_of[run.column("client")]
     decided = run.column("decided")
     code, conditional = run.column("code"), run.column("conditional") == 1
@@ -101,7 +100,7 @@ def measure(replication: Replication, scenario: Scenario) -> Metrics:
     metrics["requests_peak"] = _peak(run, counted, reads, from_)
     metrics.update(_tries(run, ended, committed))
     metrics.update(_by_group(run, "commits", run.group_of[run.job("client")[committed]]))
-    metrics.update(_codes(run, tries, counted, reads, group))
+    metrics.update(_codes(run, counted, reads, group))
     metrics["reconciles"] = int((run.column("how") == 0)[run.column("began") >= from_].sum())
     return metrics
 
@@ -155,7 +154,7 @@ def _tries(run: Contended, ended: np.ndarray, committed: np.ndarray) -> Metrics:
     }
 
 
-def _codes(run: Contended, tries: np.ndarray, writes: np.ndarray, reads: np.ndarray, group: np.ndarray) -> Metrics:
+def _codes(run: Contended, writes: np.ndarray, reads: np.ndarray, group: np.ndarray) -> Metrics:
     """Requests by code and by kind."""
     import numpy as np
 

@@ -14,48 +14,35 @@ from sim.scenario.retry import SHAPES, Jitter, Retry
 
 _MOST_STEPS = 4096
 
-
-class Backoff:
-    """Waits in nanoseconds; ``draw`` gives uniform numbers in [0, 1) and is asked only where there is jitter."""
-
-    __slots__ = ("_base", "_draw", "_jitter", "_longest", "_steps", "_top")
-
-    def __init__(
-        self,
-        base: int,
-        longest: int,
-        factor: float = 2.0,
-        first: int = 0,
-        jitter: Jitter | None = "none",
-        draw: Callable[[], float] | None = None,
-    ) -> None:
-        self._base = base
-        self._longest = longest
-        self._jitter = jitter
-        self._draw = draw
-        self._steps = _waits(base, longest, factor, first) if jitter is not None else ()
-        # Where the waits end: at the longest, at the base where they never grow, at 0 where there are none.
-        self._top = 0 if jitter is None else base if factor == 1 else longest
-
-    def wait(self, failures: int, previous: int) -> int:
-        """Nanoseconds to wait, after ``failures`` failures before this one; ``previous`` is the wait before."""
-        jitter = self._jitter
-        if jitter == "decorrelated":
-            base = self._base
-            assert self._draw is not None
-            return min(self._longest, round(base + self._draw() * (3 * (previous if failures else base) - base)))
-        steps = self._steps
-        value = steps[failures] if failures < len(steps) else self._top
-        if jitter == "none" or jitter is None:
-            return value
-        assert self._draw is not None
-        if jitter == "full":
-            return round(self._draw() * value)
-        return round((1 + self._draw()) * value / 2)
+Wait = Callable[[int, int, Callable[[], float]], int]
+"""Nanoseconds to wait, by the number of failures before this one, the wait before, and what draws uniform numbers in
+[0, 1), which is asked only where there is jitter."""
 
 
 @lru_cache(maxsize=256)
-def _waits(base: int, longest: int, factor: float, first: int) -> tuple[int, ...]:
+def backoff(base: int, longest: int, factor: float = 2.0, first: int = 0, jitter: Jitter | None = "none") -> Wait:
+    """Return the waits of a shape; one function serves all who wait so."""
+    steps = _steps(base, longest, factor, first) if jitter is not None else ()
+    # Where the waits end: at the longest, at the base where they never grow, at 0 where there are none.
+    top = 0 if jitter is None else base if factor == 1 else longest
+    count = len(steps)
+
+    def whole(failures: int, _: int, __: Callable[[], float]) -> int:
+        return steps[failures] if failures < count else top
+
+    def full(failures: int, _: int, draw: Callable[[], float]) -> int:
+        return round(draw() * (steps[failures] if failures < count else top))
+
+    def equal(failures: int, _: int, draw: Callable[[], float]) -> int:
+        return round((1 + draw()) * (steps[failures] if failures < count else top) / 2)
+
+    def decorrelated(failures: int, previous: int, draw: Callable[[], float]) -> int:
+        return min(longest, round(base + draw() * (3 * (previous if failures else base) - base)))
+
+    return {"none": whole, "full": full, "equal": equal, "decorrelated": decorrelated}[jitter or "none"]
+
+
+def _steps(base: int, longest: int, factor: float, first: int) -> tuple[int, ...]:
     """The waits by number of failures, as far as they are shorter than the longest."""
     found: list[int] = []
     whole = int(factor) if factor == int(factor) else None  # whole factors stay exact
@@ -69,10 +56,9 @@ def _waits(base: int, longest: int, factor: float, first: int) -> tuple[int, ...
     return tuple(found)
 
 
-def backoffs(retry: Retry, draw: Callable[[], float] | None) -> tuple[Backoff, Backoff]:
+def backoffs(retry: Retry) -> tuple[Wait, Wait]:
     """Return the waits of a scenario's retry: after a conflict, and after another failure."""
     jitter = retry.jitter if retry.backoff is None else SHAPES[retry.backoff]
-    shape = (retry.factor, retry.first_exponent, jitter, draw)
-    others = Backoff(retry.base, retry.max, *shape)
+    shape = (retry.factor, retry.first_exponent, jitter)
     longest = retry.max if retry.conflict_max is None else retry.conflict_max
-    return Backoff(retry.conflict_base or retry.base, longest, *shape), others
+    return backoff(retry.conflict_base or retry.base, longest, *shape), backoff(retry.base, retry.max, *shape)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sim.client.backoff import Backoff, backoffs
+from sim.client.backoff import backoff, backoffs
 from sim.client.budgets import RetryBudget, bucket_of, budget_of
 from sim.client.throttle import TokenBucket
 from sim.scenario.retry import Retry
@@ -56,25 +56,18 @@ class Policy:
         """What the retry that was allowed last has paid to the budget."""
         self._bucket = bucket
         self._limit = retry.limit
-        self._conflicts, self._others = backoffs(retry, draw)
+        self._conflicts, self._others = backoffs(retry)
         if budget is not None and budget.attempts is not None:
             most = budget.attempts - 1
             self._limit = most if retry.limit is None else min(retry.limit, most)
         if budget is not None and budget.own_waits:
-            self._conflicts = self._others = Backoff(_AWS_BASE, _AWS_MAX, jitter="full", draw=draw)
+            self._conflicts = self._others = backoff(_AWS_BASE, _AWS_MAX, jitter="full")
         self._in_place = retry.in_place
 
     @property
     def plain(self) -> bool:
         """Whether it does nothing but requeue: then nobody has to look at single writes."""
         return self.kind == "requeue" and self.budget is None
-
-    @property
-    def simple(self) -> Callable[[int, int], int] | None:
-        """What ``again`` comes to after a conflict, by failures and the wait before, where it only ever waits."""
-        if self._limit is None and self.budget is None and self._bucket is None:
-            return self._conflicts.wait
-        return None
 
     @property
     def paying(self) -> bool:
@@ -92,7 +85,7 @@ class Policy:
             self.paid = self.budget.withdraw(now, timeout)
             if not self.paid:
                 return OVER_BUDGET
-        wait = (self._conflicts if conflict else self._others).wait(failures, previous)
+        wait = (self._conflicts if conflict else self._others)(failures, previous, self.draw)
         if self._bucket is not None:
             wait = max(wait, self._bucket.reserve(now) or 0)
         return wait

@@ -84,6 +84,11 @@ class ApiServer:
             self._leases.append((now + EVENT_TTL, write.name, answer.object.resource_version))
         return answer
 
+    @staticmethod
+    def stale(live: Object, version: int | None) -> bool:
+        """Whether an update or patch made from ``version`` is refused for that, with a 409: ``live`` is current."""
+        return version is not None and version != live.resource_version
+
     def kind(self, name: str) -> Kind | None:
         """A kind by its name, None where there is none."""
         kind = self.kinds.get(name)
@@ -183,11 +188,10 @@ class ApiServer:
         if write.uid is not None and write.uid != live.uid:
             text = messages.other_uid
             return Response(409, "Conflict", live, False, text, kind, write.name, write.uid, live.uid)
-        if write.resource_version != live.resource_version:
-            if write.resource_version is not None:
-                return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
-            if not kind.unconditional:
-                return Response(422, "Invalid", live, False, messages.no_version, kind, write.name)
+        if self.stale(live, write.resource_version):
+            return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
+        if write.resource_version is None and not kind.unconditional:
+            return Response(422, "Invalid", live, False, messages.no_version, kind, write.name)
         body = write.body
         if write.subresource:
             if len(body) == 1 and "status" in body:
@@ -200,7 +204,7 @@ class ApiServer:
         live = self._objects[write.kind].get(write.name)
         if live is None:
             return Response(404, "NotFound", None, False, messages.not_found, kind, write.name)
-        if write.resource_version is not None and write.resource_version != live.resource_version:
+        if self.stale(live, write.resource_version):
             return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
         body = write.body
         if not kind.tracked:

@@ -190,7 +190,7 @@ def _of_clients(world: World, population: PlainPopulation, index: int) -> Replic
     return Replication(
         index,
         world.scenario.seed,
-        run.digest,
+        "",
         world.sim.now,
         world.settled,
         late_rows(run, "requests"),

@@ -9,8 +9,8 @@ served would favour whoever was scheduled first, which is exactly what is measur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from heapq import heapify, heappop, heappush
+from collections.abc import Callable, Generator, Iterator
+from heapq import heapify, heappop, heappush, heappushpop
 from itertools import chain
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -41,9 +41,13 @@ def _ties() -> Fill:
 
         numbers = (rng.integers(1, TIE_RANGE, count) << 32) + np.arange(drawn, drawn + count)
         drawn += count
-        return numbers
+        return numbers.tolist()
 
     return fill
+
+
+Life = Generator[int, int, None]
+"""Somebody who yields the time at which he wants to go on, again and again, and is sent it when it has come."""
 
 
 class Timer:
@@ -192,6 +196,10 @@ class Simulation(Environment):
         function, argument = call
         function(argument)
 
+    def begin(self, life: Life) -> None:
+        """Let a life begin now."""
+        heappush(self.calls, (next(life), self.next_tie(), _live, (self, life)))
+
     def abort(self, error: Exception) -> None:
         """Raise ``error`` from ``run_until`` before anything else happens; another thread may ask for it."""
         heappush(self.calls, (_FIRST, _FIRST, _raise, error))
@@ -252,6 +260,23 @@ class Simulation(Environment):
 
 class _OverError(Exception):
     """What ``run_until`` waits for has happened."""
+
+
+def _live(whose: tuple[Simulation, Life]) -> None:
+    """Go on with a life, and with others as long as nothing else is due: the heap is asked once for each step."""
+    sim, life = whose
+    calls, next_tie, now = sim.calls, sim.next_tie, sim.now
+    try:
+        while True:
+            when = life.send(now)
+            now, _, function, whose = heappushpop(calls, (when, next_tie(), _live, whose))
+            sim.now = now
+            if function is not _live:
+                break
+            life = whose[1]
+    except StopIteration:
+        return
+    function(whose)
 
 
 def _raise(error: Exception) -> None:

@@ -149,5 +149,5 @@ def _batches(seed: int, replication: int, actor: str, purpose: str, fill: Fill) 
     while True:
         numbers = fill(generator, size)
         # A number is made of its eight bytes when it is drawn: a list of numbers takes five times as many.
-        yield array(numbers.dtype.char, numbers.tobytes())
+        yield numbers if isinstance(numbers, list) else array(numbers.dtype.char, numbers.tobytes())
         size = min(size * 4, _LARGEST_BATCH)

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from sim.families.certmanager.fields import FIELDS
-from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, TRY, WRITER
+from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, SAME, TRY, WRITER
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.conflict import CODE
 from sim.recording.packing import TEXTS, whole_numbers
@@ -29,18 +29,62 @@ MOST_FIELDS = 62 - FIRST_BIT
 VERBS = {"update": "update", "apply": "apply"}
 """Strategy to the verb of its requests; the others patch."""
 
-Column = "tuple[np.ndarray, Sequence[str]] | np.ndarray"
+
+class Tries:
+    """The tries of one replication, by client, job and number: each column is laid out when it is asked for."""
+
+    def __init__(self, rows: list[list[int]], direct: bytearray) -> None:
+        """``rows`` have the columns ``TRY``, and those on the short way ``DIRECT``, packed."""
+        import numpy as np
+
+        self._rows = np.array(rows, dtype=np.int64).reshape(-1, len(TRY))
+        self._direct = np.frombuffer(direct, np.int64).reshape(-1, len(DIRECT))
+        self._columns: dict[str, np.ndarray] = {}
+        self._order = _by_client(self._unordered("client"))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        found = self._columns.get(name)
+        if found is None:
+            found = self._columns[name] = self._unordered(name)[self._order]
+        return found
+
+    def _unordered(self, name: str) -> np.ndarray:
+        import numpy as np
+
+        if not len(self._rows):
+            return self._of_direct(name)
+        return np.concatenate([self._rows[:, TRY.index(name)], self._of_direct(name)])
+
+    def _of_direct(self, name: str) -> np.ndarray:
+        import numpy as np
+
+        name = SAME.get(name, name)
+        if name in DIRECT:
+            return self._direct[:, DIRECT.index(name)]
+        version, seen = self._of_direct("version"), self._of_direct("seen")
+        either: dict[str, tuple[Any, Any]] = {
+            "how": (QUEUED, QUEUED),
+            "conditional": (1, 1),
+            "code": (200, 409),
+            "base": (version, seen),
+            "written": (seen, 0),
+        }
+        chosen: np.ndarray = np.where(self._of_direct("outcome") == OK, *either[name])
+        return chosen
 
 
 @dataclass
 class Contended:
     """What one replication of a contention recorded.
 
-    ``tries``, ``jobs`` and ``background`` have a row each and the columns of ``sim.families.plain.tries``; ``labels``
+    ``tries``, ``jobs`` and ``background`` have the columns of ``sim.families.plain.tries``; ``labels``
     and ``groups`` give the name and the group of each client (-1: a background writer), ``verbs`` each group's verb.
     """
 
-    tries: np.ndarray
+    tries: Tries
     jobs: np.ndarray
     background: np.ndarray
     labels: list[str]
@@ -49,9 +93,10 @@ class Contended:
     verbs: list[str]
     objects: list[str]
 
-    def column(self, name: str) -> np.ndarray:
-        """Return a column of the tries."""
-        return self.tries[:, TRY.index(name)]
+    def column(self, name: str, where: np.ndarray | None = None) -> np.ndarray:
+        """Return a column of the tries, of all or of some."""
+        column = self.tries[name]
+        return column if where is None else column[where]
 
     def job(self, name: str) -> np.ndarray:
         """Return a column of the jobs."""
@@ -64,11 +109,13 @@ class Contended:
 
         return np.array(self.groups, dtype=np.int64)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A hash over everything that was recorded."""
+        import numpy as np
+
         digest = blake2b(digest_size=16)
-        for rows in (self.tries, self.jobs, self.background):
+        for rows in (np.stack([self.tries[name] for name in TRY], axis=1), self.jobs, self.background):
             digest.update(rows.tobytes())
         digest.update("\0".join([*self.labels, *self.objects, *self.verbs]).encode())
         return digest.hexdigest()
@@ -84,7 +131,7 @@ class Contended:
 def contended_of(commons: Commons) -> Contended:
     """Return what the plain clients of a replication have noted."""
     return Contended(
-        tries_of(commons.tries, commons.short),
+        Tries(commons.tries, commons.direct),
         jobs_of(commons.jobs),
         rows_of(commons.background, WRITER),
         commons.labels,
@@ -95,34 +142,6 @@ def contended_of(commons: Commons) -> Contended:
     )
 
 
-def tries_of(rows: list[list[int]], direct: list[int]) -> np.ndarray:
-    """Return all tries as one array, by client, job and number."""
-    import numpy as np
-
-    found = np.array(rows, dtype=np.int64).reshape(-1, len(TRY))
-    if direct:
-        given = whole_numbers(direct).reshape(-1, len(DIRECT))
-        of = {name: given[:, place] for place, name in enumerate(DIRECT)}
-        ok = of["outcome"] == OK
-        zero = np.zeros(len(given), dtype=np.int64)
-        of |= {
-            "how": zero + QUEUED,
-            "conditional": zero + 1,
-            "read_asked": of["began"],
-            "read_sent": of["began"],
-            "read_received": of["read_decided"],
-            "asked": of["sent"],
-            "received": of["decided"],
-            "code": np.where(ok, 200, 409),
-            "base": np.where(ok, of["version"], of["seen"]),
-            "written": np.where(ok, of["seen"], 0),
-            "ended": of["answered"],
-        }
-        found = np.concatenate([found, np.stack([of[name] for name in TRY], axis=1)])
-    order = np.lexsort((found[:, 3], found[:, 2], found[:, 0]))
-    return found[order]
-
-
 def rows_of(values: list[int], columns: Sequence[str]) -> np.ndarray:
     """Return a flat list as an array with these columns."""
     return whole_numbers(values).reshape(-1, len(columns))
@@ -130,43 +149,45 @@ def rows_of(values: list[int], columns: Sequence[str]) -> np.ndarray:
 
 def jobs_of(values: list[int]) -> np.ndarray:
     """Return all jobs as one array, by client and job."""
+    found = rows_of(values, JOB)
+    ordered: np.ndarray = found[_by_client(found[:, 0])]
+    return ordered
+
+
+def _by_client(clients: np.ndarray) -> np.ndarray:
+    """Return the order of rows by client: each one's are recorded as they come, job by job and try by try."""
     import numpy as np
 
-    found = rows_of(values, JOB)
-    return found[np.lexsort((found[:, 2], found[:, 0]))]
+    return np.argsort(clients, kind="stable")
 
 
 def requests(run: Contended) -> dict[str, Any]:
     """Return the columns ``REQUESTS``, and ``field``: arrays of numbers, or (codes, names) for text."""
     import numpy as np
 
-    reads = run.tries[run.column("read_decided") >= 0]
-    writes = run.tries[run.column("decided") >= 0]
-    others = run.background
-    at = {name: place for place, name in enumerate(TRY)}
-    by = {name: place for place, name in enumerate(WRITER)}
+    reads, writes = (np.flatnonzero(run.column(decided) >= 0) for decided in ("read_decided", "decided"))
+    others = dict(zip(WRITER, run.background.T, strict=True))
 
     def joined(read: Any, write: Any, other: Any = -1) -> np.ndarray:
         """A column from that of reads, writes and background writes; numbers stand for the same in all rows."""
         parts = []
-        for rows, places, wanted in ((reads, at, read), (writes, at, write), (others, by, other)):
+        for place, wanted in ((reads, read), (writes, write)):
             if isinstance(wanted, str):
-                parts.append(rows[:, places[wanted]])
+                parts.append(run.column(wanted, place))
             else:
-                parts.append(np.broadcast_to(np.asarray(wanted, dtype=np.int64), (len(rows),)))
+                parts.append(np.broadcast_to(np.asarray(wanted, dtype=np.int64), (len(place),)))
+        parts.append(others[other] if isinstance(other, str) else np.full(len(run.background), other))
         return np.concatenate(parts)
 
-    groups = run.group_of[writes[:, at["client"]]]
-    applied = writes[:, at["how"]] == APPLIED
+    groups = run.group_of[run.column("client", writes)]
+    applied = run.column("how", writes) == APPLIED
     verb_names = ["get", *dict.fromkeys([*run.verbs, "apply", "patch"])]
     verbs = np.array([verb_names.index(verb) for verb in run.verbs], dtype=np.int64)
     verb = np.where(applied, verb_names.index("apply"), verbs[groups]) if len(writes) else groups
-    code, conditional = writes[:, at["code"]], writes[:, at["conditional"]]
+    code, conditional = run.column("code", writes), run.column("conditional", writes)
     reason = np.where(code == 409, np.where(conditional == 1, 1, 2), 0)
     passes = run.passes
-    of_pass = np.concatenate(
-        [passes[run.column("read_decided") >= 0], passes[run.column("decided") >= 0], np.full(len(others), -1)]
-    )
+    of_pass = np.concatenate([passes[reads], passes[writes], np.full(len(run.background), -1)])
     field = joined(-1, "field", -1)
     client, obj = joined("client", "client", "writer"), joined("object", "object", "object")
     zero = np.zeros(len(client), dtype=np.int64)
@@ -185,7 +206,9 @@ def requests(run: Contended) -> dict[str, Any]:
         "written_version": joined(0, "written", "written"),
         "fields": np.where(field < 0, 0, 1 << (FIRST_BIT + np.clip(field, 0, MOST_FIELDS - 1))),
         "hidden_retries": zero,
-        "read_ns": joined("read_asked", np.maximum(writes[:, at["read_decided"]], writes[:, at["began"]]), "sent"),
+        "read_ns": joined(
+            "read_asked", np.maximum(run.column("read_decided", writes), run.column("began", writes)), "sent"
+        ),
         "asked_ns": joined("read_asked", "asked", "sent"),
         "sent_ns": joined("read_sent", "sent", "sent"),
         "received_ns": joined("read_received", "received", "decided"),
@@ -206,33 +229,31 @@ def reconciles(run: Contended) -> dict[str, Any]:
     first = run.column("how") == QUEUED
     starts = np.flatnonzero(first)
     ends = np.append(starts[1:], len(first)) - 1 if len(starts) else starts
-    head, tail = run.tries[starts], run.tries[ends]
-    at = {name: place for place, name in enumerate(TRY)}
+    client, job, obj = (run.column(name, starts) for name in ("client", "job", "object"))
     # A pass of the same job as the one before follows it; the count starts anew with each job.
-    same = np.zeros(len(head), dtype=np.int64)
-    same[1:] = (head[1:, at["client"]] == head[:-1, at["client"]]) & (head[1:, at["job"]] == head[:-1, at["job"]])
-    place = np.arange(len(head))
+    same = np.zeros(len(starts), dtype=np.int64)
+    same[1:] = (client[1:] == client[:-1]) & (job[1:] == job[:-1])
+    place = np.arange(len(starts))
     follows = place - np.maximum.accumulate(np.where(same == 0, place, 0))
     sent = (run.column("read_decided") >= 0).astype(np.int64) + (run.column("decided") >= 0)
-    outcome = tail[:, at["outcome"]].copy()
-    outcome[(outcome == OUTCOMES.index("again")) & (tail[:, at["code"]] != 409)] = len(OUTCOMES)
+    outcome = run.column("outcome", ends)
+    outcome[(outcome == OUTCOMES.index("again")) & (run.column("code", ends) != 409)] = len(OUTCOMES)
     names = ["ok", "conflict", *OUTCOMES[2:], "error"]
-    obj = head[:, at["object"]]
     return {
-        "reconcile": np.arange(1, len(head) + 1),
-        "controller": (run.group_of[head[:, at["client"]]], run.names),
+        "reconcile": np.arange(1, len(starts) + 1),
+        "controller": (run.group_of[client], run.names),
         "key": (obj, run.objects),
         "certificate": (obj, run.objects),
         "cause": ((follows > 0).astype(np.int64), ["job", "backoff"]),
-        "queued_ns": head[:, at["began"]],
-        "started_ns": head[:, at["began"]],
-        "ended_ns": tail[:, at["ended"]],
-        "read_version": head[:, at["version"]],
+        "queued_ns": run.column("began", starts),
+        "started_ns": run.column("began", starts),
+        "ended_ns": run.column("ended", ends),
+        "read_version": run.column("version", starts),
         "requests": np.add.reduceat(sent, starts) if len(starts) else starts,
         "outcome": (outcome, names),
-        "cpu_ns": np.zeros(len(head), dtype=np.int64),
-        "crypto_ns": np.zeros(len(head), dtype=np.int64),
-        "worker": head[:, at["client"]] + 1,
+        "cpu_ns": np.zeros(len(starts), dtype=np.int64),
+        "crypto_ns": np.zeros(len(starts), dtype=np.int64),
+        "worker": client + 1,
         "failures": follows,
         "retries": ends - starts,
         "refusals": (outcome == OUTCOMES.index("over-budget")).astype(np.int64),

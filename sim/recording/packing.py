@@ -21,6 +21,8 @@ TEXTS = frozenset(
 """The columns of text in all tables of ``sim.recording.columns``."""
 ONCE = frozenset({"message"})
 """Those of them whose texts hardly come twice: kept as they are, each ended by 0, which none of them has in it."""
+CODED = TEXTS - ONCE
+"""The others: kept as numbers into the texts that a table has had."""
 
 
 @cache

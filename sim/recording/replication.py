@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 class Replication:
     """The recorded rows of one replication; ``sim.recording.columns`` names their columns.
 
-    ``digest`` is a hash over the rows: two replications with the same digest did the same. The refusals and
-    deliveries only say more of what is in the other rows, and are not part of it.
     ``violations`` are the broken invariants, one sentence each; empty in a sound run.
     """
 
     index: int
     seed: int
-    digest: str
+    hashed: str
+    """The digest; empty where it is made when it is asked for, or where nobody asks."""
     ended_ns: int
     settled: bool
     requests: Sequence[tuple[object, ...]]
@@ -50,3 +49,11 @@ class Replication:
     """What a contention recorded; its rows above are made from that."""
     broken: list[Broken] = field(default_factory=list)
     """The scenario's properties that did not hold."""
+
+    @property
+    def digest(self) -> str:
+        """A hash over the rows: two replications with the same digest did the same.
+
+        The refusals and deliveries only say more of what is in the other rows, and are not part of it.
+        """
+        return self.hashed if self.contended is None else self.contended.digest

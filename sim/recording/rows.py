@@ -18,7 +18,7 @@ from itertools import chain, compress, count, islice, repeat
 from operator import contains
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from sim.recording.packing import ONCE, TEXTS, narrowest, packing
+from sim.recording.packing import CODED, ONCE, narrowest, packing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ class Rows(Sequence[Row]):
     def __init__(self, columns: Sequence[str], rows: Iterable[Row] = ()) -> None:
         self.columns = columns
         self._codes: list[dict[str, int] | None] = [
-            defaultdict(count().__next__) if name in TEXTS - ONCE else None for name in columns
+            defaultdict(count().__next__) if name in CODED else None for name in columns
         ]
         self._new = bytearray()
         self._width = 8 * sum(name not in ONCE for name in columns)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simpy.core import EmptySchedule
 
 from sim import kernel
-from sim.kernel.simulation import Simulation
+from sim.kernel.simulation import Life, Simulation
 from sim.kernel.streams import Streams
 
 
@@ -40,6 +40,58 @@ def test_what_is_set_anew_for_long_leaves_nothing_behind():
     assert sum(1 for _ in sim.to_come()) == 101
     finish(sim, 10**15 + 20_001)
     assert fired == [0, *range(19_901, 20_001)]
+
+
+def test_a_life_goes_on_when_it_says_and_leaves_others_their_turn_and_their_lots():
+    def told(live: bool) -> list[tuple[str, int]]:
+        """What happens to three who go on every 5 or 7 ns, beside calls at every 5th, as lives or as calls."""
+        sim, seen = simulation(), []
+
+        def life(name: str, step: int) -> Life:
+            now = sim.now
+            for _ in range(4):
+                now = yield now + step
+                seen.append((name, now))
+
+        def call(who: tuple[str, int, int]) -> None:
+            name, step, left = who
+            seen.append((name, sim.now))
+            if left:
+                sim.after(step, call, (name, step, left - 1))
+
+        for name, step in (("a", 5), ("b", 5), ("c", 7)):
+            if live:
+                sim.begin(life(name, step))
+            else:
+                sim.after(step, call, (name, step, 3))
+        for at in range(0, 30, 5):
+            sim.at(at, lambda name: seen.append((name, sim.now)), "other")
+        finish(sim, 30)
+        return seen
+
+    assert told(live=True) == told(live=False)
+    assert len(told(live=True)) == 3 * 4 + 6
+
+
+def test_a_life_is_among_what_is_to_come_and_is_let_go():
+    sim = simulation()
+    ended: list[int] = []
+
+    def life() -> Life:
+        try:
+            while True:
+                yield sim.now + 1
+        finally:
+            ended.append(sim.now)
+
+    sim.begin(life())
+    finish(sim, 10)
+    assert sum(1 for _ in sim.to_come()) == 1
+    sim.abort(KeyError())
+    with pytest.raises(KeyError):
+        sim.run_until(sim.event())
+    sim.let_go()
+    assert len(ended) == 1
 
 
 def order_of_a_tie(seed: int, calls: int = 2) -> tuple[int, ...]:

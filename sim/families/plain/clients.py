@@ -13,7 +13,7 @@ from sim.client.policy import TriesInPlace
 from sim.client.writes import CONDITIONAL
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
-from sim.families.plain.group import ClientGroup, policy_at
+from sim.families.plain.group import ClientGroup
 from sim.families.plain.tries import AGAIN, APPLIED, GAVE_UP, IN_PLACE, OK, OVER_BUDGET, QUEUED, RESENT, TRY, UNFINISHED
 from sim.kernel.simulation import Timer
 from sim.scenario.values import Strategy
@@ -85,7 +85,7 @@ class PlainClient:
         self.scan = group.scans[place]
         self.idle = group.idles[place]
         self.pick = group.picks[place]
-        self.policy = policy_at(group, index)
+        self.policy = group.policies[place]
         self.job = self.tries = self.object = self.field_number = self.began = 0
         self.field = ""
         self.current: Try | None = None

@@ -47,12 +47,12 @@ class Commons:
         assert scenario.contention is not None
         self.contention = contention = scenario.contention
         self.sim = surroundings.simulation
-        self.at = self.sim.scheduler()
         self.machine = surroundings.machine
         self.server = surroundings.server
         self.api = surroundings.server.api
         self.strategies = [group.strategy or scenario.strategy for group in contention.groups]
-        applied = "apply" in self.strategies or any(retry.policy == "apply-on-conflict" for retry in scenario.retries())
+        policies = {(group.retry or scenario.retry).policy for group in contention.groups}
+        applied = "apply" in self.strategies or "apply-on-conflict" in policies
         self.kind = "ConfigMap" if applied else "PlainConfigMap"
         self.objects = self.api.store.objects[self.kind]
         self.places = contention.objects * contention.fields
@@ -65,8 +65,8 @@ class Commons:
         self.turns = Turns(self.sim, times, scenario.server.max_in_flight, contention.outages)
         self._locks: dict[int, Lock] = {}
         self.tries: list[list[int]] = []
-        self.short: list[int] = []
-        """The tries of those on the short way, flat."""
+        self.direct = bytearray()
+        """The tries of those on the short way, packed: ``DIRECT`` of each."""
         self.jobs: list[int] = []
         self.background: list[int] = []
         self.group_of: list[int] = []

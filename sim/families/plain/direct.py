@@ -2,22 +2,21 @@
 
 What happens between two visits to the server happens to the client alone, so it is worked out at once: two events a
 try, one for each visit. Everything else is as in ``sim.families.plain.clients``: the same store, the same policy, the
-same numbers drawn in the same order.
+same numbers drawn in the same order. But of a stale update the server is only asked whether it is one
+(``ApiServer.stale``): nobody reads the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable
+from struct import Struct
 
-from sim.client.policy import GAVE_UP as NO_TRY_LEFT
+from sim.client.backoff import backoffs
 from sim.cluster.objects import Write
-from sim.families.plain.group import ClientGroup, policy_at
-from sim.families.plain.tries import AGAIN, GAVE_UP, OK, OVER_BUDGET
+from sim.families.plain.group import ClientGroup
+from sim.families.plain.tries import AGAIN, DIRECT, GAVE_UP, OK
+from sim.kernel.simulation import Life
 from sim.units import SECOND
-
-Life = Generator[None, Any, None]
-"""A client: it goes on with ``next`` when the time comes that it has put into the simulation's heap."""
 
 
 def takes_short_way(group: ClientGroup) -> bool:
@@ -40,88 +39,65 @@ def takes_short_way(group: ClientGroup) -> bool:
     )
 
 
-def begin(client: Life) -> None:
-    """Let a client begin its first job now."""
-    client.send(client)
+def lives(group: ClientGroup) -> Callable[[int, int], Life]:
+    """Return what makes a client of the group, ready to begin, from its index and number.
 
-
-def direct(group: ClientGroup, index: int, number: int) -> Life:
-    """One client, ready to ``begin``; see ``sim.families.plain.clients.PlainClient``.
-
-    A generator, because what it knows is then in variables of its own, and the simulation goes on with it (``next``)
-    without a call of any function of Python's: 6% of a try's instructions.
+    See ``sim.families.plain.clients.PlainClient``. A generator, because what it knows is then in variables of its own.
     """
-    client = _life(group, index, number)
-    next(client)
-    return client
+    commons, settings = group.commons, group.settings
+    sim, api, objects, epoch = commons.sim, commons.api, commons.objects, commons.sim.epoch
+    handle, stale = api.handle, api.stale
+    record, record_job, pack = commons.direct.extend, commons.jobs.extend, Struct(f"{len(DIRECT)}q").pack
+    wait_after, limit = backoffs(group.retry)[0], group.retry.limit
+    once, whole = settings.loop == "once", group.whole
+    thinks = None if settings.think.nothing else group.thinks
+    idles = None if settings.idle.nothing else group.idles
 
+    def life(index: int, number: int) -> Life:
+        message, lot, pick = group.messages[index], group.lots[index], group.picks[index]
+        job = 0
+        began: int = sim.now
+        while True:  # job after job
+            job += 1
+            job_began = began
+            tries = 1
+            previous = 0
+            place, field_number = group.place(index, pick)
+            name = commons.names[place]
+            while True:  # try after try
+                read_at = yield began + message()  # until the read is at the server; think, and send the write
+                version = objects[name].resource_version
+                back = sent = read_at + message()
+                if thinks is not None:
+                    sent += thinks[index]()
+                now = yield sent + message()  # until the write is at the server
+                live = objects[name]
+                if stale(live, version):
+                    outcome = AGAIN if tries - 1 != limit else GAVE_UP
+                else:
+                    data = {**(live.data or {})} if whole else {}
+                    data[f"field-{field_number}"] = f"{number}.{job}"
+                    body = {"data": data}
+                    write = Write("update", group.kind, name, body, settings.name, resource_version=version)
+                    handle(write, (epoch + now) // SECOND)
+                    live = objects[name]
+                    outcome = OK
+                answered = now + message()
+                record(
+                    pack(
+                        number, place, job, tries, began, read_at, back, version, sent,
+                        now, answered, live.resource_version, outcome, field_number,
+                    )
+                )  # fmt: skip
+                if outcome != AGAIN:
+                    break
+                previous = wait_after(tries - 1, previous, lot)
+                began = answered + previous
+                tries += 1
+            record_job((number, place, job, job_began, answered, tries, int(outcome == OK), 0, 0))
+            if once:
+                commons.one_less(answered)
+                return
+            began = answered + (idles[index]() if idles is not None else 0)
 
-def _life(group: ClientGroup, index: int, number: int) -> Life:  # noqa: PLR0915  as one function it has no state to keep
-    commons = group.commons
-    sim, at, epoch, handle, objects = commons.sim, commons.at, commons.sim.epoch, commons.api.handle, commons.objects
-    record, record_job = commons.short.extend, commons.jobs.extend
-    message = group.messages[index]
-    think = None if group.settings.think.nothing else group.thinks[index]
-    idle = None if group.settings.idle.nothing else group.idles[index]
-    pick = group.picks[index]
-    policy = policy_at(group, index)
-    again, simple = policy.again, policy.simple
-    kind, manager, whole = group.kind, group.settings.name, group.whole
-    job = 0
-    me: Life | None = yield
-    when: int = sim.now
-    while True:  # job after job
-        job += 1
-        tries = 1
-        failures = previous = 0
-        job_began = began = when
-        place, field_number = group.place(index, pick)
-        name = commons.names[place]
-        field, value = f"field-{field_number}", f"{number}.{job}"
-        write = Write("update", kind, name, {"data": {field: value}}, manager)
-        at(when + message(), next, me)
-        while True:  # try after try
-            yield  # until the read is at the server; think, and send the write
-            read_at: int = sim.now
-            copy = objects[name]
-            version = copy.resource_version
-            back = sent = read_at + message()
-            if think is not None:
-                sent += think()
-            at(sent + message(), next, me)
-            yield  # until the write is at the server
-            now: int = sim.now
-            if whole:
-                write = Write("update", kind, name, {"data": {**(copy.data or {}), field: value}}, manager)
-            write.resource_version = version  # nobody keeps a write that was answered: one serves all tries of a job
-            response = handle(write, (epoch + now) // SECOND)
-            answered = now + message()
-            live = response.object
-            assert live is not None  # nobody deletes the objects
-            wait = 0
-            if response.code == 200:
-                outcome = OK
-            elif simple is not None:
-                outcome, wait = AGAIN, simple(failures, previous)
-            else:
-                wait = again(failures, previous, answered)
-                outcome = AGAIN if wait >= 0 else GAVE_UP if wait == NO_TRY_LEFT else OVER_BUDGET
-            record(
-                (
-                    number, place, job, tries, began, read_at, back, version, sent,
-                    now, answered, live.resource_version, outcome, field_number,
-                )
-            )  # fmt: skip
-            if outcome != AGAIN:
-                break
-            failures += 1
-            previous = wait
-            tries += 1
-            began = answered + wait
-            at(began + message(), next, me)
-        record_job((number, place, job, job_began, answered, tries, int(outcome == OK), 0, 0))
-        if group.settings.loop == "once":
-            commons.one_less(answered)
-            me = None  # or it would keep itself
-            yield
-        when = answered + (idle() if idle is not None else 0)
+    return life

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from sim.client import writes
@@ -15,7 +16,7 @@ from sim.cluster.requesttimes import ServiceClass
 from sim.families.family import Family, Subject
 from sim.families.plain.clients import PlainClient
 from sim.families.plain.commons import Commons
-from sim.families.plain.direct import begin, direct, takes_short_way
+from sim.families.plain.direct import lives, takes_short_way
 from sim.families.plain.draws import samplers
 from sim.families.plain.group import ClientGroup
 from sim.scenario.metrics import PLAIN as NAME
@@ -44,15 +45,16 @@ class PlainPopulation:
                 self._open(group, number)
                 continue
             short = self._direct and takes_short_way(group)
+            client = lives(group) if short else partial(PlainClient, group)
+            begin: Callable[[Any], object] = commons.sim.begin if short else PlainClient.start
+            at_once = settings.start.nothing
             starts = samplers(commons.sim.streams, settings.name, "start", group.size, settings.start)
             for place in range(group.size):
-                client = commons.register(f"{settings.name}-{place}", number)
-                start: Callable[[Any], object] = begin if short else PlainClient.start
-                one = direct(group, place, client) if short else PlainClient(group, place, client)
-                if settings.start.nothing:
-                    start(one)
+                one = client(place, commons.register(f"{settings.name}-{place}", number))
+                if at_once:
+                    begin(one)
                 else:
-                    commons.sim.after(starts[place](), start, one)
+                    commons.sim.after(starts[place](), begin, one)
             commons.left += group.size if settings.loop == "once" else 0
         for writer in commons.scenario.writers:
             self._write_now_and_then(writer)

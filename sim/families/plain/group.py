@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from sim.client import writes
@@ -38,8 +39,8 @@ class ClientGroup:
         self.thinks = samplers(streams, name, "think", self.size, settings.think)
         self.scans = samplers(streams, name, "scan", self.size, settings.scan)
         self.idles = samplers(streams, name, "idle", self.size, settings.idle)
-        lots = uniforms(streams, name, "retries", self.size)
-        self.policies = [policy_of(self.retry, draw, shared) for draw in lots]
+        self.lots = uniforms(streams, name, "retries", self.size)
+        self._shared = shared
         picks = commons.places > 1 and settings.touches == "random"
         self.picks = uniforms(streams, name, "pick", self.size) if picks else [_nowhere] * self.size
         throttled = bool(scenario.client.throttle)
@@ -53,6 +54,11 @@ class ClientGroup:
         """What goes on once the cache has something newer, by object."""
         if settings.read == "cache":
             self._watch_objects(samplers(streams, name, "lag", 1, settings.lag)[0], network)
+
+    @cached_property
+    def policies(self) -> list[Policy]:
+        """The policy of each client; clients of an open loop share one."""
+        return [policy_of(self.retry, draw, self._shared) for draw in self.lots]
 
     def _watch_objects(self, lag: Draw, network: int) -> None:
         self.cache = dict(self.commons.objects)
@@ -83,8 +89,3 @@ class ClientGroup:
         return writes.set_fields(
             strategy, fields, read=read, kind=self.kind, name=obj, manager=manager, force=self.settings.force
         )
-
-
-def policy_at(group: ClientGroup, index: int) -> Policy:
-    """The policy of a client; clients of an open loop share one."""
-    return group.policies[index if len(group.policies) > 1 else 0]

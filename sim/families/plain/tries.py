@@ -52,6 +52,16 @@ DIRECT = (
 )
 """What the short way records of a try: the other columns follow from these."""
 
+SAME = {
+    "read_asked": "began",
+    "read_sent": "began",
+    "read_received": "read_decided",
+    "asked": "sent",
+    "received": "decided",
+    "ended": "answered",
+}
+"""The columns that are equal to another where a try went the short way."""
+
 QUEUED, IN_PLACE, APPLIED, RESENT = range(4)
 """How a try came about: first try or requeue; read again in place; forced apply; the same request again."""
 

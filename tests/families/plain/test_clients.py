@@ -48,6 +48,17 @@ def passes(found: Replication) -> list[dict[str, Any]]:
         {"contention": {"loop": "once", "message": DELAY}},
         {"contention": {"loop": "once", "message": DELAY, "think": THINK, "objects": 3}},
         {"contention": {"loop": "once", "message": DELAY, "fields": 2}, "retry": {"limit": 2, "jitter": "equal"}},
+        {"contention": {"loop": "once", "message": {"mean": "10ms"}, "start": THINK}, "retry": {"backoff": "decorr"}},
+        {"contention": {"loop": "once", "message": DELAY}, "retry": {"backoff": "full", "limit": 0}},
+        # Beside others, who take the long way anyhow.
+        {
+            "contention": {
+                "loop": "once",
+                "message": DELAY,
+                "others": [{"name": "locked", "loop": "once", "control": "pessimistic", "message": DELAY}],
+            },
+            "writers": [{"name": "gitops", "rate": "50/s"}],
+        },
     ],
 )
 def test_the_short_way_and_the_long_way_do_the_same(keys: dict[str, Any]):
@@ -251,7 +262,8 @@ def test_a_slow_writer_starves_beside_a_fast_one():
 def test_the_columns_of_a_try_are_whole():
     found, _ = play(clients=2, contention={"loop": "once", "message": DELAY})
     assert found.contended is not None
-    assert found.contended.tries.shape[1] == len(TRY)
+    tries = found.contended.tries
+    assert {len(tries[name]) for name in TRY} == {len(tries)}
     assert 0 < found.ended_ns < 2 * SECOND
 
 

@@ -7,15 +7,12 @@ check that holds once holds always; four standard errors are missed by chance on
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sim.client.throttle import TokenBucket
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.messages import Response
-from sim.cluster.objects import Write
 from sim.experiment.replicate import replicate
 from sim.recording.contended import Contended
 from sim.units import MS
@@ -316,12 +313,7 @@ def test_the_rungs_of_the_ladder_hold():
 
 
 def test_a_server_that_forgets_the_precondition_is_found(monkeypatch):
-    handle = ApiServer.handle
-
-    def careless(self: ApiServer, write: Write, now: int) -> Response:
-        return handle(self, replace(write, resource_version=None), now)
-
-    monkeypatch.setattr(ApiServer, "handle", careless)
+    monkeypatch.setattr(ApiServer, "stale", staticmethod(lambda live, version: False))
     runs = run(5, until="1s", clients=10, retry=AT_ONCE, contention={"think": WINDOW})
     assert not forms.check("", 0.72679, forms.share(runs)).holds
 
