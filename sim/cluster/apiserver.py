@@ -130,8 +130,7 @@ class ApiServer:
             return Response(409, "AlreadyExists", live, False, messages.already_exists, kind, name)
         item.owner = write.owner
         item.created = now
-        item.uid = self.store.next_uid()
-        self.store.put(item)
+        self.store.add(item)
         return Response(201, "", item, True)
 
     def _fill(self, item: Object, live: Object | None, write: Write, kind: Kind, now: int) -> Response | None:

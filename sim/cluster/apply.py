@@ -226,8 +226,7 @@ def _create(store: Store, kind: Kind, item: Object, draft: _Draft, write: Write,
         else:
             setattr(item, slot, value)
     item.managers = managers
-    item.uid = store.next_uid()
-    store.put(item)
+    store.add(item)
     return Response(201, "", item, True)
 
 

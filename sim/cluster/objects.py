@@ -7,7 +7,7 @@ reached from one may be changed in place. A 409 is an answer, not an exception.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 
 class ManagerEntry(NamedTuple):
@@ -31,7 +31,8 @@ class Object:
     ``owner`` is the uid of the controlling owner, or ``""``; ``owners`` are all ``ownerReferences``. ``deleted`` is
     the ``deletionTimestamp`` in whole seconds, ``None`` where there is none. ``more`` holds top-level fields that
     have no slot of their own, and those whose value is null. ``lossy`` says that an apply stored nulls or
-    empty maps that decoding drops, so that even a write that changes nothing is stored.
+    empty maps that decoding drops, so that even a write that changes nothing is stored. ``packet`` has most of
+    these where nobody has asked for them lately (``sim.cluster.shelf``).
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Object:
         "name",
         "owner",
         "owners",
+        "packet",
         "resource_version",
         "spec",
         "status",
@@ -77,6 +79,16 @@ class Object:
     generate_name: str
     managers: tuple[ManagerEntry, ...]
     lossy: bool
+    packet: Any
+
+    if not TYPE_CHECKING:  # mypy would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """A slot is empty: what is in it was packed. Raises ``AttributeError`` where it was not."""
+            if name == "packet":
+                raise AttributeError(name)
+            self.packet.unpack(self)
+            return getattr(self, name)
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from sim.cluster.kinds import Registry
 from sim.cluster.objects import Object
+from sim.cluster.shelf import Shelf
 from sim.cluster.watch import WatchEvent
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -23,7 +24,7 @@ Subscriber = Callable[[WatchEvent], object]
 class Store:
     """Current objects of the run's ``kinds``, by kind and name, all in one namespace."""
 
-    __slots__ = ("_subscribers", "_suffixes", "_uids", "kinds", "objects", "revision")
+    __slots__ = ("_shelf", "_subscribers", "_suffixes", "_uids", "kinds", "objects", "revision")
 
     def __init__(self, kinds: Registry) -> None:
         self.kinds = kinds
@@ -31,6 +32,7 @@ class Store:
         self.revision: int = 1
         """Revision of the last write; 1 before the first, as in etcd."""
         self._uids = self._suffixes = 0
+        self._shelf = Shelf(self.objects)
         self._subscribers: dict[str, list[Subscriber]] = {kind: [] for kind in kinds}
 
     def subscribe(self, kind: str, subscriber: Subscriber) -> None:
@@ -40,6 +42,7 @@ class Store:
     def let_go(self) -> None:
         """Forget who is told of what is stored."""
         self._subscribers.clear()
+        self._shelf.let_go()
 
     def get(self, kind: str, name: str) -> Object | None:
         """The current version of an object, ``None`` if there is none."""
@@ -48,11 +51,6 @@ class Store:
     def list(self, kind: str) -> Iterable[Object]:
         """All objects of a kind, in the order of their creation; the store must not change meanwhile."""
         return self.objects[kind].values()
-
-    def next_uid(self) -> str:
-        """A new uid, the same in every run."""
-        self._uids += 1
-        return f"uid-{self._uids}"
 
     def next_suffix(self) -> str:
         """Five characters for the end of a generated name: others each time, the same in every run."""
@@ -63,6 +61,14 @@ class Store:
             number, index = divmod(number, len(_ALPHABET))
             letters += _ALPHABET[index]
         return letters
+
+    def add(self, item: Object) -> None:
+        """Store a new object, with a uid that is the same in every run."""
+        self._uids += 1
+        item.uid = f"uid-{self._uids}"
+        self.put(item)
+        if self.kinds[item.kind].tracked:  # of others there is nothing to pack
+            self._shelf.add(item)
 
     def put(self, item: Object) -> None:
         """Store a version under the next revision, which becomes its resourceVersion."""

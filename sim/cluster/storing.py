@@ -116,11 +116,10 @@ class Storing:
             return Response(409, "AlreadyExists", other, False, text, kind, name)
         item = blank(kind, name)
         item.created = self.now
-        item.uid = self.store.next_uid()
         item.owner = self.write.owner
         self._fill(item, whole)
         item.managers = managers
-        self.store.put(item)
+        self.store.add(item)
         return Response(201, "", item, True)
 
     def _replace(self, whole: dict[str, Any], managers: Managers) -> Response:

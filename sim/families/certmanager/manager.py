@@ -11,6 +11,7 @@ from sim.client.effects import Failure
 from sim.client.manager import Manager
 from sim.client.process import Process
 from sim.cluster.objects import Object
+from sim.cluster.versions import successor
 from sim.families.certmanager.costs import Costs
 from sim.families.certmanager.names import REVISION
 from sim.families.certmanager.policies import Input
@@ -95,9 +96,8 @@ class CertManager(Manager):
 
         Every controller sees the change until the next watch event replaces the object.
         """
-        changed = Object()
-        for name in Object.__slots__:
-            setattr(changed, name, getattr(certificate, name))
+        changed = successor(certificate)
+        changed.resource_version = certificate.resource_version
         changed.status = status
         if self.certificates.cache.get(certificate.name) is certificate:
             self.certificates.cache.put(changed)
