@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 from sim.cluster.objects import Object
+
+_BY_NAME = attrgetter("name")
 
 
 class Cache:
@@ -16,18 +18,13 @@ class Cache:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._by_name: dict[str, Object] = {}
-        self._by_owner: defaultdict[str, dict[str, Object]] = defaultdict(dict)
+        self._by_owner: dict[str, tuple[Object, ...]] = {}  # in order of name; nearly always one
         self.get: Callable[[str], Object | None] = self._by_name.get
         """The cached version of a name, or None."""
 
     def owned_by(self, uid: str) -> list[Object]:
         """Objects whose controlling owner has this uid, in order of name (listers have none; this is stable)."""
-        owned = self._by_owner.get(uid)
-        if not owned:
-            return []
-        if len(owned) == 1:
-            return list(owned.values())
-        return [owned[name] for name in sorted(owned)]
+        return list(self._by_owner.get(uid, ()))
 
     def values(self) -> Iterable[Object]:
         """All cached objects."""
@@ -38,15 +35,20 @@ class Cache:
 
     def put(self, obj: Object) -> None:
         """Take a version over."""
-        self._by_name[obj.name] = obj
-        if obj.owner:
-            self._by_owner[obj.owner][obj.name] = obj
+        name, owner = obj.name, obj.owner
+        self._by_name[name] = obj
+        if owner:
+            owned = self._by_owner.get(owner, ())
+            if not owned or (len(owned) == 1 and owned[0].name == name):
+                self._by_owner[owner] = (obj,)
+            else:
+                others = [each for each in owned if each.name != name]
+                self._by_owner[owner] = tuple(sorted([*others, obj], key=_BY_NAME))
 
     def remove(self, name: str) -> None:
         """Forget an object."""
         obj = self._by_name.pop(name, None)
         if obj is not None and obj.owner:
-            owned = self._by_owner[obj.owner]
-            owned.pop(name, None)
-            if not owned:
-                del self._by_owner[obj.owner]
+            left = tuple([each for each in self._by_owner.pop(obj.owner, ()) if each.name != name])
+            if left:
+                self._by_owner[obj.owner] = left

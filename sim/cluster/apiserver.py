@@ -45,7 +45,8 @@ class ApiServer:
         self.asked: dict[str, Kind] = {}
         """The kinds that somebody has asked for, by name."""
         self._objects = store.objects
-        self._leases: deque[tuple[int, str, int]] = deque()  # of Events: last second, name, resourceVersion
+        self._leases: deque[tuple[int, list[Object]]] = deque()  # of Events: a second, and those written in it
+        self._second = 0
         self._verbs = {
             "create": self._create,
             "update": self._update,
@@ -60,6 +61,10 @@ class ApiServer:
 
         A bad request is answered, never raised.
         """
+        if now == self._second:
+            now = self._second  # one number for all that is written in a second
+        else:
+            self._second = now
         kind = self.asked.get(write.kind) or self.kind(write.kind)
         verb = self._verbs.get(write.verb)
         if isinstance(kind, DescribedKind):
@@ -77,11 +82,14 @@ class ApiServer:
             return Response(400, "BadRequest", live, False, messages.plain, "the body is no object")
         if write.kind != "Event":
             return verb(write, kind, now)
-        if self._leases and self._leases[0][0] < now:
+        leases = self._leases
+        if leases and leases[0][0] + EVENT_TTL < now:
             self._expire(now)
         answer = verb(write, kind, now)
         if answer.written and answer.object is not None:
-            self._leases.append((now + EVENT_TTL, write.name, answer.object.resource_version))
+            if not leases or leases[-1][0] != now:
+                leases.append((now, []))
+            leases[-1][1].append(answer.object)
         return answer
 
     @staticmethod
@@ -99,11 +107,10 @@ class ApiServer:
     def _expire(self, now: int) -> None:
         """Remove Events that were not written for long: etcd does when their lease ends, which every write renews."""
         leases, events = self._leases, self._objects["Event"]
-        while leases and leases[0][0] < now:
-            _, name, version = leases.popleft()
-            event = events.get(name)
-            if event is not None and event.resource_version == version:
-                self.store.delete(event)
+        while leases and leases[0][0] + EVENT_TTL < now:
+            for event in leases.popleft()[1]:
+                if events.get(event.name) is event:
+                    self.store.delete(event)
 
     def read(self, kind: str, name: str) -> Response:
         """Answer a GET of one object: 200 with its current version, or 404."""

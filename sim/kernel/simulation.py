@@ -9,7 +9,7 @@ served would favour whoever was scheduled first, which is exactly what is measur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from heapq import heapify, heappop, heappush, heappushpop
 from itertools import chain
 from types import GeneratorType
@@ -66,7 +66,7 @@ class Timer:
 
     def cancel(self) -> None:
         """Make the call do nothing when its time comes."""
-        self._function = None
+        self._function, self._args = None, ()
 
     def fire(self) -> None:
         """Its time has come."""
@@ -91,7 +91,7 @@ class Simulation(Environment):
         """What is to come: a heap of (time, tie, function, argument). It is SimPy's own queue, whose events are
         calls of ``_happen`` here. Its layout is known in this room alone: others call ``at`` or ``after``."""
         self._far: list[Any] = []
-        """What is further off than ``_far_due``, another heap: see ``later``."""
+        """What is further off than ``_far_due``, another heap of the same form: see ``later``."""
         self._far_due = -1
         self._far_most = _FEW
 
@@ -172,7 +172,7 @@ class Simulation(Environment):
             self._far_due = when
             heappush(self.calls, (when, tie, self._nearest, (function, argument)))
         else:
-            heappush(self._far, (when, tie, self._nearest, (function, argument)))
+            heappush(self._far, (when, tie, function, argument))
             if len(self._far) > self._far_most:
                 self._forget_cancelled()
 
@@ -181,16 +181,15 @@ class Simulation(Environment):
 
         Done again when the heap is twice as large as what is left.
         """
-        self._far = [call for call in self._far if not (call[3][0] is Timer.fire and call[3][1].call is None)]
+        self._far = [call for call in self._far if call[2] is not Timer.fire or call[3].call is not None]
         heapify(self._far)
         self._far_most = max(2 * len(self._far), _FEW)
 
-    def _nearest(self, call: tuple[Callable[[Any], object], Any]) -> None:
+    def _nearest(self, call: Sequence[Any]) -> None:
         """The first of the calls that were far off happens."""
         if self._far:
-            following = heappop(self._far)
-            self._far_due = following[0]
-            heappush(self.calls, following)
+            self._far_due, tie, *following = heappop(self._far)
+            heappush(self.calls, (self._far_due, tie, self._nearest, following))
         else:
             self._far_due = -1
         function, argument = call

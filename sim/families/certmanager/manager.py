@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
@@ -41,7 +40,7 @@ class CertManager(Manager):
         self._names_by_uid: dict[str, str] = {}
         self.certificate_of: Callable[[str], str | None] = self._names_by_uid.get
         """Name of the cached Certificate with a uid."""
-        self._names_by_secret: defaultdict[str, list[str]] = defaultdict(list)
+        self._names_by_secret: dict[str, tuple[str, ...]] = {}
         self.certificates.add_index(self._index_certificate)
         self.certificates.add_bystander()  # ingress-shim
         for _ in range(3):  # issuers, clusterissuers and the selfsigned issuer
@@ -49,19 +48,19 @@ class CertManager(Manager):
 
     def _index_certificate(self, obj: Object, deleted: bool) -> None:
         assert obj.spec is not None
-        names = self._names_by_secret[obj.spec["secretName"]]
+        secret = obj.spec["secretName"]
+        names = self._names_by_secret.get(secret, ())
         if deleted:
             self._names_by_uid.pop(obj.uid, None)
-            if obj.name in names:
-                names.remove(obj.name)
+            self._names_by_secret[secret] = tuple([name for name in names if name != obj.name])
         else:
             self._names_by_uid[obj.uid] = obj.name
             if obj.name not in names:
-                names.append(obj.name)
+                self._names_by_secret[secret] = (*names, obj.name)
 
-    def certificates_with_secret(self, secret: str) -> list[str]:
+    def certificates_with_secret(self, secret: str) -> tuple[str, ...]:
         """Names of the cached Certificates whose spec.secretName is ``secret``."""
-        return self._names_by_secret.get(secret, [])
+        return self._names_by_secret.get(secret, ())
 
     def request_of(self, uid: str) -> str | None:
         """Name of the cached CertificateRequest with this uid."""

@@ -20,7 +20,7 @@ class ScheduledWorkQueue:
         previous = self._timers.get(key)
         if previous is not None:
             previous.cancel()
-        self._timers[key] = self._workers.sim.timer(delay, self._due, key)
+        self._timers[key] = self._workers.sim.timer(delay, ScheduledWorkQueue._due, self, key)
 
     def waiting(self) -> list[str]:
         """Keys whose time has not come."""
