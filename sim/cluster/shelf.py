@@ -37,8 +37,7 @@ class Packet:
         self._shelf = shelf
         # What has no labels has all the same map, and is known by it.
         found = {
-            item.resource_version: tuple([None if part is NOTHING else part for part in _parts(item)])
-            for item in items
+            item.resource_version: tuple([None if part is NOTHING else part for part in _parts(item)]) for item in items
         }
         self._bytes = compress(pickle.dumps(found, pickle.HIGHEST_PROTOCOL), 1)
         self.parts: dict[int, tuple[Any, ...]] | None = None
@@ -52,7 +51,7 @@ class Packet:
         """Give an object back what was packed of it."""
         parts = self.parts
         if parts is None:
-            parts = self.parts = pickle.loads(decompress(self._bytes))  # noqa: S301  our own
+            parts = self.parts = pickle.loads(decompress(self._bytes))
             self._shelf.opened(self)
         for slot, part in zip(_PACKED, parts[item.resource_version], strict=True):
             setattr(item, slot, NOTHING if part is None and slot in _MAPS else part)
@@ -75,14 +74,12 @@ class Shelf:
         names = self._names[item.kind]
         names.append(item.name)
         if len(names) >= NEWEST + TOGETHER:
-            oldest = names[:TOGETHER]
+            # A name may be there twice: of a version that a cache had still, and of the next one.
+            oldest = map(self._objects[item.kind].get, dict.fromkeys(names[:TOGETHER]))
             del names[:TOGETHER]
-            self._pack([found for name in oldest if (found := self._objects[item.kind].get(name)) is not None])
-
-    def _pack(self, items: list[Object]) -> None:
-        items = [item for item in items if getattr(item, "packet", None) is None]
-        if items:
-            Packet(self, items)
+            items = [each for each in oldest if each is not None and getattr(each, "packet", None) is None]
+            if items:
+                Packet(self, items)
 
     def opened(self, packet: Packet) -> None:
         """A packet is unpacked; the one that was longest is not any more."""

@@ -21,8 +21,7 @@ def violations(recorder: Recorder) -> list[str]:
     found = list(recorder.violations)
     rows = recorder.requests
     # One counter gives all versions, so they grow for each object if they grow at all: seen at a glance.
-    versions = rows.array("written_version")
-    if np.any(np.diff(versions[versions > 0]) <= 0):
+    if not _growing(rows):
         last: dict[tuple[str, str], int] = {}
         for version, kind, name in take(rows, REQUESTS, "written_version", "resource", "object"):
             if version:  # in the order of the server's decisions
@@ -37,7 +36,22 @@ def violations(recorder: Recorder) -> list[str]:
     ]
 
 
+def _growing(rows: Rows) -> bool:
+    """Whether each version written is greater than the one written before."""
+    last = 0
+    for (versions,) in rows.pieces("written_version"):
+        written = versions[versions > 0]
+        if len(written):
+            if written[0] <= last or np.any(written[1:] <= written[:-1]):
+                return False
+            last = int(written[-1])
+    return True
+
+
 def _overtaken(rows: Rows) -> Mask:
-    read = rows.array("read_version")
-    accepted = (rows.array("conditional") > 0) & (rows.array("code") < 300)
-    return accepted & (read > 0) & (read != rows.array("base_version"))
+    """Which writes were accepted on another version than the one that they were made from."""
+    found = [
+        (conditional > 0) & (code < 300) & (read > 0) & (read != base)
+        for conditional, code, read, base in rows.pieces("conditional", "code", "read_version", "base_version")
+    ]
+    return np.concatenate(found) if found else np.zeros(0, np.bool_)

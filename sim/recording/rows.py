@@ -9,24 +9,26 @@ What is read back are the same rows in the same order, but that ``True`` may hav
 from __future__ import annotations
 
 import struct
-import tempfile
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import chain, compress, count, islice, repeat
+from itertools import chain, compress, islice, repeat
 from operator import contains
-from typing import IO, TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from sim.recording.packing import CODED, ONCE, narrowest, packing
+from sim.recording.texts import Aside, Texts, as_once, used
 
 if TYPE_CHECKING:
     import numpy as np
 
 CHUNK = 1024
 """Rows that are packed at a time, at least."""
-IN_MEMORY = 256
-"""Chunks that stay in memory, some 15 MB: older ones go to a temporary file."""
+IN_MEMORY = 64
+"""Chunks that stay in memory, some 4 MB: older ones go to a temporary file."""
+TOGETHER = 16
+"""Chunks that go there as one, so that what is known of them takes no memory either."""
 MERGED = 64
 """Chunks that are made one where rows are read; of more it would take memory, and matter less."""
 _INT32 = 1 << 31
@@ -41,13 +43,12 @@ Place = tuple[str, int, int]
 class Rows(Sequence[Row]):
     """Rows of one table, in the order in which they were appended."""
 
-    __slots__ = ("_chunks", "_codes", "_file", "_new", "_once", "_packed", "_width", "append", "columns")
+    __slots__ = ("_aside", "_chunks", "_codes", "_new", "_once", "_packed", "_width", "_written", "append", "columns")
 
     def __init__(self, columns: Sequence[str], rows: Iterable[Row] = ()) -> None:
         self.columns = columns
-        self._codes: list[dict[str, int] | None] = [
-            defaultdict(count().__next__) if name in CODED else None for name in columns
-        ]
+        self._aside = Aside()
+        self._codes = [Texts(self._aside) if name in CODED else None for name in columns]
         self._new = bytearray()
         self._width = 8 * sum(name not in ONCE for name in columns)
         self._once: list[str] = []
@@ -58,7 +59,7 @@ class Rows(Sequence[Row]):
         """
         self._packed = 0
         self._chunks: list[list[np.ndarray | Place]] = []
-        self._file: IO[bytes] | None = None
+        self._written = 0  # chunks, the first, that are in the file
         for row in rows:
             self.append(row)
             self.tidy()
@@ -72,7 +73,11 @@ class Rows(Sequence[Row]):
             "failed": struct.error,
             "check": partial(array, "q"),  # raises what says more
         }
-        known |= {f"_{name}": codes for name, codes in zip(self.columns, self._codes, strict=True)}
+        known |= {
+            f"_{name}": codes.numbers
+            for name, codes in zip(self.columns, self._codes, strict=True)
+            if codes is not None
+        }
         exec(packing(tuple(self.columns)), known)
         append: Callable[[Row], None] = known.pop("append")
         return append
@@ -86,7 +91,7 @@ class Rows(Sequence[Row]):
             numbers, texts = column if isinstance(column, tuple) else (column, ())
             columns.append(numbers)
             if codes is not None:
-                codes.update({text: number for number, text in enumerate(texts)})
+                codes.numbers.update({text: number for number, text in enumerate(texts)})
         made._chunks.append(columns)
         made._packed = len(columns[0])
         return made
@@ -99,18 +104,15 @@ class Rows(Sequence[Row]):
         if self._packed <= most:
             yield self
             return
-        known = [None if name in ONCE else self.texts(place) for place, name in enumerate(self.columns)]
         for chunks in self._groups(most):
             arrays: dict[str, np.ndarray | tuple[np.ndarray, list[str]]] = {}
-            for place, (name, texts) in enumerate(zip(self.columns, known, strict=True)):
+            for place, (name, codes) in enumerate(zip(self.columns, self._codes, strict=True)):
                 numbers = np.concatenate([self._column(chunk[place]) for chunk in chunks])
-                if texts is None:
+                if codes is None:
                     arrays[name] = numbers
-                    continue
-                used = np.zeros(len(texts), np.bool_)
-                used[numbers] = True
-                own = np.flatnonzero(used)
-                arrays[name] = (np.cumsum(used)[numbers] - 1, [texts[code] for code in own.tolist()])
+                else:
+                    first, texts = codes.among(int(numbers.min()), int(numbers.max()))
+                    arrays[name] = used(texts, np.subtract(numbers, first, dtype=np.int64))
             yield Rows.of(arrays)
 
     def _groups(self, most: int) -> Iterator[list[list[np.ndarray | Place]]]:
@@ -150,6 +152,9 @@ class Rows(Sequence[Row]):
         """Pack the newest rows where they are many."""
         if len(self._new) >= CHUNK * self._width:
             self.pack()
+            for codes in self._codes:
+                if codes is not None:
+                    codes.tidy()
 
     def pack(self) -> None:
         """Put the newest rows away by column too."""
@@ -171,21 +176,20 @@ class Rows(Sequence[Row]):
         self._packed += len(found)
         self._new.clear()
         self._once.clear()
-        if len(self._chunks) > IN_MEMORY:
-            self._write(self._chunks[-1 - IN_MEMORY])
+        if len(self._chunks) - self._written >= IN_MEMORY + TOGETHER:
+            self._write()
 
-    def _write(self, chunk: list[np.ndarray | Place]) -> None:
-        """Move a chunk to the file and leave where its columns are."""
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="requeue-")  # noqa: SIM115  closed with the rows
-        for place, column in enumerate(chunk):
-            assert not isinstance(column, tuple)
-            chunk[place] = (column.dtype.char, self._file.seek(0, 2), len(column))
-            self._file.write(column.tobytes())
+    def _write(self) -> None:
+        """Move the oldest chunks to the file, as one, and leave where its columns are."""
+        import numpy as np
 
-    def __del__(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        oldest = slice(self._written, self._written + TOGETHER)
+        places: list[np.ndarray | Place] = []
+        for parts in zip(*self._chunks[oldest], strict=True):
+            column = np.concatenate([self._column(part) for part in parts])
+            places.append((column.dtype.char, self._aside.put(column.tobytes()), len(column)))
+        self._chunks[oldest] = [places]
+        self._written += 1
 
     def _merged(self) -> list[list[np.ndarray | Place]]:
         """All chunks, the newest rows too; few are made one, which is faster to read."""
@@ -199,6 +203,7 @@ class Rows(Sequence[Row]):
                 for chunk in chunks[1:]:
                     chunk[place] = chunks[0][place]
             del chunks[1:]
+            self._written = 0
         return chunks
 
     def _column(self, column: np.ndarray | Place) -> np.ndarray:
@@ -207,10 +212,8 @@ class Rows(Sequence[Row]):
         import numpy as np
 
         kind, start, length = column
-        assert self._file is not None
-        self._file.seek(start)
         dtype = np.dtype(kind)
-        return np.frombuffer(self._file.read(length * dtype.itemsize), dtype)
+        return np.frombuffer(self._aside.get(start, length * dtype.itemsize), dtype)
 
     def texts(self, place: int) -> list[str] | None:
         """The texts that a column of text has had, in the order of their numbers; None of a column of numbers.
@@ -220,7 +223,7 @@ class Rows(Sequence[Row]):
         assert self.columns[place] not in ONCE
         self.pack()
         codes = self._codes[place]
-        return None if codes is None else list(codes)
+        return None if codes is None else list(codes.once()[0])
 
     def _whole(self, place: int) -> np.ndarray:
         """A column as one array, of no more bytes than its numbers need."""
@@ -228,6 +231,9 @@ class Rows(Sequence[Row]):
 
         assert self.columns[place] not in ONCE
         parts = [self._column(chunk[place]) for chunk in self._merged()]
+        codes = self._codes[place]
+        if codes is not None:
+            parts = [as_once(part, codes.once()[1]) for part in parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.empty(0, np.int64)
 
     def numbers(self, place: int, dtype: str = "int64") -> np.ndarray:
@@ -240,6 +246,12 @@ class Rows(Sequence[Row]):
         """The column of this name as ``numbers``."""
         return self.numbers(self.columns.index(name))
 
+    def pieces(self, *names: str) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yield some columns of numbers as arrays, some rows at a time."""
+        places = [self.columns.index(name) for name in names]
+        for chunk in self._merged():
+            yield tuple([self._column(chunk[place]) for place in places])
+
     def among(self, name: str, *wanted: str) -> Mask:
         """Which rows have one of these texts in a column of text."""
         import numpy as np
@@ -247,10 +259,10 @@ class Rows(Sequence[Row]):
         place = self.columns.index(name)
         numbers, codes = self._whole(place), self._codes[place]
         assert codes is not None
-        found = np.zeros(len(numbers), np.bool_)
+        known, found = codes.once()[0], np.zeros(len(numbers), np.bool_)
         for text in wanted:
-            if text in codes:
-                found |= numbers == codes[text]
+            if text in known:
+                found |= numbers == known[text]
         return found
 
     def having(self, name: str, *words: str) -> Sequence[Mask]:
@@ -291,12 +303,14 @@ class Rows(Sequence[Row]):
     def values(self, place: int) -> Iterator[Iterable[Any]]:
         """Yield a column, some rows at a time."""
         once = self.columns[place] in ONCE
-        texts = None if once else self.texts(place)
+        texts, codes = None if once else self.texts(place), self._codes[place]
         for chunk in self._merged():
             column = self._column(chunk[place])
             if once:
                 yield column.tobytes().decode().split("\0")[:-1]
                 continue
+            if codes is not None:
+                column = as_once(column, codes.once()[1])
             for start in range(0, len(column), CHUNK):
                 part = column[start : start + CHUNK].tolist()
                 yield part if texts is None else map(texts.__getitem__, part)
@@ -311,6 +325,8 @@ class Rows(Sequence[Row]):
 
     def _taken(self, places: Sequence[int], wanted: np.ndarray, where: Mask = None) -> Iterator[Row]:
         """Some columns of the rows with these numbers; a column of ``ONCE`` needs ``where`` they are."""
+        if not len(wanted):
+            return iter(())
         columns: list[Iterable[Any]] = []
         for place in places:
             if self.columns[place] in ONCE:
@@ -327,13 +343,19 @@ class Rows(Sequence[Row]):
         if self.columns[place] in ONCE:
             yield from (self._column(chunk[place]).tobytes() for chunk in self._merged())
             return
-        texts = self.texts(place)
-        ended = None if texts is None else np.array([*(f"{text}\0".encode() for text in texts), None], dtype=object)
+        codes, first, ended = self._codes[place], 0, np.empty(0, object)
         for chunk in self._merged():
             column = self._column(chunk[place])
+            if codes is not None:
+                least, most = int(column.min()), int(column.max())
+                if not first <= least <= most < first + len(ended):
+                    first, texts = codes.among(least, most)
+                    ended = np.array([*(f"{text}\0".encode() for text in texts), None], dtype=object)[:-1]
+                if first:
+                    column = np.subtract(column, first, dtype=np.int64)
             for start in range(0, len(column), CHUNK):
                 part = column[start : start + CHUNK]
-                yield part.astype("<i8").tobytes() if ended is None else b"".join(ended[part].tolist())
+                yield part.astype("<i8").tobytes() if codes is None else b"".join(ended[part].tolist())
 
     def __len__(self) -> int:
         return self._packed + len(self._new) // self._width

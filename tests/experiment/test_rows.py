@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.recording import rows as module
+from sim.recording import texts
 from sim.recording.rows import Rows, column, take
 
 COLUMNS = ("request", "actor", "decided_ns", "conditional", "message")
@@ -24,13 +25,23 @@ row = st.tuples(
     st.booleans() | st.integers(0, 1),
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5),
 )
+few = st.integers(1, 4)
 
 
-@given(rows=st.lists(row, max_size=40), chunk=st.integers(1, 9), kept=st.integers(0, 3), packed=st.booleans())
-def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed):
+@given(
+    rows=st.lists(row, max_size=40),
+    chunk=st.integers(1, 9),
+    kept=st.integers(0, 3),
+    packed=st.booleans(),
+    together=few,
+    many=few,
+)
+def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed, together, many):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
         patch.setattr(module, "IN_MEMORY", kept)
+        patch.setattr(module, "TOGETHER", together)
+        patch.setattr(texts, "MANY", many)
         found = Rows(COLUMNS, rows)
         if packed:
             found.pack()
@@ -50,26 +61,42 @@ def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed):
     assert list(take(found, COLUMNS, "message", "actor", where=lambda _: np.array(some, bool))) == wanted
 
 
-@given(rows=st.lists(row, max_size=40), chunk=st.integers(1, 9), kept=st.integers(0, 3), most=st.integers(1, 20))
-def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most):
+@given(
+    rows=st.lists(row, max_size=40),
+    chunk=st.integers(1, 9),
+    kept=st.integers(0, 3),
+    most=st.integers(1, 20),
+    together=few,
+    many=few,
+)
+def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most, together, many):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
         patch.setattr(module, "IN_MEMORY", kept)
+        patch.setattr(module, "TOGETHER", together)
+        patch.setattr(texts, "MANY", many)
         found = Rows(COLUMNS, rows)
         parts = list(found.split(most))
     assert [each for part in parts for each in part] == rows
-    assert all(len(part) <= max(most, chunk) for part in parts)
+    assert all(len(part) <= max(most, chunk * together) for part in parts)
     if len(parts) > 1:
         assert [set(part.texts(1) or ()) for part in parts] == [{text for _, text, *_ in part} for part in parts]
 
 
 @given(
-    rows=st.lists(row, max_size=40), chunk=st.integers(1, 9), kept=st.integers(0, 3), merged=st.sampled_from([0, 64])
+    rows=st.lists(row, max_size=40),
+    chunk=st.integers(1, 9),
+    kept=st.integers(0, 3),
+    merged=st.sampled_from([0, 64]),
+    together=few,
+    many=few,
 )
-def test_combinations_are_counted_and_words_found_as_in_the_rows_themselves(rows, chunk, kept, merged):
+def test_combinations_are_counted_and_words_found_as_in_the_rows_themselves(rows, chunk, kept, merged, together, many):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
         patch.setattr(module, "IN_MEMORY", kept)
+        patch.setattr(module, "TOGETHER", together)
+        patch.setattr(texts, "MANY", many)
         patch.setattr(module, "MERGED", merged)
         found = Rows(COLUMNS, rows)
         for places in ((1,), (3, 1), (0, 2, 1), (2, 0, 0)):
