@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 
 from sim.client import writes
 from sim.client.effects import Send
@@ -58,19 +59,14 @@ class Creator(OutsideClient):
             self._by_rate(arrival, count)
         else:
             assert isinstance(arrival, ScheduleArrival)
-            for at in arrival.schedule[:count]:
-                self.sim.call_in(at, self._create)
+            self.sim.series(arrival.schedule[:count], self._create)
 
     def _by_rate(self, arrival: RateArrival, count: int) -> None:
         if arrival.poisson:
             draw = self.sim.streams.exponential(self.actor, self._drawn, SECOND / arrival.rate)
-            at = 0
-            for _ in range(count):
-                at += draw()
-                self.sim.call_in(at, self._create)
+            self.sim.series(accumulate(draw() for _ in range(count)), self._create)
         else:
-            for k in range(count):
-                self.sim.call_in(round(k * SECOND / arrival.rate), self._create)
+            self.sim.series((round(k * SECOND / arrival.rate) for k in range(count)), self._create)
 
     def _create(self) -> None:
         name = self._name(self._created)

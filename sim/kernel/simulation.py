@@ -9,9 +9,11 @@ served would favour whoever was scheduled first, which is exactly what is measur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush, heappushpop
-from itertools import chain
+from itertools import chain, islice
+from operator import ge
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +154,27 @@ class Simulation(Environment):
     def call_in(self, delay: int, function: Callable[..., object], *args: Any) -> None:
         """Call ``function(*args)`` after ``delay`` nanoseconds."""
         heappush(self.calls, (self.now + delay, self.next_tie(), _call, (function, args)))
+
+    def series(self, delays: Iterable[int], function: Callable[[], object]) -> None:
+        """Like ``call_in`` with each of many delays; but only the next call is in the heap, so that it stays small."""
+        now, next_tie = self.now, self.next_tie
+        whens = array("q", (now + delay for delay in delays))
+        ties = array("q", (next_tie() for _ in whens))
+        order: Iterable[int] = range(len(whens))
+        if any(map(ge, whens, islice(whens, 1, None))):
+            order = sorted(order, key=lambda k: (whens[k], ties[k]))
+        self._next_of(((whens[k], ties[k]) for k in order), function)
+
+    def _next_of(self, places: Iterator[tuple[int, int]], function: Callable[[], object]) -> None:
+        """Put the next call of a series into the heap."""
+        for when, tie in places:
+            heappush(self.calls, (when, tie, self._one_of, (places, function)))
+            return
+
+    def _one_of(self, series: tuple[Iterator[tuple[int, int]], Callable[[], object]]) -> None:
+        """A call of a series happens."""
+        self._next_of(*series)
+        series[1]()
 
     def timer(self, delay: int, function: Callable[..., object], *args: Any) -> Timer:
         """Like ``call_in``, but the call can be cancelled."""

@@ -329,3 +329,28 @@ def test_time_that_passes_draws_a_place_as_a_call_does():
     called.at(3, bool, None)
     assert passing.passes(3)
     assert called.next_tie() == passing.next_tie()
+
+
+@given(st.lists(st.integers(0, 20), max_size=12), st.lists(st.integers(0, 20), max_size=12))
+def test_a_series_of_calls_is_as_if_each_were_there_from_the_start(delays: list[int], others: list[int]):
+    def seen(series: bool) -> list[tuple[int, str]]:
+        sim = simulation()
+        found: list[tuple[int, str]] = []
+
+        def come() -> None:
+            found.append((sim.now, "series"))
+            sim.call_in(3, found.append, (sim.now, "after"))
+
+        sim.call_in(5, lambda: found.append((sim.now, "before")))
+        if series:
+            sim.series(delays, come)
+            assert len(sim.calls) <= 2
+        else:
+            for delay in delays:
+                sim.call_in(delay, come)
+        for delay in others:
+            sim.call_in(delay, found.append, (delay, "other"))
+        finish(sim, 30)
+        return found
+
+    assert seen(True) == seen(False)
