@@ -77,7 +77,7 @@ class Shelf:
             # A name may be there twice: of a version that a cache had still, and of the next one.
             oldest = map(self._objects[item.kind].get, dict.fromkeys(names[:TOGETHER]))
             del names[:TOGETHER]
-            items = [each for each in oldest if each is not None and getattr(each, "packet", None) is None]
+            items = [each for each in oldest if each not in (None, item) and getattr(each, "packet", None) is None]
             if items:
                 Packet(self, items)
 

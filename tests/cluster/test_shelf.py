@@ -1,0 +1,127 @@
+"""Objects that are packed are the same to whoever reads them, and what a long run holds of each is little."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.client import throttle
+from sim.cluster import apiserver, shelf
+from sim.cluster.apiserver import ApiServer
+from sim.cluster.objects import Object, Write
+from sim.cluster.store import Store
+from sim.cluster.versions import NOTHING
+from sim.experiment.replicate import replicate, world_of
+from sim.recording import rows, texts
+from sim.scenario.model import Scenario
+from sim.scenario.reading.catalogue import resolve_scenario
+from sim.scenario.reading.loader import load
+from tests.cluster.writes import KINDS, SPEC
+
+SLOTS = [slot for slot in Object.__slots__ if slot != "packet"]
+
+steps = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["status", "labels", "delete", "create", "read"])))
+
+
+def few(patch: pytest.MonkeyPatch, newest: int = 2, together: int = 2, opened: int = 1) -> None:
+    """Pack nearly all objects, as a run of a million does."""
+    patch.setattr(shelf, "NEWEST", newest)
+    patch.setattr(shelf, "TOGETHER", together)
+    patch.setattr(shelf, "_OPEN", opened)
+
+
+def played(plan: list[tuple[int, str]]) -> list[Any]:
+    """What a server with ten Certificates answers to a plan, and what is there at the end."""
+    store = Store(KINDS)
+    api = ApiServer(store)
+    seen: list[Any] = []
+    plan = [*((number, "create") for number in range(10)), *plan]
+    for now, (number, step) in enumerate(plan):
+        name = f"c{number}"
+        writes = {
+            "create": Write("create", "Certificate", name, {"spec": SPEC}, "kubectl"),
+            "delete": Write("delete", "Certificate", name, {}),
+            "labels": Write("merge-patch", "Certificate", name, {"metadata": {"labels": {"a": str(now)}}}, "bob"),
+            "status": Write("apply", "Certificate", name, {"status": {"revision": now}}, "ann", "status"),
+        }
+        answer = api.handle(writes[step], now) if step in writes else api.read("Certificate", name)
+        found = answer.object
+        seen.append((answer.code, answer.reason, [getattr(found, slot) for slot in SLOTS] if found else None))
+    for item in store.list("Certificate"):
+        seen.append([getattr(item, slot) for slot in SLOTS])
+        assert (item.labels is NOTHING) == (not item.labels)
+    return seen
+
+
+@given(plan=steps, newest=st.integers(0, 3), together=st.integers(1, 4), opened=st.integers(0, 2))
+def test_whoever_reads_packed_objects_finds_what_was_there(plan, newest, together, opened):
+    with pytest.MonkeyPatch.context() as patch:
+        few(patch, newest, together, opened)
+        packed = played(plan)
+    assert packed == played(plan)
+
+
+def test_an_attribute_that_no_object_has_is_none_of_a_packed_one_either(monkeypatch: pytest.MonkeyPatch):
+    few(monkeypatch)
+    store = Store(KINDS)
+    for number in range(10):
+        ApiServer(store).handle(Write("create", "Certificate", f"c{number}", {"spec": SPEC}, "kubectl"), 1)
+    item = store.get("Certificate", "c0")
+    assert getattr(item, "packet", None) is not None
+    with pytest.raises(AttributeError):
+        item.nothing  # type: ignore[union-attr]  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "name", ["recorded/burst-50-ssa", "recorded/renew-20-update", "faults/bad-hour", "bugs/kuberay-715"]
+)
+def test_a_run_that_packs_nearly_all_objects_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch):
+    scenario = load(resolve_scenario(name))
+    plain = replicate(scenario, 0)
+    few(monkeypatch)
+    packed = replicate(scenario, 0)
+    assert (packed.digest, list(packed.objects)) == (plain.digest, list(plain.objects))
+
+
+def steady(certificates: int) -> Scenario:
+    return Scenario.model_validate(
+        {
+            "name": "held",
+            "workload": {"certificates": certificates, "arrival": {"rate": "0.5/s"}},
+            "certificate": {"private_key": {"algorithm": "ECDSA"}},
+            "until": {"at_most": "100h"},
+        }
+    )
+
+
+def held(certificates: int) -> int:
+    """Bytes that are held at the end of a run."""
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        world = world_of(steady(certificates), 0)
+        world.run()
+        assert world.settled
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+        world.take_apart()
+
+
+def test_a_certificate_that_lives_takes_little_and_nothing_grows_but_by_those(monkeypatch: pytest.MonkeyPatch):
+    """So that a million fit into 4 GB; the constants are as much smaller as the runs are."""
+    few(monkeypatch, 32, 32, 2)
+    monkeypatch.setattr(apiserver, "EVENT_TTL", 60)
+    monkeypatch.setattr(throttle, "REMEMBERED", 64)
+    monkeypatch.setattr(rows, "IN_MEMORY", 2)
+    monkeypatch.setattr(rows, "TOGETHER", 2)
+    monkeypatch.setattr(texts, "MANY", 256)
+    replicate(steady(320), 0)  # times and names that are kept for good
+    assert (held(320) - held(120)) / 200 < 3200
