@@ -61,8 +61,8 @@ class EventRecorder(Burst):
         self._queue: deque[_Event] = deque()
         self._sending = False
         self._event: _Event  # the one that is being sent
-        self._seen = Recent()  # event key -> name and count
-        self._similar = Recent()  # group of events -> time and messages
+        self._seen = Recent()  # group and message, or a group that is aggregated -> name; of more than one with count
+        self._similar = Recent()  # group: kind, name, type and reason -> time and messages
         self._spam = TokenBuckets(SPAM_QPS, SPAM_BURST)
         self.dropped = 0
 
@@ -103,9 +103,9 @@ class EventRecorder(Burst):
             # created now (client-go's recordEvent).
             kind, on, _, type_, reason, message = self._event
             name = f"{on}.{self._component}.{self._process.sim.now:x}"
-            key = (kind, on, type_, reason, message)
+            key = ((kind, on, type_, reason), message)
             self._seen.pop(key, None)
-            self._seen.note(key, (name, 1))
+            self._seen.note(key, name)
             self._send(writes.create("Event", name, _body(reason)))
             return None
         # Encoding the next event is part of what the burst that took the answer costs: the sender does one
@@ -116,18 +116,21 @@ class EventRecorder(Burst):
         now: int = self._process.sim.now
         kind, on, _, type_, reason, message = event
         group = (kind, on, type_, reason)
-        key: tuple[str, ...] = (kind, on, type_, reason, message)
+        key: tuple[Any, ...] = (group, message)
         similar = self._similar.pop(group, None)
-        messages = similar[1] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else ()
+        messages = similar[1:] if similar is not None and now - similar[0] <= AGGREGATE_WITHIN else ()
         if message not in messages:
             messages = (*messages, message)
         if len(messages) >= AGGREGATE_FROM:
             messages = messages[1:]  # client-go removes any one; here the oldest
             key = group
-        self._similar.note(group, (now, messages))
+        self._similar.note(group, (now, *messages))
         seen = self._seen.pop(key, None)
-        name, count = seen if seen is not None else (f"{on}.{self._component}.{now:x}", 0)
-        self._seen.note(key, (name, count + 1))
+        if seen is None:
+            name, count = f"{on}.{self._component}.{now:x}", 0
+        else:
+            name, count = (seen, 1) if type(seen) is str else seen
+        self._seen.note(key, (name, count + 1) if count else name)
         if not self._spam.take((kind, on), now):
             return None
         if not count:

@@ -18,13 +18,13 @@ from sim.cluster.described import DescribedKind
 from sim.cluster.jsonpatch import BAD_JSON_PATCH, PatchError, patched
 from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object, Write
+from sim.cluster.objects import NOTHING, Object, Write
 from sim.cluster.ownership import Managers, same_but_time, updated
 from sim.cluster.render import given_managers
 from sim.cluster.schema import IrregularError
 from sim.cluster.store import Store
 from sim.cluster.validation import typed_message, whole_numbers
-from sim.cluster.versions import NOTHING, blank, merged_patch, string_maps, successor
+from sim.cluster.versions import blank, merged_patch, string_maps, successor
 
 __all__ = ["ApiServer", "Response", "Store", "Write"]
 

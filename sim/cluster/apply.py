@@ -14,13 +14,13 @@ from sim.cluster import messages
 from sim.cluster.changes import Values, faults, immutable, regular, unfit
 from sim.cluster.kinds import MAPS, Kind
 from sim.cluster.messages import Response
-from sim.cluster.objects import ManagerEntry, Object, Write
+from sim.cluster.objects import NOTHING, ManagerEntry, Object, Write
 from sim.cluster.ownership import BEFORE_FIRST_APPLY, NO_TIME, Managers, applied, same_but_time, updated
 from sim.cluster.prune import pruned
 from sim.cluster.schema import ABSENT, IrregularError
 from sim.cluster.store import Store
 from sim.cluster.validation import typed_message
-from sim.cluster.versions import NOTHING, blank, decays, strings, successor
+from sim.cluster.versions import blank, decays, strings, successor
 
 _new_tuple = tuple.__new__
 

@@ -25,7 +25,41 @@ class ManagerEntry(NamedTuple):
     time: int
 
 
-class Object:
+NOTHING: dict[str, Any] = {}
+"""The labels or annotations, or whatever else, of an object that has none. Shared: do not change it."""
+
+
+class Bare:
+    """One version of an object whose field ownership is not tracked, such as an Event: it has nothing but what varies.
+
+    It stands wherever an ``Object`` does, and of what else that has nothing is set in it.
+    """
+
+    __slots__ = ("created", "data", "kind", "name", "owner", "resource_version", "type", "uid")
+
+    kind: str
+    name: str
+    uid: str
+    owner: str
+    created: int
+    resource_version: int
+    data: dict[str, Any] | None
+    type: str | None
+    generation: int = 0
+    labels: dict[str, str] = NOTHING
+    annotations: dict[str, str] = NOTHING
+    spec: dict[str, Any] | None = None
+    status: dict[str, Any] | None = None
+    more: dict[str, Any] = NOTHING
+    finalizers: tuple[str, ...] = ()
+    owners: tuple[dict[str, Any], ...] = ()
+    deleted: int | None = None
+    generate_name: str = ""
+    managers: tuple[ManagerEntry, ...] = ()
+    lossy: bool = False
+
+
+class Object(Bare):
     """One version of an object.
 
     ``owner`` is the uid of the controlling owner, or ``""``; ``owners`` are all ``ownerReferences``. ``deleted`` is
@@ -37,48 +71,20 @@ class Object:
 
     __slots__ = (
         "annotations",
-        "created",
-        "data",
         "deleted",
         "finalizers",
         "generate_name",
         "generation",
-        "kind",
         "labels",
         "lossy",
         "managers",
         "more",
-        "name",
-        "owner",
         "owners",
         "packet",
-        "resource_version",
         "spec",
         "status",
-        "type",
-        "uid",
     )
 
-    kind: str
-    name: str
-    uid: str
-    owner: str
-    created: int
-    resource_version: int
-    generation: int
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    spec: dict[str, Any] | None
-    status: dict[str, Any] | None
-    data: dict[str, Any] | None
-    type: str | None
-    more: dict[str, Any]
-    finalizers: tuple[str, ...]
-    owners: tuple[dict[str, Any], ...]
-    deleted: int | None
-    generate_name: str
-    managers: tuple[ManagerEntry, ...]
-    lossy: bool
     packet: Any
 
     if not TYPE_CHECKING:  # mypy would take any name for an attribute

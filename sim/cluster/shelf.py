@@ -13,8 +13,7 @@ from operator import attrgetter
 from typing import Any
 from zlib import compress, decompress
 
-from sim.cluster.objects import Object
-from sim.cluster.versions import NOTHING
+from sim.cluster.objects import NOTHING, Bare, Object
 
 NEWEST = 4096
 """Objects of each kind that are not packed, at least: those that were made, or asked for, last."""
@@ -24,7 +23,10 @@ _OPEN = 32
 """Packets that stay unpacked a while, because who asks for one object often asks for its neighbours."""
 
 _MAPS = ("labels", "annotations", "more")
-_PACKED = (*_MAPS, *sorted({*Object.__slots__} - {*_MAPS, "kind", "name", "packet", "resource_version"}))
+_PACKED = (
+    *_MAPS,
+    *sorted({*Bare.__slots__, *Object.__slots__} - {*_MAPS, "kind", "name", "packet", "resource_version"}),
+)
 _parts = attrgetter(*_PACKED)
 
 
@@ -59,6 +61,11 @@ class Packet:
         self._shelf.add(item)
 
 
+def packed(item: Object) -> bool:
+    """Whether most of an object is in a packet."""
+    return getattr(item, "packet", None) is not None
+
+
 class Shelf:
     """Packs the objects of one store."""
 
@@ -77,7 +84,7 @@ class Shelf:
             # A name may be there twice: of a version that a cache had still, and of the next one.
             oldest = map(self._objects[item.kind].get, dict.fromkeys(names[:TOGETHER]))
             del names[:TOGETHER]
-            items = [each for each in oldest if each not in (None, item) and getattr(each, "packet", None) is None]
+            items = [each for each in oldest if isinstance(each, Object) and each is not item and not packed(each)]
             if items:
                 Packet(self, items)
 

@@ -67,7 +67,7 @@ class Store:
         self._uids += 1
         item.uid = f"uid-{self._uids}"
         self.put(item)
-        if self.kinds[item.kind].tracked:  # of others there is nothing to pack
+        if isinstance(item, Object):  # of others there is nothing to pack
             self._shelf.add(item)
 
     def put(self, item: Object) -> None:

@@ -16,11 +16,11 @@ from sim.cluster.described import DescribedKind
 from sim.cluster.embedded import embedded_faults
 from sim.cluster.golang import compact, identical, quoted, whole_floats
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object, Write
+from sim.cluster.objects import NOTHING, Object, Write
 from sim.cluster.ownership import Managers, same_but_time
 from sim.cluster.render import as_kubernetes, timestamp
 from sim.cluster.store import Store
-from sim.cluster.versions import NOTHING, blank, successor
+from sim.cluster.versions import blank, successor
 
 NAMESPACE = "default"
 _SLOTS = ("spec", "status", "data", "type")

@@ -5,26 +5,26 @@ Versions share whatever a write leaves alone, by identity.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from sim.cluster.kinds import Kind
-from sim.cluster.objects import Object
+from sim.cluster.objects import NOTHING, Bare, Object
 from sim.cluster.schema import ABSENT
-
-NOTHING: dict[str, Any] = {}
-"""The labels or annotations, or whatever else, of an object that has none. Shared: do not change it."""
 
 
 def blank(kind: Kind, name: str) -> Object:
     """An object before its creation."""
-    item = Object()
+    item = Object() if kind.tracked else cast("Object", Bare())
     item.kind = kind.name
     item.name = name
     item.uid = item.owner = ""
     item.created = item.resource_version = 0
+    item.data = item.type = None
+    if not kind.tracked:
+        return item
     item.generation = kind.first_generation
     item.labels = item.annotations = NOTHING
-    item.spec = item.status = item.data = item.type = None
+    item.spec = item.status = None
     item.managers = ()
     item.more = NOTHING
     item.finalizers = item.owners = ()
@@ -36,19 +36,21 @@ def blank(kind: Kind, name: str) -> Object:
 
 def successor(live: Object) -> Object:
     """A copy to become the next version; the store gives it its resourceVersion."""
-    item = Object()
+    item = live.__class__()
     item.kind = live.kind
     item.name = live.name
     item.uid = live.uid
     item.owner = live.owner
     item.created = live.created
+    item.data = live.data
+    item.type = live.type
+    if item.__class__ is Bare:
+        return item
     item.generation = live.generation
     item.labels = live.labels
     item.annotations = live.annotations
     item.spec = live.spec
     item.status = live.status
-    item.data = live.data
-    item.type = live.type
     item.managers = live.managers
     item.more = live.more
     item.finalizers = live.finalizers

@@ -43,7 +43,7 @@ def _ties() -> Fill:
 
         numbers = (rng.integers(1, TIE_RANGE, count) << 32) + np.arange(drawn, drawn + count)
         drawn += count
-        return numbers.tolist()
+        return numbers
 
     return fill
 

@@ -147,7 +147,11 @@ def _batches(seed: int, replication: int, actor: str, purpose: str, fill: Fill) 
     generator = _generator(seed, replication, actor, purpose)
     size = _FIRST_BATCH
     while True:
-        numbers = fill(generator, size)
         # A number is made of its eight bytes when it is drawn: a list of numbers takes five times as many.
-        yield numbers if isinstance(numbers, list) else array(numbers.dtype.char, numbers.tobytes())
+        yield _numbers(fill(generator, size))
         size = min(size * 4, _LARGEST_BATCH)
+
+
+def _numbers(found: np.ndarray) -> Iterable[Any]:
+    """Numbers of an array; nobody holds that one while they are drawn."""
+    return array(found.dtype.char, found.tobytes())
