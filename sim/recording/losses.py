@@ -11,6 +11,7 @@ the field anew.
 from __future__ import annotations
 
 from collections import defaultdict
+from sys import intern
 from typing import Any
 
 from sim.cluster.objects import Object
@@ -29,15 +30,16 @@ class Losses:
         """In the order of ``sim.recording.columns.LOSSES``."""
         self.duplicates: list[tuple[object, ...]] = []
         """In the order of ``sim.recording.columns.DUPLICATES``."""
-        self._writer: dict[_Field, tuple[str, int]] = {}  # who wrote a field last, by which request
+        # Of what is there: by resource and name who wrote each field last, and by which request.
+        self._writers: defaultdict[tuple[str, str], dict[str, tuple[str, int]]] = defaultdict(dict)
         self._open: dict[_Field, tuple[int, Any, str]] = {}  # by field: row, lost value, whose it was
         self._made: defaultdict[_Made, dict[str, tuple[int, int]]] = defaultdict(dict)  # by name: request, pass
         self._of: dict[tuple[str, str], _Made] = {}  # by resource and name
 
     def created(self, request: int, resource: str, obj: Object, actor: str) -> None:
         """An object was created."""
-        for field in leaves(obj):
-            self._writer[resource, obj.name, field] = actor, request
+        by = (actor, request)
+        self._writers[resource, obj.name] = {intern(field): by for field in leaves(obj)}
 
     def made(self, request: int, actor: str, reconcile: int, resource: str, obj: Object, send: Any, now: int) -> None:
         """Something was created for an owner: a duplicate of the same that its creator's cache did not show yet.
@@ -54,10 +56,13 @@ class Losses:
         self._of[resource, obj.name] = same
 
     def gone(self, resource: str, name: str) -> None:
-        """Something was deleted: to create it again is no duplicate."""
+        """Something was deleted: to create it again is no duplicate, and nobody's fields are in it."""
+        self._writers.pop((resource, name), None)
         same = self._of.pop((resource, name), None)
         if same is not None:
             self._made[same].pop(name, None)
+            if not self._made[same]:
+                del self._made[same]
 
     def written(
         self,
@@ -74,10 +79,11 @@ class Losses:
         old, new = leaves(before), leaves(after)
         unseen = read is None or read.resource_version < before.resource_version
         seen = {} if read is None else leaves(read) if unseen else old
+        writers = self._writers[resource, after.name]
         for field in sorted(field for field in old.keys() | new.keys() if old.get(field) != new.get(field)):
             was, is_ = old.get(field), new.get(field)
             key = (resource, after.name, field)
-            owner, of_request = self._writer.get(key, ("", -1))
+            owner, of_request = writers.get(field, ("", -1))
             self._repaired(key, is_, actor, now)
             taken = unseen and seen.get(field) != was
             lost = owner not in {"", actor} and (taken or (applied and _dropped(was, is_)))
@@ -86,7 +92,7 @@ class Losses:
                 found = (request, resource, after.name, send.about, field, actor, owner, of_request, now, -1, "")
                 self.rows.append(found)
             if not lost or is_ != seen.get(field):  # what is only turned back nobody has written
-                self._writer[key] = actor, request
+                writers[intern(field)] = actor, request
 
     def _repaired(self, key: _Field, value: Any, actor: str, now: int) -> None:
         lost = self._open.get(key)

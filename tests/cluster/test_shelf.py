@@ -1,23 +1,18 @@
-"""Objects that are packed are the same to whoever reads them, and what a long run holds of each is little."""
+"""Objects that are packed are the same to whoever reads them."""
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.client import throttle
-from sim.cluster import apiserver, shelf
+from sim.cluster import shelf
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import NOTHING, Bare, Object, Write
 from sim.cluster.store import Store
-from sim.experiment.replicate import replicate, world_of
-from sim.recording import rows, texts
-from sim.scenario.model import Scenario
+from sim.experiment.replicate import replicate
 from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load
 from tests.cluster.writes import KINDS, SPEC
@@ -86,42 +81,3 @@ def test_a_run_that_packs_nearly_all_objects_is_the_same(name: str, monkeypatch:
     few(monkeypatch)
     packed = replicate(scenario, 0)
     assert (packed.digest, list(packed.objects)) == (plain.digest, list(plain.objects))
-
-
-def steady(certificates: int) -> Scenario:
-    return Scenario.model_validate(
-        {
-            "name": "held",
-            "workload": {"certificates": certificates, "arrival": {"rate": "0.5/s"}},
-            "certificate": {"private_key": {"algorithm": "ECDSA"}},
-            "until": {"at_most": "100h"},
-        }
-    )
-
-
-def held(certificates: int) -> int:
-    """Bytes that are held at the end of a run."""
-    gc.collect()
-    gc.disable()
-    tracemalloc.start()
-    try:
-        world = world_of(steady(certificates), 0)
-        world.run()
-        assert world.settled
-        return tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-        gc.enable()
-        world.take_apart()
-
-
-def test_a_certificate_that_lives_takes_little_and_nothing_grows_but_by_those(monkeypatch: pytest.MonkeyPatch):
-    """So that a million fit into 4 GB; the constants are as much smaller as the runs are."""
-    few(monkeypatch, 32, 32, 2)
-    monkeypatch.setattr(apiserver, "EVENT_TTL", 60)
-    monkeypatch.setattr(throttle, "REMEMBERED", 64)
-    monkeypatch.setattr(rows, "IN_MEMORY", 2)
-    monkeypatch.setattr(rows, "TOGETHER", 2)
-    monkeypatch.setattr(texts, "MANY", 256)
-    replicate(steady(500), 0)  # times and names that are kept for good
-    assert (held(500) - held(200)) / 300 < 3500
