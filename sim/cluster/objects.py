@@ -7,7 +7,7 @@ reached from one may be changed in place. A 409 is an answer, not an exception.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 
 class ManagerEntry(NamedTuple):
@@ -86,15 +86,6 @@ class Object(Bare):
     )
 
     packet: Any
-
-    if not TYPE_CHECKING:  # mypy would take any name for an attribute
-
-        def __getattr__(self, name: str) -> Any:
-            """A slot is empty: what is in it was packed. Raises ``AttributeError`` where it was not."""
-            if name == "packet":
-                raise AttributeError(name)
-            self.packet.unpack(self)
-            return getattr(self, name)
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 The newest objects of a kind stay as they are. The others are packed together, whatever they are and whoever refers to
 them: to the store and to all caches an object is the same as before, and when somebody reads what was packed it is
-there again, equal in value (``Object.__getattr__``). Runs with fewer objects of a kind pack nothing.
+there again, equal in value (``Packed``). Runs with fewer objects of a kind pack nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from collections import defaultdict, deque
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import compress, decompress
 
 from sim.cluster.objects import NOTHING, Bare, Object
@@ -48,6 +48,7 @@ class Packet:
             for slot in _PACKED:
                 delattr(item, slot)
             item.packet = self
+            item.__class__ = Packed
 
     def unpack(self, item: Object) -> None:
         """Give an object back what was packed of it."""
@@ -55,15 +56,24 @@ class Packet:
         if parts is None:
             parts = self.parts = pickle.loads(decompress(self._bytes))
             self._shelf.opened(self)
+        item.__class__ = Object
         for slot, part in zip(_PACKED, parts[item.resource_version], strict=True):
             setattr(item, slot, NOTHING if part is None and slot in _MAPS else part)
         del item.packet
         self._shelf.add(item)
 
 
-def packed(item: Object) -> bool:
-    """Whether most of an object is in a packet."""
-    return getattr(item, "packet", None) is not None
+class Packed(Object):
+    """An object of which most is in a packet: a class of its own, so that nobody pays who reads any other."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # mypy would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """A slot is empty: from now on the object is as it was."""
+            self.packet.unpack(self)
+            return getattr(self, name)
 
 
 class Shelf:
@@ -84,7 +94,7 @@ class Shelf:
             # A name may be there twice: of a version that a cache had still, and of the next one.
             oldest = map(self._objects[item.kind].get, dict.fromkeys(names[:TOGETHER]))
             del names[:TOGETHER]
-            items = [each for each in oldest if isinstance(each, Object) and each is not item and not packed(each)]
+            items = [each for each in oldest if each.__class__ is Object and each is not item]
             if items:
                 Packet(self, items)
 

@@ -36,7 +36,7 @@ def blank(kind: Kind, name: str) -> Object:
 
 def successor(live: Object) -> Object:
     """A copy to become the next version; the store gives it its resourceVersion."""
-    item = live.__class__()
+    item = Object() if live.__class__ is not Bare else cast("Object", Bare())
     item.kind = live.kind
     item.name = live.name
     item.uid = live.uid
