@@ -54,6 +54,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in (
         (shelf, "NEWEST", 32),
         (shelf, "TOGETHER", 32),
+        (shelf, "SOON", 0),
         (shelf, "_OPEN", 2),
         (apiserver, "EVENT_TTL", 60),
         (throttle, "REMEMBERED", 64),
