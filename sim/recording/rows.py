@@ -18,7 +18,7 @@ from operator import contains
 from typing import TYPE_CHECKING, Any, overload
 
 from sim.recording.packing import CODED, ONCE, narrowest, packing
-from sim.recording.texts import Aside, Texts, as_once, used
+from sim.recording.texts import Aside, Texts, used
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,8 +232,8 @@ class Rows(Sequence[Row]):
         assert self.columns[place] not in ONCE
         parts = [self._column(chunk[place]) for chunk in self._merged()]
         codes = self._codes[place]
-        if codes is not None:
-            parts = [as_once(part, codes.once()[1]) for part in parts]
+        if codes is not None and codes.blocks:
+            parts = [codes.as_once(part) for part in parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.empty(0, np.int64)
 
     def numbers(self, place: int, dtype: str = "int64") -> np.ndarray:
@@ -309,8 +309,8 @@ class Rows(Sequence[Row]):
             if once:
                 yield column.tobytes().decode().split("\0")[:-1]
                 continue
-            if codes is not None:
-                column = as_once(column, codes.once()[1])
+            if codes is not None and codes.blocks:
+                column = codes.as_once(column)
             for start in range(0, len(column), CHUNK):
                 part = column[start : start + CHUNK].tolist()
                 yield part if texts is None else map(texts.__getitem__, part)
@@ -347,7 +347,7 @@ class Rows(Sequence[Row]):
         for chunk in self._merged():
             column = self._column(chunk[place])
             if codes is not None:
-                least, most = int(column.min()), int(column.max())
+                least, most = (int(column.min()), int(column.max())) if codes.blocks else (0, 0)
                 if not first <= least <= most < first + len(ended):
                     first, texts = codes.among(least, most)
                     ended = np.array([*(f"{text}\0".encode() for text in texts), None], dtype=object)[:-1]

@@ -52,35 +52,36 @@ class Aside:
 class Texts:
     """The texts that one column has had, in the order of their numbers."""
 
-    __slots__ = ("_aside", "_blocks", "_first", "_once", "numbers")
+    __slots__ = ("_aside", "_first", "_once", "blocks", "numbers")
 
     def __init__(self, aside: Aside) -> None:
         self.numbers: defaultdict[str, int] = defaultdict(count().__next__)
         """The number of each text that is in memory; who asks for one that is not gives it the next."""
         self._aside = aside
         self._first = 0  # the least of these numbers
-        self._blocks: list[tuple[int, int, int]] = []  # the first number, where it is aside, how many bytes
+        self.blocks: list[tuple[int, int, int]] = []
+        """What is aside: the first number, where it is there, how many bytes."""
         self._once: tuple[int, dict[str, int], np.ndarray] | None = None
 
     def tidy(self) -> None:
         """Put all texts aside where they are many."""
         if len(self.numbers) >= MANY:
             block = compress(marshal.dumps(list(self.numbers)), 1)
-            self._blocks.append((self._first, self._aside.put(block), len(block)))
+            self.blocks.append((self._first, self._aside.put(block), len(block)))
             self._first += len(self.numbers)
             self.numbers.clear()
 
     def _between(self, block: int) -> list[str]:
         """The texts of one block, or those that are in memory."""
-        if block == len(self._blocks):
+        if block == len(self.blocks):
             return list(self.numbers)
-        _, start, length = self._blocks[block]
+        _, start, length = self.blocks[block]
         found: list[str] = marshal.loads(decompress(self._aside.get(start, length)))
         return found
 
     def among(self, least: int, most: int) -> tuple[int, list[str]]:
         """The texts with the numbers from ``least`` to ``most``, and others; first the number of the first of them."""
-        firsts = [*(first for first, _, _ in self._blocks), self._first]
+        firsts = [*(first for first, _, _ in self.blocks), self._first]
         wanted = [
             block
             for block, (first, end) in enumerate(zip(firsts, [*firsts[1:], most + 1], strict=True))
@@ -90,13 +91,18 @@ class Texts:
 
     def once(self) -> tuple[dict[str, int], np.ndarray | None]:
         """Each text once, with a number; and for each number in the rows that one, None where it is the same."""
-        if not self._blocks:
+        if not self.blocks:
             return self.numbers, None
         many = self._first + len(self.numbers)
         if self._once is None or self._once[0] != many:
-            found, numbers = each_once(text for block in range(len(self._blocks) + 1) for text in self._between(block))
+            found, numbers = each_once(text for block in range(len(self.blocks) + 1) for text in self._between(block))
             self._once = (many, found, numbers)
         return self._once[1:]
+
+    def as_once(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers of the column as ``once`` counts them."""
+        places = self.once()[1]
+        return numbers if places is None else places[numbers]
 
 
 def each_once(texts: Iterable[str]) -> tuple[dict[str, int], np.ndarray]:
@@ -106,11 +112,6 @@ def each_once(texts: Iterable[str]) -> tuple[dict[str, int], np.ndarray]:
     found: defaultdict[str, int] = defaultdict(count().__next__)
     numbers = np.fromiter(map(found.__getitem__, texts), np.int32)
     return found, numbers
-
-
-def as_once(numbers: np.ndarray, places: np.ndarray | None) -> np.ndarray:
-    """Numbers of a column as ``Texts.once`` counts them."""
-    return numbers if places is None else places[numbers]
 
 
 def used(texts: Sequence[str], numbers: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -20,7 +20,8 @@ def test_the_headline_is_the_validations():
     assert found is not None
     median, cases, worst, by_chance, ready = found.groups()
     said = (
-        f"conflicts are off by {median} in the median of {cases} cases (by chance alone {by_chance}) and by {worst} at worst, "
+        f"conflicts are off by {median} in the median of {cases} cases (by chance alone {by_chance}) "
+        f"and by {worst} at worst, "
         f"the median time to Ready by {ready}"
     )
     assert said in " ".join((ROOT / "README.md").read_text("utf-8").split())
