@@ -50,7 +50,7 @@ def test_one_that_waits_says_for_what_and_until_when():
 
 
 def test_one_that_is_stuck_is_a_finding_and_explain_tells_it():
-    run = result(seed=73, controllers={"restarts": [100 * MS], "restart_takes": 0})
+    run = result(seed=103, controllers={"restarts": [100 * MS], "restart_takes": 0})
     assert said(run) == (
         "Ended at 6 min 40 s (until.at_most); 1 of 3 is stuck for good on duplicate CertificateRequests, a known fault "
         "of cert-manager (its issue 4956); 6 min 46 s simulated."

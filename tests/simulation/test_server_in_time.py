@@ -188,7 +188,8 @@ def test_no_core_is_idle_while_requests_compute(cores: int):
     for _ in range(8):
         get(toy, 0)
     toy.sim.run()
-    assert toy.machine.busy_ns == pytest.approx(8 * 5 * MS, rel=1e-3)
+    # sysmon's looks are within the tolerance: 10 us of each 10 ms, in two processes.
+    assert toy.machine.busy_ns == pytest.approx(8 * 5 * MS, rel=2e-3)
     last = max(row["answered_ns"] for row in toy.requests())
     # Waiting overlaps with others' computing, but for the first one's before its answer and where cores are free.
     assert 8 * 5 * MS / cores <= last * (1 + 1e-3)
