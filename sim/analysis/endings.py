@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.families.endings import STUCK, WAITING
+from sim.recording.alike import packed
 from sim.recording.columns import OBJECTS
-from sim.recording.rows import packed
 from sim.units import SECOND, spelled
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import numpy as np
 
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import FAILED, Metrics, with_parts
+from sim.recording.alike import column, take
 from sim.recording.columns import DUPLICATES, LOSSES, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
-from sim.recording.rows import Mask, Rows, column, take
+from sim.recording.rows import Mask, Rows
 
 SECONDS = 1e-9
 LATE = 5_000_000_000

@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.recording.alike import packed, take
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import CODE, is_conflict
-from sim.recording.rows import Mask, Rows, packed, take
+from sim.recording.rows import Mask, Rows
 
 if TYPE_CHECKING:
     from sim.recording.replication import Replication

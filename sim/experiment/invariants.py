@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.recording.alike import take
 from sim.recording.columns import REQUESTS
 from sim.recording.recorder import Recorder
-from sim.recording.rows import Mask, Rows, take
+from sim.recording.rows import Mask, Rows
 
 
 def violations(recorder: Recorder) -> list[str]:

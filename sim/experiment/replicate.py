@@ -32,12 +32,13 @@ from sim.kernel.clock import unix_seconds
 from sim.kernel.perturbing import Bends, BentStreams
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
+from sim.recording.alike import take
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES
 from sim.recording.contended import contended_of, late_rows
 from sim.recording.properties import PropertyMonitor
 from sim.recording.recorder import Life, Recorder
 from sim.recording.replication import Replication
-from sim.recording.rows import Rows, take
+from sim.recording.rows import Rows
 from sim.scenario.expressions import EvaluationError
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from sim.families.certmanager.fields import FIELDS
 from sim.families.plain.tries import APPLIED, DIRECT, JOB, OK, OUTCOMES, QUEUED, SAME, TRY, WRITER
+from sim.recording.alike import LateRows
 from sim.recording.columns import RECONCILES, REQUESTS
 from sim.recording.conflict import CODE
 from sim.recording.packing import TEXTS, whole_numbers
-from sim.recording.rows import LateRows, Rows
+from sim.recording.rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np

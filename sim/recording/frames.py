@@ -15,10 +15,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
+from sim.recording.alike import packed
 from sim.recording.columns import DELIVERIES, DUPLICATES, LOSSES, OBJECTS, RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import conflicting, subjects_of
 from sim.recording.packing import TEXTS
-from sim.recording.rows import Rows, packed
+from sim.recording.rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,6 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.clock import EPOCH, unix_seconds
+from sim.recording.alike import packed
 from sim.recording.columns import (
     DELIVERIES,
     LOGS,
@@ -24,7 +25,7 @@ from sim.recording.columns import (
 )
 from sim.recording.fields import CERTIFICATES, FieldTable
 from sim.recording.losses import Losses
-from sim.recording.rows import Row, Rows, packed
+from sim.recording.rows import Row, Rows
 from sim.scenario.kinds import OF_ACME
 from sim.units import SECOND
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.recording import contended
+from sim.recording.alike import packed
 from sim.recording.frames import TABLES, table
 from sim.recording.replication import Replication
-from sim.recording.rows import packed
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from sim.recording import rows as module
 from sim.recording import texts
-from sim.recording.rows import Rows, column, take
+from sim.recording.alike import column, take
+from sim.recording.rows import Rows
 
 COLUMNS = ("request", "actor", "decided_ns", "conditional", "message")
 
