@@ -44,7 +44,7 @@ def conflicts_off(summary: Part, cases: str) -> str:
     """Return how far off conflicts are, and how far they would be by chance."""
     median, worst = (summary[f"{which}_abs_rel_error_conflicts"] for which in ("median", "max"))
     said = f"conflicts off by {share(median)} (median of {cases}; {share(worst)} at worst"
-    by_chance = [summary.get(f"faultless_{which}_error_conflicts") for which in ("median", "max")]
+    by_chance = [summary[f"faultless_{which}_error_conflicts"] for which in ("median", "max")]
     if all(by_chance):
         median, worst = (numbers.interval(each, "share") for each in by_chance)
         said += f"; by chance alone, with so few runs of each, {median} and {worst}"

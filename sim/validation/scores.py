@@ -27,7 +27,8 @@ class Prediction(NamedTuple):
     """A predicted figure beside the recorded one; None where there is none.
 
     ``recorded`` is the mean of the repetitions, ``predicted`` that of the replications, ``low`` and ``high``
-    the interval for the former. The spreads are standard deviations of single runs.
+    the interval for the former. The spreads are standard deviations of single runs; ``standard_error`` is that of the
+    difference of the two means, if runs of the cluster spread as simulated ones do.
     """
 
     recorded: float | None
@@ -36,6 +37,7 @@ class Prediction(NamedTuple):
     high: float | None
     recorded_spread: float | None = None
     predicted_spread: float | None = None
+    standard_error: float | None = None
 
     @property
     def inside(self) -> bool | None:
@@ -68,8 +70,9 @@ def predict(recorded: Sequence[float], simulated: Sequence[float]) -> Prediction
     s = spread(simulated)
     if s is None:
         return Prediction(centre, mean, None, None, spread(recorded), None)
-    half = _student(n - 1) * s * math.sqrt(1 / m + 1 / n)
-    return Prediction(centre, mean, max(mean - half, 0.0), mean + half, spread(recorded), s)
+    error = s * math.sqrt(1 / m + 1 / n)
+    half = _student(n - 1) * error
+    return Prediction(centre, mean, max(mean - half, 0.0), mean + half, spread(recorded), s, error)
 
 
 def spread(values: Sequence[float]) -> float | None:
@@ -92,18 +95,12 @@ def interval_score(prediction: Prediction, level: float = LEVEL) -> float | None
     return high - low + 2 / (1 - level) * max(low - value, value - high, 0.0)
 
 
-def errors(cases: Sequence[tuple[Prediction, int, int]]) -> dict[str, Any]:
-    """Return the median and the largest absolute relative error, and what they would be by chance alone.
-
-    Each case is a prediction, how often it was recorded and how often simulated. By chance: were the model without
-    fault, runs of the cluster would spread as simulated ones do, and their means would still differ.
+def conflict_errors(cases: Sequence[Prediction]) -> dict[str, Any]:
+    """Return the median and the largest absolute relative error of conflicts, and what they would be by chance alone:
+    were the model without fault, the means of runs would still differ.
     """
-    found = [abs(each.error) for each, _, _ in cases if each.error is not None]
-    by_chance = [
-        each.predicted_spread * math.sqrt(1 / recorded + 1 / simulated) / each.predicted
-        for each, recorded, simulated in cases
-        if each.predicted and each.predicted_spread and recorded
-    ]
+    found = [abs(each.error) for each in cases if each.error is not None]
+    by_chance = [each.standard_error / each.predicted for each in cases if each.predicted and each.standard_error]
     return {
         "median_abs_rel_error_conflicts": median(found),
         "max_abs_rel_error_conflicts": max(found, default=None),

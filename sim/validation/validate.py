@@ -22,7 +22,7 @@ from sim.validation.operators.predicted import predict as predict_operator
 from sim.validation.predicted import PredictedRun, predict
 from sim.validation.scores import (
     Prediction,
-    errors,
+    conflict_errors,
     interval_score,
     median,
     rank_agreement,
@@ -95,10 +95,6 @@ class CaseResult:
 
     def __getitem__(self, figure: str) -> Prediction:
         return self.predictions.get(figure, _NOTHING)
-
-    def against(self, figure: str) -> tuple[Prediction, int, int]:
-        """A prediction, how often it was recorded and how often simulated: for ``scores.errors``."""
-        return self[figure], len(self.recorded), len(self.simulated)
 
     def family(self, name: str) -> dict[str, Prediction]:
         """The predictions of ``name.KEY``, by key."""
@@ -258,7 +254,7 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     applies = [case for case in cases if not case.updates]
     return {
         "cases": len(cases),
-        **errors([case.against("conflicts") for case in counted]),
+        **conflict_errors([case["conflicts"] for case in counted]),
         "coverage": sum(bool(each.inside) for each in controllers) / len(controllers) if controllers else None,
         "median_interval_width": median(widths),
         "median_abs_rel_error_time_to_ready": median(times),

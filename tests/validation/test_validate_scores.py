@@ -10,7 +10,7 @@ import pytest
 
 from sim.validation.scores import (
     Prediction,
-    errors,
+    conflict_errors,
     faultless,
     interval_score,
     predict,
@@ -119,15 +119,14 @@ def test_more_repetitions_leave_less_to_chance():
     """A model whose runs are the cluster's is as far off as chance says, and nothing where nothing spreads."""
     rng = random.Random(2)
 
-    def case(repetitions: int) -> tuple[Prediction, int, int]:
-        runs = [[rng.gauss(100, 20) for _ in range(many)] for many in (repetitions, 20)]
-        return predict(*runs), repetitions, 20
+    def case(repetitions: int) -> Prediction:
+        return predict(*([rng.gauss(100, 20) for _ in range(many)] for many in (repetitions, 20)))
 
-    few, many = (errors([case(repetitions) for _ in range(200)]) for repetitions in (2, 50))
+    few, many = (conflict_errors([case(repetitions) for _ in range(200)]) for repetitions in (2, 50))
     for found in (few, many):
         by_chance = found["faultless_median_error_conflicts"]
         assert by_chance["low"] < found["median_abs_rel_error_conflicts"] < by_chance["high"]
     assert few["faultless_median_error_conflicts"]["low"] > many["faultless_median_error_conflicts"]["high"]
     still = predict([100.0, 90.0], [100.0, 100.0])
-    assert errors([(still, 2, 2)])["faultless_max_error_conflicts"] is None
-    assert errors([])["faultless_median_error_conflicts"] is None
+    assert conflict_errors([still])["faultless_max_error_conflicts"] is None
+    assert conflict_errors([])["faultless_median_error_conflicts"] is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.validation.operators.asked import CANNOT_CONFLICT
-from sim.validation.scores import Prediction, errors, median, rank_agreement
+from sim.validation.scores import Prediction, conflict_errors, median, rank_agreement
 
 if TYPE_CHECKING:
     from sim.validation.validate import CaseResult
@@ -67,7 +67,7 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "cases": len(cases),
         "cases_with_enough_conflicts": len(counted),
-        **errors([case.against("conflicts") for case in counted]),
+        **conflict_errors([case["conflicts"] for case in counted]),
         "coverage": sum(bool(each.inside) for each in parts) / len(parts) if parts else None,
         "cases_that_cannot_conflict": len(never),
         "of_them_predicted_with_conflicts": sum(bool(case["conflicts"].predicted) for case in never),
@@ -76,9 +76,9 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
         "rank_agreement_patterns": _patterns_ranked(cases),
     }
     for key in ("status_writes", "reconciles", "requests", READY, "time_to_all.p50"):
-        off = [abs(error) for case in cases if (error := case[key].error) is not None]
-        found[f"median_abs_rel_error_{key}"] = median(off)
-        found[f"max_abs_rel_error_{key}"] = max(off, default=None)
+        errors = [abs(error) for case in cases if (error := case[key].error) is not None]
+        found[f"median_abs_rel_error_{key}"] = median(errors)
+        found[f"max_abs_rel_error_{key}"] = max(errors, default=None)
     return found
 
 
