@@ -26,7 +26,7 @@ from sim.cluster.requests import InFlight, Sent
 from sim.cluster.requesttimes import RequestTimes, ServiceClass
 from sim.cluster.serving import CYCLE, STEPS, Behind, Relay, Serving
 from sim.cluster.watch import Watch, WatchEvent
-from sim.kernel.go import GoProcess
+from sim.kernel.goserver import GoServer
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.scenario.model import Scenario
@@ -73,8 +73,8 @@ class Server:
         self._open: dict[InFlight, Serving] = {}  # taken and not decided
         self._told: deque[Serving] = deque()  # decided, and not told: these or earlier ones are not answered
         self._starts = 0
-        self._go = GoProcess(simulation, machine, GoScheduler())
-        self._etcd = GoProcess(simulation, machine, GoScheduler())
+        self._go = GoServer(simulation, machine, GoScheduler())
+        self._etcd = GoServer(simulation, machine, GoScheduler())
         self._processes = [self._go, self._etcd]  # killed ones too
         self._behind = Behind(self._go)
         self._writer = Relay(self._go)
@@ -170,7 +170,7 @@ class Server:
             del self._open[request]
         gone = [*here, *self._waiting]
         self._go.stop()
-        self._go = GoProcess(self._sim, self._machine, GoScheduler())
+        self._go = GoServer(self._sim, self._machine, GoScheduler())
         self._processes.append(self._go)
         self._behind = Behind(self._go)
         self._starts += 1

@@ -9,7 +9,7 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.cluster.requests import InFlight
 from sim.kernel.bursts import Burst
-from sim.kernel.go import GoProcess
+from sim.kernel.goserver import GoServer
 from sim.units import MS
 
 CHUNK = MS
@@ -89,7 +89,7 @@ class Behind(Burst):
 
     __slots__ = ("_garbage", "_going", "_process", "owed")
 
-    def __init__(self, process: GoProcess) -> None:
+    def __init__(self, process: GoServer) -> None:
         self._process = process
         self.owed = 0
         """Nanoseconds that are due."""
@@ -138,7 +138,7 @@ class Relay(Burst):
 
     __slots__ = ("_going", "_held", "_next", "_process")
 
-    def __init__(self, process: GoProcess, following: Relay | None = None) -> None:
+    def __init__(self, process: GoServer, following: Relay | None = None) -> None:
         self.demand = 0
         self._process = process
         self._next = following

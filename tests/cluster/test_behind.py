@@ -6,7 +6,7 @@ import pytest
 
 from sim.cluster.serving import CHUNK, CYCLE, GARBAGE, Behind
 from sim.kernel.bursts import BurstThen
-from sim.kernel.go import GoProcess
+from sim.kernel.goserver import GoServer
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
@@ -25,7 +25,7 @@ class Bench:
     def __init__(self, cores: int) -> None:
         self.sim = Simulation(Streams(1, 0))
         self.machine = Machine(self.sim, cores)
-        self.process = GoProcess(self.sim, self.machine, GoScheduler())
+        self.process = GoServer(self.sim, self.machine, GoScheduler())
         self.behind = Behind(self.process)
 
     def computed(self) -> int:

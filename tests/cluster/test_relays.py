@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.cluster.serving import Relay
 from sim.kernel.bursts import Burst
-from sim.kernel.go import GoProcess
+from sim.kernel.goserver import GoServer
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
@@ -30,7 +30,7 @@ class Server:
 
     def __init__(self, busy: int) -> None:
         self.sim = Simulation(Streams(1, 0))
-        self.process = GoProcess(self.sim, Machine(self.sim, 1), GoScheduler())
+        self.process = GoServer(self.sim, Machine(self.sim, 1), GoScheduler())
         self.heard: list[tuple[str, float]] = []
         for _ in range(busy):
             self.process.queue(Busy(self).has_processor)

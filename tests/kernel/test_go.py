@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.kernel.bursts import Burst, BurstThen, Goroutine
-from sim.kernel.go import GoProcess
+from sim.kernel.goserver import GoServer
 from sim.kernel.machine import Machine
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
@@ -26,7 +26,7 @@ class Bench:
         self.sim = Simulation(Streams(seed, 0))
         scheduler = GoScheduler.model_validate({"procs": procs, "slice": 10 * MS, "poll": 10 * MS, **options})
         self.machine = Machine(self.sim, cores if cores is not None else procs + 1)  # one for sysmon
-        self.go = GoProcess(self.sim, self.machine, scheduler)
+        self.go = GoServer(self.sim, self.machine, scheduler)
         self.began: dict[str, float] = {}
         self.ended: dict[str, float] = {}
 
@@ -365,7 +365,7 @@ def test_the_process_has_no_more_than_its_share_of_a_contended_machine():
 
 def test_by_default_there_is_a_processor_for_each_core():
     sim = Simulation(Streams(1, 0))
-    go = GoProcess(sim, Machine(sim, 3), GoScheduler())
+    go = GoServer(sim, Machine(sim, 3), GoScheduler())
     ended: list[int] = []
     for _ in range(4):
         go.ready(lambda: BurstThen(5 * MS, lambda: ended.append(sim.now)))
@@ -430,7 +430,7 @@ def test_two_processes_compute_one_after_the_other_as_if_both_did_alone():
         once, twice = Bench(2), Bench(2)
         times = []
         for bench in (once, twice):
-            other = GoProcess(bench.sim, bench.machine, GoScheduler())
+            other = GoServer(bench.sim, bench.machine, GoScheduler())
             for go in (bench.go, other):
                 go.ready(lambda: None)
             if bench is once:

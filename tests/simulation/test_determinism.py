@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from sim.experiment.replicate import replicate, world_of
-from sim.kernel.go import GoProcess
+from sim.kernel.goserver import GoServer
 from sim.kernel.simulation import Simulation
 from sim.recording.columns import OBJECTS, OBJECTS_DIGESTED, RECONCILES_DIGESTED
 from sim.recording.recorder import Recorder
@@ -169,6 +169,6 @@ def test_what_passes_without_the_heap_happens_as_it_does_in_the_heap(name: str, 
     scenario = load(resolve_scenario(name), ["workload.certificates=20"] if name.startswith("recorded") else [])
     passed = replicate(scenario, 0).digest
     monkeypatch.setattr(Simulation, "passes", lambda *_: False)
-    monkeypatch.setattr(GoProcess, "passes", lambda *_: False)
-    monkeypatch.setattr(GoProcess, "passes_with", lambda *_: False)
+    monkeypatch.setattr(GoServer, "passes", lambda *_: False)
+    monkeypatch.setattr(GoServer, "passes_with", lambda *_: False)
     assert replicate(scenario, 0).digest == passed
