@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.recording.rows import Mask, Row, Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PART = 200_000
+"""Rows that are read at once, where there are more."""
 
 
 class LateRows(Sequence[Row]):
@@ -36,18 +43,48 @@ def packed(rows: Iterable[Row], columns: Sequence[str]) -> Rows:
     return rows if isinstance(rows, Rows) else rows.rows if isinstance(rows, LateRows) else Rows(columns, rows)
 
 
+def parts(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Rows]:
+    """Yield rows that have ``columns`` packed, part by part: what is read of a long run takes little memory then."""
+    return packed(rows, columns).split(PART)
+
+
 def take(
     rows: Iterable[Row], columns: Sequence[str], *names: str, where: Callable[[Rows], Mask] | None = None
 ) -> Iterator[Row]:
-    """Return some columns of rows that have ``columns``, packed or not, as tuples; of all, or of those ``where``."""
+    """Return some columns of rows that have ``columns``, packed or not, as tuples; of all, or of those ``where``.
+
+    ``where`` is asked of one part of the rows after the other.
+    """
     places = [columns.index(name) for name in names]
-    if where is not None:
-        rows = packed(rows, columns)
-        return rows.take(places, where(rows))
-    return rows.take(places) if isinstance(rows, Rows) else (tuple([row[place] for place in places]) for row in rows)
+    if where is None and not isinstance(rows, Rows):
+        return (tuple([row[place] for place in places]) for row in rows)
+    return chain.from_iterable(
+        part.take(places, None if where is None else where(part)) for part in parts(rows, columns)
+    )
 
 
 def column(rows: Iterable[Row], columns: Sequence[str], name: str) -> Iterator[Any]:
     """Return one column of rows that have ``columns``, packed or not."""
-    place = columns.index(name)
-    return chain.from_iterable(rows.values(place)) if isinstance(rows, Rows) else (row[place] for row in rows)
+    return (each for (each,) in take(rows, columns, name))
+
+
+def counts(rows: Iterable[Row], columns: Sequence[str], name: str) -> Counter[str]:
+    """Return how many of rows that have ``columns`` have each text of a column of text."""
+    found: Counter[str] = Counter()
+    for part in parts(rows, columns):
+        found.update(part.counts(name))
+    return found
+
+
+def arrays(
+    rows: Iterable[Row], columns: Sequence[str], *names: str, where: Callable[[Rows], Mask] | None = None
+) -> list[np.ndarray]:
+    """Return some columns of numbers of rows that have ``columns`` as arrays; of all, or of those ``where``."""
+    import numpy as np
+
+    found: list[list[np.ndarray]] = [[] for _ in names]
+    for part in parts(rows, columns):
+        wanted = slice(None) if where is None else where(part)
+        for each, name in zip(found, names, strict=True):
+            each.append(part.array(name)[wanted])
+    return [np.concatenate(each) for each in found]

@@ -31,13 +31,29 @@ TOGETHER = 16
 """Chunks that go there as one, so that what is known of them takes no memory either."""
 MERGED = 64
 """Chunks that are made one where rows are read; of more it would take memory, and matter less."""
-_INT32 = 1 << 31
+FEW = 8
+"""Texts that rows are looked through for one by one."""
 
 Row = tuple[Any, ...]
 Mask = Any
 """An array of truth values, one for each row."""
 Place = tuple[str, int, int]
 """Where a column of a chunk is in the file: the type of its numbers, its first byte, how many they are."""
+
+
+Chunk = dict[int, Any]
+"""The columns of some rows, by their places: arrays of numbers, or where they are (``Place``)."""
+
+
+class Asked(dict[int, Any]):
+    """Something of each column, by the column's place, that is made when it is asked for."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
+
+    def __missing__(self, place: int) -> Any:
+        found = self[place] = self._make(place)
+        return found
 
 
 class Rows(Sequence[Row]):
@@ -48,7 +64,7 @@ class Rows(Sequence[Row]):
     def __init__(self, columns: Sequence[str], rows: Iterable[Row] = ()) -> None:
         self.columns = columns
         self._aside = Aside()
-        self._codes = [Texts(self._aside) if name in CODED else None for name in columns]
+        self._codes = {place: Texts(self._aside) if name in CODED else None for place, name in enumerate(columns)}
         self._new = bytearray()
         self._width = 8 * sum(name not in ONCE for name in columns)
         self._once: list[str] = []
@@ -58,7 +74,7 @@ class Rows(Sequence[Row]):
         Raises ``OverflowError`` where a number has more than 63 bits.
         """
         self._packed = 0
-        self._chunks: list[list[np.ndarray | Place]] = []
+        self._chunks: list[Chunk] = []
         self._written = 0  # chunks, the first, that are in the file
         for row in rows:
             self.append(row)
@@ -75,7 +91,7 @@ class Rows(Sequence[Row]):
         }
         known |= {
             f"_{name}": codes.numbers
-            for name, codes in zip(self.columns, self._codes, strict=True)
+            for name, codes in zip(self.columns, self._codes.values(), strict=True)
             if codes is not None
         }
         exec(packing(tuple(self.columns)), known)
@@ -86,10 +102,9 @@ class Rows(Sequence[Row]):
     def of(cls, arrays: Mapping[str, np.ndarray | tuple[np.ndarray, Sequence[str]]]) -> Rows:
         """Return rows of columns that are there as arrays, those of text as numbers and the texts that these count."""
         made = cls(list(arrays))
-        columns: list[np.ndarray | Place] = []
-        for codes, column in zip(made._codes, arrays.values(), strict=True):
-            numbers, texts = column if isinstance(column, tuple) else (column, ())
-            columns.append(numbers)
+        columns: Chunk = {}
+        for (place, codes), column in zip(made._codes.items(), arrays.values(), strict=True):
+            columns[place], texts = column if isinstance(column, tuple) else (column, ())
             if codes is not None:
                 codes.numbers.update({text: number for number, text in enumerate(texts)})
         made._chunks.append(columns)
@@ -97,30 +112,40 @@ class Rows(Sequence[Row]):
         return made
 
     def split(self, most: int) -> Iterator[Rows]:
-        """Yield the rows in parts of at most ``most``, or of one chunk in the file, each with no texts but its own."""
-        import numpy as np
+        """Yield the rows in parts of at most ``most``, or of one chunk in the file, each with no texts but its own.
 
+        A column of a part is read when somebody asks for it. Rows that are no more than that are their own part.
+        """
         self.pack()
         if self._packed <= most:
             yield self
             return
         for chunks in self._groups(most):
-            arrays: dict[str, np.ndarray | tuple[np.ndarray, list[str]]] = {}
-            for place, (name, codes) in enumerate(zip(self.columns, self._codes, strict=True)):
-                numbers = np.concatenate([self._column(chunk[place]) for chunk in chunks])
-                if codes is None:
-                    arrays[name] = numbers
-                else:
-                    first, texts = codes.among(int(numbers.min()), int(numbers.max()))
-                    arrays[name] = used(texts, np.subtract(numbers, first, dtype=np.int64))
-            yield Rows.of(arrays)
+            part, found = Rows(self.columns), Asked(partial(self._own, chunks))
+            part._chunks.append(Asked(lambda place, found=found: found[place][0]))
+            part._codes = Asked(lambda place, found=found: found[place][1])
+            part._packed = sum(map(_length, chunks))
+            yield part
 
-    def _groups(self, most: int) -> Iterator[list[list[np.ndarray | Place]]]:
+    def _own(self, chunks: Sequence[Chunk], place: int) -> tuple[np.ndarray, Texts | None]:
+        """A column of some chunks: of a column of text its numbers in the texts that these rows have, and these."""
+        import numpy as np
+
+        numbers, codes = np.concatenate([self._column(chunk[place]) for chunk in chunks]), self._codes[place]
+        if codes is None:
+            return numbers, None
+        first, texts = codes.among(int(numbers.min()), int(numbers.max()))
+        numbers, own = used(texts, np.subtract(numbers, first, dtype=np.int64))
+        found = Texts(self._aside)
+        found.numbers.update({text: number for number, text in enumerate(own)})
+        return numbers, found
+
+    def _groups(self, most: int) -> Iterator[list[Chunk]]:
         """Yield the chunks in groups of so many rows, or one chunk at least."""
-        group: list[list[np.ndarray | Place]] = []
+        group: list[Chunk] = []
         count = 0
         for chunk in chain.from_iterable(self._cut(chunk, most) for chunk in self._chunks):
-            length = chunk[0][2] if isinstance(chunk[0], tuple) else len(chunk[0])
+            length = _length(chunk)
             if group and count + length > most:
                 yield group
                 group, count = [], 0
@@ -128,31 +153,30 @@ class Rows(Sequence[Row]):
             count += length
         yield group
 
-    def _cut(self, chunk: list[np.ndarray | Place], most: int) -> Iterator[list[np.ndarray | Place]]:
+    def _cut(self, chunk: Chunk, most: int) -> Iterator[Chunk]:
         """Yield a chunk, one in memory in pieces of so many rows."""
         import numpy as np
 
-        columns = [column for column in chunk if not isinstance(column, tuple)]
-        if not columns or len(columns[0]) <= most:
+        many = _length(chunk)
+        if isinstance(chunk[0], tuple) or many <= most:
             yield chunk
             return
-        many = len(columns[0])
         for start in range(0, many, most):
-            ends = slice(start, start + most)
-            piece: list[np.ndarray | Place] = []
-            for name, column in zip(self.columns, columns, strict=True):
-                if name not in ONCE:
-                    piece.append(column[ends])
-                    continue
-                texts = np.append(0, np.flatnonzero(column == 0) + 1)  # where they begin
-                piece.append(column[texts[start] : texts[min(start + most, many)]])
+            piece: Chunk = {}
+            for place, name in enumerate(self.columns):
+                column, end = chunk[place], min(start + most, many)
+                if name in ONCE:
+                    texts = np.append(0, np.flatnonzero(column == 0) + 1)  # where they begin
+                    piece[place] = column[texts[start] : texts[end]]
+                else:
+                    piece[place] = column[start:end]
             yield piece
 
     def tidy(self) -> None:
         """Pack the newest rows where they are many."""
         if len(self._new) >= CHUNK * self._width:
             self.pack()
-            for codes in self._codes:
+            for codes in self._codes.values():
                 if codes is not None:
                     codes.tidy()
 
@@ -164,7 +188,7 @@ class Rows(Sequence[Row]):
             return
         # Of a copy: who looks into this frame from outside, such as a profiler, may hold what would else be cleared.
         found = np.frombuffer(bytes(self._new), np.int64).reshape(-1, self._width // 8)
-        chunk: list[np.ndarray | Place] = [np.empty(0)] * len(self.columns)
+        chunk: Chunk = {}
         numbers = [place for place, name in enumerate(self.columns) if name not in ONCE]
         limits = found.min(axis=0).tolist(), found.max(axis=0).tolist()
         for place, column, least, most in zip(numbers, found.T, *limits, strict=True):
@@ -184,14 +208,14 @@ class Rows(Sequence[Row]):
         import numpy as np
 
         oldest = slice(self._written, self._written + TOGETHER)
-        places: list[np.ndarray | Place] = []
-        for parts in zip(*self._chunks[oldest], strict=True):
-            column = np.concatenate([self._column(part) for part in parts])
-            places.append((column.dtype.char, self._aside.put(column.tobytes()), len(column)))
+        places: Chunk = {}
+        for place in range(len(self.columns)):
+            column = np.concatenate([self._column(chunk[place]) for chunk in self._chunks[oldest]])
+            places[place] = column.dtype.char, self._aside.put(column.tobytes()), len(column)
         self._chunks[oldest] = [places]
         self._written += 1
 
-    def _merged(self) -> list[list[np.ndarray | Place]]:
+    def _merged(self) -> list[Chunk]:
         """All chunks, the newest rows too; few are made one, which is faster to read."""
         import numpy as np
 
@@ -260,9 +284,11 @@ class Rows(Sequence[Row]):
         numbers, codes = self._whole(place), self._codes[place]
         assert codes is not None
         known, found = codes.once()[0], np.zeros(len(numbers), np.bool_)
-        for text in wanted:
-            if text in known:
-                found |= numbers == known[text]
+        there = [known[text] for text in wanted if text in known]
+        if len(there) > FEW:
+            return np.isin(numbers, there)
+        for number in there:
+            found |= numbers == number
         return found
 
     def having(self, name: str, *words: str) -> Sequence[Mask]:
@@ -378,3 +404,8 @@ class Rows(Sequence[Row]):
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _length(chunk: Chunk) -> int:
+    """How many rows a chunk has."""
+    return chunk[0][2] if isinstance(chunk[0], tuple) else len(chunk[0])
