@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.ages import PARTS, ages
 from sim.analysis.frames import Analysed, Frames
 from sim.analysis.metrics import WRITING_CONTROLLERS
-from sim.analysis.waste import wasted_by_request
+from sim.analysis.waste import REFUSED, wasted_by_request
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.conflict import CODE, REASON, conflicting, subjects_of
 from sim.recording.dictionary import COLUMNS
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.int64]
 
+_APART = 1 << 40
+"""More than there are requests, or passes, in a replication."""
 UNKNOWN = "unknown"
 """Stands for a winner that was not recorded."""
 
@@ -182,23 +184,25 @@ def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
 
 def _wasted(rows: pd.DataFrame, frames: Frames) -> pd.Series[Any]:
     """Return the core time that each conflict wasted: the rule of ``sim.analysis.waste``."""
+    import numpy as np
     import pandas as pd
 
-    def keys(frame: pd.DataFrame, name: str) -> list[tuple[int, int]]:
-        return list(zip(frame["replication"].tolist(), frame[name].tolist(), strict=True))
+    def keys(frame: pd.DataFrame, name: str) -> Integers:
+        """Numbers that are others in each replication."""
+        numbers: Integers = frame["replication"].to_numpy(np.int64) * _APART + frame[name].to_numpy(np.int64)
+        return numbers
 
-    def nanoseconds(column: pd.Series[Any]) -> list[int]:
-        return [int(value) for value in column.astype("int64").tolist()]
+    def nanoseconds(column: pd.Series[Any]) -> Integers:
+        return column.to_numpy().astype(np.int64)
 
-    lost, passes = keys(rows, "request"), frames.reconciles
+    lost, passes = keys(rows, "request"), frames.reconciles[frames.reconciles["outcome"].isin(REFUSED)]
     # A pass shares what it cost among all its conflicts, also those that ``rows`` has not.
     others = frames.requests[conflicting(frames.requests)]
-    pairs = dict(zip(keys(others, "request"), keys(others, "reconcile"), strict=True))
-    pairs |= dict(zip(lost, keys(rows, "reconcile"), strict=True))
-    spent = zip(keys(passes, "reconcile"), passes["outcome"].tolist(), nanoseconds(passes["cpu"]), strict=True)
-    server = zip(lost, nanoseconds(rows["server_cpu"]), strict=True)
-    found = wasted_by_request(list(pairs.items()), spent, server)
-    return pd.Series([found[key] for key in lost], index=rows.index, dtype="int64").astype("timedelta64[ns]")
+    requests, first = np.unique(np.append(lost, keys(others, "request")), return_index=True)
+    conflicts = requests, np.append(keys(rows, "reconcile"), keys(others, "reconcile"))[first]
+    spent, server = (keys(passes, "reconcile"), nanoseconds(passes["cpu"])), (lost, nanoseconds(rows["server_cpu"]))
+    found = wasted_by_request(conflicts, spent, server)[np.searchsorted(requests, lost)]
+    return pd.Series(found, index=rows.index, dtype="int64").astype("timedelta64[ns]")
 
 
 def _repeated(found: pd.DataFrame, requests: pd.DataFrame) -> pd.Series[Any]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-import numpy as np
-
 from sim.analysis.intervals import quantile
-from sim.analysis.waste import FAILED, Metrics, with_parts
-from sim.recording.alike import column, take
+from sim.analysis.waste import FAILED, Metrics, Row, with_parts
+from sim.recording.alike import column, counts, take
 from sim.recording.columns import DUPLICATES, LOSSES, RECONCILES, REQUESTS
 from sim.recording.replication import Replication
 from sim.recording.rows import Mask, Rows
@@ -61,13 +59,12 @@ def hot_loops(replication: Replication) -> Metrics:
     writer: dict[tuple[str, str], tuple[int, str]] = {}  # by resource and object: its version, and whose that is
 
     def late_ones(rows: Rows) -> Mask:
-        decided = rows.array("decided_ns")
-        late = (
-            (rows.array("written_version") > 0) & (decided > ended - TURNS * LATE) & ~rows.among("resource", "events")
-        )
-        return late if np.any(decided[late] >= ended - LATE) else np.zeros_like(late)
+        late = (rows.array("written_version") > 0) & (rows.array("decided_ns") > ended - TURNS * LATE)
+        return late & ~rows.among("resource", "events")
 
-    found = take(replication.requests, REQUESTS, *columns, where=late_ones)
+    found: Iterable[Row] = ()
+    if max(column(replication.requests, REQUESTS, "decided_ns", where=late_ones), default=0) >= ended - LATE:
+        found = take(replication.requests, REQUESTS, *columns, where=late_ones)
     for written, decided, who, verb, resource, name, about, base in found:
         own = writer.get((resource, name)) == (base, who)
         turns[who, resource, about if verb in {"create", "delete"} else name].append((decided, own))
@@ -81,7 +78,7 @@ def hot_loops(replication: Replication) -> Metrics:
         late[who] += (TURNS - 1) / (max(times[-1] - times[0], 1) * SECONDS)
         share[who] = min(share[who], sum(own for _, own in writes[-TURNS:]) / TURNS)
     if late:
-        controllers = set(column(replication.reconciles, RECONCILES, "controller"))
+        controllers = counts(replication.reconciles, RECONCILES, "controller")
         late = defaultdict(float, {who: rate for who, rate in late.items() if who in controllers})
     on_own = {who: rate * share[who] for who, rate in late.items()}
     return {**with_parts("late_writes", late), **with_parts("late_writes_on_own", on_own)}
@@ -100,7 +97,7 @@ def _losses(replication: Replication) -> Metrics:
 
 def _requests(replication: Replication) -> Metrics:
     columns = ("actor", "verb", "code", "reason", "written_version")
-    controllers = set(column(replication.reconciles, RECONCILES, "controller"))
+    controllers = counts(replication.reconciles, RECONCILES, "controller")
     exists: Counter[str] = Counter()
     nothing: Counter[str] = Counter()
     for who, verb, code, reason, written in take(replication.requests, REQUESTS, *columns):

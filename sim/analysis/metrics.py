@@ -54,7 +54,7 @@ from sim.analysis.hazards import hazards, hot_loops
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import DROPPED, Metrics, Row, waste, with_parts
 from sim.families.certmanager.fields import FIELDS
-from sim.recording.alike import packed, take
+from sim.recording.alike import column, counts, packed, parts, take
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
 from sim.recording.recorder import NO_MARGIN
@@ -97,12 +97,12 @@ def measure(replication: Replication, verbosity: int) -> Metrics:
     metrics.update(quantiles("time_to_ready", times_to_ready(replication.objects)))
     metrics.update(_renewals(replication.requests, replication.objects))
     metrics.update(waste(replication))
-    described = not all(map(of_cert_manager, packed(replication.reconciles, RECONCILES).counts("controller")))
+    described = not all(map(of_cert_manager, counts(replication.reconciles, RECONCILES, "controller")))
     metrics.update(hazards(replication) if described else hot_loops(replication))
     metrics.update(counted(replication))
-    lines = packed(replication.logs, LOGS)
-    metrics["log_lines"] = int(np.count_nonzero(lines.array("verbosity") <= verbosity))
-    metrics.update(logged(lines))
+    lines = logged(replication.logs)
+    metrics["log_lines"] = sum(count for (level, _), count in lines.items() if level <= verbosity)
+    metrics.update({f"logged.{level}.{kind}": count for (level, kind), count in sorted(lines.items())})
     metrics["violations"] = len(replication.violations)
     metrics["settled"] = int(replication.settled)
     metrics["ended_s"] = replication.ended_ns * SECONDS
@@ -130,16 +130,17 @@ def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:
     return [row for row in logs if row[level] <= verbosity]
 
 
-def logged(logs: Rows) -> Metrics:
+def logged(logs: Iterable[Row]) -> dict[tuple[int, str], int]:
     """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
     kinds = sorted((*LINES, "other"))
-    of = np.full(len(logs), kinds.index("other"))
-    found = logs.having("message", *LINES.values())
-    for kind, there in reversed([*zip(LINES, found, strict=True)]):  # the first that is in a line counts
-        of[there] = kinds.index(kind)
-    levels = np.maximum(logs.array("verbosity"), 0)
-    counted = Counter((levels * len(kinds) + of).tolist())
-    return {f"logged.{each // len(kinds)}.{kinds[each % len(kinds)]}": count for each, count in sorted(counted.items())}
+    found: Counter[int] = Counter()
+    for rows in parts(logs, LOGS):
+        of = np.full(len(rows), kinds.index("other"))
+        having = rows.having("message", *LINES.values())
+        for kind, there in reversed([*zip(LINES, having, strict=True)]):  # the first that is in a line counts
+            of[there] = kinds.index(kind)
+        found.update((np.maximum(rows.array("verbosity"), 0) * len(kinds) + of).tolist())
+    return {(each // len(kinds), kinds[each % len(kinds)]): count for each, count in found.items()}
 
 
 def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[str] = RESOURCES) -> Counter[str]:
@@ -155,15 +156,20 @@ def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[st
     name, actor, conditional, read, base, written, fields, decided = range(8)
     found: Counter[str] = Counter()
 
-    def of_interest(rows: Rows) -> Mask:
-        """What was stored in objects that were written unchecked on another version than was read."""
-        stored = (rows.array("written_version") > 0) & rows.among("resource", *subjects)
-        version, objects = rows.array("read_version"), rows.array("object")
-        unchecked = (rows.array("conditional") == 0) & (version > 0) & (version < rows.array("base_version"))
-        return stored & np.isin(objects, objects[stored & unchecked])
+    def stored(rows: Rows) -> Mask:
+        return (rows.array("written_version") > 0) & rows.among("resource", *subjects)
 
+    def unchecked(rows: Rows) -> Mask:
+        """What was stored on another version than was read."""
+        version = rows.array("read_version")
+        return stored(rows) & (rows.array("conditional") == 0) & (version > 0) & (version < rows.array("base_version"))
+
+    requests = packed(requests, REQUESTS)
+    objects = set(column(requests, REQUESTS, "object", where=unchecked))
+    if not objects:
+        return found
     history: dict[str, list[Row]] = defaultdict(list)
-    for row in take(requests, REQUESTS, *names, where=of_interest):
+    for row in take(requests, REQUESTS, *names, where=lambda rows: stored(rows) & rows.among("object", *objects)):
         history[row[name]].append(row)
     for rows in history.values():
         rows.sort(key=lambda row: int(row[written]))
@@ -181,15 +187,18 @@ def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[st
 
 
 def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
-    rows = packed(replication.requests, REQUESTS)
     # Where no cert-manager is, the controllers are all that reconcile.
     certificates = replication.subject == CERTIFICATES
-    reconcilers = () if certificates else packed(replication.reconciles, RECONCILES).counts("controller")
+    reconcilers = () if certificates else counts(replication.reconciles, RECONCILES, "controller")
 
     def is_own(who: str) -> bool:
         return of_cert_manager(who) or who in reconcilers
 
-    kinds = rows.counted("actor", "verb", "resource", "subresource", "code", "reason", "conditional")
+    kinds: Counter[Row] = Counter()
+    hidden = 0
+    for rows in parts(replication.requests, REQUESTS):
+        kinds.update(rows.counted("actor", "verb", "resource", "subresource", "code", "reason", "conditional"))
+        hidden += int(rows.array("hidden_retries").sum())
     conflicts, attempts, refused, writes = (_at_zero(certificates) for _ in range(4))
     written: Counter[str] = Counter()
     by_code: Counter[str] = Counter()
@@ -216,10 +225,10 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         if part == "status" and 200 <= answer < 300 and what != "get":
             writes[who] += count
     metrics: Metrics = {
-        "requests": len(rows),
+        "requests": len(replication.requests),
         "requests_by_controllers": own,
         "events": events,
-        "hidden_retries": int(rows.array("hidden_retries").sum()),
+        "hidden_retries": hidden,
     }
     for name, counter in (
         ("conflicts", conflicts),
@@ -228,7 +237,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         ("status_writes", writes),
         ("written", written),
         ("field_conflicts", field_conflicts),
-        ("overwritten", overwritten(rows, subjects=subjects)),
+        ("overwritten", overwritten(replication.requests, subjects=subjects)),
     ):
         metrics.update(with_parts(name, counter))
     for name, counter in (("conflicts", conflicts), ("attempts", attempts), ("refused", refused)):
@@ -240,17 +249,21 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     return metrics
 
 
-def _reconciles(rows: Sequence[Row]) -> Metrics:
-    passes = packed(rows, RECONCILES)
-    outcomes = passes.counts("outcome")
-    again = np.count_nonzero((passes.array("failures") > 0) & (passes.array("requests") > 0))
-    metrics: Metrics = {
+def _reconciles(reconciles: Iterable[Row]) -> Metrics:
+    outcomes, controllers = Counter[str](), Counter[str]()
+    retries = refusals = 0
+    for rows in parts(reconciles, RECONCILES):
+        outcomes.update(rows.counts("outcome"))
+        controllers.update(rows.counts("controller"))
+        again = np.count_nonzero((rows.array("failures") > 0) & (rows.array("requests") > 0))
+        retries += int(again) + int(rows.array("retries").sum())
+        refusals += int(rows.array("refusals").sum())
+    return {
         "gave_up": sum(outcomes[outcome] for outcome in DROPPED),
-        "retries": int(again) + int(passes.array("retries").sum()),
-        "budget_refusals": int(passes.array("refusals").sum()),
+        "retries": retries,
+        "budget_refusals": refusals,
+        **with_parts("reconciles", controllers),
     }
-    metrics.update(with_parts("reconciles", passes.counts("controller")))
-    return metrics
 
 
 def _renewals(rows: Iterable[Row], objects: Iterable[Row]) -> Metrics:
@@ -261,7 +274,7 @@ def _renewals(rows: Iterable[Row], objects: Iterable[Row]) -> Metrics:
     """
     columns = ("fields", "object", "actor", "decided_ns")
     begun: dict[str, int] = {}
-    there = Counter(name for name, created in take(objects, OBJECTS, "certificate", "created_ns") if created < 0)
+    there = Counter(column(objects, OBJECTS, "certificate", where=lambda rows: rows.array("created_ns") < 0))
     issued = there.copy()  # those that were there have been issued before
     times: list[float] = []
 

@@ -21,14 +21,16 @@ request. What a refusal wasted is said once, in ``wasted_by_request``; attributi
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.recording.alike import packed, take
+from sim.recording.alike import arrays, packed, parts, take
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import CODE, is_conflict
 from sim.recording.rows import Mask, Rows
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 Metrics = dict[str, float | None]
 """The figures of one replication by name; ``None`` where one is undefined."""
 Row = tuple[Any, ...]
+Begun = dict[tuple[str, str], tuple[int, int]]
+"""By controller and key the writes and tries of a write that goes on."""
 
 DROPPED = frozenset({"gave-up", "over-budget"})
 """Outcomes of a reconcile after which its key is not tried again."""
@@ -48,6 +52,8 @@ REFUSED = frozenset({"conflict", *DROPPED})
 """Outcomes of a pass whose work is lost if a write of it was refused."""
 
 SECOND = 1_000_000_000
+_END = (1 << 63) - 1
+"""Later than any time, in nanoseconds."""
 
 
 def with_parts(name: str, counted: Mapping[str, float]) -> Metrics:
@@ -62,95 +68,157 @@ def waste(replication: Replication) -> Metrics:
         "tries_unfinished": 0,
         **tries(replication.requests, replication.reconciles, replication.subject),
     }
-    ghosts = list(ghost_passes(replication.reconciles))
-    metrics.update(with_parts("ghost_reconciles", Counter(controller for controller, _ in ghosts)))
+    ghosts: Counter[str] = Counter()
+    idle = 0
+    for controller, cpu in ghost_passes(replication.reconciles):
+        ghosts[controller] += 1
+        idle += cpu
+    metrics.update(with_parts("ghost_reconciles", ghosts))
     metrics["wasted_cpu"] = wasted_cpu(
-        replication.requests, replication.reconciles, replication.refusals, ghosts, replication.subject
+        replication.requests, replication.reconciles, replication.refusals, idle, replication.subject
     )
-    seconds = packed(replication.requests, REQUESTS).array("received_ns") // SECOND
-    metrics["requests_peak"] = int(np.bincount(seconds - seconds.min()).max()) if len(seconds) else 0
+    received: Counter[int] = Counter()  # by second
+    for rows in filter(len, parts(replication.requests, REQUESTS)):
+        seconds = rows.array("received_ns") // SECOND
+        first = int(seconds.min())
+        counted = np.bincount(seconds - first)
+        there = np.flatnonzero(counted)
+        received.update(dict(zip((there + first).tolist(), counted[there].tolist(), strict=True)))
+    metrics["requests_peak"] = max(received.values(), default=0)
     return metrics
 
 
 def tries(requests: Iterable[Row], reconciles: Iterable[Row], subject: str = "certificates") -> dict[str, int]:
     """Count the writes by how many tries they took."""
-    counted: Counter[str] = Counter()
+    took: Counter[int] = Counter()
     alone: dict[tuple[str, str], int] = {}
-    rows = packed(requests, REQUESTS)
-    number_of = rows.array("reconcile")
-    ours = rows.among("resource", subject) & (rows.array("conditional") > 0)
-    in_pass = number_of[ours & (number_of >= 0)]
-    of_request = ("resource", "actor", "object", "code", "reason")
-    for resource, actor, name, code, reason in take(
-        rows, REQUESTS, *of_request, where=lambda _: ours & (number_of < 0)
-    ):
-        writer = (actor, name)
-        alone[writer] = alone.get(writer, 0) + 1
-        if not is_conflict(resource, code, reason, (subject,)):
-            counted[f"tries.{alone.pop(writer)}"] += 1
-    passes = packed(reconciles, RECONCILES)
-    numbers = passes.array("reconcile")
-    sent = np.bincount(in_pass, minlength=int(numbers.max(initial=0)) + 1)[numbers]  # writes of each pass
-    failed = ~passes.among("outcome", "ok")
-    keys = passes.array("key")
-    items = passes.array("controller") * (keys.max(initial=0) + 1) + keys
+    places = [REQUESTS.index(name) for name in ("resource", "actor", "object", "code", "reason")]
+    written = [np.zeros(0, np.int64)]  # for each try of a pass, the pass
+    for rows in parts(requests, REQUESTS):
+        in_pass = rows.array("reconcile")
+        ours = rows.among("resource", subject) & (rows.array("conditional") > 0)
+        written.append(in_pass[ours & (in_pass >= 0)])
+        for resource, actor, name, code, reason in rows.take(places, ours & (in_pass < 0)):
+            writer = (actor, name)
+            alone[writer] = alone.get(writer, 0) + 1
+            if not is_conflict(resource, code, reason, (subject,)):
+                took[alone.pop(writer)] += 1
+    of_passes = np.sort(np.concatenate(written))
+    del written
+    begun: Begun = {}
+    gave_up = 0
+    for rows in filter(len, parts(reconciles, RECONCILES)):
+        finished, dropped = _finished(rows, of_passes, begun)
+        took.update({many: times for many, times in enumerate(finished) if times})
+        gave_up += dropped
+    counted = {f"tries.{many}": times for many, times in sorted(took.items())}
+    if gave_up:
+        counted["tries_gave_up"] = gave_up
+    return {**counted, "tries_unfinished": len(alone) + sum(writes > 0 for writes, _ in begun.values())}
+
+
+def _finished(rows: Rows, written: np.ndarray, begun: Begun) -> tuple[list[int], int]:
+    """Return how many writes ended well in these passes by the tries they took, and how many were dropped.
+
+    ``written`` has a pass's number for each of its tries, in order. What is ``begun`` goes on here, and is what goes on
+    after these passes then.
+    """
+    sent = _sent(rows.array("reconcile"), written)
+    failed, ends = ~rows.among("outcome", "ok"), rows.among("outcome", "ok", "gave-up")
+    columns = [RECONCILES.index(name) for name in ("controller", "key")]
+    controllers, keys = (rows.texts(place) or [] for place in columns)
+    items = rows.array("controller") * len(keys) + rows.array("key")
+    before = _here(begun, controllers, keys)
     # Passes that neither wrote nor failed matter only where they end what a failure began.
-    told = np.flatnonzero((sent > 0) | np.isin(items, items[failed]))
-    told = told[np.argsort(items[told], kind="stable")]  # key by key, each in the order of its passes
-    items, sent, failed = items[told], sent[told], failed[told]
-    ends = passes.among("outcome", "ok", "gave-up")[told]
-    last = np.append(items[1:] != items[:-1], True)[: len(told)] | ends
-    starts = np.flatnonzero(np.append(True, last[:-1])[: len(told)])
-    writes, took = np.add.reduceat([sent, np.maximum(sent, failed)], starts, axis=1) if len(told) else (sent, sent)
-    finished, dropped = ends[last], failed[last]
-    for many, times in enumerate(np.bincount(took[(writes > 0) & finished & ~dropped]).tolist()):
-        counted[f"tries.{many}"] += times
-    counted["tries_gave_up"] += int(np.count_nonzero((writes > 0) & finished & dropped))
-    unfinished = len(alone) + int(np.count_nonzero((writes > 0) & ~finished))
-    return {**+counted, "tries_unfinished": unfinished}
+    tried = np.zeros(len(controllers) * len(keys), np.bool_)
+    tried[items[failed]] = tried[before[0]] = True
+    told = np.flatnonzero((sent > 0) | tried[items])
+    sent, failed = sent[told], failed[told]
+    items = np.append(before[0], items[told])
+    if not len(items):
+        return [], 0
+    writes, took = np.append(before[1:], [sent, np.maximum(sent, failed)], axis=1)
+    failed, ends = (np.append(np.zeros(len(before[0]), np.bool_), each) for each in (failed, ends[told]))
+    order = np.argsort(items, kind="stable")  # key by key, each in the order of its passes
+    items, failed, ends = items[order], failed[order], ends[order]
+    last = np.append(items[1:] != items[:-1], True) | ends
+    starts = np.flatnonzero(np.append(True, last[:-1]))
+    writes, took = np.add.reduceat([writes[order], took[order]], starts, axis=1)
+    items, finished, dropped = items[last], ends[last], failed[last]
+    for item, *each in np.array([items, writes, took]).T[~finished].tolist():
+        begun[controllers[item // len(keys)], keys[item % len(keys)]] = (each[0], each[1])
+    wrote = (writes > 0) & finished
+    return np.bincount(took[wrote & ~dropped]).tolist(), int(np.count_nonzero(wrote & dropped))
+
+
+def _sent(passes: np.ndarray, written: np.ndarray) -> np.ndarray:
+    """How often each pass's number is in ``written``, which is sorted."""
+    first, last = int(passes.min()), int(passes.max())  # not far from each other: passes are recorded as they end
+    between = written[np.searchsorted(written, first) : np.searchsorted(written, last, "right")]
+    sent: np.ndarray = np.bincount(between - first, minlength=last - first + 1)[passes - first]
+    return sent
+
+
+def _here(begun: Begun, controllers: Sequence[str], keys: Sequence[str]) -> np.ndarray:
+    """Take out of ``begun`` what may go on where there are these texts: rows of numbers, writes and tries."""
+    found = []
+    if begun:
+        names = [{text: number for number, text in enumerate(texts)} for texts in (controllers, keys)]
+        for item in [item for item in begun if item[0] in names[0] and item[1] in names[1]]:
+            found.append((names[0][item[0]] * len(keys) + names[1][item[1]], *begun.pop(item)))
+    return np.array(found, np.int64).reshape(-1, 3).T
 
 
 def wasted_cpu(
     requests: Iterable[Row],
-    reconciles: Sequence[Row],
+    reconciles: Iterable[Row],
     refusals: Iterable[Row],
-    ghosts: Iterable[tuple[str, int]],
+    ghosts: int,
     subject: str = "certificates",
 ) -> float:
-    """Return the core seconds spent for nothing, of recorded rows and of what ``ghost_passes`` finds in them."""
-    columns = ("code", "request", "resource", "reason", "reconcile")
-    lost = [
-        (request, number)
-        for code, request, resource, reason, number in take(
-            requests, REQUESTS, *columns, where=lambda rows: rows.array("code") == CODE
-        )
-        if is_conflict(resource, code, reason, (subject,))
-    ]
-    passes = take(
-        reconciles, RECONCILES, "reconcile", "outcome", "cpu_ns", where=lambda rows: rows.among("outcome", *REFUSED)
+    """Return the core seconds spent for nothing, of recorded rows and of ghosts: ``ghosts`` nanoseconds."""
+
+    def conflicts(rows: Rows) -> Mask:
+        refused = rows.array("code") == CODE
+        answers = rows.take([REQUESTS.index(name) for name in ("resource", "code", "reason")], refused)
+        refused[refused] = [is_conflict(resource, code, reason, (subject,)) for resource, code, reason in answers]
+        return refused
+
+    def lost(rows: Rows) -> Mask:
+        return rows.among("outcome", *REFUSED)
+
+    found = wasted_by_request(
+        arrays(requests, REQUESTS, "request", "reconcile", where=conflicts),
+        arrays(reconciles, RECONCILES, "reconcile", "cpu_ns", where=lost),
+        arrays(refusals, REFUSALS, "request", "server_cpu_ns"),
     )
-    served = take(refusals, REFUSALS, "request", "server_cpu_ns")
-    spent = sum(wasted_by_request(lost, passes, served).values())
-    return float(spent + sum(cpu for _, cpu in ghosts)) / SECOND
+    return float(int(found.sum()) + ghosts) / SECOND
 
 
 def wasted_by_request(
-    conflicts: Sequence[tuple[Hashable, Hashable]],
-    passes: Iterable[tuple[Hashable, str, int]],
-    server: Iterable[tuple[Hashable, int]],
-) -> dict[Hashable, int]:
-    """Return the core time, in nanoseconds, that each conflict wasted, by its request.
+    conflicts: Sequence[np.ndarray], passes: Sequence[np.ndarray], server: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return the core time, in nanoseconds, that each conflict wasted, in their order.
 
-    ``conflicts`` are (request, pass), each known by whatever tells it from others; ``passes`` (pass, outcome, core
-    time); ``server`` (request, core time). A pass that ended refused was for nothing: its core time is shared among its
-    conflicts. One that got through in the end, by trying in place, was not.
+    ``conflicts`` are requests and their passes, by whatever numbers tell them from others; ``passes`` those that ended
+    ``REFUSED`` and their core time; ``server`` requests and their core time. A pass that ended refused was for
+    nothing: its core time is shared among its conflicts. One that got through in the end, by trying in place, was not.
     """
-    in_pass = Counter(number for _, number in conflicts)
-    lost = {number: cpu for number, outcome, cpu in passes if number in in_pass and outcome in REFUSED}
-    served = dict(server)
-    return {
-        request: served.get(request, 0) + round(lost.get(number, 0) / in_pass[number]) for request, number in conflicts
-    }
+    requests, in_pass = conflicts
+    ordered = np.sort(in_pass)
+    many = np.searchsorted(ordered, in_pass, "right") - np.searchsorted(ordered, in_pass)
+    shares = np.rint(_looked_up(in_pass, *passes) / many)  # half to the even, as round does
+    return _looked_up(requests, *server) + shares.astype(np.int64)
+
+
+def _looked_up(wanted: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The value of each key that is wanted; 0 of those that are not there."""
+    if not len(keys):
+        return np.zeros(len(wanted), np.int64)
+    order = np.argsort(keys, kind="stable")
+    place = np.searchsorted(keys, wanted, sorter=order)
+    place = order[np.minimum(place, len(keys) - 1, out=place)]
+    return np.where(keys[place] == wanted, values[place], 0)
 
 
 def ghost_passes(reconciles: Iterable[Row]) -> Iterator[tuple[str, int]]:
@@ -159,16 +227,31 @@ def ghost_passes(reconciles: Iterable[Row]) -> Iterator[tuple[str, int]]:
     Nothing cancels a waiting re-add, so the retry that the winner's watch event started has normally done the
     work before. The conflict is the last failure of that key in that controller.
     """
+    last_failure: dict[tuple[str, str], str] = {}
+    for _, outcome, controller, key, cpu in _told(reconciles):
+        if outcome in FAILED:
+            last_failure[controller, key] = outcome
+        elif last_failure.get((controller, key)) == "conflict":
+            yield controller, cpu
+
+
+def _told(reconciles: Iterable[Row]) -> Iterator[Row]:
+    """Yield the passes that failed, and those that a backoff began and that sent nothing, as they began."""
 
     def told(rows: Rows) -> Mask:
         idle = rows.among("cause", "backoff") & rows.among("outcome", "ok") & (rows.array("requests") == 0)
         return idle | rows.among("outcome", *FAILED)
 
-    columns = ("outcome", "started_ns", "controller", "key", "cpu_ns")
-    last_failure: dict[tuple[str, str], str] = {}
-    rows = take(reconciles, RECONCILES, *columns, where=told)
-    for outcome, _, controller, key, cpu in sorted(rows, key=itemgetter(1)):
-        if outcome in FAILED:
-            last_failure[controller, key] = outcome
-        elif last_failure.get((controller, key)) == "conflict":
-            yield controller, cpu
+    # They are recorded as they end. Where a process stands still while another is at its keys, a pass that began before
+    # others may end long after them: those wait here that began after the first pass of a later part.
+    columns = ("started_ns", "outcome", "controller", "key", "cpu_ns")
+    passes = packed(reconciles, RECONCILES)
+    begins = [int(rows.array("started_ns").min(initial=_END)) for rows in parts(passes, RECONCILES)]
+    until = [*accumulate(reversed(begins[1:]), min, initial=_END)][::-1]
+    waiting: list[Row] = []
+    for rows, later in zip(parts(passes, RECONCILES), until, strict=True):
+        waiting += take(rows, RECONCILES, *columns, where=told)
+        waiting.sort(key=itemgetter(0))
+        over = bisect_left(waiting, later, key=itemgetter(0))
+        yield from waiting[:over]
+        del waiting[:over]

@@ -19,7 +19,7 @@ from sim.cluster.holding import HeldRequests, held_requests
 from sim.cluster.objects import Object
 from sim.cluster.render import managed_fields_bytes
 from sim.experiment.invariants import violations
-from sim.families.certmanager.endings import Remains
+from sim.families.certmanager.endings import DROPPED, Remains
 from sim.families.certmanager.family import CERT_MANAGER, CertManagerPopulation
 from sim.families.endings import SETTLED
 from sim.families.family import Family
@@ -32,7 +32,7 @@ from sim.kernel.clock import unix_seconds
 from sim.kernel.perturbing import Bends, BentStreams
 from sim.kernel.simulation import Simulation
 from sim.kernel.streams import Streams
-from sim.recording.alike import take
+from sim.recording.alike import column, take
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES
 from sim.recording.contended import contended_of, late_rows
 from sim.recording.properties import PropertyMonitor
@@ -181,8 +181,11 @@ def remains(world: World) -> Remains | OperatorRemains:
 
 
 def _last_outcomes(reconciles: Kept) -> dict[tuple[str, str], str]:
-    """Return the outcome of the last pass of each controller with each key."""
-    passes = take(reconciles, RECONCILES, "controller", "key", "outcome")
+    """Return the outcome of the last pass of each controller with each key that was dropped at some time."""
+    dropped = set(column(reconciles, RECONCILES, "key", where=lambda rows: rows.among("outcome", *DROPPED)))
+    passes = take(
+        reconciles, RECONCILES, "controller", "key", "outcome", where=lambda rows: rows.among("key", *dropped)
+    )
     return {(controller, key): outcome for controller, key, outcome in passes}
 
 
@@ -271,7 +274,7 @@ def _of_subjects(world: World, index: int, digested: bool) -> Replication:
         recorder.requests,
         recorder.reconciles,
         objects,
-        recorder.logs if len(recorder.logs) == said else Rows(LOGS, islice(recorder.logs, said)),
+        recorder.logs if len(recorder.logs) == said else Rows(LOGS, islice(take(recorder.logs, LOGS, *LOGS), said)),
         [*violations(recorder), *left.faults()],
         world.unfinished,
         world.sim.epoch,

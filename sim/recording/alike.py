@@ -8,12 +8,13 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from sim.recording.packing import narrowest
 from sim.recording.rows import Mask, Row, Rows
 
 if TYPE_CHECKING:
     import numpy as np
 
-PART = 200_000
+PART = 1 << 16
 """Rows that are read at once, where there are more."""
 
 
@@ -63,9 +64,11 @@ def take(
     )
 
 
-def column(rows: Iterable[Row], columns: Sequence[str], name: str) -> Iterator[Any]:
-    """Return one column of rows that have ``columns``, packed or not."""
-    return (each for (each,) in take(rows, columns, name))
+def column(
+    rows: Iterable[Row], columns: Sequence[str], name: str, where: Callable[[Rows], Mask] | None = None
+) -> Iterator[Any]:
+    """Return one column of rows as ``take`` returns several."""
+    return (each for (each,) in take(rows, columns, name, where=where))
 
 
 def counts(rows: Iterable[Row], columns: Sequence[str], name: str) -> Counter[str]:
@@ -79,12 +82,16 @@ def counts(rows: Iterable[Row], columns: Sequence[str], name: str) -> Counter[st
 def arrays(
     rows: Iterable[Row], columns: Sequence[str], *names: str, where: Callable[[Rows], Mask] | None = None
 ) -> list[np.ndarray]:
-    """Return some columns of numbers of rows that have ``columns`` as arrays; of all, or of those ``where``."""
+    """Return some columns of numbers of rows that have ``columns`` as arrays; of all, or of those ``where``.
+
+    They are of no more bytes than their numbers need.
+    """
     import numpy as np
 
     found: list[list[np.ndarray]] = [[] for _ in names]
     for part in parts(rows, columns):
         wanted = slice(None) if where is None else where(part)
         for each, name in zip(found, names, strict=True):
-            each.append(part.array(name)[wanted])
+            numbers = part.array(name)[wanted]
+            each.append(numbers.astype(narrowest(int(numbers.min(initial=0)), int(numbers.max(initial=0)))))
     return [np.concatenate(each) for each in found]

@@ -120,12 +120,14 @@ class Rows(Sequence[Row]):
         if self._packed <= most:
             yield self
             return
-        for chunks in self._groups(most):
-            part, found = Rows(self.columns), Asked(partial(self._own, chunks))
-            part._chunks.append(Asked(lambda place, found=found: found[place][0]))
-            part._codes = Asked(lambda place, found=found: found[place][1])
-            part._packed = sum(map(_length, chunks))
-            yield part
+        yield from map(self._part, self._groups(most))
+
+    def _part(self, chunks: Sequence[Chunk]) -> Rows:
+        part, found = Rows(self.columns), Asked(partial(self._own, chunks))
+        part._chunks.append(Asked(lambda place: found[place][0]))
+        part._codes = Asked(lambda place: found[place][1])
+        part._packed = sum(map(_length, chunks))
+        return part
 
     def _own(self, chunks: Sequence[Chunk], place: int) -> tuple[np.ndarray, Texts | None]:
         """A column of some chunks: of a column of text its numbers in the texts that these rows have, and these."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Protocol
 
 from sim.client.conditions import is_true, ready_reason
@@ -62,13 +63,19 @@ class Remains:
         self._last = last
         self._down = down
         self._writers = writers
-        self._names = {each.uid: each.name for each in self._store.list("Certificate")}
-        self._by_secret: defaultdict[str, list[str]] = defaultdict(list)
-        for each in self._store.list("Certificate"):
-            self._by_secret[(each.spec or {}).get("secretName", "")].append(each.name)
-        self._held = self._collect()
 
-    # What is under way, by Certificate.
+    # What is under way, by Certificate. All of it is looked at where somebody is not settled: it unpacks every object.
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {each.uid: each.name for each in self._store.list("Certificate")}
+
+    @cached_property
+    def _by_secret(self) -> Mapping[str, list[str]]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for each in self._store.list("Certificate"):
+            found[(each.spec or {}).get("secretName", "")].append(each.name)
+        return found
 
     def _about(self, obj: Object) -> list[str]:
         """Names of the Certificates that an object's news may wake somebody for."""
@@ -79,11 +86,12 @@ class Remains:
         owner = self._names.get(obj.owner)
         return [*([owner] if owner else []), *self._by_secret.get(obj.name, [])]
 
-    def _collect(self) -> dict[str, dict[str, str]]:
+    @cached_property
+    def _held(self) -> Mapping[str, dict[str, str]]:
         """By Certificate: what it waits for, and the words that say so of this one."""
         held: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        for name in self._names.values() if self._down else ():
-            held[name]["restart"] = "the controllers' process is down"
+        for each in self._store.list("Certificate") if self._down else ():
+            held[each.name]["restart"] = "the controllers' process is down"
         for issuer in self._issuers:
             for request in sorted(issuer.unfinished):
                 obj = self._store.get("CertificateRequest", request)
@@ -216,10 +224,14 @@ class Remains:
         return found
 
     def _differences(self, informer: Informer) -> list[tuple[str, str]]:
-        kind = informer.cache.kind
-        stored = {each.name: each.resource_version for each in self._store.list(kind)}
-        cached = {each.name: each.resource_version for each in informer.cache.values()}
-        return [(kind, name) for name in sorted(stored.keys() | cached.keys()) if stored.get(name) != cached.get(name)]
+        cache = informer.cache
+        found = {each.name for each in self._store.list(cache.kind) if not _same(cache.get(each.name), each)}
+        gone = {each.name for each in cache.values() if self._store.get(cache.kind, each.name) is None}
+        return [(cache.kind, name) for name in sorted(found | gone)]
+
+
+def _same(cached: Object | None, stored: Object) -> bool:
+    return cached is not None and cached.resource_version == stored.resource_version
 
 
 def _revision(certificate: Object) -> int:
