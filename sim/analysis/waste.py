@@ -208,7 +208,8 @@ def wasted_by_request(
     ordered = np.sort(in_pass)
     many = np.searchsorted(ordered, in_pass, "right") - np.searchsorted(ordered, in_pass)
     shares = np.rint(_looked_up(in_pass, *passes) / many)  # half to the even, as round does
-    return _looked_up(requests, *server) + shares.astype(np.int64)
+    wasted: np.ndarray = _looked_up(requests, *server) + shares.astype(np.int64)
+    return wasted
 
 
 def _looked_up(wanted: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -39,8 +39,6 @@ Mask = Any
 """An array of truth values, one for each row."""
 Place = tuple[str, int, int]
 """Where a column of a chunk is in the file: the type of its numbers, its first byte, how many they are."""
-
-
 Chunk = dict[int, Any]
 """The columns of some rows, by their places: arrays of numbers, or where they are (``Place``)."""
 
@@ -116,16 +114,16 @@ class Rows(Sequence[Row]):
 
         A column of a part is read when somebody asks for it. Rows that are no more than that are their own part.
         """
-        self.pack()
+        self._merged()  # now, and not by another reader while the chunks that a part is made of are still to be read
         if self._packed <= most:
             yield self
             return
         yield from map(self._part, self._groups(most))
 
     def _part(self, chunks: Sequence[Chunk]) -> Rows:
-        part, found = Rows(self.columns), Asked(partial(self._own, chunks))
-        part._chunks.append(Asked(lambda place: found[place][0]))
-        part._codes = Asked(lambda place: found[place][1])
+        part, own = Rows(self.columns), Asked(partial(self._own, chunks))
+        part._chunks.append(Asked(lambda place: own[place][0]))
+        part._codes = Asked(lambda place: own[place][1])
         part._packed = sum(map(_length, chunks))
         return part
 

@@ -84,6 +84,17 @@ def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most
         assert [set(part.texts(1) or ()) for part in parts] == [{text for _, text, *_ in part} for part in parts]
 
 
+def test_a_part_is_the_same_after_others_have_read_and_appended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "CHUNK", 4)
+    rows = [(n, f"a{n}", n, n % 2, str(n)) for n in range(50)]
+    found = Rows(COLUMNS, rows)
+    parts = list(found.split(20))
+    assert list(found) == rows
+    found.append((50, "b", 50, 0, ""))
+    assert len(found.array("request")) == 51
+    assert [each for part in parts for each in part] == rows
+
+
 @given(
     rows=st.lists(row, max_size=40),
     chunk=st.integers(1, 9),
