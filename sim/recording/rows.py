@@ -43,7 +43,7 @@ Chunk = dict[int, Any]
 """The columns of some rows, by their places: arrays of numbers, or where they are (``Place``)."""
 
 
-class Asked(dict[int, Any]):
+class OnDemand(dict[int, Any]):
     """Something of each column, by the column's place, that is made when it is asked for."""
 
     def __init__(self, make: Callable[[int], Any]) -> None:
@@ -121,9 +121,9 @@ class Rows(Sequence[Row]):
         yield from map(self._part, self._groups(most))
 
     def _part(self, chunks: Sequence[Chunk]) -> Rows:
-        part, own = Rows(self.columns), Asked(partial(self._own, chunks))
-        part._chunks.append(Asked(lambda place: own[place][0]))
-        part._codes = Asked(lambda place: own[place][1])
+        part, own = Rows(self.columns), OnDemand(partial(self._own, chunks))
+        part._chunks.append(OnDemand(lambda place: own[place][0]))
+        part._codes = OnDemand(lambda place: own[place][1])
         part._packed = sum(map(_length, chunks))
         return part
 
