@@ -19,6 +19,7 @@ from sim.calibration.estimate import (
     FASTEST,
     MeasuredValue,
     computing,
+    doubt,
     gathered,
     key_time,
     lognormal,
@@ -37,7 +38,7 @@ from sim.guarded import Unusable
 from sim.logs.audit import CERTIFICATES, EVENTS
 from sim.logs.prometheus import GOMAXPROCS
 from sim.logs.sources import AUDIT, LOG, METRICS
-from sim.scenario.profile import Profile
+from sim.scenario.profile import ControllerCosts, Profile
 from sim.units import MS
 
 DOCUMENTED = "documented"
@@ -104,7 +105,7 @@ def calibrate(
     if cold is not None:
         measured["server.cold_after"], measured["server.cold_requests"] = cold
     measured["server.hidden_retry"] = lost_race(traces)
-    measured |= _client(traces)
+    measured |= _client(traces, base.controllers)
     measured["speed_spread"] = speed_spread(service.speeds)
     profile = _profile(measured, rejected)
     measured["watch.lag"] = _lag(traces, profile)
@@ -190,18 +191,21 @@ def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:
     return f"{said} (not used: {unused})" if unused else said
 
 
-def _client(traces: list[Trace]) -> dict[str, MeasuredValue | None]:
-    """What the controllers' process takes: its own steps, hops between controllers, keys and signatures."""
+def _client(traces: list[Trace], base: ControllerCosts) -> dict[str, MeasuredValue | None]:
+    """What the controllers' process takes: its own steps, hops between controllers, keys and signatures.
+
+    ``base`` stands for what is not measured where something else is what remains.
+    """
     answered = [hops.answers(trace) for trace in traces]
     refused = [time for found in answered for time in found.refused]
     stored = [time for found in answered for time in found.stored]
     sends = gathered(traces, hops.sends)
-    if len(refused) < ENOUGH:  # stored ones carry an object besides, which takes as long as it does by default
-        refused = [time - Profile().controllers.object_cpu for time in stored]
+    if len(refused) < ENOUGH:  # stored ones carry an object besides
+        refused = [time - base.object_cpu for time in stored]
         stored = []
     plain = gathered(traces, hops.plain_hops)
     key = key_time(_with_key(traces, "RSA-2048"), plain)
-    found = _steps(traces, refused, sends)
+    found = _steps(traces)
     found |= {
         "controllers.object_cpu": computing(
             stored, refused, "audit and controller log, idle: answers to writes that were stored, less refusals"
@@ -234,18 +238,25 @@ def _client(traces: list[Trace]) -> dict[str, MeasuredValue | None]:
         measure = found[name]
         if measure is not None and parse is not None:  # both decode the next key first
             found[name] = _less(measure, parse)
-    request, response = found["controllers.request_cpu"], found["controllers.response_cpu"]
-    if request is not None and response is not None:
-        assert isinstance(request.value, float)
-        assert isinstance(response.value, float)
-        found["server.delivery"] = message_time(
-            [time - request.value for time in sends], [time - response.value for time in refused]
-        )
+    request = _used(found["controllers.request_cpu"], base.request_cpu)
+    response = _used(found["controllers.response_cpu"], base.response_cpu)
+    found["server.delivery"] = message_time([time - request for time in sends], [time - response for time in refused])
     return found
 
 
-def _steps(traces: list[Trace], refused: list[int], sends: list[int]) -> dict[str, MeasuredValue | None]:
-    """Core time of the client's steps: its pace while keys are generated, else its fastest steps."""
+def _used(found: MeasuredValue | None, base: float) -> float:
+    """A number as the profile will have it: what was found, or that of the base where it is in doubt."""
+    if found is None or doubt(found) is not None:
+        return base
+    assert isinstance(found.value, float)
+    return found.value
+
+
+def _steps(traces: list[Trace]) -> dict[str, MeasuredValue | None]:
+    """Core time of the client's steps: its pace while keys are generated.
+
+    At other times a message's way is in what it takes from a decision to the request's arrival, and back.
+    """
     busy = [hops.steps(trace, busy=True) for trace in traces]
     passes = [step for found in busy for step in found.passes]
     decisions = [step for found in busy for step in found.decisions]
@@ -270,13 +281,6 @@ def _steps(traces: list[Trace], refused: list[int], sends: list[int]) -> dict[st
         passes + calm,
         "controller log, a refusal's line to a change of Ready, less a pass without a key",
     )
-    if request is None or response is None:
-        request = quantile_of(sends, FASTEST, "audit and controller log, idle: decision to arrival, 10th percentile")
-        response = quantile_of(
-            refused,
-            FASTEST,
-            "audit and controller log, idle: refusal to code that waited, 10th percentile",
-        )
     return {
         "controllers.reconcile_cpu": one,
         "controllers.parse_cpu": parse,

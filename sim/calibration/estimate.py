@@ -53,8 +53,10 @@ def doubt(found: MeasuredValue) -> str | None:
         return f"{found.samples} samples, and fewer than {SURE} tell little"
     if found.ks is not None and found.ks > FAR:
         return f"its distribution fits badly (distance {found.ks:.2f}), so something else was measured too"
+    value = found.value if isinstance(found.value, float) else mean_of(found.value)
+    if value <= 0:
+        return "nothing takes so little time, so something else was measured too"
     if found.interval is not None:
-        value = found.value if isinstance(found.value, float) else mean_of(found.value)
         low, high = found.interval
         if high - low > 2 * WIDE * abs(value):
             return "its interval is wider than the value"

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sim.client.parts import Parts
 
 
+Line = tuple[int, str, str, str, str]
+"""Verbosity, controller, key, place in the source and message of a line in the log."""
+
+
 class Process:
     """One run of a controllers' binary, from its start to its end or kill.
 
@@ -69,10 +73,21 @@ class Process:
         """Whether informers tell their listeners in the order of a Go map; client-go before 0.26 has a list."""
         self.parsing = 0
         """Nanoseconds of a core that the pass which decides now spends on decoding."""
+        self.deciding = False
+        """Whether a worker decides now: what it logs is written when it has computed (``said``)."""
+        self.said: list[Line] = []
+        """Lines of the pass that decides now."""
         self.stopped = False
         network, chosen = surroundings.breaks, parts or surroundings.parts
         self.parts: Parts = chosen if network is None else network.breakable(chosen)
         self.link: BreakableWay | None = None if network is None else network.join(self)
+
+    def log(self, *line: *Line) -> None:
+        """Log a line, or keep it until the pass that decides now has computed what it decides."""
+        if self.deciding:
+            self.said.append(line)
+        else:
+            self.listener.log(self.sim.now, *line)
 
     def stop(self) -> None:
         """Kill the process: caches, queues, waits and unsent requests are gone; what the server has goes on."""

@@ -7,13 +7,13 @@ brings the retry that succeeds, and the delayed one comes as a ghost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from sim.client.delaying import Delays
 from sim.client.effects import Compute, Effect, Failure, Reconcile, Requeue, Result, Send, Sleep, Waiting
 from sim.client.policy import GAVE_UP, OVER_BUDGET, Shared, policy_of
-from sim.client.process import Process
+from sim.client.process import Line, Process
 from sim.client.ratelimiter import RateLimiter
 from sim.client.rest import Request
 from sim.client.retrying import Retrying
@@ -175,6 +175,7 @@ class Worker(Burst):
         "_requests",
         "_result",
         "_rows",
+        "_said",
         "_sim",
         "_started",
         "_workers",
@@ -185,6 +186,7 @@ class Worker(Burst):
         self._request: Request | None = None  # that is under way
         self._place = place  # among them, from 1
         self._item = _NO_ITEM
+        self._said: Sequence[Line] = ()  # what the pass logs when it has computed
         # What every pass needs, at hand: a pass that finds nothing to do is the most frequent of all.
         self._process = workers.process
         self._go = workers.process.go
@@ -206,6 +208,7 @@ class Worker(Burst):
         # A call of what an attribute holds costs more than reading it first.
         reconcile, about_of, new_number, append = self._reconcile, self._about, self._new_number, self._rows.append
         waiting, pop = queue.waiting, queue.pop
+        process.deciding = True
         while waiting:
             item = pop()
             key, cause, queued = item
@@ -215,7 +218,7 @@ class Worker(Burst):
             generator = reconcile(obj) if obj is not None else None
             number = new_number()
             now = self._sim.now
-            if generator is None and not process.parsing:
+            if generator is None and not process.parsing and not process.said:
                 # Over before anything else could happen, so that its time is owed and nobody can have added the
                 # key meanwhile: the most frequent pass of all, recorded as _finish does.
                 about, version = (about_of(obj), obj.resource_version) if obj is not None else ("", 0)
@@ -251,7 +254,11 @@ class Worker(Burst):
             self.demand += process.parsing
             self._cpu += process.parsing
             process.parsing = 0
+            process.deciding = False
+            if process.said:
+                self._said, process.said = process.said, []
             return self
+        process.deciding = False
         self._item = _NO_ITEM
         self._workers.parked.append(self)
         return None
@@ -288,9 +295,19 @@ class Worker(Burst):
 
     def then(self) -> Burst | None:
         """The core time is used: go on with the effect, or end."""
+        if self._said:
+            self._say()
         if self._generator is None:
             return self._finish(self._result)
         return self._perform()
+
+    def _say(self) -> None:
+        """Log what was decided: once it is computed, before the request is encoded (pkg/api/util/conditions.go)."""
+        sends = self._generator is not None and isinstance(self._effect, Send)
+        time = self._sim.now - (self._process.request_cpu if sends else 0)
+        for line in self._said:
+            self._process.listener.log(time, *line)
+        self._said = ()
 
     def _perform(self) -> Burst | None:
         effect = self._effect

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sim.kernel.clock import EPOCH
@@ -26,7 +27,8 @@ def lines(rows: Iterable[tuple[Any, ...]], verbosity: int, epoch_ns: int = EPOCH
     """
     start = datetime.fromtimestamp(epoch_ns // 1_000_000_000, UTC)
     fraction = epoch_ns % 1_000_000_000
-    for row in rows:
+    # A pass that has sent its request says what it decided before that: by then another may have logged a line.
+    for row in sorted(rows, key=itemgetter(_TIME)):
         if row[_VERBOSITY] <= verbosity:
             time = start + timedelta(microseconds=(fraction + row[_TIME]) // 1000)
             severity = "E" if row[_VERBOSITY] < 0 else "I"

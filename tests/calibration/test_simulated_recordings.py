@@ -90,6 +90,35 @@ def test_shares_are_the_machine_s_or_stay_the_base_s(calibrated, name):
     assert found.etcd_share == pytest.approx(truth.etcd_share, abs=0.1)
 
 
+@pytest.mark.parametrize("name", LOADS)
+@pytest.mark.parametrize(
+    ("path", "within"), [("parse_cpu", 0.25), ("csr_cpu", 0.2), ("sign_cpu", 0.15), ("issue_cpu", 0.3)]
+)
+def test_what_passes_compute_is_the_machine_s_or_stays_the_base_s(calibrated, name, path, within):
+    """Lines tell of it because a decision is logged once it is computed."""
+    assert getattr(calibrated[name].profile.controllers, path) == pytest.approx(
+        getattr(machine().controllers, path), rel=within
+    )
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_keys_take_as_long_as_the_machine_s(calibrated, name):
+    found, truth = calibrated[name].profile.controllers.rsa2048, machine().controllers.rsa2048
+    assert found.shift + found.shape * found.scale == pytest.approx(truth.shift + truth.shape * truth.scale, rel=0.15)
+
+
+def test_most_loads_show_what_a_pass_decodes(calibrated):
+    assert sum("controllers.parse_cpu" in found.measured for found in calibrated.values()) >= 4
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_no_step_takes_nothing(calibrated, name):
+    """In throttled bursts less is found for a refusal than for the request that it answers."""
+    found = calibrated[name].profile
+    for cost in ("request_cpu", "response_cpu", "object_cpu", "parse_cpu", "issue_cpu", "csr_cpu", "sign_cpu"):
+        assert getattr(found.controllers, cost) > 0, cost
+
+
 def test_what_was_found_and_doubted_is_told(calibrated):
     doubted = [why for found in calibrated.values() for why in found.rejected.values()]
     assert any("samples" in why for why in doubted)

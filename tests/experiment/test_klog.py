@@ -43,3 +43,9 @@ def test_lines_above_the_verbosity_are_left_out():
 def test_the_clock_goes_on_from_where_the_replication_started():
     (line,) = lines([log(time_ns=400_000_000)], verbosity=2, epoch_ns=EPOCH * 1_000_000_000 + 700_000_000)
     assert line.startswith(f"I{datetime.fromtimestamp(EPOCH + 1, UTC):%m%d %H:%M:%S}.100000 ")
+
+
+def test_lines_come_in_the_order_of_their_times():
+    """A pass that has sent its request has its line recorded then, and has decided before."""
+    late, early = log(time_ns=9_000_000, message="later"), log(time_ns=8_000_000, message="earlier")
+    assert [line.rsplit(" ", 1)[1] for line in lines([late, early], verbosity=2)] == ["earlier", "later"]

@@ -83,7 +83,7 @@ class CertManagerController(Controller):
 
     def log(self, verbosity: int, key: str, line: str, message: str) -> None:
         """Log a line that is about ``key``."""
-        self.process.listener.log(self.process.sim.now, verbosity, self.name, key, line, message)
+        self.process.log(verbosity, self.name, key, line, message)
 
     def log_transition(self, obj: Object, type_: str, value: str) -> None:
         """The lines that setting a condition logs (pkg/api/util/conditions.go)."""

@@ -277,3 +277,23 @@ def test_answers_are_those_of_the_request():
         ("key-manager", "delete", "secrets", 200),
         ("trigger", "update", "certificates/status", 409),
     }
+
+
+@pytest.mark.parametrize("actor", ["certificates-trigger", "certificates-readiness"])
+def test_a_decision_is_logged_once_it_is_computed_and_before_it_is_sent(actor: str):
+    run = alone(1, "update")
+    first = run.writes(actor=actor)[0]
+    line = next(line for line in run.lines() if line["controller"] == actor)
+    encoding = run.cluster.profile.controllers.request_cpu
+    assert first["read_ns"] < line["time_ns"] == first["asked_ns"] - encoding
+
+
+def test_a_pass_that_is_killed_before_it_has_computed_logs_nothing():
+    whole = alone(1, "update")
+    decided = whole.writes(actor="certificates-trigger")[0]
+    halfway = (decided["read_ns"] + decided["asked_ns"]) // 2
+    for at, logged in ((halfway, False), (decided["asked_ns"], True)):
+        run = Run(seed=1, strategy="update")
+        run.sim.call_in(at + 1, next(iter(run.cluster.processes())).process.stop)
+        run.run()
+        assert any(line["controller"] == "certificates-trigger" for line in run.lines()) == logged
