@@ -10,7 +10,7 @@ import pytest
 
 from sim.client import throttle
 from sim.cluster import apiserver, shelf
-from sim.experiment.replicate import replicate, world_of
+from sim.experiment.replicate import remains, replicate, world_of
 from sim.recording import rows, texts
 from sim.scenario.model import Scenario
 
@@ -101,3 +101,13 @@ def test_a_certificate_that_lives_takes_little():
 
 def test_of_an_object_that_was_deleted_its_times_are_left():
     assert held_by_each("objects", 300, 900, DELETED) < 600
+
+
+def test_how_a_settled_run_ended_is_seen_without_unpacking_what_lives():
+    world = world_of(of("certificates", 100, ISSUED), 0)
+    world.run()
+    objects = [each for kind in ("Certificate", "Secret") for each in world.api.store.list(kind)]
+    packed = sum(isinstance(each, shelf.Packed) for each in objects)
+    assert remains(world).faults() == []
+    assert sum(isinstance(each, shelf.Packed) for each in objects) == packed > 50
+    world.take_apart()
