@@ -48,16 +48,17 @@ class _Numbered(Generic[Item, Outcome]):
     """Calls a function on one of many items and keeps its position.
 
     One at a time in each process: a replication interns names in tables that threads would share, and Python
-    runs one thread at a time anyway.
+    runs one thread at a time anyway. ``by_children``: by processes that are to end with this one.
     """
 
-    def __init__(self, function: Callable[[Item], Outcome]) -> None:
+    def __init__(self, function: Callable[[Item], Outcome], *, by_children: bool = False) -> None:
         self.function = function
+        self.by_children = by_children
         self.home = os.getpid()
 
     def __call__(self, position: int, item: Item) -> tuple[int, Outcome]:
-        if os.getppid() == self.home:
-            _end_with(self.home)
+        if self.by_children and os.getpid() != self.home:
+            _end_with(self.home)  # which may be gone already: a worker takes a second to start
         with _ALONE:
             return position, self.function(item)
 
@@ -99,7 +100,7 @@ class Joblib:
         from joblib import Parallel, delayed, parallel_config
 
         hush_manager()
-        call = delayed(_Numbered(function))
+        call = delayed(_Numbered(function, by_children=self.backend == "loky"))
         outcomes: Generator[tuple[int, Outcome], None, None] = _nothing()
         finished = False
         try:

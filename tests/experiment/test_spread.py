@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +52,14 @@ def test_a_failing_replication_is_raised(spread):
 def test_what_is_done_comes_before_what_is_slow():
     outcomes = list(Joblib("loky", 2).unordered(time.sleep, [1.0, 0.0, 0.0]))
     assert outcomes[0][0] != 0
+
+
+def test_a_worker_that_starts_when_its_parent_is_gone_already_ends():
+    """A command that is killed while workers start leaves none that holds its output open for minutes."""
+    code = "import time; from sim.experiment.spread import _Numbered; work = _Numbered(time.sleep, by_children=True); "
+    orphaned = f"{code}work.home = 1 << 30; work(0, 30)"
+    assert subprocess.call([sys.executable, "-c", orphaned], timeout=20) == 1
+    assert subprocess.call([sys.executable, "-c", f"{code}work(0, 2)"], timeout=20) == 0  # at home
 
 
 def test_closing_early_is_quiet_and_quick():
