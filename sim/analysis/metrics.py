@@ -52,14 +52,14 @@ import numpy as np
 from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards, hot_loops
 from sim.analysis.intervals import quantile
-from sim.analysis.waste import DROPPED, Metrics, Row, waste, with_parts
+from sim.analysis.waste import DROPPED, Metrics, waste, with_parts
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.alike import column, counts, packed, parts, take
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
 from sim.recording.recorder import NO_MARGIN
 from sim.recording.replication import Replication
-from sim.recording.rows import Mask, Rows
+from sim.recording.rows import Mask, Row, Rows
 from sim.scenario.machinery import is_own as of_cert_manager
 
 WRITING_CONTROLLERS = (

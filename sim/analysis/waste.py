@@ -26,21 +26,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.recording.alike import arrays, packed, parts, take
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import CODE, is_conflict
-from sim.recording.rows import Mask, Rows
+from sim.recording.rows import Mask, Row, Rows
 
 if TYPE_CHECKING:
     from sim.recording.replication import Replication
 
 Metrics = dict[str, float | None]
 """The figures of one replication by name; ``None`` where one is undefined."""
-Row = tuple[Any, ...]
 Begun = dict[tuple[str, str], tuple[int, int]]
 """By controller and key the writes and tries of a write that goes on."""
 
