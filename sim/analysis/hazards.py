@@ -11,8 +11,9 @@ from sim.analysis.intervals import quantile
 from sim.analysis.waste import FAILED, Metrics, with_parts
 from sim.recording.alike import column, counts, take
 from sim.recording.columns import DUPLICATES, LOSSES, RECONCILES, REQUESTS
+from sim.recording.packing import Row
 from sim.recording.replication import Replication
-from sim.recording.rows import Mask, Row, Rows
+from sim.recording.rows import Mask, Rows
 
 SECONDS = 1e-9
 LATE = 5_000_000_000

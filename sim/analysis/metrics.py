@@ -57,9 +57,10 @@ from sim.families.certmanager.fields import FIELDS
 from sim.recording.alike import column, counts, packed, parts, take
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
+from sim.recording.packing import Row
 from sim.recording.recorder import NO_MARGIN
 from sim.recording.replication import Replication
-from sim.recording.rows import Mask, Row, Rows
+from sim.recording.rows import Mask, Rows
 from sim.scenario.machinery import is_own as of_cert_manager
 
 WRITING_CONTROLLERS = (

@@ -33,7 +33,8 @@ import numpy as np
 from sim.recording.alike import arrays, packed, parts, take
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import CODE, is_conflict
-from sim.recording.rows import Mask, Row, Rows
+from sim.recording.packing import Row
+from sim.recording.rows import Mask, Rows
 
 if TYPE_CHECKING:
     from sim.recording.replication import Replication

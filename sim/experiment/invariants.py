@@ -29,12 +29,11 @@ def violations(recorder: Recorder) -> list[str]:
                 if version <= last.get((kind, name), 0):
                     found.append(f"{kind}/{name} went back from version {last[kind, name]} to {version}")
                 last[kind, name] = version
-    return found + [
-        f"{kind}/{name}: a write made from {read} was accepted on {base}"
-        for read, base, kind, name in take(
-            rows, REQUESTS, "read_version", "base_version", "resource", "object", where=_overtaken
-        )
-    ]
+    if _overtaken(rows).any():
+        columns = ("read_version", "base_version", "resource", "object")
+        for read, base, kind, name in take(rows, REQUESTS, *columns, where=_overtaken):
+            found.append(f"{kind}/{name}: a write made from {read} was accepted on {base}")
+    return found
 
 
 def _growing(rows: Rows) -> bool:

@@ -122,7 +122,7 @@ def play(scenario: Scenario, schedule: Schedule) -> Outcome:
         world = world_of(scheduled(scenario, schedule), 0)
         states = StateSignatures(world.api.store, world.processes)
         monitor = monitoring(world)
-        replication = played(world, 0, digested=False, monitor=monitor)
+        replication = played(world, 0, brief=True, monitor=monitor)
         found = Outcome(tuple(replication.broken), tuple(states.found), len(replication.requests))
         world.take_apart()
     return found

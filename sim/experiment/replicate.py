@@ -130,10 +130,10 @@ def played(
     index: int,
     watch: Watch = nullcontext,
     *,
-    digested: bool = True,
+    brief: bool = False,
     monitor: PropertyMonitor | None = None,
 ) -> Replication:
-    """Run a world to its end and hand over what was recorded, with a digest or, where nobody needs one, without.
+    """Run a world to its end and hand over what was recorded; ``brief`` without what only tables and digest need.
 
     ``monitor`` watches it already; otherwise one does where the scenario has properties.
     """
@@ -144,7 +144,7 @@ def played(
     population = world.populations[0]
     if isinstance(population, PlainPopulation):
         return _of_clients(world, population, index)
-    replication = _of_subjects(world, index, digested)
+    replication = _of_subjects(world, index, brief)
     if monitor is not None:
         monitor.finish()
         replication.broken += monitor.broken
@@ -248,14 +248,14 @@ def _key_of(value: Any, said: str, path: str = "") -> str:
     return next((key for name, below in items if (key := _key_of(below, said, f"{path}.{name}".lstrip(".")))), "")
 
 
-def _of_subjects(world: World, index: int, digested: bool) -> Replication:
+def _of_subjects(world: World, index: int, brief: bool) -> Replication:
     scenario, recorder = world.scenario, world.listener
     assert isinstance(recorder, Recorder)
     store, kind = world.api.store, world.family.subject.kind
-    size = partial(managed_fields_bytes, store.kinds[kind]) if digested else _unmeasured
+    size = partial(managed_fields_bytes, store.kinds[kind]) if not brief else _unmeasured
     # What controllers are asked at the end is no part of what happened.
     said = len(recorder.logs)
-    for rows in (recorder.requests, recorder.reconciles, recorder.refusals, recorder.deliveries) if digested else ():
+    for rows in (recorder.requests, recorder.reconciles, recorder.refusals, recorder.deliveries) if not brief else ():
         rows.pack()
     left = remains(world)
     objects = Rows(OBJECTS)
@@ -268,7 +268,7 @@ def _of_subjects(world: World, index: int, digested: bool) -> Replication:
     return Replication(
         index,
         scenario.seed,
-        recorder.digest(objects) if digested else "",
+        "",
         world.sim.now,
         world.settled,
         recorder.requests,

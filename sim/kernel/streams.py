@@ -54,7 +54,7 @@ class GammaTimes(Protocol):
 
 
 _FIRST_BATCH = 32
-_LARGEST_BATCH = 512
+_LARGEST_BATCH = 256
 _LARGEST_ROW = 512
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from sim.recording.packing import narrowest
-from sim.recording.rows import Mask, Row, Rows
+from sim.recording.packing import Row, narrowest
+from sim.recording.rows import Mask, Rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+Row = tuple[Any, ...]
+
 TEXTS = frozenset(
     {
         "actor", "verb", "resource", "subresource", "object", "certificate", "reason", "controller", "key", "cause",

@@ -6,26 +6,21 @@ was recorded and not of any controller's view.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from hashlib import sha256
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.clock import EPOCH, unix_seconds
-from sim.recording.alike import packed
 from sim.recording.columns import (
     DELIVERIES,
     LOGS,
-    OBJECTS,
-    OBJECTS_DIGESTED,
     RECONCILES,
-    RECONCILES_DIGESTED,
     REFUSALS,
     REQUESTS,
 )
 from sim.recording.fields import CERTIFICATES, FieldTable
 from sim.recording.losses import Losses
-from sim.recording.rows import Row, Rows
+from sim.recording.rows import Rows
 from sim.scenario.kinds import OF_ACME
 from sim.units import SECOND
 
@@ -297,19 +292,3 @@ class Recorder:
     def log(self, now: int, verbosity: int, controller: str, key: str, line: str, message: str) -> None:
         """A line that the process logs where its --v is at least ``verbosity``."""
         self.logs.append((now, verbosity, controller, key, line, message))
-
-    def digest(self, objects: Sequence[Row]) -> str:
-        """A hash over everything that was recorded and ``OBJECTS``, the same on every machine."""
-        digest = sha256()
-        for rows, columns in (
-            (self.requests, len(REQUESTS)),
-            (self.reconciles, RECONCILES_DIGESTED),
-            (packed(objects, OBJECTS), OBJECTS_DIGESTED),
-            (self.logs, len(LOGS)),
-        ):
-            digest.update(b"%d rows" % len(rows))
-            # Column by column, which costs half of what row by row does.
-            for place in range(columns if rows else 0):
-                for part in rows.parts(place):
-                    digest.update(part)
-        return digest.hexdigest()[:32]

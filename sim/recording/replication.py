@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from sim.kernel.clock import EPOCH
+from sim.recording.alike import packed
+from sim.recording.columns import LOGS, OBJECTS, OBJECTS_DIGESTED, RECONCILES, RECONCILES_DIGESTED, REQUESTS
+from sim.recording.packing import Row
 
 if TYPE_CHECKING:
     from sim.recording.contended import Contended
@@ -23,7 +27,7 @@ class Replication:
     index: int
     seed: int
     hashed: str
-    """The digest; empty where it is made when it is asked for, or where nobody asks."""
+    """The digest, once somebody has asked for it; empty before."""
     ended_ns: int
     settled: bool
     requests: Sequence[tuple[object, ...]]
@@ -52,8 +56,31 @@ class Replication:
 
     @property
     def digest(self) -> str:
-        """A hash over the rows: two replications with the same digest did the same.
+        """A hash over the rows, the same on every machine: two replications with the same digest did the same.
 
         The refusals and deliveries only say more of what is in the other rows, and are not part of it.
         """
-        return self.hashed if self.contended is None else self.contended.digest
+        if not self.hashed:
+            self.hashed = (
+                digest(self.requests, self.reconciles, self.objects, self.logs)
+                if self.contended is None
+                else self.contended.digest
+            )
+        return self.hashed
+
+
+def digest(requests: Sequence[Row], reconciles: Sequence[Row], objects: Sequence[Row], logs: Sequence[Row]) -> str:
+    """Return a hash over the rows of these tables."""
+    hashed = sha256()
+    for rows, columns, many in (
+        (requests, REQUESTS, len(REQUESTS)),
+        (reconciles, RECONCILES, RECONCILES_DIGESTED),
+        (objects, OBJECTS, OBJECTS_DIGESTED),
+        (logs, LOGS, len(LOGS)),
+    ):
+        hashed.update(b"%d rows" % len(rows))
+        # Column by column, which costs half of what row by row does.
+        for place in range(many if rows else 0):
+            for part in packed(rows, columns).parts(place):
+                hashed.update(part)
+    return hashed.hexdigest()[:32]

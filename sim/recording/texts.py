@@ -31,11 +31,16 @@ class Aside:
         self._file: IO[bytes] | None = None
 
     def put(self, data: bytes) -> int:
-        """Put bytes aside; returns where they begin."""
+        """Put bytes aside; returns where they begin. Raises ``OSError`` with the folder where there is no room."""
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="requeue-")  # noqa: SIM115  closed with the rows
         start = self._file.seek(0, 2)
-        self._file.write(data)
+        try:
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            error.filename = tempfile.gettempdir()
+            raise
         return start
 
     def get(self, start: int, length: int) -> bytes:
@@ -54,14 +59,15 @@ class Texts:
 
     __slots__ = ("_aside", "_first", "_once", "blocks", "numbers")
 
-    def __init__(self, aside: Aside) -> None:
+    def __init__(self, texts: Iterable[str] = ()) -> None:
         self.numbers: defaultdict[str, int] = defaultdict(count().__next__)
         """The number of each text that is in memory; who asks for one that is not gives it the next."""
-        self._aside = aside
+        self._aside = Aside()
         self._first = 0  # the least of these numbers
         self.blocks: list[tuple[int, int, int]] = []
         """What is aside: the first number, where it is there, how many bytes."""
         self._once: tuple[int, dict[str, int], np.ndarray] | None = None
+        self.numbers.update(zip(texts, count()))
 
     def tidy(self) -> None:
         """Put all texts aside where they are many."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import sim
 from sim.analysis.metrics import measure
 from sim.experiment.replicate import replicate
-from sim.recording import alike, rows, texts
+from sim.recording import alike, chunks, texts
 from sim.recording.replication import Replication
 from tests.analysis.test_streamed import histories
 from tests.recorded_rows import replication
@@ -53,10 +53,9 @@ def test_the_parts_of_any_history_add_up_to_the_whole(found: dict[str, Any], siz
 def test_what_figures_take_hardly_grows_with_the_run(monkeypatch: pytest.MonkeyPatch):
     for module, name, value in (
         (alike, "PART", 512),
-        (rows, "CHUNK", 256),
-        (rows, "IN_MEMORY", 2),
-        (rows, "TOGETHER", 2),
-        (rows, "MERGED", 1),
+        (chunks, "CHUNK", 256),
+        (chunks, "TOGETHER", 2),
+        (chunks, "MERGED", 1),
         (texts, "MANY", 256),
     ):
         monkeypatch.setattr(module, name, value)

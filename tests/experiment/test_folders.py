@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,16 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(tmp_path: Path, small_
     assert done.stderr.count("\n") == 1, done.stderr
     left = {name: text for name, text in everything_binary(old).items() if not name.endswith(".jsonl")}
     assert left == {name: text.encode() for name, text in before.items()}
+
+
+def test_no_room_for_rows_while_a_cluster_runs_is_one_line_with_the_place(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (small_disk / "ballast").write_bytes(b"x" * (550 << 10))
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    done = inside("run", "recorded/burst-50-update", "--replications", "2", "--jobs", "1", "--out", "o", at=tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"requeue: {small_disk}: no space left on device\n")
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_file_where_results_should_be_is_one_line(tmp_path: Path):

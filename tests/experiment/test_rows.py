@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from types import FrameType
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.recording import rows as module
+from sim.recording import chunks as module
 from sim.recording import texts
 from sim.recording.alike import column, take
+from sim.recording.chunks import Growing
 from sim.recording.rows import Rows
 
 COLUMNS = ("request", "actor", "decided_ns", "conditional", "message")
@@ -32,15 +34,13 @@ few = st.integers(1, 4)
 @given(
     rows=st.lists(row, max_size=40),
     chunk=st.integers(1, 9),
-    kept=st.integers(0, 3),
     packed=st.booleans(),
     together=few,
     many=few,
 )
-def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed, together, many):
+def test_what_is_read_is_what_was_appended(rows, chunk, packed, together, many):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
-        patch.setattr(module, "IN_MEMORY", kept)
         patch.setattr(module, "TOGETHER", together)
         patch.setattr(texts, "MANY", many)
         found = Rows(COLUMNS, rows)
@@ -65,15 +65,13 @@ def test_what_is_read_is_what_was_appended(rows, chunk, kept, packed, together, 
 @given(
     rows=st.lists(row, max_size=40),
     chunk=st.integers(1, 9),
-    kept=st.integers(0, 3),
     most=st.integers(1, 20),
     together=few,
     many=few,
 )
-def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, kept, most, together, many):
+def test_parts_are_the_whole_with_no_texts_but_their_own(rows, chunk, most, together, many):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
-        patch.setattr(module, "IN_MEMORY", kept)
         patch.setattr(module, "TOGETHER", together)
         patch.setattr(texts, "MANY", many)
         found = Rows(COLUMNS, rows)
@@ -98,15 +96,13 @@ def test_a_part_is_the_same_after_others_have_read_and_appended(monkeypatch: pyt
 @given(
     rows=st.lists(row, max_size=40),
     chunk=st.integers(1, 9),
-    kept=st.integers(0, 3),
     merged=st.sampled_from([0, 64]),
     together=few,
     many=few,
 )
-def test_combinations_are_counted_and_words_found_as_in_the_rows_themselves(rows, chunk, kept, merged, together, many):
+def test_combinations_are_counted_and_words_found_as_in_the_rows_themselves(rows, chunk, merged, together, many):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
-        patch.setattr(module, "IN_MEMORY", kept)
         patch.setattr(module, "TOGETHER", together)
         patch.setattr(texts, "MANY", many)
         patch.setattr(module, "MERGED", merged)
@@ -137,7 +133,7 @@ def test_rows_are_packed_while_somebody_holds_what_packing_looks_at():
     held: list[dict[str, Any]] = []
 
     def look(frame: FrameType, event: str, argument: object) -> None:
-        if frame.f_code is Rows.pack.__code__:
+        if frame.f_code is Growing.pack.__code__:
             held.append(dict(frame.f_locals))
 
     rows = [(n, f"a{n % 3}", 10 * n, n % 2, "") for n in range(50)]
@@ -149,3 +145,30 @@ def test_rows_are_packed_while_somebody_holds_what_packing_looks_at():
         sys.setprofile(None)
     assert any("found" in each for each in held)
     assert list(found) == rows
+
+
+def test_rows_that_are_read_are_those_of_before_though_others_read_and_append(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "CHUNK", 4)
+    found = Rows(COLUMNS, [(n, "a", n, 0, "") for n in range(50)])
+    begun = found.pieces("request")
+    first = next(begun)[0].tolist()
+    assert len(found.array("request")) == 50
+    for n in range(50, 70):
+        found.append((n, "a", n, 0, ""))
+        found.tidy()
+    assert [*first, *(n for (piece,) in begun for n in piece.tolist())] == list(range(50))
+    assert found.array("request").tolist() == list(range(70))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files as Linux tells them")
+def test_no_file_is_left_open_once_rows_were_read(monkeypatch: pytest.MonkeyPatch):
+    """Somebody who reads a hundred replications has them all at once."""
+    monkeypatch.setattr(module, "CHUNK", 4)
+    monkeypatch.setattr(module, "MERGED", 16)
+    before = len(os.listdir("/proc/self/fd"))
+    rows = [Rows(COLUMNS, [(n, "a", n, 0, "") for n in range(many)]) for many in (8, 50, 100, 1000)]
+    assert len(os.listdir("/proc/self/fd")) == before + 4
+    assert all(len(each.array("request")) == len(each) for each in rows)
+    assert len(os.listdir("/proc/self/fd")) == before + 1  # the longest is not in memory
+    del rows
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -11,7 +11,7 @@ import pytest
 from sim.client import throttle
 from sim.cluster import apiserver, shelf
 from sim.experiment.replicate import remains, replicate, world_of
-from sim.recording import rows, texts
+from sim.recording import texts
 from sim.scenario.model import Scenario
 
 ISSUED: dict[str, Any] = {
@@ -58,8 +58,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         (shelf, "_OPEN", 2),
         (apiserver, "EVENT_TTL", 60),
         (throttle, "REMEMBERED", 64),
-        (rows, "IN_MEMORY", 2),
-        (rows, "TOGETHER", 2),
         (texts, "MANY", 256),
     ):
         monkeypatch.setattr(module, name, value)
