@@ -1,8 +1,9 @@
 """Shared informers: one cache for each kind of object, for all controllers of the process.
 
 A watch event passes through a chain of goroutines (client-go tools/cache, model.md section 2): the decoder hands
-it to the reflector, event by event; the reflector puts it into a queue; ``processLoop`` takes it from there,
-updates the cache and only then tells the listeners, each of which calls its handler in a goroutine of its own.
+it to the reflector, event by event; the reflector puts it into a queue (``sim.client.fifo``); ``processLoop`` takes it
+from there, updates the cache and only then tells the listeners, each of which calls its handler in a goroutine of its
+own.
 An answer passes through none of them. While keys are generated on all cores each of these hand-overs decides who
 runs next: a worker whose write has just succeeded may run its key again before its own write is in the cache,
 as the recordings show.
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from sim.client.cache import Cache
+from sim.client.fifo import ORDERED_LISTENERS, queue_of
 from sim.client.process import Process
 from sim.cluster.objects import Object
 from sim.cluster.watch import Watch, WatchEvent
@@ -76,8 +78,11 @@ class Informer(Burst):
         self._blocked: WatchEvent | None = None  # decoded, and the reflector is not receiving
         self._handed: WatchEvent | None = None
         self._receiving = True
-        self._queued: deque[WatchEvent] = deque()
+        self._queued = queue_of(process.client_go)()
         self._processing = False
+        self._taken: deque[WatchEvent] = deque()  # out of the queue, and the listeners are yet to be told
+        self._popped = False  # what was taken out of the queue is not all told
+        self._locked_out = False  # the reflector waits until it is
         self._telling: Object  # whom the listeners in ``_untold`` are yet to be told of
         self._untold: list[ProcessorListener] = []  # in reverse order
         # Of the other kinds nobody asks how old a copy was.
@@ -169,10 +174,13 @@ class Informer(Burst):
         return self._decode()
 
     def _reflect(self) -> None:
-        """The reflector (watchHandler): from an unbuffered channel into the DeltaFIFO."""
+        """The reflector (watchHandler): from an unbuffered channel into the queue, once that takes anything in."""
+        if self._popped and self._queued.locked:
+            self._locked_out = True
+            return
         event = self._handed
         while event is not None:
-            self._queued.append(event)
+            self._queued.put(event)
             if not self._processing:
                 self._processing = True
                 self._go.ready(self._process_queue)
@@ -196,13 +204,29 @@ class Informer(Burst):
                 if untold:
                     listener.wait(self._told)
                     return
-            if not self._queued:
+            if not self._taken and not self._take():
                 break
-            event = self._queued.popleft()
+            event = self._taken.popleft()
             self._telling = event.object
-            self._store(event.object, event.deleted)
+            if not self._queued.batches:
+                self._store(event.object, event.deleted)
             self._untold = self._next_order()[::-1]
         self._processing = False
+
+    def _take(self) -> bool:
+        """Take out of the queue what comes next; returns whether there is anything."""
+        self._popped = False
+        if self._locked_out:
+            self._locked_out = False
+            self._go.ready(self._reflect)
+        if not self._queued:
+            return False
+        self._popped = True
+        self._taken.extend(self._queued.pop())
+        if self._queued.batches:
+            for event in self._taken:
+                self._store(event.object, event.deleted)
+        return True
 
     def _told(self) -> Object:
         """The listener that ``processLoop`` waited for takes the notification."""
@@ -212,7 +236,13 @@ class Informer(Burst):
 
     def untold(self) -> Iterator[Object]:
         """Yield the objects of events that have arrived and not every handler knows of, in no order."""
-        events = [*self._read, *self._queued, self._blocked, self._handed if not self._receiving else None]
+        events = [
+            *self._read,
+            *self._queued,
+            *self._taken,
+            self._blocked,
+            self._handed if not self._receiving else None,
+        ]
         yield from (event.object for event in events if event is not None)
         if self._untold:
             yield self._telling
@@ -237,7 +267,7 @@ class Informer(Burst):
         """
         if not self._orders:
             self._register()
-        if not self._process.listeners_in_map:
+        if self._process.client_go <= ORDERED_LISTENERS:
             return self._orders[0][0]
         luck = self._luck
         orders = self._orders[int(luck() * BUCKET)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sim.client.connection import Connection
+from sim.client.fifo import LATEST
 from sim.client.surroundings import BreakableWay, Surroundings
 from sim.client.throttle import Throttle
 from sim.cluster.requests import InFlight
@@ -69,8 +70,8 @@ class Process:
         """The Lease that it must hold to work; "" where nobody is elected."""
         self.skew = 0
         """Nanoseconds by which its clock is ahead."""
-        self.listeners_in_map = True
-        """Whether informers tell their listeners in the order of a Go map; client-go before 0.26 has a list."""
+        self.client_go = LATEST
+        """Which client-go it is built with, 0.``client_go``: how its informers hand on what they hear."""
         self.parsing = 0
         """Nanoseconds of a core that the pass which decides now spends on decoding."""
         self.deciding = False

@@ -187,7 +187,7 @@ class Reflector(Informer):
             self._process.go.network_ready(lambda: BurstThen(cost, lambda: self._replace(objects)))
 
     def _replace(self, objects: list[Object]) -> None:
-        """DeltaFIFO.Replace: what differs is told, what is gone is deleted; then the watch goes on from there."""
+        """The queue's Replace: what differs is told, what is gone is deleted; then the watch goes on from there."""
         known = {obj.name: obj for obj in self.cache.values()}
         for event in self._under_way():
             if event.deleted:
@@ -197,8 +197,9 @@ class Reflector(Informer):
         for obj in objects:
             before = known.pop(obj.name, None)
             if before is None or before.resource_version != obj.resource_version:
-                self._queued.append(WatchEvent(obj, False))
-        self._queued.extend(WatchEvent(obj, True) for obj in known.values())
+                self._queued.put(WatchEvent(obj, False))
+        for obj in known.values():
+            self._queued.put(WatchEvent(obj, True))
         if self._queued and not self._processing:
             self._processing = True
             self._go.ready(self._process_queue)
@@ -206,6 +207,8 @@ class Reflector(Informer):
 
     def _under_way(self) -> Iterator[WatchEvent]:
         """Events that have come and are not in the cache yet, in order."""
+        if not self._queued.batches:  # else they are
+            yield from self._taken
         yield from self._queued
         if self._handed is not None and not self._receiving:
             yield self._handed

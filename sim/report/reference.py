@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from sim.families.certmanager.releases import RELEASES
+from sim.families.certmanager.releases import RELEASES, WORDS
 from sim.scenario.expectations import OPERATORS
 from sim.scenario.metrics import METRICS
 from sim.scenario.model import Scenario
@@ -147,9 +147,8 @@ def _releases() -> Iterator[str]:
     releases = list(RELEASES.values())
     yield "## What `preset` decides\n"
     yield f"| | {' | '.join(release.name for release in releases)} |\n|---|{'---|' * len(releases)}"
-    for field in releases[0].__dataclass_fields__:
-        if field != "name":
-            yield f"| `{field}` | {' | '.join(_plain(getattr(release, field)) for release in releases)} |"
+    for field in ("client_go", *WORDS):
+        yield f"| `{field}` | {' | '.join(_plain(getattr(release, field)) for release in releases)} |"
     yield "\nEach is described, with its source, in `sim/families/certmanager/releases.py`."
 
 

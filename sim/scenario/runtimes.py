@@ -35,6 +35,8 @@ class Runtime:
     """Defaults of one release; sources are files of sigs.k8s.io/controller-runtime unless said otherwise."""
 
     name: str
+    client_go: int
+    """client-go 0.N, go.mod: controller-runtime 0.N goes with 0.(N+12)."""
     priority_queue: bool
     """pkg/controller/controller.go: the priority queue is the default from 0.23."""
     qps: float | None
@@ -55,6 +57,7 @@ def _controller_runtime(minor: int) -> Runtime:
     priority_queue = minor >= 23
     return Runtime(
         name=f"controller-runtime-0.{minor}",
+        client_go=minor + 12,
         priority_queue=priority_queue,
         qps=20 if minor <= 20 else None,
         burst=30,
@@ -70,6 +73,7 @@ RUNTIMES: Mapping[str, Runtime] = MappingProxyType(
         **{f"controller-runtime-0.{minor}": _controller_runtime(minor) for minor in range(17, 26)},
         "client-go": Runtime(
             name="client-go",
+            client_go=37,
             priority_queue=False,
             qps=5,
             burst=10,

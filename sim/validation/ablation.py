@@ -74,6 +74,7 @@ ABLATIONS = (
     Ablation("news that wait for nobody in a busy API server", parts=replace(STANDARD, informer=without.NewsAtOnce)),
     Ablation("plain round-robin instead of Go's scheduler", profile={"go": {"fair": False}}),
     Ablation("socket to cache in one goroutine", parts=replace(STANDARD, informer=without.OneGoroutine)),
+    Ablation("informers' queues open at any time", parts=replace(STANDARD, informer=without.OpenQueue)),
     Ablation("handlers in a fixed order", parts=replace(STANDARD, informer=without.InOrder)),
     Ablation("no listeners that find nothing to do", parts=replace(STANDARD, informer=without.NoBystanders)),
     Ablation("no goroutine of a request's own", parts=replace(STANDARD, request=without.NoOwnGoroutine)),

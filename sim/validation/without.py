@@ -10,7 +10,9 @@ from typing import Any
 
 from sim.client.effects import Requeue, Result
 from sim.client.events import EventRecorder
+from sim.client.fifo import EventQueue
 from sim.client.informer import Informer, ProcessorListener
+from sim.client.process import Process
 from sim.client.rest import Request
 from sim.client.worker import Workers
 from sim.client.workqueue import Item, Workqueue
@@ -185,6 +187,20 @@ class InOrder(Informer):
         listeners = [ProcessorListener(handler) for handler in self._handlers]
         super()._register()
         self._orders = [[listeners] for _ in self._orders]
+
+
+class _AlwaysOpen(EventQueue):
+    locked = False
+
+    __slots__ = ()
+
+
+class OpenQueue(Informer):
+    """An informer's queue takes events in at any time and gives them out one by one, whatever the release."""
+
+    def __init__(self, process: Process, kind: str) -> None:
+        super().__init__(process, kind)
+        self._queued = _AlwaysOpen()
 
 
 class NoBystanders(Informer):

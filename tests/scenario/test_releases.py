@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from sim.families.certmanager.releases import RELEASES, differences, release_of
+from sim.families.certmanager.releases import RELEASES, WORDS, differences, release_of
 from sim.scenario.model import Release as Preset
 from sim.scenario.reading.recorded import load_recorded
 
@@ -22,7 +22,9 @@ ROWS = {
     "issuing_checks_expiry": (False, True),
     "denial_comes_first": (True, True),
     "policies_check_request_key": (False, True),
+    "client_go": (27, 36),
     "listeners_in_map": (True, True),
+    "informer_queue": ("by object, locked", "in batches"),
     "acme_wait_limited": (False, True),
     "acme_finalizers_applied": (False, True),
     "acme_finalizer": ("finalizer.acme.cert-manager.io", "acme.cert-manager.io/finalizer"),
@@ -44,7 +46,7 @@ def test_the_releases_differ_as_tabulated(row):
 
 
 def test_the_table_is_complete():
-    assert set(next(iter(RELEASES.values())).__dataclass_fields__) == {"name", *ROWS}
+    assert set(next(iter(RELEASES.values())).__dataclass_fields__) | set(WORDS) == {"name", *ROWS}
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,8 @@ def test_the_table_is_complete():
         ("1.11", "1.12.9", {"denial_comes_first"}),
         ("1.14", "1.15", set()),
         ("1.15", "1.16", {"conflict_line_names_key", "acme_wait_limited"}),
-        ("1.18", "1.19", set()),
-        ("1.19", "1.20", {"acme_finalizers_applied"}),
+        ("1.18", "1.19", {"informer_queue"}),
+        ("1.19", "1.20", {"informer_queue", "acme_finalizers_applied"}),
     ],
 )
 def test_what_the_source_does_not_change_is_equal(one, other, fields):

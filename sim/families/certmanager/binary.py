@@ -54,7 +54,7 @@ def binary(
 
     ``outside`` is the ACME server and what can be seen from it, where the issuer is ACME.
     """
-    process.listeners_in_map = release.listeners_in_map
+    process.client_go = release.client_go
     manager = CertManager(process, release)
     off = {name for name, options in process.scenario.controllers.each() if not options.enabled}
     if "certificates" in parts:

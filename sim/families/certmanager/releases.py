@@ -8,9 +8,11 @@ which there are recordings). ``STEPS`` says which release changed what; what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
+
+from sim.client.fifo import ORDERED_LISTENERS, queue_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,8 @@ class Release:
     """
     issuing_checks_expiry: bool
     """It also fails one that is expired already. issuing_controller.go."""
-    listeners_in_map: bool
-    """An informer tells its listeners in the order of a Go map, another each time; before, in one order.
-
-    client-go tools/cache/shared_informer.go, 0.26 and later.
-    """
+    client_go: int
+    """client-go 0.N, go.mod. What that changes here are ``listeners_in_map`` and ``informer_queue``."""
     acme_wait_limited: bool
     """challenges waits two minutes at most for an authorization. pkg/controller/acmechallenges/sync.go."""
     acme_finalizers_applied: bool
@@ -99,6 +98,16 @@ class Release:
     """The self-check of http01 sleeps between its five looks only: 8 s and not 10. pkg/issuer/acme/http/http.go."""
     acme_skips_deleted_orders: bool
     """orders leaves an Order alone that is being deleted. pkg/controller/acmeorders/sync.go."""
+
+    @property
+    def listeners_in_map(self) -> bool:
+        """Whether an informer tells its listeners in the order of a Go map, another each time."""
+        return self.client_go > ORDERED_LISTENERS
+
+    @property
+    def informer_queue(self) -> str:
+        """How informers hand on events (``sim.client.fifo``), in words."""
+        return queue_of(self.client_go).called
 
 
 _ISSUERS = ("acme", "ca", "selfsigned", "vault")
@@ -118,7 +127,7 @@ OLDEST = Release(
     issuing_checks_expiry=False,
     denial_comes_first=False,
     policies_check_request_key=False,
-    listeners_in_map=False,
+    client_go=23,
     acme_wait_limited=False,
     acme_finalizers_applied=False,
     acme_finalizer="finalizer.acme.cert-manager.io",
@@ -130,20 +139,21 @@ OLDEST = Release(
 STEPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "1.8": {},
-        "1.9": {},
-        "1.10": {},
-        "1.11": {"listeners_in_map": True},
-        "1.12.9": {"denial_comes_first": True},
+        "1.9": {"client_go": 24},
+        "1.10": {"client_go": 25},
+        "1.11": {"client_go": 26},
+        "1.12.9": {"client_go": 27, "denial_comes_first": True},
         "1.13": {
+            "client_go": 28,
             "generated_request_name": False,
             "trigger_checks_duplicates": True,
             "policies_check_request_key": True,
             "acme_check_skips_last_sleep": True,
         },
-        "1.14": {},
-        "1.15": {},
-        "1.16": {"conflict_line_names_key": False, "acme_wait_limited": True},
-        "1.17": {},
+        "1.14": {"client_go": 29},
+        "1.15": {"client_go": 30},
+        "1.16": {"client_go": 31, "conflict_line_names_key": False, "acme_wait_limited": True},
+        "1.17": {"client_go": 32},
         "1.18": {
             "rotation_policy": "Always",
             "revision_history_limit": 1,
@@ -151,9 +161,10 @@ STEPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "acme_skips_deleted_orders": True,
             "acme_finalizer": "acme.cert-manager.io/finalizer",
         },
-        "1.19": {},
-        "1.20": {"acme_finalizers_applied": True},
+        "1.19": {"client_go": 34},
+        "1.20": {"client_go": 35, "acme_finalizers_applied": True},
         "1.21": {
+            "client_go": 36,
             "key_manager_live_get": True,
             "keeps_named_key_secret": True,
             "throttled": False,
@@ -164,10 +175,9 @@ STEPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """What each release changed, of the fields of ``Release``, against the one before it.
 
-Not in it because it changes nothing that is simulated: client-go 0.23, 0.24, 0.25, 0.26, 0.27, 0.28, 0.29, 0.30, 0.31,
-0.32, 0.32, 0.34, 0.35, 0.36 in turn (go.mod); the gate ``ServerSideApply``, alpha and off in all of them, is the
-scenario's ``strategy: apply``; ``StableCertificateRequestName`` came as alpha in 1.10 and is on since 1.13; since 1.20
-a handler drops an update by its resourceVersion and not by comparing objects (pkg/controller/util.go), and a
+Not in it because it changes nothing that is simulated: the gate ``ServerSideApply``, alpha and off in all of them, is
+the scenario's ``strategy: apply``; ``StableCertificateRequestName`` came as alpha in 1.10 and is on since 1.13; since
+1.20 a handler drops an update by its resourceVersion and not by comparing objects (pkg/controller/util.go), and a
 watch event always brings another version; the domain-qualified finalizer was behind a gate in 1.16 and 1.17.
 """
 
@@ -206,6 +216,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "denial_comes_first": "a denied request fails the issuance whatever its Ready condition",
         "policies_check_request_key": "trigger and readiness check more of the Secret",
         "listeners_in_map": "informers tell their listeners in random order",
+        "informer_queue": "an informer's queue of events: {}",
         "acme_wait_limited": "the wait for an authorization ends after two minutes",
         "acme_finalizers_applied": "finalizers of Challenges are applied",
         "acme_finalizer": "the finalizer of Challenges is {}",
@@ -217,12 +228,12 @@ WORDS: Mapping[str, str] = MappingProxyType(
 
 
 def differences(one: str, other: str) -> dict[str, tuple[Any, Any]]:
-    """Return the fields in which two presets differ, and both values; none where they are equal."""
+    """Return what of ``WORDS`` two presets differ in, and both values; none where they are equal."""
     first, second = release_of(one), release_of(other)
     return {
-        each.name: (getattr(first, each.name), getattr(second, each.name))
-        for each in fields(Release)
-        if each.name != "name" and getattr(first, each.name) != getattr(second, each.name)
+        name: (getattr(first, name), getattr(second, name))
+        for name in WORDS
+        if getattr(first, name) != getattr(second, name)
     }
 
 

@@ -39,7 +39,7 @@ class Program:
     def process(self, surroundings: Surroundings) -> Process:
         """The process before its manager: a replica that does not lead."""
         runtime = built_with(self.controllers[0].runtime, self.queue)
-        return Process(
+        process = Process(
             surroundings,
             self._throttle(runtime),
             name=self.name,
@@ -47,6 +47,8 @@ class Program:
             parts=replace(STANDARD, queue=PriorityQueue) if runtime.priority_queue else STANDARD,
             followed=self.controllers[0].kind if surroundings.scenario.workload.kind != "Certificate" else "",
         )
+        process.client_go = runtime.client_go
+        return process
 
     def work(self, process: Process) -> Manager:
         """Let a process work: its manager and its controllers."""
