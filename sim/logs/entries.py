@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sim.logs.times import STAMP, Years, parse_time
+from sim.units import SECOND
 
 KLOG = "klog"
 ZAP_JSON = "JSON log line"
@@ -25,13 +26,14 @@ STAMPED = "stamp and level"
 BARE = "text without a header"
 
 _HEADER = re.compile(
-    r"(?:^|(?<=[\s\"'>|:\]]))(?P<level>[IWEF])(?P<month>\d\d)(?P<day>\d\d) "
+    r"(?<!\w)(?P<level>[IWEF])(?P<month>\d\d)(?P<day>\d\d) "
     r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)\.(?P<us>\d{6})\s+"
     r"(?P<process>\d+) (?P<source>[^\s\]]{1,100}:\d+)\] ?"
 )
 _LEVELS = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|DPANIC|PANIC|FATAL|CRITICAL"
 _STAMPED = re.compile(
-    rf"(?P<stamp>{STAMP.pattern}|\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?|\d\.\d+e[+]09)"
+    rf"(?P<stamp>{STAMP.pattern}|\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?|"
+    rf"\d\.\d+e[+]\d\d|(?<![^\s])\d{{10,19}}(?:\.\d{{1,9}})?(?=\t))"
     rf"(?P<between>[^{{}}\"]{{0,90}}?)(?:(?<=[\s\[|(])|(?<=\t))(?P<level>{_LEVELS})\b[\])|]?:?(?P<rest>.*)",
     re.DOTALL,
 )
@@ -57,8 +59,12 @@ class Entry(NamedTuple):
     values: dict[str, Any] | None  # of a structured line; None where they stand in the message
     form: str
     before: str = ""  # what stood before it on the line
-    rounded: bool = False  # its time has whole seconds alone
     pod: str = ""
+
+    @property
+    def rounded(self) -> bool:
+        """Whether its time has whole seconds alone, as far as can be seen."""
+        return self.time is not None and self.time % SECOND == 0
 
 
 def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> Entry | None:
@@ -101,16 +107,13 @@ def structured(document: dict[str, Any], default_time: int | None) -> Entry | No
         return None
     time = parse_time(stamp)
     logger = document.get("logger") or document.get("logger_name") or document.get("loggerName") or document.get("name")
-    rounded = (isinstance(stamp, str) and re.search(r":\d\d(?:Z|[+-]\d\d:?\d\d)?$", stamp) is not None) or (
-        isinstance(stamp, int) and stamp < 10**11
-    )
     letter = letter_of(level if isinstance(level, str) else "")
     if level is None and ("err" in document or "error" in document):
         letter = "E"
     return Entry(
         time if time is not None else default_time, letter, str(document.get("caller", "")),
         logger if isinstance(logger, str) and ("logger" in document or "." in logger) else "", message, document,
-        ZAP_JSON, "", rounded,
+        ZAP_JSON,
     )  # fmt: skip
 
 
@@ -133,14 +136,13 @@ def console(text: str) -> Entry | None:
     if time is None:
         return None
     letter, before = letter_of(match["level"]), text[: match.start()]
-    rounded = not re.search(r"[.,]\d", stamp)
     if "\t" in rest or re.match(r"\s+\S+\s.*\{\"", rest, re.DOTALL) or rest.rstrip().endswith("}"):
         source, logger, message, values = _zap_parts(rest.lstrip(" \t"))
-        return Entry(time, letter, source, logger, message, values, ZAP_CONSOLE, before, rounded)
+        return Entry(time, letter, source, logger, message, values, ZAP_CONSOLE, before)
     named = _CLASS.search(rest[:300]) or _CLASS.search(match["between"])
     return Entry(
         time, letter, named[1].rsplit(".", 1)[-1] if named else "", named[1] if named else "", rest.strip(), None,
-        STAMPED, before, rounded,
+        STAMPED, before,
     )  # fmt: skip
 
 
@@ -177,10 +179,9 @@ def logfmt(text: str) -> Entry | None:
     time = parse_time(stamp)
     if message is None or time is None:
         return None
-    rounded = not re.search(r"\.\d", str(stamp))
     return Entry(
         time, letter_of(str(values.get("level") or values.get("lvl") or "")), str(values.get("caller", "")),
-        str(values.get("logger", "")), str(message), values, LOGFMT, "", rounded,
+        str(values.get("logger", "")), str(message), values, LOGFMT,
     )  # fmt: skip
 
 

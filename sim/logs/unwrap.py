@@ -338,7 +338,7 @@ def _bare(text: str, time: int, context: Context, outer: dict[str, Any] | None) 
     location = (outer or {}).get("sourceLocation")
     source = f"{location.get('file', '')}:{location.get('line', '')}" if isinstance(location, dict) else ""
     logger = str(told.get("logger") or told.get("logger_name") or "")
-    return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, "", False, context.pod)
+    return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, "", context.pod)
 
 
 def _prefixed(before: str, context: Context) -> Context:
