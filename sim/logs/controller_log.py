@@ -120,6 +120,11 @@ def speaks_of_conflict(raw: bytes) -> bool:
     return _SPEAKS.search(raw) is not None
 
 
+def refused_in(text: str) -> set[tuple[str, str]]:
+    """Every object that a text says a stale write to was refused of: resource and name."""
+    return {(found[1], found[2]) for found in _REFUSED.finditer(text)}
+
+
 def why_unread(found: Unread) -> str:
     """The reason under which an unread text is counted."""
     from sim.logs.entries import klog_header

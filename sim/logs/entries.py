@@ -25,16 +25,17 @@ LOGFMT = "logfmt"
 STAMPED = "stamp and level"
 BARE = "text without a header"
 
-_HEADER = re.compile(
-    r"(?<!\w)(?P<level>[IWEF])(?P<month>\d\d)(?P<day>\d\d) "
+HEADER = (
+    r"(?:(?<!\w)|(?<=\\[nt]))(?P<level>[IWEF])(?P<month>\d\d)(?P<day>\d\d) "
     r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)\.(?P<us>\d{6})\s+"
     r"(?P<process>\d+) (?P<source>[^\s\]]{1,100}:\d+)\] ?"
 )
-_LEVELS = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|DPANIC|PANIC|FATAL|CRITICAL"
+"""klog's header, behind whatever is no part of a word, or a line break that is spelt out."""
+LEVELS = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|DPANIC|PANIC|FATAL|CRITICAL"
 _STAMPED = re.compile(
     rf"(?P<stamp>{STAMP.pattern}|\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?|"
     rf"\d\.\d+e[+]\d\d|(?<![^\s])\d{{10,19}}(?:\.\d{{1,9}})?(?=\t))"
-    rf"(?P<between>[^{{}}\"]{{0,90}}?)(?:(?<=[\s\[|(])|(?<=\t))(?P<level>{_LEVELS})\b[\])|]?:?(?P<rest>.*)",
+    rf"(?P<between>[^{{}}\"]{{0,90}}?)(?:(?<=[\s\[|(])|(?<=\t))(?P<level>{LEVELS})\b[\])|]?:?(?P<rest>.*)",
     re.DOTALL,
 )
 _CALLER = re.compile(r"[\w./@-]+\.go:\d+")
@@ -80,7 +81,7 @@ def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> E
     return Entry(time, header["level"], header["source"], "", message, None, KLOG, before)
 
 
-klog_header = _HEADER.search
+klog_header = re.compile(HEADER).search
 KLOG_START = re.compile(rb"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ [^\s\]]{1,100}:\d+\] ?").match
 """klog's header at the very beginning of a line."""
 WRAPPED = (b'""', b"&quot;", b"\x1b", b"\xef\xbb\xbf", b'{"', b'{ "')
@@ -146,13 +147,22 @@ def console(text: str) -> Entry | None:
     )  # fmt: skip
 
 
+def begins(text: str) -> bool:
+    """Whether a text begins as a line does: with a header of any form, or a stamp."""
+    start = text.lstrip(" \t[")
+    if KLOG_START(start[:200].encode("utf-8", "replace")) is not None or STAMP.match(start) is not None:
+        return True
+    stamped = _STAMPED.match(start[:400])
+    return stamped is not None or _LOGFMT.match(start[:4000]) is not None
+
+
 def _zap_parts(rest: str) -> tuple[str, str, str, dict[str, Any] | None]:
     """Source, logger, message and values of what follows the level on zap's console."""
     values = None
     start = rest.find('{"')
     if start >= 0:
         try:
-            found = msgspec.json.decode(rest[start:].strip().encode())
+            found = msgspec.json.decode(rest[start:].strip().partition("\n")[0].encode())  # a stack trace may follow
             if isinstance(found, dict):
                 values, rest = found, rest[:start]
         except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -132,14 +132,24 @@ def envelope_of(document: dict[str, Any]) -> tuple[Envelope, Any] | None:
         if inside is _ABSENT or inside is None:
             continue
         if isinstance(inside, list) != (each in _BATCHES):
-            if isinstance(inside, list) and len(inside) == 1 and isinstance(inside[0], str):
-                inside = inside[0]
-            else:
+            inside = _one_text(inside)
+            if inside is None:
                 continue
         if isinstance(inside, int | float):
             continue
         if all(look_up(document, path) is not _ABSENT for path in each.has):
             return each, inside
+    return None
+
+
+def _one_text(inside: Any) -> str | None:
+    """The text that a list stands for: its one item, or its bytes, as journald writes what is not all printable."""
+    if not isinstance(inside, list) or not inside:
+        return None
+    if len(inside) == 1 and isinstance(inside[0], str):
+        return inside[0]
+    if all(each.__class__ is int and 0 <= each < 256 for each in inside):
+        return bytes(inside).decode("utf-8", "replace")
     return None
 
 

@@ -22,6 +22,7 @@ from sim.logs.controller_log import (
     FIELD_CONFLICT,
     OTHER,
     LogLine,
+    refused_in,
     said,
     speaks_of_conflict,
     why_unread,
@@ -31,7 +32,7 @@ from sim.logs.framing import LINES, records
 from sim.logs.packing import Member, Progress, is_stream, members
 from sim.logs.routine import Routine, RoutineLines
 from sim.logs.times import Years
-from sim.logs.unwrap import AuditFound, EntryFound, Unread, Unwrapper
+from sim.logs.unwrap import AuditFound, EntryFound, Found, Piece, Unread, Unwrapper
 from sim.units import SECOND
 
 COPY = "seen before (the same line of a log)"
@@ -175,7 +176,7 @@ class _OneLog:
         account, reader, routine = self._account, self._reader, self._routine
         account.framing, found = records(member.blocks, reader.unused)
         take = routine.take if routine is not None and account.framing == LINES else None
-        plain = 0
+        plain = number = 0
         for number, record in islice(found, look) if look else found:
             if record.__class__ is bytes and record.startswith(STARTS):
                 plain += 1
@@ -193,6 +194,7 @@ class _OneLog:
                     yield self._summed_up(routine)
                     self._open, self._counted = self._unwrapper.klog_line(routine.last), None
                 yield from self._unwrapped(number, record)
+        yield from self._all(number, self._unwrapper.rest())
         if routine is not None and routine.lines:
             yield self._summed_up(routine)
         if plain:
@@ -220,13 +222,15 @@ class _OneLog:
     def _unwrapped(self, number: int, record: Any) -> Iterator[AuditEvent | LogLine]:
         self._told = False
         unread = self._account.unread_conflicts
-        yield from self._found(number, record)
+        yield from self._all(number, self._unwrapper.unwrap(record))
         if not self._told and self._account.unread_conflicts == unread and (many := _speaks(record)):
             self._unread(number, many)
 
-    def _found(self, number: int, record: Any) -> Iterator[AuditEvent | LogLine]:
-        for found in self._unwrapper.unwrap(record):
-            if isinstance(found, AuditFound):
+    def _all(self, number: int, all_found: Iterator[Found]) -> Iterator[AuditEvent | LogLine]:
+        for found in all_found:
+            if isinstance(found, Piece):
+                self._told = True  # it is judged with its end
+            elif isinstance(found, AuditFound):
                 self._told = True
                 self._account.ways[" > ".join(found.context.how)] += 1
                 event = self._reader.event(found)
@@ -252,6 +256,8 @@ class _OneLog:
         self._told |= told
         if not told and _mentions(entry.message):
             self._unread(number)
+        elif told and "\n" in entry.message and (more := len(refused_in(entry.message)) - 1) > 0:
+            self._unread(number, more)
         if self._reader.copied(line, entry):
             self._reader.ignore(COPY)
             return None
@@ -266,7 +272,7 @@ class _OneLog:
         """A text without a header: the rest of the line before, as of an exception, or something else."""
         speaks = speaks_of_conflict(found.text.encode("utf-8", "replace"))
         self._reader.ignore(NOT_AUDIT if found.json else why_unread(found))
-        if not speaks or self._told:
+        if not speaks:
             return None
         if found.json or "audit.k8s.io/" in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(_MODIFIED), 1))

@@ -30,11 +30,12 @@ from sim.logs.entries import (
 )
 from sim.logs.envelopes import BATCHES, Envelope, envelope_of, first, look_up
 from sim.logs.framing import decode, fields_of
+from sim.logs.parts import Pieces, goes_on, lines_in, may_be_many
 from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
 from sim.logs.times import STAMP, Years, parse_time
 
 _DEEPEST = 10
-_PARTIAL = 16_000  # bytes; Docker and containerd cut lines at 16 KiB
+_CUTTING = ("Docker", "Fluent Bit")  # envelopes of pieces that a runtime made
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\ufeff")
 _CRI = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP]) ?(.*)", re.DOTALL
@@ -71,6 +72,10 @@ class EntryFound(NamedTuple):
     context: Context
 
 
+class Piece(NamedTuple):
+    """The beginning of a line of which the rest is still to come."""
+
+
 class Unread(NamedTuple):
     """Something that is neither."""
 
@@ -78,7 +83,7 @@ class Unread(NamedTuple):
     json: bool
 
 
-Found = AuditFound | EntryFound | Unread
+Found = AuditFound | EntryFound | Piece | Unread
 _IN_KLOG = Context(how=(KLOG,))
 
 
@@ -87,7 +92,7 @@ class Unwrapper:
 
     def __init__(self, years: Years) -> None:
         self.years = years
-        self._held: dict[str, str] = {}  # the beginnings of lines that a runtime cut in pieces, by stream
+        self._pieces = Pieces()
 
     def unwrap(self, record: Any) -> Iterator[Found]:
         """Yield what is in one record: a line (bytes), or a document."""
@@ -99,6 +104,11 @@ class Unwrapper:
             record = record.decode("utf-8", "replace")
         yield from self._any(record, Context(), 0)
 
+    def rest(self) -> Iterator[Found]:
+        """Yield what is in the beginnings of lines whose ends did not come."""
+        for text, context in self._pieces.rest():
+            yield from self._text(text, context, 1)
+
     def klog_line(self, record: bytes) -> Entry | None:
         """Return a line that is klog's own from its first byte, in no wrapping; None for any other."""
         if KLOG_START(record) is None:
@@ -106,6 +116,8 @@ class Unwrapper:
         for word in WRAPPED:
             if word in record:
                 return None
+        if record.count(b".go:") > 1:  # perhaps more than one line
+            return None
         text = record.decode("utf-8", "replace").strip()
         header = klog_header(text)
         return klog(text, self.years, None, header) if header is not None else None
@@ -161,11 +173,12 @@ class Unwrapper:
                 yield from self._any(item, inner, depth + 1)
             return
         if isinstance(inside, str):
-            if envelope.name.startswith("Docker"):
-                stream = str(document.get("stream"))
-                whole = self._held.pop(stream, "") + inside
-                if len(inside.encode()) >= _PARTIAL and not inside.endswith("\n"):
-                    self._held[stream] = whole
+            if envelope.name.startswith(_CUTTING):
+                whole = self._pieces.joined(
+                    inside, (inner.pod, str(document.get("stream"))), inner, goes_on=goes_on(document, inside)
+                )
+                if whole is None:
+                    yield Piece()
                     return
                 inside = whole
             beside = look_up(document, envelope.inside.rpartition(".")[0]) if "." in envelope.inside else document
@@ -238,6 +251,12 @@ class Unwrapper:
             return
         if text in {"[", "]", "],", "}", "},"} and not depth:
             return
+        if may_be_many(text):
+            lines = lines_in(text)
+            if len(lines) > 1:
+                for line in lines:
+                    yield from self._text(line, context, depth + 1, outer)
+                return
         cri = _CRI.match(text)
         if cri is not None:
             yield from self._cri(cri, context, depth)
@@ -246,11 +265,12 @@ class Unwrapper:
 
     def _cri(self, cri: re.Match[str], context: Context, depth: int) -> Iterator[Found]:
         stamp, stream, tag, rest = cri.groups()
-        whole = self._held.pop(stream, "") + rest
-        if tag == "P" and len(whole) < 1 << 23:
-            self._held[stream] = whole
-            return
-        yield from self._text(whole, context._replace(time=parse_time(stamp)).inside("CRI"), depth + 1)
+        inner = context._replace(time=parse_time(stamp)).inside("CRI")
+        whole = self._pieces.joined(rest, (context.pod, stream), inner, goes_on=tag == "P")
+        if whole is None:
+            yield Piece()
+        else:
+            yield from self._text(whole, inner, depth + 1)
 
     def _line(self, text: str, context: Context, depth: int, outer: dict[str, Any] | None) -> Iterator[Found]:
         peeled = _peeled(text)

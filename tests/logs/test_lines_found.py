@@ -113,3 +113,120 @@ def test_of_stamps_in_whole_seconds_equal_lines_are_no_copies(tmp_path, form):
     reader = LogReader(Counter())
     lines = [line for path in (tmp_path / "log", tmp_path / "again") for line in reader.read(path)]
     assert len(lines) == 3
+
+
+THREE = [klog("web", "readiness"), klog("api", "trigger", "56.061234"), klog("api", "issuing", "57.061234")]
+TOLD = [
+    ("certificates-readiness", "team-a/web", "25-03-18 06:34:56.050123"),
+    ("certificates-trigger", "team-a/api", "25-03-18 06:34:56.061234"),
+    ("certificates-issuing", "team-a/api", "25-03-18 06:34:57.061234"),
+]
+T = "2025-03-18T06:34:58Z"
+CELL = "\n".join(THREE).replace('"', '""')
+HTML = "<br>".join(THREE).replace('"', "&quot;")
+TOGETHER = {
+    "a collector's field": Q({"time": T, "log": "\n".join(THREE)}),
+    "a field with a line break at its end": Q({"time": T, "log": "\n".join(THREE) + "\n"}),
+    "a field that no row of the table is for": Q({"logs": "\n".join(THREE)}),
+    "a document over several lines": json.dumps({"timestamp": T, "message": "\n".join(THREE)}, indent=2),
+    "prefixes": Q({"time": T, "log": "\n".join(f"pod-1 manager {line}" for line in THREE)}),
+    "a runtime's stamps": Q({"time": T, "log": "\n".join(f"{T} stderr F {line}" for line in THREE)}),
+    "carriage returns": Q({"time": T, "log": "\r\n".join(THREE)}),
+    "a cell of CSV": f'time,message\n{T},"{CELL}"',
+    "breaks that became blanks": " ".join(THREE),
+    "breaks that are spelt out": "\\n".join(THREE),
+    "breaks of HTML": f"<p>{HTML}</p>",
+    "text before": Q({"time": T, "log": "the last lines:\n" + "\n".join(THREE)}),
+}
+
+
+@pytest.mark.parametrize("form", TOGETHER)
+def test_each_of_several_lines_in_one_record_is_read(tmp_path, form):
+    found, account = read(tmp_path, f"{TOGETHER[form]}\n")
+    assert [(line.controller, line.key, when(line)) for line in found] == TOLD
+    assert account.unread_conflicts == 0
+
+
+OF_ZAP = {
+    "console": [zap("a"), zap("b", "52.010")],
+    "JSON": [zap_json("a"), zap_json("b", "52.010")],
+    "JSON and console": [zap_json("a"), zap("b", "52.010")],
+    "a line with a stack trace": [zap("a") + "\nsigs.k8s.io/x.(*C).f\n\t/go/x.go:316", zap("b", "52.010")],
+    "logfmt": [
+        f"time=2025-03-18T06:34:51.010Z level=ERROR msg=failed controller=widget namespace=team-a name=a err={Q(err('a'))}",
+        f"time=2025-03-18T06:34:52.010Z level=ERROR msg=failed controller=widget namespace=team-a name=b err={Q(err('b'))}",
+    ],
+}
+
+
+@pytest.mark.parametrize("form", OF_ZAP)
+@pytest.mark.parametrize("between", ["\n", "\\n"])
+def test_lines_of_other_libraries_in_one_record_are_read_too(tmp_path, form, between):
+    if between == "\\n" and form == "logfmt":
+        pytest.skip("a break that is spelt out is told by klog's header, or by a stamp and a level")
+    found, account = read(tmp_path, Q({"@timestamp": T, "message": between.join(OF_ZAP[form])}) + "\n")
+    assert [(line.controller, line.key, when(line)[9:]) for line in found] == [
+        ("widget", "team-a/a", "06:34:51.010000"),
+        ("widget", "team-a/b", "06:34:52.010000"),
+    ]
+    assert account.unread_conflicts == 0
+
+
+def test_what_a_line_quotes_is_no_line(tmp_path):
+    said = Q("first\n" + klog("web"))
+    quoting = f'I0318 06:34:59.000000       1 x.go:7] "a container said" log={said}\n'
+    assert len(read(tmp_path, quoting)[0]) == 1
+
+
+def test_refusals_in_one_text_without_headers_are_not_passed_over(tmp_path):
+    found, account = read(
+        tmp_path, Q({"time": T, "log": f"update failed: {err('a')}\nupdate failed: {err('b')}"}) + "\n"
+    )
+    assert (len(found), account.unread_conflicts) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "line", [klog("web"), f"2025-03-18T06:34:56.010Z\t\x1b[31mERROR\x1b[0m\tReconciler error\t{Q(fields('web'))}"]
+)
+def test_a_field_may_be_an_array_of_bytes(tmp_path, line):
+    record = {"__REALTIME_TIMESTAMP": "1742279696000123", "MESSAGE": list(line.encode())}
+    found, account = read(tmp_path, Q(record) + "\n")
+    assert [(line.key, account.unread_conflicts) for line in found] == [("team-a/web", 0)]
+
+
+LONG = Q(
+    {
+        "level": "error",
+        "ts": "2025-03-18T06:34:56.010Z",
+        "msg": "Reconciler error",
+        **fields("w"),
+        "stacktrace": "x" * 20_000,
+    }
+)
+A, B = LONG[:16384], LONG[16384:]
+PIECES = {
+    "CRI": [f"{T} stderr P {A}", f"{T} stderr F {B}"],
+    "Docker": [Q({"log": A, "stream": "stderr", "time": T}), Q({"log": B + "\n", "stream": "stderr", "time": T})],
+    "Fluent Bit": [
+        Q({"log": A, "stream": "stderr", "logtag": "P", "kubernetes": {"pod_name": "w"}}),
+        Q({"log": B, "stream": "stderr", "logtag": "F", "kubernetes": {"pod_name": "w"}}),
+    ],
+    "two pods": [
+        Q({"log": A, "stream": "stderr", "logtag": "P", "kubernetes": {"pod_name": "w"}}),
+        Q({"log": "other", "stream": "stderr", "logtag": "F", "kubernetes": {"pod_name": "v"}}),
+        Q({"log": B, "stream": "stderr", "logtag": "F", "kubernetes": {"pod_name": "w"}}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("runtime", PIECES)
+def test_a_line_in_pieces_is_judged_when_it_is_whole(tmp_path, runtime):
+    found, account = read(tmp_path, "\n".join(PIECES[runtime]) + "\n")
+    assert [(line.controller, line.key) for line in found] == [("widget", "team-a/w")]
+    assert account.unread_conflicts == 0
+
+
+@pytest.mark.parametrize("runtime", PIECES)
+def test_a_piece_whose_end_did_not_come_is_not_passed_over(tmp_path, runtime):
+    found, account = read(tmp_path, PIECES[runtime][0] + "\n")
+    assert len(found) + account.unread_conflicts == 1
