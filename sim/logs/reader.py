@@ -12,9 +12,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from sim.logs.audit import DUPLICATE, NOT_AUDIT, OTHER_STAGE, READS, STARTS, AuditEvent, AuditParser
 from sim.logs.controller_log import (
@@ -32,7 +29,9 @@ from sim.logs.framing import LINES, records
 from sim.logs.packing import Member, Progress, is_stream, members
 from sim.logs.routine import Routine, RoutineLines
 from sim.logs.times import Years
+from sim.logs.torn import Numbered, Torn
 from sim.logs.unwrap import AuditFound, EntryFound, Found, Piece, Unread, Unwrapper
+from sim.logs.wording import MODIFIED, STAGES, is_refusal, mentions, of_earlier_stage, speaks
 from sim.units import SECOND
 
 COPY = "seen before (the same line of a log)"
@@ -168,6 +167,7 @@ class _OneLog:
         self._account = account
         self._unwrapper = Unwrapper(years)
         self._routine = RoutineLines(years) if reader.sums_up else None
+        self._torn = Torn()
         self._open: Entry | None = None  # the line before, whose text may go on without a header
         self._counted: tuple[str, str] | None = None  # the resource and name of a refusal that it told of
         self._told = False  # whether this record's conflict was read, or cannot be one
@@ -176,6 +176,7 @@ class _OneLog:
         account, reader, routine = self._account, self._reader, self._routine
         account.framing, found = records(member.blocks, reader.unused)
         take = routine.take if routine is not None and account.framing == LINES else None
+        torn = self._torn
         plain = number = 0
         for number, record in islice(found, look) if look else found:
             if record.__class__ is bytes and record.startswith(STARTS):
@@ -187,13 +188,16 @@ class _OneLog:
                 elif b"409" in record or b"been modified" in record:
                     self._lost(number, record)
             elif take is not None and take(record):
+                if torn.held:
+                    yield from self._unwrapped(torn.rest())
                 if routine is not None and routine.full():
                     yield self._summed_up(routine)
             else:
                 if routine is not None and routine.lines:
                     yield self._summed_up(routine)
                     self._open, self._counted = self._unwrapper.klog_line(routine.last), None
-                yield from self._unwrapped(number, record)
+                yield from self._unwrapped(torn.take(number, record))
+        yield from self._unwrapped(torn.rest())
         yield from self._all(number, self._unwrapper.rest())
         if routine is not None and routine.lines:
             yield self._summed_up(routine)
@@ -209,7 +213,7 @@ class _OneLog:
     def _lost(self, number: int, record: bytes) -> None:
         """A refusal that can't be used; copies, and other stages of the same, were told elsewhere."""
         why = self._reader.why
-        if why in {DUPLICATE, READS} or (why == OTHER_STAGE and any(stage in record for stage in _STAGES)):
+        if why in {DUPLICATE, READS} or (why == OTHER_STAGE and any(stage in record for stage in STAGES)):
             return
         if b'"code":409' in record or speaks_of_conflict(record):
             self._unread(number)
@@ -219,12 +223,13 @@ class _OneLog:
         if not self._account.first_unread:
             self._account.first_unread = number
 
-    def _unwrapped(self, number: int, record: Any) -> Iterator[AuditEvent | LogLine]:
-        self._told = False
-        unread = self._account.unread_conflicts
-        yield from self._all(number, self._unwrapper.unwrap(record))
-        if not self._told and self._account.unread_conflicts == unread and (many := _speaks(record)):
-            self._unread(number, many)
+    def _unwrapped(self, records: Iterable[Numbered]) -> Iterator[AuditEvent | LogLine]:
+        for number, record in records:
+            self._told = False
+            unread = self._account.unread_conflicts
+            yield from self._all(number, self._unwrapper.unwrap(record))
+            if not self._told and self._account.unread_conflicts == unread and (many := speaks(record)):
+                self._unread(number, many)
 
     def _all(self, number: int, all_found: Iterator[Found]) -> Iterator[AuditEvent | LogLine]:
         for found in all_found:
@@ -237,7 +242,7 @@ class _OneLog:
                 if event is not None:
                     self._account.events += 1
                     yield event
-                elif self._reader.why not in {DUPLICATE, READS} and not _earlier_stage(found) and _refusal(found):
+                elif self._reader.why not in {DUPLICATE, READS} and not of_earlier_stage(found) and is_refusal(found):
                     self._unread(number)
             elif isinstance(found, EntryFound):
                 line = self._line(number, found)
@@ -254,7 +259,7 @@ class _OneLog:
         told = line.what in {CONFLICT, FIELD_CONFLICT}
         self._open, self._counted = entry, (line.resource, line.key.rsplit("/", 1)[-1]) if told else None
         self._told |= told
-        if not told and _mentions(entry.message):
+        if not told and mentions(entry.message):
             self._unread(number)
         elif told and "\n" in entry.message and (more := len(refused_in(entry.message)) - 1) > 0:
             self._unread(number, more)
@@ -275,7 +280,7 @@ class _OneLog:
         if not speaks:
             return None
         if found.json or "audit.k8s.io/" in found.text:  # an event that is damaged
-            self._unread(number, max(found.text.count(_MODIFIED), 1))
+            self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
         before = self._open
         entry = (
@@ -285,7 +290,7 @@ class _OneLog:
         )
         line = said(entry)
         if line.what not in {CONFLICT, FIELD_CONFLICT}:
-            if _mentions(found.text):
+            if mentions(found.text):
                 self._unread(number)
             return None
         self._told = True
@@ -301,37 +306,6 @@ class _OneLog:
 
 _GO_ON = frozenset({STAMPED, ZAP_CONSOLE, LOGFMT, ZAP_JSON})
 """Forms whose lines may go on below, with a stack trace and the causes of an exception."""
-_STAGES = (b'"RequestReceived"', b'"ResponseStarted"', b'"Panic"')
-
-
-def _refusal(found: AuditFound) -> bool:
-    """Whether an event that can't be used was a refusal, as far as anything in it tells."""
-    raw = found.event if isinstance(found.event, bytes) else msgspec.json.encode(found.event)
-    return b'"code":409' in raw or b'"reason":"Conflict"' in raw or _MODIFIED.encode() in raw
-
-
-def _earlier_stage(found: AuditFound) -> bool:
-    """Whether an event is of a stage before the answer, which is told again with its answer."""
-    return isinstance(found.event, dict) and f'"{found.event.get("stage")}"'.encode() in _STAGES
-
-
-def _speaks(record: Any) -> int:
-    """How often a record's own text speaks of a conflict, whatever was made of it."""
-    raw = record if isinstance(record, bytes) else msgspec.json.encode(record)
-    if b"modified" not in raw and b"ptimistic lock" not in raw and b"409" not in raw:
-        return 0
-    text = raw.decode("utf-8", "replace")
-    return max(text.count(_MODIFIED), 1) if _mentions(text) else 0
-
-
-_MODIFIED = "the object has been modified"
-
-
-def _mentions(text: str) -> bool:
-    if "modified" not in text and "ptimistic lock" not in text and "409" not in text:
-        return False
-    gone = "StorageError" in text or "Precondition failed" in text or "already exists" in text
-    return not gone and speaks_of_conflict(text.encode("utf-8", "replace"))
 
 
 def _shift(ahead: list[int]) -> int:

@@ -49,6 +49,8 @@ class RoutineLines:
         begin = header.end()
         if record[begin : begin + 1] == b'"':
             end = record.find(b'"', begin + 1)
+            if end < 0:  # it goes on in the next line
+                return False
         else:
             msg = record.find(b'"msg"="', begin)
             end = record.find(b'"', msg + 7) if msg > 0 else len(record)

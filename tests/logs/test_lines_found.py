@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,3 +231,30 @@ def test_a_line_in_pieces_is_judged_when_it_is_whole(tmp_path, runtime):
 def test_a_piece_whose_end_did_not_come_is_not_passed_over(tmp_path, runtime):
     found, account = read(tmp_path, PIECES[runtime][0] + "\n")
     assert len(found) + account.unread_conflicts == 1
+
+
+def broken(line: str, width: int, how: str) -> str:
+    """A line as a terminal breaks it at a width, or a mail at the blank before."""
+    if how == "hard":
+        return "\n".join(line[at : at + width] for at in range(0, len(line), width))
+    return "\n".join(textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False))
+
+
+@pytest.mark.parametrize("how", ["hard", "at blanks", "in YAML"])
+def test_a_line_that_was_broken_is_one(tmp_path, how):
+    for width in range(72, 340, 3):
+        one, two = (broken(line, width, how) for line in (klog("web"), klog("api", "trigger", "57.061234")))
+        if how == "in YAML":
+            one, two = (f"---\nid: a0\ntext: '{text.replace(chr(10), chr(10) + '  ')}'\ntime: x" for text in (one, two))
+        found, account = read(tmp_path, f"{one}\n{two}\n")
+        told = [(line.controller, line.key, when(line)) for line in found]
+        assert told == [TOLD[0], ("certificates-trigger", "team-a/api", TOLD[2][2])], width
+        assert account.unread_conflicts == 0, width
+
+
+def test_what_follows_a_line_is_not_taken_for_its_rest(tmp_path):
+    open_quote = 'I0318 06:34:55.000000       1 x.go:1] it said "never closed'
+    between = [open_quote, zap("a"), open_quote, zap_json("b"), open_quote, klog("web"), open_quote, "", klog("api")]
+    found, account = read(tmp_path, "\n".join(between) + "\n")
+    assert [line.key for line in found] == ["team-a/a", "team-a/b", "team-a/web", "team-a/api"]
+    assert (account.lines, account.unread_conflicts) == (8, 0)
