@@ -169,6 +169,7 @@ class _OneLog:
         self._routine = RoutineLines(years) if reader.sums_up else None
         self._torn = Torn()
         self._open: Entry | None = None  # the line before, whose text may go on without a header
+        self._opened: int | None = None  # when, by a collector's stamp where there is one
         self._counted: tuple[str, str] | None = None  # the resource and name of a refusal that it told of
         self._told = False  # whether this record's conflict was read, or cannot be one
 
@@ -256,10 +257,21 @@ class _OneLog:
     def _line(self, number: int, found: EntryFound) -> LogLine | None:
         entry = found.entry
         line = said(entry)
-        told = line.what in {CONFLICT, FIELD_CONFLICT}
-        self._open, self._counted = entry, (line.resource, line.key.rsplit("/", 1)[-1]) if told else None
-        self._told |= told
-        if not told and mentions(entry.message):
+        at = found.context.time if found.context.time is not None else entry.time
+        below = self._goes_on(entry, at)
+        again = False
+        if below and speaks_of_conflict(entry.message.encode("utf-8", "replace")):
+            told_below = self._below(entry.message)
+            if told_below.what in _REFUSALS:
+                again = self._says_again(told_below)
+                line = line._replace(what=OTHER) if again else told_below
+        told = line.what in _REFUSALS
+        if not below:
+            self._open, self._opened = entry, at
+        if told or not below:
+            self._counted = _object_of(line) if told else None
+        self._told |= told or again
+        if not told and not again and mentions(entry.message):
             self._unread(number)
         elif told and "\n" in entry.message and (more := len(refused_in(entry.message)) - 1) > 0:
             self._unread(number, more)
@@ -273,39 +285,62 @@ class _OneLog:
         self._account.ways[" > ".join(found.context.how)] += 1
         return line
 
+    def _goes_on(self, entry: Entry, at: int | None) -> bool:
+        """Whether a text that a collector stamped goes on below a line with a header: of the same pod, at once."""
+        before = self._open
+        return (
+            entry.form == BARE
+            and before is not None
+            and before.form in _GO_ON
+            and before.pod == entry.pod
+            and at is not None
+            and self._opened is not None
+            and 0 <= at - self._opened <= SECOND
+        )
+
+    def _below(self, text: str) -> LogLine:
+        """What a text says that goes on below the line before; by itself where there is none."""
+        before = self._open
+        return said(
+            before._replace(message=f"{text} {before.message[:400]}", values=None)
+            if before is not None
+            else Entry(None, "I", "", "", text, None, BARE)
+        )
+
+    def _says_again(self, line: LogLine) -> bool:
+        """Whether a refusal that is told below a line was told before, as "Caused by" says it again."""
+        return self._open is not None and self._open.form in _GO_ON and self._counted == _object_of(line)
+
     def _continued(self, number: int, found: Unread) -> LogLine | None:
         """A text without a header: the rest of the line before, as of an exception, or something else."""
-        speaks = speaks_of_conflict(found.text.encode("utf-8", "replace"))
         self._reader.ignore(NOT_AUDIT if found.json else why_unread(found))
-        if not speaks:
+        if not speaks_of_conflict(found.text.encode("utf-8", "replace")):
             return None
         if found.json or "audit.k8s.io/" in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
-        before = self._open
-        entry = (
-            before._replace(message=f"{found.text} {before.message[:400]}", values=None)
-            if before is not None
-            else Entry(None, "I", "", "", found.text, None, BARE)
-        )
-        line = said(entry)
-        if line.what not in {CONFLICT, FIELD_CONFLICT}:
+        line = self._below(found.text)
+        if line.what not in _REFUSALS:
             if mentions(found.text):
                 self._unread(number)
             return None
         self._told = True
-        name = line.key.rsplit("/", 1)[-1]
-        if before is not None and before.form in _GO_ON and self._counted == (line.resource, name):
-            return None  # "Caused by" says it again
+        if self._says_again(line):
+            return None
         self._reader.understood(why_unread(found))
-        self._counted = (line.resource, name)
+        self._counted = _object_of(line)
         self._account.lines += 1
         self._account.ways[BARE] += 1
         return line
 
 
+_REFUSALS = frozenset({CONFLICT, FIELD_CONFLICT})
 _GO_ON = frozenset({STAMPED, ZAP_CONSOLE, LOGFMT, ZAP_JSON})
 """Forms whose lines may go on below, with a stack trace and the causes of an exception."""
+
+
+def _object_of(line: LogLine) -> tuple[str, str]:
+    return line.resource, line.key.rsplit("/", 1)[-1]
 
 
 def _shift(ahead: list[int]) -> int:

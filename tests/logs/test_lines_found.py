@@ -258,3 +258,47 @@ def test_what_follows_a_line_is_not_taken_for_its_rest(tmp_path):
     found, account = read(tmp_path, "\n".join(between) + "\n")
     assert [line.key for line in found] == ["team-a/a", "team-a/b", "team-a/web", "team-a/api"]
     assert (account.lines, account.unread_conflicts) == (8, 0)
+
+
+JAVA = [
+    "2025-03-18 06:34:56 ERROR AbstractOperator:239 - Reconciliation #12(watch) Widget(team-a/w): createOrUpdate failed",
+    f"io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: PUT at: https://10.96.0.1:443/apis/example.com/v1/namespaces/team-a/widgets/w/status. Message: {err()}. Received status: Status(code=409).",
+    "\tat io.fabric8.kubernetes.client.KubernetesClientException.copyAsCause(KubernetesClientException.java:238)",
+    f"Caused by: io.fabric8.kubernetes.client.KubernetesClientException: Message: {err()}. Received status: Status(code=409).",
+    "\t... 4 more",
+    "2025-03-18 06:34:58 INFO  AbstractOperator:510 - Reconciliation #13(timer) Widget(team-a/w): reconciled",
+]
+STAMPS = {
+    "none": lambda at, text: text,
+    "CRI": lambda at, text: f"2025-03-18T08:34:{at}Z stdout F {text}",
+    "kubectl --timestamps": lambda at, text: f"2025-03-18T06:34:{at}Z {text}",
+    "Docker": lambda at, text: Q({"log": text + "\n", "stream": "stdout", "time": f"2025-03-18T06:34:{at}Z"}),
+    "Fluent Bit": lambda at, text: Q(
+        {"date": f"2025-03-18T06:34:{at}Z", "log": text, "kubernetes": {"pod_name": "operator"}}
+    ),
+    "whole seconds": lambda at, text: Q({"time": f"2025-03-18T06:34:{at[:2]}Z", "message": text}),
+}
+
+
+def stamped(stamp: str, texts: list[str], second: int = 56) -> str:
+    return "".join(f"{STAMPS[stamp](f'{second}.{number}00', text)}\n" for number, text in enumerate(texts))
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_the_causes_of_an_exception_are_its_own_whatever_stamps_each_row(tmp_path, stamp):
+    found, account = read(tmp_path, stamped(stamp, JAVA))
+    assert [line.key for line in found] == ["team-a/w"]
+    assert account.unread_conflicts == 0
+
+
+@pytest.mark.parametrize("stamp", [name for name in STAMPS if name != "none"])
+def test_texts_without_headers_later_on_count_each(tmp_path, stamp):
+    later = stamped(stamp, [f"update failed: {err()}"], 58) + stamped(stamp, [f"update failed: {err()}"], 59)
+    found, _ = read(tmp_path, stamped(stamp, JAVA[:4]) + later)
+    assert len(found) == 3
+
+
+def test_a_text_of_another_pod_is_none_of_an_exception(tmp_path):
+    other = Q({"date": "2025-03-18T06:34:56.900Z", "log": f"update failed: {err()}", "kubernetes": {"pod_name": "v"}})
+    found, _ = read(tmp_path, stamped("Fluent Bit", JAVA[:4]) + other + "\n")
+    assert len(found) == 2
