@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from sim.logs.ahead import year_told
 from sim.logs.audit import DUPLICATE, NOT_AUDIT, OTHER_STAGE, READS, STARTS, AuditEvent, AuditParser
 from sim.logs.controller_log import (
     CONFLICT,
@@ -176,6 +177,8 @@ class _OneLog:
     def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine | Routine]:
         account, reader, routine = self._account, self._reader, self._routine
         account.framing, found = records(member.blocks, reader.unused)
+        if reader.near is None and account.framing == LINES:
+            found = year_told(found, self._unwrapper.years)
         take = routine.take if routine is not None and account.framing == LINES else None
         torn = self._torn
         plain = number = 0

@@ -169,12 +169,17 @@ class Years:
     """
 
     def __init__(self, before: int, near: int | None = None) -> None:
-        self._before = before
+        self.before = before
         self._last = near
         self._same: tuple[int, int] | None = None  # the last line's month and day
         self._begin = 0  # when that day began
         self.certain: int | None = None  # the last time whose year a stamp told
         self.ahead: list[int] = []  # of the first lines: how far their time is ahead of the stamp beside them
+
+    def be_near(self, time_ns: int) -> None:
+        """Take a time whose year is certain, where none was known."""
+        if self._last is None:
+            self._last = time_ns
 
     def time(
         self, month: int, day: int, clock: tuple[int, int, int], nanoseconds: int, stamp: int | None
@@ -188,11 +193,11 @@ class Years:
             if stamp is None or abs(today - stamp) < 30 * DAY:
                 return self._take(today, stamp)
         near = stamp if stamp is not None else self._last
-        middle = year_of(near if near is not None else self._before + DAY)
+        middle = year_of(near if near is not None else self.before + DAY)
         years = (of_parts(year, month, day, clock, nanoseconds) for year in range(middle - 1, middle + 2))
         times = [time for time in years if time is not None]
         if near is None:
-            found = max((time for time in times if time <= self._before + DAY), default=None)
+            found = max((time for time in times if time <= self.before + DAY), default=None)
         else:
             found = min(times, key=lambda time: abs(time - near), default=None)
         if found is None:

@@ -302,3 +302,33 @@ def test_a_text_of_another_pod_is_none_of_an_exception(tmp_path):
     other = Q({"date": "2025-03-18T06:34:56.900Z", "log": f"update failed: {err()}", "kubernetes": {"pod_name": "v"}})
     found, _ = read(tmp_path, stamped("Fluent Bit", JAVA[:4]) + other + "\n")
     assert len(found) == 2
+
+
+BESIDE = {
+    "zap": zap("w", "56.011"),
+    "JSON": zap_json("w", "56.011"),
+    "a runtime's stamp": f"2025-03-18T06:34:56.011Z stderr F {klog('w', at='56.011000')}",
+    "an audit event": Q(
+        {
+            "kind": "Event",
+            "apiVersion": "audit.k8s.io/v1",
+            "stage": "ResponseComplete",
+            "verb": "get",
+            "auditID": "a",
+            "objectRef": {"resource": "x"},
+            "requestReceivedTimestamp": "2025-03-18T06:34:56.011000Z",
+            "stageTimestamp": "2025-03-18T06:34:56.011000Z",
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("stamp", BESIDE)
+@pytest.mark.parametrize("before", [1, 1000])
+def test_the_year_of_klog_is_that_of_a_full_date_further_down(tmp_path, stamp, before):
+    path = tmp_path / "log"
+    path.write_text("".join(f"{klog(f'web{number}')}\n" for number in range(before)) + f"{BESIDE[stamp]}\n")
+    when_changed = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
+    os.utime(path, (when_changed, when_changed))
+    lines = [item for item in LogReader(Counter()).read(path) if isinstance(item, LogLine)]
+    assert {when(line)[:8] for line in lines} == {"25-03-18"}
