@@ -42,6 +42,10 @@ def dialect_of(document: dict[str, Any]) -> Dialect | None:
         names = {name.lower() for name in document}
         if {"verb", "objectref", "stage"} <= names and ("auditid" in names or "requestreceivedtime" in names):
             return _AKS_DIALECT if "apiVersion" not in document else None
+    if "verb" in document and "apiVersion" not in document and all(
+        isinstance(document.get(name), dict) for name in ("objectRef", "responseStatus")
+    ):  # fmt: skip
+        return _FLAT_DIALECT if document.keys() >= _BOTH_TIMES else _FLAT_UNTIMED
     return None
 
 
@@ -131,7 +135,7 @@ def _typed(body: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _flat(document: dict[str, Any]) -> dict[str, Any]:
-    """Columns or fields that were picked from an index of audit events: ``objectRef.resource`` and so on."""
+    """Fields that were picked from audit events: ``objectRef.resource`` and so on, or ``objectRef`` as a whole."""
     event: dict[str, Any] = {"kind": "Event", "apiVersion": AUDIT_VERSION, "stage": "ResponseComplete"}
     for name, value in document.items():
         plain = value[0] if isinstance(value, list) and len(value) == 1 else value
@@ -142,12 +146,14 @@ def _flat(document: dict[str, Any]) -> dict[str, Any]:
         for part in path:
             below = below.setdefault(part, {}) if isinstance(below.get(part, {}), dict) else {}
         below[last] = int(plain) if last == "code" and isinstance(plain, str) and plain.isdigit() else plain
-    stamp = next((event[name] for name in ("@timestamp", "timestamp", "time", "_time") if name in event), "")
+    stamp = next((event[name] for name in _ONE_TIME if name in event), "")
     for field in ("requestReceivedTimestamp", "stageTimestamp"):
         event[field] = _stamp(str(event.get(field) or stamp))
     return event
 
 
+_BOTH_TIMES = {"requestReceivedTimestamp", "stageTimestamp"}
+_ONE_TIME = ("@timestamp", "timestamp", "time", "_time", "stageTimestamp", "requestReceivedTimestamp")
 _GKE_NAMES = ("protoPayload", "protopayload_auditlog")
 GKE = "GKE audit log (protoPayload)"
 AKS = "AKS audit log (resource-specific)"

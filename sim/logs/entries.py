@@ -44,9 +44,15 @@ _LOGFMT = re.compile(r"(?:^|\s)(?:time|ts|t)=\"?[\dT][^\s\"]*\"? .*?\b(?:msg|mes
 _PAIR = re.compile(
     r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))=("(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|[^\s"]+)', re.DOTALL
 )
-_TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "instant")
-_LEVEL_KEYS = ("level", "severity", "lvl", "loglevel", "levelname", "log.level")
-_MESSAGES = ("msg", "message", "event", "fields.message")
+_TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "instant", "_time", "T")
+_LEVEL_KEYS = ("level", "severity", "lvl", "loglevel", "levelname", "log.level", "L")
+_MESSAGES = ("msg", "message", "event", "fields.message", "_msg", "M")
+_LOGGERS = ("logger", "logger_name", "loggerName", "log.logger", "N", "name")
+_REFUSED = re.compile(
+    r"object has been modified|Operation cannot be fulfilled|optimistic lock|Apply failed with \d|"
+    r"\b409\b.{0,80}?[Cc]onflict",
+    re.DOTALL,
+)
 
 
 class Entry(NamedTuple):
@@ -107,15 +113,36 @@ def structured(document: dict[str, Any], default_time: int | None) -> Entry | No
     if message is None or (level is None and stamp is None and default_time is None):
         return None
     time = parse_time(stamp)
-    logger = document.get("logger") or document.get("logger_name") or document.get("loggerName") or document.get("name")
+    logger = next((document[key] for key in _LOGGERS if document.get(key)), None)
     letter = letter_of(level if isinstance(level, str) else "")
     if level is None and ("err" in document or "error" in document):
         letter = "E"
     return Entry(
-        time if time is not None else default_time, letter, str(document.get("caller", "")),
-        logger if isinstance(logger, str) and ("logger" in document or "." in logger) else "", message, document,
-        ZAP_JSON,
+        time if time is not None else default_time, letter, str(document.get("caller") or document.get("C") or ""),
+        logger if isinstance(logger, str) and ("logger" in document or "." in logger) else "", message,
+        with_error(document, message), ZAP_JSON,
     )  # fmt: skip
+
+
+def with_error(values: dict[str, Any], message: str) -> dict[str, Any]:
+    """Return a line's values, with what they say of a refusal as ``error``, wherever in them it stands.
+
+    Libraries have it as ``exc_info``, ``error.message``, ``thrown: {message: ..}`` and more.
+    """
+    error = values.get("error")
+    if _REFUSED.search(message) or (isinstance(error, str) and _REFUSED.search(error)):
+        return values
+    found = _refused_in(values, 0)
+    return {**values, "error": found} if found else values
+
+
+def _refused_in(value: Any, depth: int) -> str:
+    if isinstance(value, str):
+        return value if len(value) > 20 and _REFUSED.search(value) else ""
+    if depth > 4 or not isinstance(value, dict | list):
+        return ""
+    within = value.values() if isinstance(value, dict) else value
+    return next((found for each in within if (found := _refused_in(each, depth + 1))), "")
 
 
 def letter_of(level: str) -> str:

@@ -81,9 +81,8 @@ ENVELOPES = (
              ("labels.namespace", "namespace")),
     Envelope("journald", ("MESSAGE",), "MESSAGE", ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"),
              ("CONTAINER_NAME",)),
-    Envelope("OpenTelemetry record", ("body.stringValue",), "body.stringValue",
-             ("timeUnixNano", "observedTimeUnixNano")),
-    Envelope("OpenTelemetry record", ("body",), "body", ("timeUnixNano", *_STAMPS), _K8S_POD, _K8S_NAMESPACE),
+    Envelope("OpenTelemetry record", ("body",), "body", ("timeUnixNano", "observedTimeUnixNano", *_STAMPS), _K8S_POD,
+             _K8S_NAMESPACE, ("severityText",)),
     Envelope("Datadog", ("content.message",), "content.message", ("content.timestamp",)),
     Envelope("Datadog", ("attributes.message",), "attributes.message", ("attributes.timestamp",)),
     Envelope("Datadog", ("Content",), "Content", ("Date",), ("Pod Name",)),
@@ -92,7 +91,7 @@ ENVELOPES = (
     Envelope("CloudWatch log event", ("message", "logStreamName"), "message", ("timestamp",), ("logStreamName",)),
     Envelope("CloudWatch log event", ("message", "id", "timestamp"), "message", ("timestamp",)),
     Envelope("message with a time (Filebeat and others)", ("message",), "message", _STAMPS, _K8S_POD, _K8S_NAMESPACE,
-             ("level", "log.level", "severity")),
+             ("level", "log.level", "severity", "status")),
 )  # fmt: skip
 """Wrappings of one; the first whose keys are there is taken."""
 
@@ -128,7 +127,7 @@ def envelope_of(document: dict[str, Any]) -> tuple[Envelope, Any] | None:
     if len(keys) > 60:
         return None
     for each in _candidates(keys):
-        inside = look_up(document, each.inside)
+        inside = _plain(look_up(document, each.inside))
         if inside is _ABSENT or inside is None:
             continue
         if isinstance(inside, list) != (each in _BATCHES):
@@ -140,6 +139,27 @@ def envelope_of(document: dict[str, Any]) -> tuple[Envelope, Any] | None:
         if all(look_up(document, path) is not _ABSENT for path in each.has):
             return each, inside
     return None
+
+
+def _plain(value: Any) -> Any:
+    """A value without OpenTelemetry's wrapping (opentelemetry.proto.common.v1.AnyValue); any other as it is."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    kind, inner = next(iter(value.items()))
+    if kind == "kvlistValue" and isinstance(inner, dict):
+        return _pairs(inner.get("values"))
+    return inner if kind in {"stringValue", "intValue", "doubleValue", "boolValue"} else value
+
+
+def _pairs(items: Any) -> dict[str, Any]:
+    there = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return {str(item["key"]): _plain(item.get("value")) for item in there if "key" in item}
+
+
+def attributes_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that a collector put beside a line's message: Datadog's and OpenTelemetry's attributes."""
+    found = document.get("attributes")
+    return found if isinstance(found, dict) else _pairs(found)
 
 
 def _one_text(inside: Any) -> str | None:

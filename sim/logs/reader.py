@@ -189,6 +189,9 @@ class _OneLog:
                 if event is not None:
                     account.events += 1
                     yield event
+                elif b"\x1b" in record:  # coloured, as grep does what it finds
+                    reader.understood(reader.why)
+                    yield from self._unwrapped([(number, record)])
                 elif b"409" in record or b"been modified" in record:
                     self._lost(number, record)
             elif take is not None and take(record):

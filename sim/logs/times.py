@@ -44,6 +44,17 @@ def parse_time(value: object) -> int | None:
         return _loose(text)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return parse_epoch(value)
+    if isinstance(value, dict):
+        return _of_two(value)
+    return None
+
+
+def _of_two(value: dict[str, object]) -> int | None:
+    """A time as log4j and protobuf write it: seconds, and nanoseconds beside them."""
+    for seconds, nanoseconds in (("epochSecond", "nanoOfSecond"), ("seconds", "nanos")):
+        whole, part = value.get(seconds), value.get(nanoseconds, 0)
+        if isinstance(whole, int) and isinstance(part, int) and (time := parse_epoch(whole)) is not None:
+            return time + part
     return None
 
 

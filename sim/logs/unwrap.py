@@ -27,8 +27,9 @@ from sim.logs.entries import (
     letter_of,
     logfmt,
     structured,
+    with_error,
 )
-from sim.logs.envelopes import BATCHES, Envelope, envelope_of, first, look_up
+from sim.logs.envelopes import BATCHES, Envelope, attributes_of, envelope_of, first, look_up
 from sim.logs.framing import decode, fields_of
 from sim.logs.parts import Pieces, goes_on, lines_in, may_be_many
 from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
@@ -181,9 +182,12 @@ class Unwrapper:
                     yield Piece()
                     return
                 inside = whole
-            beside = look_up(document, envelope.inside.rpartition(".")[0]) if "." in envelope.inside else document
+            path, _, name = envelope.inside.rpartition(".")
+            beside = look_up(document, path) if path else {}
+            around = {**document, **beside} if isinstance(beside, dict) else document
+            taken = {envelope.inside, envelope.inside.partition(".")[0], name}
             yield from self._text(
-                inside, inner, depth + 1, {**document, **beside} if isinstance(beside, dict) else document
+                inside, inner, depth + 1, {key: value for key, value in around.items() if key not in taken}
             )
             return
         if isinstance(inside, dict) and envelope.inside in {"log", "message", "body"} and not leads_on(inside):
@@ -354,8 +358,10 @@ _COLLECTORS = frozenset(
 
 def _bare(text: str, time: int, context: Context, outer: dict[str, Any] | None) -> Entry:
     """A message whose header was taken off, and what the collector made of the header."""
-    told = {name: value for name, value in (outer or {}).items() if value is not text and name not in _COLLECTORS}
-    location = (outer or {}).get("sourceLocation")
+    around = outer or {}
+    told = {name: value for name, value in around.items() if name not in _COLLECTORS}
+    told = with_error({**told, **attributes_of(around)}, text)
+    location = around.get("sourceLocation")
     source = f"{location.get('file', '')}:{location.get('line', '')}" if isinstance(location, dict) else ""
     logger = str(told.get("logger") or told.get("logger_name") or "")
     return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, "", context.pod)

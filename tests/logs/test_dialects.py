@@ -159,3 +159,36 @@ def test_a_message_beside_its_fields(tmp_path):
         path = write(tmp_path / "log", [line(entry)])
         found = told(requeue("log", "--json", str(path)))
         assert list(found["conflicts"]["by_object"]) == ["certificates team-a/w"]
+
+
+COLOURED = {
+    "the code": ('"code":409', '"code":\x1b[01;31m\x1b[K409\x1b[m\x1b[K'),
+    "the code with its name": ('"code":409', '\x1b[01;31m\x1b[K"code":409\x1b[m\x1b[K'),
+    "the reason": ('"Conflict"', '"\x1b[01;31m\x1b[KConflict\x1b[m\x1b[K"'),
+    "the first word": ('"kind":"Event"', '"kind":"\x1b[1mEvent\x1b[0m"'),
+}
+
+
+@pytest.mark.parametrize("what", COLOURED)
+def test_events_coloured_by_grep_are_read(tmp_path, what):
+    plain, coloured = COLOURED[what]
+    text = json.dumps(event(code=409), separators=(",", ":"))
+    assert plain in text
+    (tmp_path / "audit.log").write_text(text.replace(plain, coloured) + "\n" + json.dumps(event()) + "\n")
+    ignored: Counter[str] = Counter()
+    found = list(read_events([tmp_path / "audit.log"], ignored=ignored))
+    assert ([each.code for each in found], ignored) == ([409, 200], Counter())
+
+
+WHOLE = ("verb", "objectRef", "responseStatus", "userAgent", "requestReceivedTimestamp", "stageTimestamp")
+
+
+@pytest.mark.parametrize("fields", [WHOLE, WHOLE[:5], (*WHOLE[:4], "stageTimestamp"), (*WHOLE, "user", "stage")])
+def test_events_of_which_fields_were_picked_are_read(tmp_path, fields):
+    made = [{name: value for name, value in event(code=409).items() if name in fields} for _ in range(2)]
+    (tmp_path / "picked.jsonl").write_text("".join(json.dumps(each) + "\n" for each in made))
+    found = list(read_events([tmp_path / "picked.jsonl"]))
+    assert [(each.code, each.resource, each.name, each.actor) for each in found] == [
+        (409, "certificates", "c0", "certificates-trigger")
+    ] * 2
+    assert all(each.timed == ({"requestReceivedTimestamp", "stageTimestamp"} <= set(fields)) for each in found)

@@ -332,3 +332,76 @@ def test_the_year_of_klog_is_that_of_a_full_date_further_down(tmp_path, stamp, b
     os.utime(path, (when_changed, when_changed))
     lines = [item for item in LogReader(Counter()).read(path) if isinstance(item, LogLine)]
     assert {when(line)[:8] for line in lines} == {"25-03-18"}
+
+
+WHEN = "2025-03-18T06:34:56.010Z"
+OBJECT = {"controller": "widget", "namespace": "team-a", "name": "w"}
+OTEL = [{"key": key, "value": {"stringValue": value}} for key, value in fields("w").items()]
+THROWN = f"Failure executing: PUT at: https://10.96.0.1:443/apis/example.com/v1/namespaces/team-a/widgets/w/status. Message: {err()}."
+STATUS = Q({"kind": "Status", "message": err(), "reason": "Conflict", "code": 409})
+
+
+def otel(record: dict) -> dict:
+    made = {"timeUnixNano": "1742279696010000000", "severityText": "ERROR", **record}
+    return {"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": {}, "logRecords": [made]}]}]}
+
+
+ELSEWHERE = {
+    "kopf's exc_info": {
+        "message": "Handler 'update' failed with an exception. Will retry.",
+        "exc_info": f"Traceback (most recent call last):\n  x\nApiException: (409)\nReason: Conflict\nHTTP response body: {STATUS}",
+        "object": {"kind": "Widget", "name": "w", "namespace": "team-a"},
+        "severity": "error",
+        "timestamp": WHEN,
+    },
+    "ECS, flat": {
+        "log.level": "error",
+        "@timestamp": WHEN,
+        "message": "Reconciler error",
+        **OBJECT,
+        "error.message": err(),
+    },
+    "ECS": {
+        "log.level": "error",
+        "@timestamp": WHEN,
+        "message": "Reconciler error",
+        **OBJECT,
+        "error": {"message": err()},
+    },
+    "Datadog": {"date": WHEN, "status": "error", "message": "Reconciler error", "attributes": fields("w")},
+    "Datadog, standard": {
+        "date": WHEN,
+        "status": "error",
+        "message": "Reconciler error",
+        "attributes": {**OBJECT, "error": {"message": err()}, "level": "error"},
+    },
+    "log4j": {
+        "instant": {"epochSecond": 1742279696, "nanoOfSecond": 10_000_000},
+        "level": "ERROR",
+        "loggerName": "io.strimzi.AbstractOperator",
+        "message": "createOrUpdate failed",
+        "thrown": {"message": THROWN, "name": "io.fabric8.kubernetes.client.KubernetesClientException"},
+    },
+    "OpenTelemetry's attributes": otel({"body": {"stringValue": "Reconciler error"}, "attributes": OTEL}),
+    "OpenTelemetry's body": otel(
+        {"body": {"kvlistValue": {"values": [{"key": "msg", "value": {"stringValue": "Reconciler error"}}, *OTEL]}}}
+    ),
+    "VictoriaLogs": {"_time": WHEN, "_stream": "{}", "_msg": "Reconciler error", "level": "error", **fields("w")},
+    "zap's short names": {
+        "L": "ERROR",
+        "T": WHEN,
+        "N": "controller.widget",
+        "C": "a/b.go:2",
+        "M": "Reconciler error",
+        **fields("w"),
+    },
+}
+
+
+@pytest.mark.parametrize("form", ELSEWHERE)
+def test_the_refusal_may_stand_in_any_field_of_a_record(tmp_path, form):
+    found, account = read(tmp_path, Q(ELSEWHERE[form]) + "\n")
+    assert [(line.resource, line.key, when(line)) for line in found] == [
+        ("widgets", "team-a/w", "25-03-18 06:34:56.010000")
+    ]
+    assert account.unread_conflicts == 0
