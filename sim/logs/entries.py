@@ -26,7 +26,7 @@ STAMPED = "stamp and level"
 BARE = "text without a header"
 
 HEADER = (
-    r"(?:(?<!\w)|(?<=\\[nt]))(?P<level>[IWEF])(?P<month>\d\d)(?P<day>\d\d) "
+    r"(?P<level>[IWEF])(?:(?<!\w.)|(?<=\\[nt].))(?P<month>\d\d)(?P<day>\d\d) "
     r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)\.(?P<us>\d{6})\s+"
     r"(?P<process>\d+) (?P<source>[^\s\]]{1,100}:\d+)\] ?"
 )
@@ -48,11 +48,7 @@ _TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "inst
 _LEVEL_KEYS = ("level", "severity", "lvl", "loglevel", "levelname", "log.level", "L")
 _MESSAGES = ("msg", "message", "event", "fields.message", "_msg", "M")
 _LOGGERS = ("logger", "logger_name", "loggerName", "log.logger", "N", "name")
-_REFUSED = re.compile(
-    r"object has been modified|Operation cannot be fulfilled|optimistic lock|Apply failed with \d|"
-    r"\b409\b.{0,80}?[Cc]onflict",
-    re.DOTALL,
-)
+_CONFLICT = re.compile(r"\b409\b.{0,80}?[Cc]onflict", re.DOTALL)
 
 
 class Entry(NamedTuple):
@@ -130,19 +126,36 @@ def with_error(values: dict[str, Any], message: str) -> dict[str, Any]:
     Libraries have it as ``exc_info``, ``error.message``, ``thrown: {message: ..}`` and more.
     """
     error = values.get("error")
-    if _REFUSED.search(message) or (isinstance(error, str) and _REFUSED.search(error)):
+    if _refuses(message) or (isinstance(error, str) and _refuses(error)):
         return values
     found = _refused_in(values, 0)
     return {**values, "error": found} if found else values
 
 
 def _refused_in(value: Any, depth: int) -> str:
-    if isinstance(value, str):
-        return value if len(value) > 20 and _REFUSED.search(value) else ""
-    if depth > 4 or not isinstance(value, dict | list):
+    if depth > 4:
         return ""
-    within = value.values() if isinstance(value, dict) else value
-    return next((found for each in within if (found := _refused_in(each, depth + 1))), "")
+    for each in value.values() if isinstance(value, dict) else value:
+        kind = each.__class__
+        if kind is str:
+            if len(each) > _SHORT and _refuses(each):
+                return str(each)
+        elif (kind is dict or kind is list) and (found := _refused_in(each, depth + 1)):
+            return found
+    return ""
+
+
+_SHORT = 40  # letters; no refusal is told in less
+
+
+def _refuses(text: str) -> bool:
+    return (
+        "object has been modified" in text
+        or "cannot be fulfilled" in text
+        or "optimistic lock" in text
+        or "Apply failed with" in text
+        or ("409" in text and _CONFLICT.search(text) is not None)
+    )
 
 
 def letter_of(level: str) -> str:
