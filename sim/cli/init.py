@@ -152,18 +152,17 @@ def _drafted(files: list[str], name: str, now: int, folder: Path, *, anonymise: 
 def _sort(files: list[str], facts: Facts, logs: list[Path], definitions: list[Definition], folder: Path) -> None:
     """Read objects into ``facts``; tell audit logs and definitions of operators' kinds from them."""
     from sim.drafting.kubectl import LARGEST, read_objects
-    from sim.guarded import read_bytes
     from sim.logs.sources import AUDIT, kind_of
 
     for each in dict.fromkeys(files):
         if each == _STANDARD_INPUT:
-            data = sys.stdin.buffer.read(LARGEST + 1)
+            data = _content(Path(each), LARGEST)
         elif (definition := _definition(Path(each), folder)) is not None:
             definitions.append(definition)
             facts.sources.append(Path(each).name)
             continue
         elif _holds_objects(Path(each)):
-            data = read_bytes(Path(each), LARGEST)
+            data = _content(Path(each), LARGEST)
         else:
             kind, why = kind_of(Path(each))
             if kind != AUDIT:
@@ -199,10 +198,29 @@ def _definition(path: Path, folder: Path) -> Definition | None:
 
 def _holds_objects(path: Path) -> bool:
     """Whether a file looks like objects, and not like a log: JSON or YAML that names kinds, and no audit event."""
-    from sim.guarded import read_bytes
+    head = _content(path, 65_536)
+    return b"audit.k8s.io" not in head and b"kind" in head
 
-    head = read_bytes(path, 65_536)
-    return b"audit.k8s.io" not in head and not head.startswith(b"\x1f\x8b") and b"kind" in head
+
+def _content(path: Path, most: int) -> bytes:
+    """What a file holds, unpacked and as UTF-8, up to a little more than ``most``: whoever gets that refuses it."""
+    from collections import Counter
+
+    from sim.guarded import check_regular
+    from sim.logs.packing import STDIN, members
+
+    if path != STDIN:
+        check_regular(path)
+    parts: list[bytes] = []
+    held = 0
+    for member in members(path, Counter()):
+        for block in member.blocks:
+            parts.append(block)
+            held += len(block)
+            if held > most:
+                return b"".join(parts)
+        parts.append(b"\n")
+    return b"".join(parts)
 
 
 def _asked() -> Facts:

@@ -22,15 +22,20 @@ _GROUPS = frozenset({"cert-manager.io", "certmanager.k8s.io"})
 _ISSUER_TYPES = ("acme", "ca", "selfSigned", "vault", "venafi")
 _GO_PARTS = re.compile(r"(\d+(?:\.\d+)?)(h|m(?!s)|s|ms|us|µs|ns)")
 _GO_UNITS = {"h": 3600e9, "m": 60e9, "s": 1e9, "ms": 1e6, "us": 1e3, "µs": 1e3, "ns": 1.0}
-_BETWEEN = re.compile(r"(?<=^\})\s*\n(?=\{)", re.MULTILINE)
+_BETWEEN = re.compile(r"(?<=\})\s*\n\s*(?=\{)")
+_BESIDE = re.compile(r"(?:(?:Warning: |[IWE]\d{4} \d\d:\d\d:).*\n)+")
+"""What kubectl says beside its output, where both went to one file."""
 
 
 def read_objects(data: bytes, name: str, facts: Facts) -> None:
     """Add what an export says to ``facts``; ``name`` is what messages call it. Raises ``Unusable`` where it is none."""
     before = _known(facts)
-    found = 0
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
     for obj in _objects(data, name):
-        found += 1
+        meta = _map(obj, "metadata")
+        about = obj["kind"], str(obj.get("apiVersion")), _text(meta, "namespace"), _text(meta, "name")
+        found[about if about[-1] else (str(len(found)),)] = obj  # a watch tells of an object again and again
+    for obj in found.values():
         _take(obj, facts)
     if not found:
         raise Unusable(f"{name}: there is no object in it; kubectl get certificates,issuers -A -o json writes some")
@@ -68,8 +73,10 @@ def _objects(data: bytes, name: str) -> Iterator[dict[str, Any]]:
 
 def _documents(data: bytes, name: str) -> Iterator[Any]:
     text = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig", "replace").strip()
+    if beside := _BESIDE.match(text):
+        text = text[beside.end() :]
     if text[:1] in {"{", "["}:
-        for part in _BETWEEN.split(text):  # one export after the other in one file
+        for part in _BETWEEN.split(text):  # one export after the other in one file, or one object a line
             try:
                 yield load_json(part)
             except ValueError as error:

@@ -31,7 +31,7 @@ from sim.logs.packing import Member, Progress, is_stream, members
 from sim.logs.routine import Routine, RoutineLines
 from sim.logs.times import Years
 from sim.logs.torn import Numbered, Torn
-from sim.logs.unwrap import AuditFound, EntryFound, Found, Piece, Unread, Unwrapper
+from sim.logs.unwrap import AuditFound, CutShort, EntryFound, Found, Unread, Unwrapper
 from sim.logs.wording import MODIFIED, STAGES, is_refusal, mentions, of_earlier_stage, speaks
 from sim.units import SECOND
 
@@ -240,7 +240,7 @@ class _OneLog:
 
     def _all(self, number: int, all_found: Iterator[Found]) -> Iterator[AuditEvent | LogLine]:
         for found in all_found:
-            if isinstance(found, Piece):
+            if isinstance(found, CutShort):
                 self._told = True  # it is judged with its end
             elif isinstance(found, AuditFound):
                 self._told = True

@@ -73,7 +73,7 @@ class EntryFound(NamedTuple):
     context: Context
 
 
-class Piece(NamedTuple):
+class CutShort(NamedTuple):
     """The beginning of a line of which the rest is still to come."""
 
 
@@ -84,7 +84,7 @@ class Unread(NamedTuple):
     json: bool
 
 
-Found = AuditFound | EntryFound | Piece | Unread
+Found = AuditFound | EntryFound | CutShort | Unread
 _IN_KLOG = Context(how=(KLOG,))
 
 
@@ -179,7 +179,7 @@ class Unwrapper:
                     inside, (inner.pod, str(document.get("stream"))), inner, goes_on=goes_on(document, inside)
                 )
                 if whole is None:
-                    yield Piece()
+                    yield CutShort()
                     return
                 inside = whole
             path, _, name = envelope.inside.rpartition(".")
@@ -272,7 +272,7 @@ class Unwrapper:
         inner = context._replace(time=parse_time(stamp)).inside("CRI")
         whole = self._pieces.joined(rest, (context.pod, stream), inner, goes_on=tag == "P")
         if whole is None:
-            yield Piece()
+            yield CutShort()
         else:
             yield from self._text(whole, inner, depth + 1)
 

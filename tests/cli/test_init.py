@@ -71,6 +71,15 @@ def test_standard_input_and_output(project: Path):
     assert "corp" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("form", ["packed", "Windows"])
+def test_an_export_may_be_packed_or_encoded(project: Path, form: str):
+    text = (project / "all.json").read_text()
+    (project / "export").write_bytes(gzip.compress(text.encode()) if form == "packed" else text.encode("utf-16"))
+    done = inside("init", "export", "-o", "mine.yaml", *AT, at=project)
+    assert done.returncode == 0, done.stderr
+    assert "10 Certificates there already" in done.stdout
+
+
 def test_an_audit_log_names_the_other_writers(project: Path):
     events = [audit(n, "argocd-controller/v2", verb="patch", fields="?fieldManager=argocd") for n in range(30)]
     events += [audit(100 + n, "kubectl/v1.29", verb="update", code=409 if n % 2 else 200) for n in range(10)]

@@ -132,7 +132,9 @@ def test_the_nearest_release_is_guessed_and_a_simulated_one_is_not():
     assert "preset: cert-manager-1.21 # Deployment cert-manager/cert-manager runs 1.21.3" in known
 
 
-@pytest.mark.parametrize("form", ["json", "yaml", "one", "twice", "utf-16", "array", "crlf"])
+@pytest.mark.parametrize(
+    "form", ["json", "yaml", "one", "twice", "utf-16", "array", "crlf", "a line", "watched", "warned", "throttled"]
+)
 def test_exports_come_in_several_forms(form: str):
     objects = [cluster.certificate("a"), cluster.certificate("b", renewal=None)]
     text = cluster.listed(*objects)
@@ -144,6 +146,11 @@ def test_exports_come_in_several_forms(form: str):
         "utf-16": text.encode("utf-16"),
         "array": json.dumps(objects).encode(),
         "crlf": text.replace("\n", "\r\n").encode(),
+        "a line": "\n".join(json.dumps(each) for each in objects).encode(),
+        "watched": "\n".join(json.dumps(each) for each in [*objects, objects[0]]).encode(),
+        "warned": f"Warning: v1alpha2 is deprecated\nWarning: so is v1alpha3\n{text}".encode(),
+        "throttled": b"I0318 06:34:56.010000    7 request.go:697] Waited for 1.05s due to throttling\n"
+        + "---\n".join(yaml.safe_dump(each) for each in objects).encode(),
     }[form]
     facts = Facts()
     read_objects(data, "x", facts)
