@@ -48,7 +48,6 @@ _TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "inst
 _LEVEL_KEYS = ("level", "severity", "lvl", "loglevel", "levelname", "log.level", "L")
 _MESSAGES = ("msg", "message", "event", "fields.message", "_msg", "M")
 _LOGGERS = ("logger", "logger_name", "loggerName", "log.logger", "N", "name")
-_CONFLICT = re.compile(r"\b409\b.{0,80}?[Cc]onflict", re.DOTALL)
 
 
 class Entry(NamedTuple):
@@ -149,13 +148,7 @@ _SHORT = 40  # letters; no refusal is told in less
 
 
 def _refuses(text: str) -> bool:
-    return (
-        "object has been modified" in text
-        or "cannot be fulfilled" in text
-        or "optimistic lock" in text
-        or "Apply failed with" in text
-        or ("409" in text and _CONFLICT.search(text) is not None)
-    )
+    return "object has been modified" in text or "cannot be fulfilled" in text or "Apply failed with" in text
 
 
 def letter_of(level: str) -> str:
@@ -216,7 +209,8 @@ def _zap_parts(rest: str) -> tuple[str, str, str, dict[str, Any] | None]:
     source = next((part for part in parts if _CALLER.fullmatch(part)), "")
     parts = [part for part in parts if part != source]
     logger = parts[0] if len(parts) > 1 else ""
-    return source, logger, " ".join(parts[1:] if logger else parts), values
+    message = " ".join(parts[1:] if logger else parts)
+    return source, logger, message, with_error(values, message) if values else values
 
 
 def logfmt(text: str) -> Entry | None:

@@ -18,7 +18,7 @@ from sim.logs.times import STAMP
 
 _PARTIAL = 16_000  # bytes; Docker and containerd cut lines at 16 KiB
 _BREAK = r"(?:\\r)?\\n|<br ?/?>|</p>"
-_LOST = re.compile(rf"(?:{_BREAK}|\s)\s*(?={HEADER})|(?:{_BREAK})\s*(?={STAMP.pattern}\s+\[?(?:{LEVELS})\b)")
+_LOST = re.compile(rf"(?:{_BREAK}|\s)\s*(?={HEADER})|(?:{_BREAK}|(?<=\}})\s)\s*(?={STAMP.pattern}\s+\[?(?:{LEVELS})\b)")
 """Where a line begins whose break was lost, or is spelt out: a stamp alone is not enough there."""
 _BETWEEN = re.compile(rf"(?:{_BREAK}|[\s,])*")
 _QUOTES = re.compile(r'\\.|"', re.DOTALL)
@@ -27,7 +27,7 @@ _decode = json.JSONDecoder().raw_decode
 
 def may_be_many(text: str) -> bool:
     """Whether a look at a text is worth it: few hold more than one line."""
-    return "\n" in text or "\\n" in text or text.count(".go:") > 1 or "<br" in text or text[0] == "{"
+    return "\n" in text or "\\n" in text or text.count(".go:") > 1 or "<br" in text or text[0] == "{" or "} 2" in text
 
 
 def lines_in(text: str) -> list[str]:

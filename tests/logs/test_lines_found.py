@@ -161,10 +161,10 @@ OF_ZAP = {
 
 
 @pytest.mark.parametrize("form", OF_ZAP)
-@pytest.mark.parametrize("between", ["\n", "\\n"])
+@pytest.mark.parametrize("between", ["\n", "\\n", " "])
 def test_lines_of_other_libraries_in_one_record_are_read_too(tmp_path, form, between):
-    if between == "\\n" and form == "logfmt":
-        pytest.skip("a break that is spelt out is told by klog's header, or by a stamp and a level")
+    if between != "\n" and (form == "logfmt" or (between == " " and "trace" in form)):
+        pytest.skip("a break that is not one is told by klog's header, or by a stamp and a level")
     found, account = read(tmp_path, Q({"@timestamp": T, "message": between.join(OF_ZAP[form])}) + "\n")
     assert [(line.controller, line.key, when(line)[9:]) for line in found] == [
         ("widget", "team-a/a", "06:34:51.010000"),
@@ -386,6 +386,10 @@ ELSEWHERE = {
     "OpenTelemetry's body": otel(
         {"body": {"kvlistValue": {"values": [{"key": "msg", "value": {"stringValue": "Reconciler error"}}, *OTEL]}}}
     ),
+    "kopf's record in one field": {
+        "time": WHEN,
+        "log": f"[2025-03-18 06:34:56,010] kopf.objects         [ERROR   ] [team-a/w] Handler failed: (409)\nReason: Conflict\nHTTP response body: {STATUS}\n",
+    },
     "VictoriaLogs": {"_time": WHEN, "_stream": "{}", "_msg": "Reconciler error", "level": "error", **fields("w")},
     "zap's short names": {
         "L": "ERROR",
