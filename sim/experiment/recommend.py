@@ -83,6 +83,7 @@ class Tuned:
             "space": {each.key: str(each) for each in question.space},
             "trials": [self._trial(one, base, one.number in on_front) for one in self.tried],
             "front": sorted(on_front),
+            "without_value": [] if on_front else self.without_value(),
             "recommended": {
                 "trial": self.trial,
                 "settings": self.recommended.settings,
@@ -105,6 +106,14 @@ class Tuned:
             "undecided": of_worth["undecided"],
             "digest": digest([each for one in self.tried for each in one.measured] + self.fresh[0] + self.fresh[1]),
         }
+
+    def without_value(self) -> list[str]:
+        """Return the objectives, and the metrics of constraints, that no trial has a value of."""
+        question = self.question
+        names = dict.fromkeys((*question.objectives, *(each.metric for each in question.constraints)))
+        run = [one.measured for one in self.tried if one.measured]
+        means = {name: [figures.estimate(name, measured).mean for measured in run] for name in names}
+        return [name for name, found in means.items() if set(found) == {None}]
 
     def changes(self) -> dict[str, list[str]]:
         """Return [current, recommended] of the settings that the recommendation changes."""

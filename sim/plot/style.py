@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -95,7 +96,7 @@ def legend_below(ax: Axes, ncols: int) -> None:
 
 def nothing(ax: Axes, words: str) -> None:
     """Say in an empty picture why it is empty."""
-    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, wrap=True)
+    ax.text(0.5, 0.5, fill(words, 40), ha="center", va="center", transform=ax.transAxes)
 
 
 Place = float | tuple[float, float] | None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate
 from sim.experiment.naming import short_keys
-from sim.plot.style import conditions, tip
+from sim.plot.style import conditions, nothing, tip
 from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import bars, heat_map
 from sim.report.text import Rendered, bold, footer, how_many, is_wide, render, table
@@ -187,6 +187,8 @@ def _errors(ax: Axes, found: Mapping[str, Mapping[str, float | None]]) -> None:
         [abs((group[end] if group[end] is not None else group["mean"]) - group["mean"]) for group in groups]  # type: ignore[operator] # those without a mean are left out
         for end in ("low", "high")
     ]
+    if not groups:
+        nothing(ax, "it has no value in any cell")
     ax.errorbar(places, [group["mean"] for group in groups], yerr=ends, marker="o", capsize=4)  # type: ignore[arg-type] # likewise
 
 
@@ -197,10 +199,10 @@ def _map(made: Figure, ax: Axes, document: Document) -> None:
     means = {
         (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"] for cell in document["cells"]
     }
-    nothing = float("nan")
+    unknown = float("nan")
     numbers = [[means.get((r, c)) for c in columns] for r in rows]
     image = ax.imshow(
-        [[nothing if n is None else n for n in line] for line in numbers], aspect="auto", cmap="viridis_r"
+        [[unknown if n is None else n for n in line] for line in numbers], aspect="auto", cmap="viridis_r"
     )
     for y, line in enumerate(numbers):
         for x, number in enumerate(line):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
 from sim.experiment.naming import short_keys
-from sim.plot.style import conditions, tip
+from sim.plot.style import conditions, nothing, tip
 from sim.report.comparison import tells
 from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import scatter
@@ -52,6 +52,9 @@ def verdict(document: Document) -> list[str]:
     recommended = document["recommended"]
     changes = recommended["changes"]
     if not document["front"]:
+        unknown = _unknown(document)
+        if unknown:
+            return [f"{unknown}: nothing to recommend. See --objective and --constraint."]
         wanted = " and ".join(document["constraints"])
         return [f"No trial holds {wanted}, the current configuration neither: nothing to recommend. See --constraint."]
     if not changes:
@@ -88,6 +91,15 @@ def verdict(document: Document) -> list[str]:
         keys = ", ".join(recommended["at_the_edge"])
         lines.append(f"At the edge of what was searched: {keys}. A wider --space may find better.")
     return lines
+
+
+def _unknown(document: Document) -> str:
+    """Which figures of the search no trial has a value of, in a sentence without its point; "" where all have."""
+    names = document.get("without_value", ())  # an earlier version's results do not say
+    if not names:
+        return ""
+    labels = " and ".join(f"{find(name).label} ({name})" for name in names)
+    return f"{labels} {'has' if len(names) == 1 else 'have'} no value in any trial"
 
 
 def worth(document: Document) -> list[str]:
@@ -269,12 +281,16 @@ def figure(document: Document) -> Figure:
     conditions(ax, "expected", document.get("expect", {}).items(), of)
     ax.set_xlabel("trial" if one else _axis(document["objectives"][0]))
     ax.set_ylabel(_axis(document["objectives"][0 if one else 1]))
-    if ax.get_legend_handles_labels()[0]:
+    if points:
         ax.legend(fontsize=8)
+    else:
+        nothing(ax, _unknown(document) or "no trial has a figure of every objective")
     for ax, (name, found) in zip(axes[1:], sensitivity.items(), strict=True):
         keys = sorted(found, key=lambda key, found=found: found[key]["mu_star"])  # type: ignore[misc] # a plain sort key
         means = [found[key]["mu_star"] for key in keys]
         ends = [[abs(found[key][end] - found[key]["mu_star"]) for key in keys] for end in ("low", "high")]
+        if not any(means):
+            nothing(ax, "no setting changed it")
         ax.barh(range(len(keys)), means, xerr=ends, capsize=3, height=0.6)
         ax.plot([found[key]["noise"] for key in keys], range(len(keys)), "k|", markersize=16, label="by chance")
         for row, key in enumerate(keys):

@@ -16,6 +16,7 @@ from sim.experiment.recommend import FRESH, expected, fragment, tune
 from sim.experiment.screening import screen, verdicts
 from sim.experiment.space import Dimension, changed, current, default_space, dimensions
 from sim.experiment.tune import Question, Tried, chosen, front, search
+from sim.report.tune import figure, verdict
 from sim.scenario.model import Scenario
 from sim.scenario.reading.loader import load
 from sim.units import SECOND
@@ -137,6 +138,30 @@ def test_nothing_better_is_an_answer():
     found = tune(Question(SCENARIO, flat, ["time_to_ready.p99"], [], 2, 6), Toy(), 5)
     assert found.changes() == {}
     assert found.as_dict()["improvement"]["time_to_ready.p99"]["difference"]["mean"] == 0
+
+
+@pytest.mark.parametrize(
+    ("objectives", "constraints", "unknown"),
+    [
+        (["time_to_renewed.p99", "requests.total"], ("gave_up == 0",), ["time_to_renewed.p99"]),
+        (["requests.total"], ("stranded == 0",), ["stranded"]),
+        (["time_to_renewed.p99"], ("stranded == 0",), ["time_to_renewed.p99", "stranded"]),
+        (["requests.total"], ("gave_up < 0",), []),
+    ],
+)
+def test_where_nothing_can_be_recommended_the_figures_without_a_value_are_the_reason(
+    objectives: list[str], constraints: tuple[str, ...], unknown: list[str]
+):
+    document = tune(question(objectives, trials=4, constraints=constraints), Toy(), 5).as_dict()
+    assert document["front"] == []
+    assert document["without_value"] == unknown
+    [said] = verdict(document)
+    assert all(name in said for name in unknown)
+    assert ("no value in any trial" in said) == bool(unknown)
+    assert ("No trial holds" in said) == (not unknown)
+    trials = figure(document).axes[0]
+    written = " ".join(" ".join(each.get_text().split()) for each in trials.texts)
+    assert bool(trials.collections) != ("no value in any trial" in written)
 
 
 def test_screening_measures_the_effect_across_the_range():
