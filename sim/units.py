@@ -119,6 +119,25 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or plural(one)}"
 
 
+def every(number: int, one: str = "") -> str:
+    """Return all of so many, two or more, in words.
+
+    >>> every(2), every(1204, "replication")
+    ('both', 'all 1,204 replications')
+    """
+    return f"{'both' if number == 2 else f'all {number:,}'} {plural(one) if one else ''}".rstrip()
+
+
+def decimals(count: float) -> int:
+    """Return how many decimals a mean of counts deserves: none where it is a whole number, or a large one.
+
+    >>> [f"{count:,.{decimals(count)}f}" for count in (3.0, 2.333, 123.45, 86832.5)]
+    ['3', '2.33', '123.5', '86,832']
+    """
+    size = abs(count)
+    return 0 if count == round(count) or size >= 1000 else 1 if size >= 100 else 2
+
+
 def parse_rate(text: str) -> float:
     """Return events per second for ``5/s``, ``30/m`` or ``100/h``; ``ValueError`` where it is no rate."""
     stripped = text.strip()

@@ -15,12 +15,15 @@ import numpy as np
 from sim.families.endings import STUCK, WAITING
 from sim.recording.alike import packed
 from sim.recording.columns import OBJECTS
-from sim.units import SECOND, spelled
+from sim.units import SECOND, decimals, every, spelled
 
 if TYPE_CHECKING:
     from sim.analysis.measured import Measured
     from sim.recording.replication import Replication
     from sim.scenario.model import Scenario
+
+_NOTABLY = 0.002
+"""By what share an end is later than what the scenario says of it, where that is worth a word."""
 
 Figures = dict[str, float | None]
 
@@ -56,7 +59,10 @@ def ending(scenario: Scenario, measured: Sequence[Measured]) -> dict[str, Any]:
         "stuck_by_cause": _by_cause(measured, "stuck", STUCK),
         "never_ready": _mean(measured, "never_ready"),
     }
-    certificates = None if scenario.contention is not None else int(measured[0].metrics.get("certificates") or 0)
+    if scenario.contention is not None:
+        once = [group.loop == "once" for group in scenario.contention.groups]
+        return {**found, "said": _said_of_clients(found, once, bool(_mean(measured, "gave_up")))}
+    certificates = int(measured[0].metrics.get("certificates") or 0)
     return {**found, "said": _said(found, certificates, scenario.until.settled_for / SECOND)}
 
 
@@ -71,34 +77,52 @@ def undone(found: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _said(found: Mapping[str, Any], certificates: int | None, counting_s: float) -> str:
-    many, settled, simulated = found["replications"], found["settled"], found["simulated_s"]
-    length = f"{_span(simulated)} simulated"
-    if many > 1:
-        length += " a replication"
-    if certificates is None:
-        if settled == many:
-            return f"Every client was done; {length}."
-        return f"Ended at {spelled(found['at_most_s'] * SECOND)} (until.at_most); {length}."
+def _length(found: Mapping[str, Any]) -> str:
+    return f"{_span(found['simulated_s'])} simulated{' a replication' if found['replications'] > 1 else ''}"
+
+
+def _said_of_clients(found: Mapping[str, Any], once: Sequence[bool], gave_up: bool) -> str:
+    """How it ended for plain clients: ``once`` says of each group of them whether its clients have a single job.
+
+    Only those are ever done. The others go on until the end, whatever they have committed by then.
+    """
+    many, settled = found["replications"], found["settled"]
+    end = f"ended at {spelled(found['at_most_s'] * SECOND)} (until.at_most)"
+    who = "Every client" if all(once) else "Every client with one job"
+    done = f"{who} had {'committed or given up' if gave_up else 'committed'}"
+    if not any(once) or not settled:
+        said = end.capitalize()
+    elif settled == many:
+        said = done
+    else:
+        said = f"{done} in {settled} of {many} replications, {many - settled} {end}"
+    return f"{said}; {_length(found)}."
+
+
+def _said(found: Mapping[str, Any], certificates: int, counting_s: float) -> str:
+    many, settled, simulated, length = found["replications"], found["settled"], found["simulated_s"], _length(found)
     rest = undone(found)
+    who = "it" if certificates == 1 else every(certificates)
     if settled == many:
         at = found["settled_at_s"]
         when = f" at {_span(at)}" if at is not None else ""
-        every = " in every replication," if many > 1 else ""
+        each = " in every replication," if many > 1 else ""
         again = f"; at the end of the counting {_listed(rest)}" if rest else ""
-        who = "It" if certificates == 1 else f"All {certificates}"
-        return f"{who} settled{every}{when}{again}; {length}."
+        return f"{who.capitalize()} settled{each}{when}{again}; {length}."
     # The counting goes on for a while after the end was decided.
-    end = spelled(max(simulated["most"] - counting_s, 0) * SECOND)
+    at, limit = max(simulated["most"] - counting_s, 0), found["at_most_s"]
+    late = f": {spelled(limit * SECOND)} after the last creation" if at > limit * (1 + _NOTABLY) else ""
+    end = f"{spelled(at * SECOND)} (until.at_most{late})"
     if rest:
         number, words = rest[0].split(" ", 1)
-        said = _listed([f"{number} of {certificates} {words}", *rest[1:]])
+        said = _listed([f"{number} of {certificates:,} {words}", *rest[1:]])
     else:
-        said = f"{'it' if certificates == 1 else f'all {certificates}'} settled while the counting went on"
+        said = f"{who} settled while the counting went on"
     if many == 1:
-        return f"Ended at {end} (until.at_most); {said}; {length}."
-    how = f"{settled} of {many} replications settled, {many - settled}" if settled else f"All {many} replications"
-    return f"{how} ended at {end} (until.at_most); on average {said}; {length}."
+        return f"Ended at {end}; {said}; {length}."
+    none = every(many, "replication").capitalize()
+    how = f"{settled} of {many} replications settled, {many - settled}" if settled else none
+    return f"{how} ended at {end}; on average {said}; {length}."
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -123,7 +147,7 @@ def _by_cause(measured: Sequence[Measured], name: str, causes: Mapping[str, str]
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}"
+    return f"{value:,.{decimals(value)}f}"
 
 
 def _span(values: Mapping[str, float]) -> str:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from sim.analysis.intervals import quantile
 from sim.analysis.waste import FAILED, Metrics, with_parts
 from sim.recording.alike import column, counts, take
-from sim.recording.columns import DUPLICATES, LOSSES, RECONCILES, REQUESTS
+from sim.recording.columns import DUPLICATES, LOSSES, RECONCILES, REQUESTS, TIMED
 from sim.recording.packing import Row
 from sim.recording.replication import Replication
 from sim.recording.rows import Mask, Rows
@@ -32,10 +32,12 @@ HAZARDS: Mapping[str, str] = {
     "errors_logged": "Error lines",
     "late_writes": "writes/s at the end",
     "late_writes_on_own": "of them on its own",
+    "late_writes_timed": "of them on a timer",
 }
 """What goes wrong by controller, and how columns of it are headed. Writes at the end are those of hot loops
 (``hot_loops``). One on its own is made on a version that the controller has written itself: it wakes itself; where
-others stored that version they undo each other."""
+others stored that version they undo each other. One on a timer is of a pass that began at a time that the controller
+had set, whatever it is made on."""
 
 
 def hazards(replication: Replication) -> Metrics:
@@ -49,14 +51,14 @@ def hazards(replication: Replication) -> Metrics:
 
 
 def hot_loops(replication: Replication) -> Metrics:
-    """Return the writes a second of controllers that go round without end: ``late_writes``, and those on its own.
+    """Return the writes a second of controllers that go round without end, those on its own, and on a timer.
 
     A controller does where it stored its last ten writes about one object at most 5 s apart, and the last of them in
     the last 5 s: nothing else needs so many. Of what is made and deleted the subject's name counts.
     """
-    columns = ("written_version", "decided_ns", "actor", "verb", "resource", "object", "certificate", "base_version")
+    of = ("actor", "verb", "resource", "object", "certificate", "base_version", "reconcile")
     ended = replication.ended_ns
-    turns: defaultdict[tuple[str, str, str], list[tuple[int, bool]]] = defaultdict(list)
+    turns: defaultdict[tuple[str, str, str], list[tuple[int, bool, bool]]] = defaultdict(list)
     writer: dict[tuple[str, str], tuple[int, str]] = {}  # by resource and object: its version, and whose that is
 
     def late_ones(rows: Rows) -> Mask:
@@ -65,24 +67,39 @@ def hot_loops(replication: Replication) -> Metrics:
 
     found: Iterable[Row] = ()
     if max(column(replication.requests, REQUESTS, "decided_ns", where=late_ones), default=0) >= ended - LATE:
-        found = take(replication.requests, REQUESTS, *columns, where=late_ones)
-    for written, decided, who, verb, resource, name, about, base in found:
+        found = take(replication.requests, REQUESTS, "written_version", "decided_ns", *of, where=late_ones)
+    timed = _timed(replication) if found else set()
+    for written, decided, who, verb, resource, name, about, base, reconcile in found:
         own = writer.get((resource, name)) == (base, who)
-        turns[who, resource, about if verb in {"create", "delete"} else name].append((decided, own))
+        turns[who, resource, about if verb in {"create", "delete"} else name].append((decided, own, reconcile in timed))
         writer[resource, name] = written, who
     late: defaultdict[str, float] = defaultdict(float)
-    share: defaultdict[str, float] = defaultdict(lambda: 1.0)  # of writes on its own: of the object with least of them
+    shares: dict[str, list[float]] = {}  # of writes on its own and on a timer: of the object with least of them
     for (who, _, _), writes in turns.items():
-        times = [decided for decided, _ in writes[-TURNS:]]
+        times = [decided for decided, _, _ in writes[-TURNS:]]
         if len(times) < TURNS or max(b - a for a, b in pairwise((*times, ended))) > LATE:
             continue
         late[who] += (TURNS - 1) / (max(times[-1] - times[0], 1) * SECONDS)
-        share[who] = min(share[who], sum(own for _, own in writes[-TURNS:]) / TURNS)
+        found_here = [sum(each[kind] for each in writes[-TURNS:]) / TURNS for kind in (1, 2)]
+        shares[who] = list(map(min, found_here, shares.get(who, found_here)))
     if late:
         controllers = counts(replication.reconciles, RECONCILES, "controller")
         late = defaultdict(float, {who: rate for who, rate in late.items() if who in controllers})
-    on_own = {who: rate * share[who] for who, rate in late.items()}
-    return {**with_parts("late_writes", late), **with_parts("late_writes_on_own", on_own)}
+    on_own, on_timer = ({who: rate * shares[who][kind] for who, rate in late.items()} for kind in (0, 1))
+    return {
+        **with_parts("late_writes", late),
+        **with_parts("late_writes_on_own", on_own),
+        **with_parts("late_writes_timed", on_timer),
+    }
+
+
+def _timed(replication: Replication) -> set[int]:
+    """The late passes that began at a time that their controller had set."""
+
+    def timed(rows: Rows) -> Mask:
+        return rows.among("cause", *TIMED) & (rows.array("ended_ns") > replication.ended_ns - TURNS * LATE)
+
+    return set(column(replication.reconciles, RECONCILES, "reconcile", where=timed))
 
 
 def _losses(replication: Replication) -> Metrics:

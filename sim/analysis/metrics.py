@@ -25,7 +25,8 @@ them
 requests.kind.K             by ``actor verb resource code``, as in a recording
 events                      requests for events
 reconciles, gave_up         passes of all controllers; of them those that failed and dropped their key
-retries                     tries after a refusal or an error: passes that sent something, and tries in place
+retries                     tries after a refusal or an error: passes that sent something or failed again, and tries
+                            in place
 budget_refusals             retries (and writes) that a retry budget did not allow
 hidden_retries              times the server read again and retried inside a request
 overwritten                 see ``overwritten``
@@ -52,7 +53,7 @@ import numpy as np
 from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards, hot_loops
 from sim.analysis.intervals import quantile
-from sim.analysis.waste import DROPPED, Metrics, waste, with_parts
+from sim.analysis.waste import DROPPED, FAILED, Metrics, waste, with_parts
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.alike import column, counts, packed, parts, take
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
@@ -256,7 +257,8 @@ def _reconciles(reconciles: Iterable[Row]) -> Metrics:
     for rows in parts(reconciles, RECONCILES):
         outcomes.update(rows.counts("outcome"))
         controllers.update(rows.counts("controller"))
-        again = np.count_nonzero((rows.array("failures") > 0) & (rows.array("requests") > 0))
+        tried = (rows.array("requests") > 0) | rows.among("outcome", *FAILED)  # the others found nothing left to do
+        again = np.count_nonzero((rows.array("failures") > 0) & tried)
         retries += int(again) + int(rows.array("retries").sum())
         refusals += int(rows.array("refusals").sum())
     return {

@@ -36,7 +36,7 @@ RECONCILES = (
     "controller",  # str
     "key",  # str: the workqueue's key
     "certificate",  # str: name of the Certificate that it is about
-    "cause",  # str: watch, backoff, schedule: what put the key into the queue first
+    "cause",  # str: what put the key into the queue first: one of CAUSES
     "queued_ns",
     "started_ns",
     "ended_ns",
@@ -50,6 +50,16 @@ RECONCILES = (
     "retries",  # int: tries inside the pass after its first write was refused (policies that retry in place)
     "refusals",  # int: retries, or writes, that the retry budget did not allow
 )
+CAUSES = {
+    "watch": "a watch event",
+    "backoff": "the backoff",
+    "schedule": "a schedule",
+    "requeue": "a time that the pass before had asked for",
+    "job": "the client's next job",
+}
+"""What puts a key into a queue, as the tables name it and as it is said; a job is a plain client's."""
+TIMED = ("schedule", "requeue")
+"""Of these a time that the controller itself has set."""
 RECONCILES_DIGESTED = 11
 """How many columns of RECONCILES are part of a replication's digest: the others say more of the same passes."""
 

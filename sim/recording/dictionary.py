@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sim.recording.columns import CAUSES
+
 
 class Column(NamedTuple):
     """One column: its dtype in pandas' words, ``category`` for strings, and what it means."""
@@ -53,7 +55,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "controller": Column(_NAME, "whose"),
         "key": Column(_NAME, "the workqueue's key"),
         "certificate": Column(_NAME, "name of the Certificate that it is about; of operators, of their object"),
-        "cause": Column(_NAME, "what put the key into the queue first: watch, backoff, schedule"),
+        "cause": Column(_NAME, f"what put the key into the queue first: {', '.join(CAUSES)}"),
         "queued_at": Column(_TIME, "when"),
         "started_at": Column(_TIME, "when a worker took it, and read the cache"),
         "ended_at": Column(_TIME, "when the worker was done with it"),

@@ -7,6 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.attribution import ordered
+from sim.recording.columns import CAUSES
 from sim.report.explain import LABELS
 from sim.report.numbers import NONE, write
 from sim.report.sentences import fields, over_the_same, short
@@ -103,13 +104,7 @@ def _losers(reasons: Reasons, terminal: bool) -> Table:
 
 
 def _retries(reasons: Reasons) -> str:
-    words = {
-        "watch": "a watch event",
-        "backoff": "the backoff",
-        "schedule": "a schedule",
-        "job": "the client's next job",
-    }
-    parts = ", ".join(f"{words.get(name, name)} {count:,}" for name, count in reasons["retried_by"].items())
+    parts = ", ".join(f"{CAUSES.get(name, name)} {count:,}" for name, count in reasons["retried_by"].items())
     return f"What brought the retry: {parts}. Processor time wasted: {write(reasons['wasted']['cpu_s'], 'seconds')}."
 
 

@@ -10,7 +10,7 @@ from sim.report.comparison import tells
 from sim.report.numbers import interval
 from sim.report.text import bold, render, table
 from sim.scenario.metrics import METRICS
-from sim.units import counted, spelled
+from sim.units import counted, every, spelled
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,8 +40,8 @@ def _verdict(found: Difference) -> str:
     counts = [len(result.measured) for result in found.results]
     shared = min(counts)
     if found.same:
-        every = f"all {shared} replications" if shared > 1 else "their one replication"
-        return f"Both runs did the same, event by event, in {every}."
+        where = every(shared, "replication") if shared > 1 else "their one replication"
+        return f"Both runs did the same, event by event, in {where}."
     if not found.differing:
         return f"Both runs did the same in {_shared(shared)}; A has {counts[0]}, B {counts[1]}."
     some = f"{len(found.differing)} of " if len(found.differing) < shared else ""

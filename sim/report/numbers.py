@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sim.units import MINUTE, MS, SECOND, US, plural, spelled
+from sim.units import MINUTE, MS, SECOND, US, decimals, plural, spelled
 
 NONE = "-"
 """Stands where there is no number."""
@@ -101,6 +101,6 @@ def _digits(value: float, kind: str, signed: bool) -> str:
     elif kind in {"share", "points"}:
         digits = 0 if size >= 10 or value == 0 else 1 if size >= 0.1 else 2
     else:
-        digits = 0 if value == round(value) or size >= 1000 else 1 if size >= 100 else 2
+        digits = decimals(value)
     sign = "+" if signed and round(value, digits) else ""
     return f"{value:{sign}z,.{digits}f}"

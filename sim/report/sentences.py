@@ -148,16 +148,26 @@ def _retried(row: dict[str, Any]) -> str:
 
 
 def loops(summary: Mapping[str, Any]) -> list[str]:
-    """The hot loops of a run, of any family: who wakes itself, and who undo each other, with their rates."""
+    """The hot loops of a run, of any family, with their rates: woken by a timer, by itself, or by others, which undo each other."""
     found = summary.get("hazards") or {}
-    late, own = found.get("late_writes", {}), found.get("late_writes_on_own", {})
-    alone = [name for name in late if own.get(name, {"mean": 0})["mean"] >= late[name]["mean"] / 2]
+    late = found.get("late_writes", {})
+
+    def mostly(figure: str, name: str) -> bool:
+        return bool(found.get(figure, {}).get(name, {"mean": 0})["mean"] >= late[name]["mean"] / 2)
+
+    timed = [name for name in late if mostly("late_writes_timed", name)]
+    alone = [name for name in late if name not in timed and mostly("late_writes_on_own", name)]
     lines = [
+        f"Hot loop: {name} still writes {late[name]['mean']:.1f} times a second at the end, mostly at times that it "
+        "has set itself (requeue_after, a schedule): its timer wakes it."
+        for name in timed
+    ]
+    lines += [
         f"Hot loop: {name} still writes {late[name]['mean']:.1f} times a second at the end, mostly on versions that it "
         "wrote itself: it wakes itself."
         for name in alone
     ]
-    others = [f"{name} {late[name]['mean']:.1f}" for name in late if name not in alone]
+    others = [f"{name} {late[name]['mean']:.1f}" for name in late if name not in (*timed, *alone)]
     if len(others) == 1:
         lines.append(f"Hot loop: {others[0]} writes a second at the end, on what others wrote.")
     elif others:

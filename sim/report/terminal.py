@@ -213,7 +213,7 @@ def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
     """What operators lose beside, with its words for one and for many."""
     found = summary.get("metrics", {})
     never = found.get("lost_updates.never_repaired", NOTHING)["mean"]
-    rest = f", {write(never)} never repaired" if never else ", repaired"
+    rest = f" ({write(never)} never repaired)" if never else " (repaired)"
     return [
         (found.get("lost_updates", NOTHING)["mean"], f"update was lost{rest}", f"updates were lost{rest}"),
         (found.get("duplicates", NOTHING)["mean"], "object was created twice", "objects were created twice"),
@@ -241,20 +241,21 @@ def _conditions(summary: Summary) -> str:
 
 def course(summary: Summary) -> str:
     """Return how much was issued and renewed, and how often each other writer wrote; ``""`` of plain clients alone."""
-    found, said = summary.get("metrics", {}), []  # an earlier version's results have none
+    found, said = summary.get("metrics", {}), list[str]()  # an earlier version's results have none
     described = summary["reconciles"]["by_controller"] if kind(summary) != CERTIFICATE else ()
     if found.get("issued") and not found["issued"]["mean"]:
         said.append("nothing was issued")
     elif found.get("issued"):
         renewed = f", of them {amount(found['renewed'], 'renewal')}" if found["renewed"]["mean"] else ", no renewal"
         said.append(f"{amount(found['issued'], 'issuance')}{renewed}")
-    said += [
+    others = [
         f"{name} wrote {amount(group, 'time')}"
         for name, group in summary.get("written", {"by_controller": {}})["by_controller"].items()
         if not is_own(name) and name not in described
     ]
-    many = " (means per replication)" if summary["replications"] > 1 else ""
-    return f"{'; '.join(said)}{many}." if said else ""
+    means = others or (found.get("issued") and found["issued"]["mean"])
+    many = " (means per replication)" if means and summary["replications"] > 1 else ""
+    return f"{'; '.join([*said, *others])}{many}." if said or others else ""
 
 
 def _conflicts(summary: Summary, terminal: bool) -> Table:

@@ -56,7 +56,12 @@ EVERY: tuple[Metric, ...] = (
         undefined="none attempted",
     ),
     Metric("reconciles", "reconciles", "passes of all controllers"),
-    Metric("retries", "retries", "tries after a refusal or an error"),
+    Metric(
+        "retries",
+        "retries",
+        "tries after a refusal or an error: passes that sent something or failed again (not those that found nothing "
+        "left to do), and tries inside a pass",
+    ),
     Metric(
         "gave_up",
         "gave up",

@@ -57,7 +57,8 @@ class Until(Part):
     at_most: Duration = Field(
         default=400 * SECOND,
         gt=0,
-        description="end then at the latest. Default: as recorded",
+        description="end so long after the last creation (plain clients: after the start) at the latest. "
+        "Default: as recorded",
     )
 
     @model_validator(mode="after")

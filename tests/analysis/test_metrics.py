@@ -91,6 +91,22 @@ def test_requests_by_code_kind_and_sender():
     assert found["events"] == 1
 
 
+def test_a_retry_sends_something_or_fails_again():
+    found = metrics(
+        reconciles=[
+            reconcile(outcome="error", requests=0),  # the first try
+            reconcile(outcome="error", requests=0, failures=1),
+            reconcile(outcome="conflict", requests=1, failures=2),
+            reconcile(outcome="ok", requests=0, failures=3),  # found nothing left to do
+            reconcile(outcome="conflict", requests=1),
+            reconcile(outcome="gave-up", requests=0, failures=1),
+            reconcile(outcome="ok", requests=3, retries=2),  # in place
+        ]
+    )
+    assert found["retries"] == 5
+    assert found["gave_up"] == 1
+
+
 def test_ghosts_come_from_a_backoff_after_a_conflict_and_do_nothing(monkeypatch: pytest.MonkeyPatch):
     def at(second: int, **values):
         return reconcile(started_ns=second * 1000 * MS, **values)

@@ -13,6 +13,7 @@ import sim
 from sim.analysis.hazards import hazards
 from sim.cli.app import app
 from sim.experiment.result import Result
+from sim.recording.columns import CAUSES
 from sim.report.openmetrics import metrics_text
 from sim.report.sentences import loops
 from tests.families.operators.test_described import run
@@ -61,6 +62,19 @@ def test_hot_loops_are_told_by_controller(folders: dict[str, Path]):
     found = hazards(run([], controller=beat, until={"settled_for": "8s", "at_most": "20s", "at_least": "10s"}))
     assert found["late_writes.one"] == found["late_writes_on_own.one"]
     assert found["late_writes"] > 1
+    assert found["late_writes_timed"] == 0
+
+
+def test_a_timer_that_wakes_is_told_from_a_write_that_wakes_its_writer():
+    result = sim.run(sim.load("operators/heartbeat", ["replications=1"]))
+    hazards = result.summary["hazards"]
+    assert hazards["late_writes_timed"]["heartbeat"]["mean"] > 0.9 * hazards["late_writes"]["heartbeat"]["mean"]
+    [said] = loops(result.summary)
+    assert said.endswith("times that it has set itself (requeue_after, a schedule): its timer wakes it.")
+    assert set(result.reconciles["cause"]) == {"watch", "requeue"} <= set(CAUSES)
+    result = sim.run(sim.load("operators/a-write-that-wakes-its-writer", ["replications=1"]))
+    assert result.summary["hazards"]["late_writes_timed"]["node"]["mean"] == 0
+    assert loops(result.summary)[0].endswith("on versions that it wrote itself: it wakes itself.")
 
 
 BEAT = {"set": {"seen": "${now_micro}"}, "conditions": {"Ready": {}}}
