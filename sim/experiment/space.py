@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.experiment.ranges import Range, is_range, kind_of, read, rounded, space, write
 from sim.experiment.sweep import setting
-from sim.experiment.variants import split
+from sim.experiment.variants import refuse_shared, split
 from sim.units import MINUTE, MS, SECOND
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def dimensions(texts: Sequence[str], scenario: Scenario) -> list[Dimension]:
             if len(choices) < 2 or len(set(choices)) < len(choices) or not all(choices):
                 raise ValueError(f"{text!r} needs two different values or more")
             found[key] = Dimension(key, choices=choices)
+    refuse_shared(found)
     return list(found.values())
 
 

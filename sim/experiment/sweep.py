@@ -62,9 +62,11 @@ def grid(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> Grid:
     values is valid with others. Raises ``ValueError`` where there is nothing to vary, a value comes twice or
     there are too many cells; ``ScenarioError`` for a value that is never valid.
     """
+    from sim.experiment.variants import refuse_shared
     from sim.scenario.errors import ScenarioError
     from sim.scenario.reading.loader import load
 
+    refuse_shared(vary)
     for key, values in vary.items():
         twice = [value for place, value in enumerate(values) if value in values[:place]]
         if twice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,14 +28,29 @@ class Variant:
     scenario: Scenario
 
 
+SHARED = {
+    "seed": "all are run on the same random numbers: choose these with --seed, and run again for others",
+    "replications": "all have the same replications: choose their number with --replications",
+}
+"""Keys that are the same for everything that is set against each other, and what to do instead of varying them."""
+
+
+def refuse_shared(keys: Iterable[str]) -> None:
+    """Raise ``ValueError`` where a key cannot be varied, because variants, cells or trials share it."""
+    for key in keys:
+        if key in SHARED:
+            raise ValueError(f"{key} cannot be varied, {SHARED[key]}")
+
+
 def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Variant]:
     """Return every combination of the values of ``vary``, the first values first.
 
-    Raises ``ValueError`` where fewer than two come out, more than ``MOST_VARIANTS``, or one twice;
-    ``ScenarioError`` where one is no valid scenario.
+    Raises ``ValueError`` where fewer than two come out, more than ``MOST_VARIANTS``, or one twice, and for a key that
+    all share; ``ScenarioError`` where one is no valid scenario.
     """
     from sim.scenario.reading.loader import load
 
+    refuse_shared(vary)
     combinations = list(itertools.islice(itertools.product(*vary.values()), MOST_VARIANTS + 1))
     if len(combinations) > MOST_VARIANTS:
         raise ValueError(f"more than {MOST_VARIANTS} variants; a comparison takes a few")

@@ -148,7 +148,7 @@ def _retried(row: dict[str, Any]) -> str:
 
 
 def loops(summary: Mapping[str, Any]) -> list[str]:
-    """The hot loops of a run, of any family, with their rates: woken by a timer, by itself, or by others, which undo each other."""
+    """The hot loops of a run with their rates: on a timer, on a controller's own writes, or on others'."""
     found = summary.get("hazards") or {}
     late = found.get("late_writes", {})
 

@@ -55,6 +55,10 @@ class Shape:
             case kind:
                 return _WANTED[kind]
 
+    def holds(self) -> bool:
+        """Whether something with a path of its own may be in it: not so in a number or a text."""
+        return self.kind in {"list", "table", "part", "any"} or any(member.holds() for member in self.members)
+
     def parts(self) -> list[type[BaseModel]]:
         """Return the models that this may hold: itself, in a list, or as one of several."""
         inner = [self.item] if self.item else []

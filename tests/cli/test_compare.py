@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 import sim
 from tests.cli.command import inside, requeue
 
@@ -48,3 +50,17 @@ def test_values_with_commas_and_several_keys(project: Path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["variants"]) == 4
+
+
+@pytest.mark.parametrize("shared", ["seed=1,2", "replications=2,3"])
+@pytest.mark.parametrize("scenarios", [("small.yaml",), ("small.yaml", "other.yaml")])
+def test_what_all_variants_share_is_not_varied(project: Path, shared: str, scenarios: tuple[str, ...]):
+    """The report says of all that they have the same random numbers and as many replications."""
+    (project / "other.yaml").write_text((project / "small.yaml").read_text())
+    done = inside("compare", *scenarios, "--vary", shared, "--vary", "strategy=update,apply", at=project)
+    key = shared.partition("=")[0]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{key} cannot be varied" in done.stderr
+    assert f"with --{key}" in done.stderr
+    with pytest.raises(ValueError, match=f"{key} cannot be varied"):
+        sim.compare(sim.load("tutorial"), {key: [2, 3]})

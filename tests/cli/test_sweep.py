@@ -99,6 +99,11 @@ def test_killed_and_interrupted_it_comes_to_the_same_table(tmp_path: Path):
     [
         (("--vary", "client.qps=20"), "two cells or more"),
         (("--vary", "client.qps=20,20"), "listed twice"),
+        (
+            ("--vary", "seed=1,2"),
+            "seed cannot be varied, all are run on the same random numbers: choose these with --seed",
+        ),
+        (("--vary", "replications=2,3"), "replications cannot be varied, all have the same replications: choose"),
         (("--vary", "client.qps=20,-5"), "client.qps"),
         (("--vary", "client.qsp=20,30"), "did you mean qps"),
         (("--vary", "retry.base=1s..10ms/log/3"), "less than the high end"),

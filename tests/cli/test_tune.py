@@ -63,6 +63,8 @@ def test_killed_and_interrupted_it_comes_to_the_same_answer(tmp_path: Path):
         (("--objective", "gave_up", "--objective", "gave_up"), "given twice"),
         (("--constraint", "gave_up"), "no constraint"),
         (("--space", "client.qsp=20..100"), "did you mean qps"),
+        (("--space", "seed=1..9"), "seed cannot be varied"),
+        (("--space", "replications=2,3"), "replications cannot be varied"),
         (("--space", "client.qps"), "names no values"),
         (("--space", "client.qps=20"), "two different values"),
         (("--space", "client.qps=100..20"), "less than the high end"),

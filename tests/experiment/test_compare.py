@@ -62,7 +62,7 @@ def test_what_is_no_comparison_is_refused(made_up: Scenario):
     with pytest.raises(ValueError, match="listed twice"):
         variants(made_up, {"strategy": ["update", "update"]})
     with pytest.raises(ValueError, match="more than 100"):
-        variants(made_up, {"seed": [str(number) for number in range(101)]})
+        variants(made_up, {"client.qps": [str(number) for number in range(1, 102)]})
     with pytest.raises(ScenarioError, match="stratgy"):
         variants(made_up, {"stratgy": ["update", "apply"]})
     with pytest.raises(ValueError, match="unknown metric"):

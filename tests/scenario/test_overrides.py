@@ -59,6 +59,16 @@ def test_a_list_that_is_not_there_is_created():
     assert load("name: x\n", ["writers.0.rate=5/s", "controllers.restarts.0=4s"]).writers[0].rate == 5.0
 
 
+def test_dots_below_plain_values_belong_to_the_key():
+    base = 'name: x\nexpect: {conflicts.total: "< 9", gave_up: "== 0"}\n'
+    changed = load(base, ["expect.conflicts.total=< 5", "expect.time_to_ready.p99=< 40s", "expect.gave_up=== 1"])
+    assert changed.expect == {"conflicts.total": "< 5", "time_to_ready.p99": "< 40s", "gave_up": "== 1"}
+    assert load("name: x", ["expect.conflicts.per_certificate='> 1'"]).expect == {"conflicts.per_certificate": "> 1"}
+    assert load("name: x", ["expect={conflicts.total: '< 5'}"]).expect == {"conflicts.total": "< 5"}
+    kinds = load("name: x\nkinds: {Task: {}}\n", ["kinds.Task.group=example.com"]).kinds
+    assert kinds["Task"].group == "example.com"  # a mapping of parts: the dots lead into them
+
+
 def test_an_alias_is_overridden_in_one_place_only():
     text = "name: x\ncontrollers: {issuing: &o {workers: 2}, trigger: *o}\n"
     controllers = load(text, ["controllers.trigger.workers=9"]).controllers
@@ -91,6 +101,8 @@ def test_an_alias_is_overridden_in_one_place_only():
         ("seed=!!python/name:x", "--set seed=!!python/name:x: seed: the tag '!!python/name:x' is not allowed"),
         ("retry={base: 1s, base: 2s}", "retry.base: this key is there twice, first in the same text; remove one of them"),
         ("expect.ready_share=> 0", "put a text that starts with > or | in quotes"),
+        ("expect.conflicts.totl=< 5", "did you mean conflicts.total"),
+        ("expect={conflicts: {total: '< 5'}}", "a metric is one key, dots and all: conflicts.total: "),
         ("seed", "--set seed: an override has the form key.path=value, such as workload.certificates=100"),
         ("=5", "--set =5: an override has the form key.path=value"),
         ("a..b=5", "--set a..b=5: an override has the form key.path=value"),

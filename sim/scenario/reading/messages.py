@@ -168,6 +168,9 @@ def _wrong_value(node: YamlNode | None, shape: Shape | None, path: Path, *, boun
     wanted = ", ".join(part for part in (shape.wanted(), range_) if part)
     if path[:-1] == ("expect",):
         wanted = 'a condition in quotes, such as "== 1"'
+        if node is not None and isinstance(node.value, dict):
+            below = next(iter(node.value), "total")
+            return f'found {found}; a metric is one key, dots and all: {path[-1]}.{below}: "== 1"'
     elif shape.kind == "text" and node is not None and not isinstance(node.value, list | dict | None):
         wanted = f'text, so put it in quotes: "{node.written[:40]}"'
     return f"found {found}; write {wanted}{_hint(node, shape)}"

@@ -16,7 +16,8 @@ from sim.units import quoted
 def override(tree: YamlNode, text: str, model: type[BaseModel]) -> YamlNode:
     """Return the tree with ``key.path=value`` applied; the value is YAML, and lists are addressed by index.
 
-    What is missing on the way is created; an index one past a list's end appends. Raises ``ScenarioError``
+    What is missing on the way is created; an index one past a list's end appends. Dots in the keys of a mapping of
+    plain values, such as ``expect.conflicts.total``, are the keys' own. Raises ``ScenarioError``
     that names the override where it cannot be read; whether the key exists is for the validation to say.
     """
     shown = text if len(text) <= 100 else text[:97] + "..."
@@ -44,6 +45,10 @@ class _Override:
         shape = shape_at(self._model, done)
         if (shape is not None and shape.kind == "list") or (node is not None and isinstance(node.value, list)):
             return self._put_item(node, done, steps)
+        if shape is not None and shape.kind == "table" and shape.item is not None and not shape.item.holds():
+            steps = [
+                ".".join(steps)
+            ]  # nothing is below a value there: the dots belong to the key, as in a metric's name
         step, *rest = steps
         known = node is not None and isinstance(node.value, dict)
         below = dict(node.value) if node is not None and isinstance(node.value, dict) else {}
