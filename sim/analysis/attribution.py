@@ -166,12 +166,14 @@ def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
     )
     own = frames.certificates[["replication", "certificate", "ready_at"]]
     ready = found[["replication", "certificate"]].astype({"certificate": "object"})
-    ready_at = ready.merge(own.astype({"certificate": "object"}), on=["replication", "certificate"], how="left")[
-        "ready_at"
-    ]
+    ready = ready.merge(
+        own.astype({"certificate": "object"}), on=["replication", "certificate"], how="left", indicator=True
+    )
+    ready_at, never = ready["ready_at"], (ready["_merge"] == "both") & ready["ready_at"].isna()
     before = (found["reconcile"] >= 0) & (ready_at.isna() | (ready_at > found["decided_at"]))
     until = found["recovered_at"].where(ready_at.isna() | (found["recovered_at"] < ready_at), ready_at)
     delay = (until - found["decided_at"]).where(before, pd.Timedelta(0))
+    delay = delay.mask(never)
     causes = [*passes["cause"].cat.categories] if len(passes) else []
     found["retried_by"] = found["retried_by"].astype("object").where(found["retry"].notna(), "nothing")
     found["retried_by"] = pd.Categorical(found["retried_by"], sorted({*causes, "nothing"}))

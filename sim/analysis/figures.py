@@ -25,19 +25,18 @@ from sim.analysis.intervals import (
 from sim.analysis.measured import Measured, series, totals
 from sim.analysis.metrics import QUANTILES
 from sim.scenario.metric import Metric
-from sim.scenario.metrics import METRICS, find
+from sim.scenario.metrics import ALIASES, METRICS, find
+from sim.scenario.names import did_you_mean
 
 
 class ByName(dict[str, Estimate]):
     """Estimates by the name of their metric; an older spelling finds them too."""
 
     def __missing__(self, name: str) -> Estimate:
-        try:
-            current = find(name).name
-        except ValueError:
-            raise KeyError(name) from None
-        if current == name:
-            raise KeyError(name)
+        current = ALIASES.get(name, name)
+        if current not in self:
+            there = f"there are {', '.join(self)}{did_you_mean(str(name), self)}"
+            raise KeyError(f"no figure is called {name!r} here; {there}")
         return self[current]
 
 

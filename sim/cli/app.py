@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from sim.cli.output import bad_input
+from sim.cli.output import bad_input, complain
 from sim.guarded import printable
 
 
@@ -102,6 +102,9 @@ class LazyGroup(TyperGroup):
             except UsageError as error:
                 # What was typed is shown, and never obeyed.
                 raise UsageError(printable(error.format_message()), error.ctx) from None
+            except KeyboardInterrupt:
+                complain("interrupted")
+                raise typer.Exit(130) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing them."""

@@ -109,7 +109,7 @@ def explore(
             command=join(words + (["--out", str(out)] if out is not None else [])),
             most=limits(max_time, max_memory),
             shown=shown,
-            pieces="batches of runs",
+            pieces=("batch of runs", "batches of runs"),
         ) as at:
             search = Exploration(loaded, cast("StrategyName", strategy), seed, at.spread, at.journal, at.progress)
             search.search(most, seconds)

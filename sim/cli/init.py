@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.output import BadInput, complain, emit
+from sim.cli.output import STANDARD_OUTPUT, BadInput, complain, emit
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def init(
     """
     from sim.scenario.reading.loader import load
 
-    printed = str(out) == "-"
+    printed = out == STANDARD_OUTPUT
     if not printed:
         _check_new(out)
     now = _time(at)

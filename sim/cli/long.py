@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from sim.cli.output import RESULTS, BadInput, complain
+from sim.units import counted
 
 if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
@@ -61,13 +62,13 @@ def work(
     expected: int,
     command: str,
     most: Limits,
-    pieces: str = "replications",
+    pieces: tuple[str, str] = ("replication", "replications"),
     metrics: Sequence[str] = (),
     shown: str = "auto",
 ) -> Iterator[Work]:
     """Open the journal and the executor; on an interruption say what is kept and how to go on.
 
-    ``pieces`` is what the journal's lines are called; ``metrics`` and ``shown`` are those of ``display``.
+    ``pieces`` is what one and many of the journal's lines are called; metrics and shown are those of ``display``.
     """
     from sim.experiment.evaluate import Evaluator
     from sim.experiment.journal import Journal, JournalError, version
@@ -83,7 +84,7 @@ def work(
         raise BadInput(str(error)) from None
     with journal:
         if journal.lines:
-            complain(f"going on from {journal.lines} {pieces} in {where.journal}")
+            complain(f"going on from {counted(journal.lines, *pieces)} in {where.journal}")
         try:
             with (
                 opened(executor, expected, version) as spread,
@@ -95,17 +96,22 @@ def work(
             _discard(journal)
             raise BadInput(f"--executor {error}") from None
         except LimitReached as reached:
-            done = journal.lines
+            done, kept = journal.lines, f"; {_kept(journal, pieces)}: the same command goes on"
             _discard(journal)
-            kept = f"; {done} finished {pieces} are kept in {where.journal}: the same command goes on" if done else ""
+            kept = kept if done else ""
             raise BadInput(f"{reached}{kept}") from None
         except (KeyboardInterrupt, SystemExit) as stop:
-            complain(f"interrupted; {journal.lines} finished {pieces} are kept in {where.journal}")
+            complain(f"interrupted; {_kept(journal, pieces)}")
             complain(f"to go on, start the same command again: {command}")
             raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)) from None
         except Exception:
             _discard(journal)
             raise
+
+
+def _kept(journal: Journal, pieces: tuple[str, str]) -> str:
+    one, many = pieces
+    return f"{counted(journal.lines, f'finished {one} is', f'finished {many} are')} kept in {journal.path}"
 
 
 def _discard(journal: Journal) -> None:

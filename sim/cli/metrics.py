@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.explain import Folder, Replication, Variant
-from sim.cli.output import BadInput, bad_input, check_writable, emit
+from sim.cli.output import STANDARD_OUTPUT, BadInput, bad_input, check_writable, emit
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
@@ -60,6 +60,7 @@ def metrics(
         if form not in FORMATS:
             raise BadInput(f"--format {form}: choose one of {', '.join(FORMATS)}")
         every_ns = None if every is None else _duration(every)
+        out = None if out == STANDARD_OUTPUT else out
         if out is not None:
             check_writable("-o", out)
         result = one_run(results, replication, variant)

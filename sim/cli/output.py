@@ -26,6 +26,8 @@ RESULTS = Path("results")
 
 STANDARD_INPUT = "-"
 """Names standard input where a scenario is wanted."""
+STANDARD_OUTPUT = Path("-")
+"""Names standard output where a command has nothing else to write there."""
 LARGEST_INPUT = 16 << 20
 PLAINER = str.maketrans("█▓▒░─━│└●·▏…╸╺", "#=-.--|+o.|~--")
 """What bars and boxes are made of where the output's encoding has nothing better."""

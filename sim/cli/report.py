@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_csv, emit_json
+from sim.cli.output import STANDARD_OUTPUT, BadInput, bad_input, check_writable, emit, emit_csv, emit_json
 
 if TYPE_CHECKING:
     from sim.experiment.comparison import Comparison
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def report(
     results: Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="Folders of runs, or one comparison's.")],
     *,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write; - is standard output.")
+    ] = Path("report.html"),
     replication: Annotated[
         int, typer.Option(metavar="N", min=1, help="The one whose queues, tokens and objects are shown.")
     ] = 1,
@@ -67,7 +69,11 @@ def report(
             emit(forms.markdown(_opened(results), commands))
         return
     with bad_input():
-        check_writable("-o", out)
+        printed = out == STANDARD_OUTPUT
+        if printed and opened:
+            raise BadInput("--open opens a file, and -o - is standard output; choose one")
+        if not printed:
+            check_writable("-o", out)
         from sim.recording.folders import write_file
         from sim.report.html.page import page, study_page
         from sim.report.html.study import kind_of
@@ -77,7 +83,11 @@ def report(
             text = study_page(results[0], study) if study else page(_opened(results), replication=replication)
         except ValueError as error:
             raise BadInput(str(error)) from None
-        write_file(out, text)
+        if not printed:
+            write_file(out, text)
+    if printed:
+        emit(text)
+        return
     emit(f"{out}: {len(text) / 1024:.0f} kB, opens in any browser\n")
     if opened:
         import webbrowser

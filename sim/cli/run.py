@@ -153,10 +153,10 @@ def run(
     """
     with bad_input():
         loaded = load_scenario(scenario, settings or [], seed, replications)
-        if log is not None:
-            check_writable("--log", log)
+        for option, file in (("--log", log), ("--junit", junit), ("--openmetrics", openmetrics)):
+            if file is not None:
+                check_writable(option, file)
         if openmetrics is not None:
-            check_writable("--openmetrics", openmetrics)
             require("pandas", "pyarrow")
 
         if real and (loaded.contention is not None or loaded.profile is None):

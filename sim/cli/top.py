@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.explain import Folder, Replication, Variant
-from sim.cli.output import BadInput, bad_input, emit
+from sim.cli.output import BadInput, bad_input, complain, emit
 from sim.units import SECOND
 
 SECONDS = 60
@@ -53,7 +53,7 @@ def top(
         from sim.report.playback import Playback
         from sim.report.text import console, render
         from sim.report.top import Player, keyboard, play
-        from sim.units import parse_duration
+        from sim.units import parse_duration, spelled
 
         try:
             moment = None if at is None else parse_duration(at)
@@ -70,6 +70,8 @@ def top(
         if moment is not None:
             player.at, player.paused, player.played = min(moment, playback.length), True, False
             emit(render([player], terminal))
+            if moment > playback.length:
+                complain(f"--at {at}: nothing happens after {spelled(playback.length)}, and that moment is shown")
             return
         with keyboard() as read:
             play(player, console(), read)

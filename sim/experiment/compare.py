@@ -18,7 +18,7 @@ from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
 from sim.experiment.progress import Progress, Underway
-from sim.experiment.run import Collected, resized, rows_of
+from sim.experiment.run import Collected, Given, asked_for, resized, rows_of
 from sim.experiment.variants import Variant, variants, written
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
@@ -26,7 +26,6 @@ from sim.scenario.metrics import FAMILIES, comparable
 
 if TYPE_CHECKING:
     from sim.analysis.measured import Measured
-    from sim.scenario.model import Scenario
 
 
 class Looks(Protocol):
@@ -43,7 +42,7 @@ class Looks(Protocol):
 
 
 def compare(
-    scenario: Scenario,
+    scenario: Given,
     vary: Mapping[str, Iterable[object]],
     *,
     metric: str | None = None,
@@ -61,9 +60,10 @@ def compare(
     variant is no valid scenario.
     """
     chosen = {key: [written(value) for value in values] for key, values in vary.items()}
-    found = variants(resized(scenario, seed, replications), chosen)
+    asked = asked_for(scenario, seed, replications)
+    found = variants(asked, chosen)
     folder = results.GivenFolder(Path(out)) if out is not None else None
-    metric = comparable(metric or FAMILIES[scenario.family].ranked, scenario.family)
+    metric = comparable(metric or FAMILIES[asked.family].ranked, asked.family)
     return execute(found, chosen, metric=metric, folder=folder, executor=choose(jobs), progress=progress)
 
 

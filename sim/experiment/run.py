@@ -12,6 +12,8 @@ from sys import intern
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import ValidationError
+
 from sim.analysis.measured import Measured
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
@@ -22,10 +24,12 @@ from sim.experiment.summaries import complete_summary, on_a_cluster
 from sim.recording import results
 from sim.recording.stored import StoredTables
 from sim.recording.tables import rows_in
+from sim.scenario.errors import ScenarioError
+from sim.scenario.model import Scenario
+from sim.scenario.reading.loader import load
 
 if TYPE_CHECKING:
     from sim.families.operators.operator import Operator
-    from sim.scenario.model import Scenario
 
 PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "simpy")
 """The packages whose versions a manifest names: those that may change a number."""
@@ -48,7 +52,7 @@ class StoppingRule(Protocol):
 
 
 def run(
-    scenario: Scenario,
+    scenario: Given,
     *,
     seed: int | None = None,
     replications: int | None = None,
@@ -57,16 +61,16 @@ def run(
     progress: Progress | None = None,
     operators: Iterable[type[Operator]] = (),
 ) -> Result:
-    """Run ``scenario`` and return its result.
+    """Run ``scenario`` and return its result. In its place its name, file or text will do, as ``sim.load`` takes it.
 
     ``seed`` and ``replications`` replace the scenario's. With ``out`` the result fills that folder and its
     rows stay there; without, they stay in memory, about 0.2 MB per replication of 50 Certificates. ``jobs``
     is the number of processes; by default as many as pay off. The result is the same whatever their number.
     ``operators`` are subclasses of ``sim.controllers.Operator`` that run beside cert-manager.
-    Raises ``pydantic.ValidationError`` where ``seed`` or ``replications`` is out of range, ``ResultsError``
-    where ``out`` holds something else, ``ValueError`` where an operator cannot run.
+    Raises ``ScenarioError`` where the scenario cannot be used or ``seed`` or ``replications`` is out of range,
+    ``ResultsError`` where ``out`` holds something else, ``ValueError`` where an operator cannot run.
     """
-    scenario = resized(scenario, seed, replications)
+    scenario = asked_for(scenario, seed, replications)
     folder = results.GivenFolder(Path(out)) if out is not None else None
     beside: tuple[type[Operator], ...] = ()
     if operators:
@@ -136,6 +140,29 @@ def execute(
             collected.drawn = [done.measured for done in (executor or choose(None)).map(perform, jobs)]
         collected.finish(origin(collected.scenario) if origin is not None else None, until)
         return collected.result(folder.publish() if folder else None)
+
+
+Given = Scenario | Path | str | bytes
+"""A scenario, or what ``sim.load`` takes: its name, its file or its text."""
+
+
+def asked_for(scenario: Given, seed: int | None = None, replications: int | None = None) -> Scenario:
+    """Return the scenario that a function of this package is given, with another seed or number of replications.
+
+    Raises ``ScenarioError`` where it, or what is to be changed, cannot be used.
+    """
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
+    try:
+        return resized(scenario, seed, replications)
+    except ValidationError:
+        given = {"seed": seed, "replications": replications}
+        changes = [f"{key}={value}" for key, value in given.items() if value is not None]
+        try:
+            return load(scenario.to_yaml(), changes)
+        except ScenarioError as error:
+            own = (each._replace(file=each.file.removeprefix("--set ")) for each in error.problems)
+            raise ScenarioError(own) from None
 
 
 def resized(scenario: Scenario, seed: int | None, replications: int | None) -> Scenario:

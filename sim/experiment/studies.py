@@ -19,7 +19,7 @@ from sim.experiment.progress import Progress
 from sim.experiment.ranges import expanded, is_range
 from sim.experiment.recommend import Tuned, expected
 from sim.experiment.recommend import tune as answer
-from sim.experiment.run import resized
+from sim.experiment.run import Given, asked_for
 from sim.experiment.schedules import StrategyName
 from sim.experiment.space import dimensions
 from sim.experiment.spread import opened
@@ -29,11 +29,10 @@ from sim.experiment.unlimited import unlimited
 from sim.experiment.variants import written
 from sim.extras import require
 from sim.scenario.metrics import FAMILIES, comparable
-from sim.scenario.model import Scenario
 
 
 def sweep(
-    scenario: Scenario,
+    scenario: Given,
     vary: Mapping[str, Iterable[object]],
     *,
     metric: str | None = None,
@@ -54,7 +53,7 @@ def sweep(
         key: [each for text in found for each in (expanded(key, text) if is_range(text) else [text])]
         for key, found in texts.items()
     }
-    asked = resized(scenario, seed, replications)
+    asked = asked_for(scenario, seed, replications)
     metric = comparable(metric or FAMILIES[asked.family].ranked, asked.family)
     swept = grid(asked, chosen)
     with _evaluator(len(swept.all) * asked.replications, executor, journal, progress) as evaluator:
@@ -62,7 +61,7 @@ def sweep(
 
 
 def tune(
-    scenario: Scenario,
+    scenario: Given,
     *,
     trials: int = 30,
     objectives: Sequence[str] = (),
@@ -81,7 +80,7 @@ def tune(
     cannot be read and for unknown metrics.
     """
     require("optuna", "SALib", "scipy", "pandas")
-    asked = resized(scenario, seed, None)
+    asked = asked_for(scenario, seed, None)
     wanted = goals.objectives(objectives, asked.family)
     conditions = goals.constraints(constraints, asked.family)
     question = Question(asked, dimensions(space, asked), wanted, conditions, trials, replications)
@@ -90,7 +89,7 @@ def tune(
 
 
 def budget(
-    scenario: Scenario,
+    scenario: Given,
     *,
     seed: int | None = None,
     replications: int | None = None,
@@ -99,13 +98,13 @@ def budget(
     progress: Progress | None = None,
 ) -> budgets.EnoughTries:
     """Say how many tries a write takes when none is given up, and how many are enough."""
-    asked = resized(scenario, seed, replications)
+    asked = asked_for(scenario, seed, replications)
     with _evaluator(asked.replications, executor, journal, progress) as evaluator:
         return budgets.budget(evaluator.replications(unlimited(asked), range(asked.replications)), asked.family)
 
 
 def explore(
-    scenario: Scenario,
+    scenario: Given,
     *,
     runs: int | None = 2000,
     seconds: float | None = None,
@@ -122,7 +121,8 @@ def explore(
     said how many of ``plain`` other seeds break it without any change. Raises ``ValueError`` for plain clients, for an
     unknown executor, and where neither ``runs`` nor ``seconds`` ends the search.
     """
-    if scenario.contention is not None:
+    asked = asked_for(scenario)
+    if asked.contention is not None:
         raise ValueError(OF_CLIENTS)
     if runs is None and seconds is None:
         raise ValueError("a search ends after runs or seconds; give one of them")
@@ -130,7 +130,7 @@ def explore(
         Journal(Path(journal)) if journal is not None else nullcontext() as kept,
         opened(executor, runs or 0, version) as spread,
     ):
-        search = Exploration(scenario, strategy, seed, spread, kept, progress)
+        search = Exploration(asked, strategy, seed, spread, kept, progress)
         search.search(runs, seconds)
         return [search.finding(name, plain) for name in sorted(search.broken)]
 

@@ -9,6 +9,7 @@ from sim.families.without_effect import groups, ignored, sentences
 from sim.scenario.contention import Clients
 from sim.scenario.metrics import OPERATORS
 from sim.scenario.model import Scenario
+from sim.scenario.reading.recorded import unknown
 from sim.scenario.retry import SHAPES, Retry
 from sim.units import MS, format_duration
 
@@ -33,6 +34,8 @@ def warnings_of(scenario: Scenario, but: Container[str] = ()) -> list[str]:
             if (group.strategy or scenario.strategy) in CONDITIONAL:
                 found += _stale(retry, where, _lag(group))
         return list(dict.fromkeys(found))
+    if scenario.recording is not None and (said := unknown(scenario.recording)) is not None:
+        found.append(f"recording: {said}")
     found += hardly_meant(scenario)
     if scenario.family == OPERATORS:
         return list(dict.fromkeys(found))

@@ -191,10 +191,12 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "stale_for": Column(_TIME, "from outdated_at to decided_at"),
         "retry": Column(_MAYBE, "number of the next pass with the same key"),
         "retried_at": Column(_TIME, "when it began"),
-        "retried_by": Column(_NAME, "what brought it: watch, backoff, schedule, or nothing"),
+        "retried_by": Column(_NAME, f"what brought it: {', '.join(CAUSES)}, or nothing"),
         "recovered_at": Column(_TIME, "when a pass with that key first went through"),
         "ready_delay": Column(
-            _TIME, "from the refusal to that, or to Ready if that came first: what Ready lost at most; 0 outside"
+            _TIME,
+            "from the refusal to that, or to Ready if that came first: what Ready lost at most; 0 outside, NaT where "
+            "it never came",
         ),
         "wasted_requests": Column(_WHOLE, "the refused request, and those of its pass that the retry sent again"),
         "wasted_cpu": Column(_TIME, "core time of the refused pass without keys and signing, and of the server"),

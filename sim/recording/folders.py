@@ -117,6 +117,7 @@ class GivenFolder(Folder):
 
 def refuse_foreign(target: Path) -> list[str]:
     """Return the files of earlier results in ``target``; raise ``ResultsError`` where results may not go there."""
+    _refuse_dash("--out", target)
     if target.is_symlink():
         raise ResultsError(f"{target} is a link, and links are not followed; name the folder itself")
     if not target.exists():
@@ -142,10 +143,17 @@ def refuse_foreign(target: Path) -> list[str]:
     return [*listed, _mark(target).name]
 
 
+def _refuse_dash(option: str, path: Path) -> None:
+    """Refuse the name that stands for standard output elsewhere: nobody means a file or folder by it."""
+    if str(path) == "-":
+        raise ResultsError(f"{option} -: standard output is not for this; name a file or folder")
+
+
 def new_path(option: str, file: Path) -> None:
     """Raise ``ResultsError`` where a file cannot be written: said before the work, not after it."""
     if _is_stream(file):
         return
+    _refuse_dash(option, file)
     if file.is_symlink():
         raise ResultsError(f"{option} {file}: this is a link, and links are not followed; name the file itself")
     if file.is_dir() or not file.parent.is_dir():

@@ -162,7 +162,9 @@ class _Watched:
         read = _KINDS.findall(settings.source)
         self.owned = {name for where, name in read if where == "owned"}
         self.all = {name for where, name in read if where == "objects"}
-        self.own = bool(self.expression.paths.keys() & set(VARIABLES[:-2]))  # whether it reads the object itself
+        others = bool(self.owned or self.all)
+        self.own = not others or bool(self.expression.paths.keys() & set(VARIABLES[:-2]))
+        """Whether it is asked when the object itself is stored: it reads that, or nothing that says when to ask."""
 
     def holds(self, there: _Objects, obj: Object) -> bool:
         return self.expression.holds(_Scope(there, obj, self.named))

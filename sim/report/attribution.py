@@ -10,7 +10,7 @@ from sim.analysis.attribution import ordered
 from sim.recording.columns import CAUSES
 from sim.report.explain import LABELS
 from sim.report.numbers import NONE, write
-from sim.report.sentences import fields, over_the_same, short
+from sim.report.sentences import DELAYED, fields, over_the_same, short
 from sim.report.text import Unwrapped, bold, render, table
 from sim.units import counted
 
@@ -89,7 +89,7 @@ def _ages(reasons: Reasons, terminal: bool) -> Table:
 
 def _losers(reasons: Reasons, terminal: bool) -> Table:
     heads = ["conflicts", "same fields", "copy's age", "requests wasted"]
-    heads += [] if reasons["contention"] else ["Ready later, at most"]
+    heads += [] if reasons["contention"] else [DELAYED.format("Ready")]
     made = table("What it cost, by loser", "", *heads, terminal=terminal)
     for name, row in reasons["by_controller"].items():
         cells = [

@@ -283,9 +283,8 @@ def _bar(label: str, ns: int, total: int) -> str:
 
 def _cost(row: dict[str, Any]) -> str:
     requests = row["wasted_requests"]
-    return (
-        f"Wasted: {counted(requests, 'request')}, {spelled(row['wasted_cpu'].value)} of processor time; "
-        f"{spelled(row['ready_delay'].value)} of time to Ready at most."
+    return f"Wasted: {counted(requests, 'request')}, {spelled(row['wasted_cpu'].value)} of processor time" + (
+        "." if missing(row["ready_delay"]) else f"; {spelled(row['ready_delay'].value)} of time to Ready at most."
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ipywidgets import VBox
 
     from sim.experiment.result import Result
+    from sim.experiment.run import Given
     from sim.scenario.model import Scenario
 
 CONTROLS: Mapping[str, Iterable[object]] = {
@@ -26,7 +27,7 @@ CONTROLS: Mapping[str, Iterable[object]] = {
 """What can be moved where nothing else is asked for, as far as it has an effect in the scenario."""
 
 
-def interact(scenario: Scenario, vary: Mapping[str, Iterable[object]] | None = None, *, replications: int = 5) -> VBox:
+def interact(scenario: Given, vary: Mapping[str, Iterable[object]] | None = None, *, replications: int = 5) -> VBox:
     """Return widgets for a notebook: a control for each key of ``vary``, and what the chosen setting comes to.
 
     ``vary`` is written as for ``sim.compare``, such as ``{"client.qps": [10, 20, 50]}``; by default workers, qps and
@@ -37,15 +38,18 @@ def interact(scenario: Scenario, vary: Mapping[str, Iterable[object]] | None = N
     require("ipywidgets", "matplotlib", "pandas")
     import ipywidgets as widgets
 
+    from sim.experiment.run import asked_for
     from sim.experiment.sweep import setting
     from sim.scenario.errors import ScenarioError
+
+    scenario = asked_for(scenario, None, replications)
 
     base, given = scenario.resolved(), CONTROLS if vary is None else vary
     choices = {key: _choices(values, setting(base, key)) for key, values in given.items()}
     choices = {key: values for key, values in choices.items() if vary is not None or _matters(scenario, key, values)}
     if not choices:
         raise ValueError("none of the usual settings has an effect here: say what to vary")
-    run = _Kept(scenario, replications)
+    run = _Kept(scenario)
     moved: dict[str, Any] = {}
     for key, values in choices.items():
         words = all(not value[:1].isdigit() for value in values)
@@ -71,10 +75,8 @@ def interact(scenario: Scenario, vary: Mapping[str, Iterable[object]] | None = N
 class _Kept:
     """Runs a scenario with other settings, each once."""
 
-    def __init__(self, scenario: Scenario, replications: int) -> None:
-        from sim.experiment.run import resized
-
-        self.scenario = resized(scenario, None, replications)
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
         self.found: dict[str, Result] = {}
 
     def __call__(self, settings: Mapping[str, str]) -> Result:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from sim.analysis.story import Story
 
 
+DELAYED = "delay of {}, at most"
+"""Heads the mean of what each refusal delayed, Ready or a plain client's commit."""
+
+
 def short(actor: str) -> str:
     """A writer's name as people say it."""
     return actor.removeprefix("certificates-")

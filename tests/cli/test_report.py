@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,23 @@ def test_a_run_becomes_a_page_and_says_where(runs: Path):
     text = (runs / "report.html").read_text("utf-8")
     assert text.startswith("<!DOCTYPE html>")
     assert "sim.run" in text or "requeue run" in text
+
+
+def test_a_page_may_go_to_standard_output(runs: Path):
+    done = inside("report", "one", "-o", "-", at=runs)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<!DOCTYPE html>")
+    assert done.stdout.rstrip().endswith("</html>")
+    assert inside("metrics", "one", "-o", "-", at=runs).stdout == inside("metrics", "one", at=runs).stdout
+    assert inside("report", "one", "-o", "-", "--open", at=runs).returncode == 2
+    assert not (runs / "-").exists()
+
+
+def test_a_moment_after_the_end_is_said(runs: Path):
+    done = inside("top", "one", "--at", "5000s", at=runs)
+    assert done.returncode == 0
+    assert re.search(r"--at 5000s: nothing happens after [\d.]+ m?s, and that moment is shown", done.stderr)
+    assert inside("top", "one", "--at", "1s", at=runs).stderr == ""
 
 
 def test_several_runs_and_a_comparison_become_one_page(runs: Path):

@@ -147,6 +147,11 @@ def test_an_expectation_that_is_not_met_is_exit_1(project: Path):
         (["run", "small.yaml", "--out", "small.yaml"], "is a file"),
         (["run", "small.yaml", "--log", "no/such/folder/x.log"], "does not exist"),
         (["run", "small.yaml", "--log", "."], "folder"),
+        (["run", "small.yaml", "--log", "-"], "--log -: standard output is not for this"),
+        (["run", "small.yaml", "--openmetrics", "-"], "--openmetrics -: standard output is not for this"),
+        (["run", "small.yaml", "--junit", "-"], "--junit -: standard output is not for this"),
+        (["run", "small.yaml", "--out", "-"], "--out -: standard output is not for this"),
+        (["compare", "small.yaml", "--vary", "strategy=update,apply", "--out", "-"], "--out -: standard output"),
         (["run"], "SCENARIO"),
         (["run", "small.yaml", "--nonsense"], "--nonsense"),
         (["compare", "small.yaml"], "--vary"),
@@ -225,6 +230,7 @@ def test_an_interrupted_run_leaves_nothing_behind(project: Path, jobs: str, numb
         assert process.returncode == status
         assert output == ""
         assert "Traceback" not in errors
+        assert ("requeue: interrupted\n" in errors) == (number == signal.SIGINT)
         assert list((project / "results").iterdir()) == []
         assert _ends(process.pid)  # no worker is left
 

@@ -113,6 +113,10 @@ def test_always_never_and_eventually_are_judged_of_each_object():
     assert len(broken(FIVE, always="size(objects.Secret) < 3")) == 5
     assert len(broken(FIVE, always="size(objects['Secret']) < 3")) == 5
     assert not broken(FIVE, of="Secret", always="has(self.data)")
+    # What names no kind to wait for is asked whenever one of those that it is about is stored.
+    assert len(broken(FIVE, always="false")) == len(broken(FIVE, never="1 < 2")) == 5
+    assert len(broken(FIVE, always="size(objects) == 0")) == len(broken(FIVE, never="size(owned) >= 0")) == 5
+    assert not broken(FIVE, always="true")
     assert not broken(FIVE, eventually="'Ready' in holds", within=30 * SECOND)
     late = broken(FIVE, eventually="'Ready' in holds", within=50 * MS)
     assert late

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
-from pydantic import ValidationError
 
 import sim
 from sim.experiment.executor import InProcess, Processes
 from sim.experiment.run import execute
 from sim.recording.results import GivenFolder, ResultsError
+from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 
 SMALL = {"name": "small", "replications": 3, "workload": {"certificates": 4}}
@@ -44,8 +46,39 @@ def test_seed_and_replications_can_be_given(made_up: Scenario):
     result = sim.run(made_up, seed=5, replications=2)
     assert (result.summary["seed"], result.summary["replications"]) == (5, 2)
     assert result.digest != sim.run(made_up, replications=2).digest
-    with pytest.raises(ValidationError):
-        sim.run(made_up, replications=0)
+
+
+@pytest.mark.parametrize("given", [{"seed": -1}, {"replications": 0}, {"replications": 1.5}])
+def test_what_no_run_can_have_is_a_scenario_error(made_up: Scenario, given: dict[str, Any]):
+    [(key, value)] = given.items()
+    for function in (sim.run, partial(sim.compare, vary={"strategy": ["update", "apply"]}), sim.budget):
+        with pytest.raises(
+            ScenarioError, match=rf"^{key}={value}: {key}: found {value}; write a whole number, at least"
+        ):
+            function(made_up, **given)
+
+
+def test_a_name_a_file_or_a_text_stands_for_its_scenario(made_up: Scenario, tmp_path: Path):
+    (tmp_path / "made-up.yaml").write_text(made_up.to_yaml())
+    digest = sim.run(made_up, replications=1).digest
+    for given in (made_up.to_yaml(), str(tmp_path / "made-up.yaml"), tmp_path / "made-up.yaml"):
+        assert sim.run(given, replications=1).digest == digest
+    compared = sim.compare("contention/aws-backoff", {"strategy": ["update", "apply"]}, replications=1)
+    assert compared.baseline == "update"
+    for function in (sim.run, sim.budget, sim.explore, partial(sim.sweep, vary={})):
+        with pytest.raises(ScenarioError, match="did you mean tutorial"):
+            function("tutorail")
+
+
+def test_a_figure_that_is_not_there_is_answered_with_those_that_are(made_up: Scenario):
+    metrics = sim.run(made_up, replications=1).metrics
+    assert metrics["conflict_rate"] == metrics["conflicts.rate"]
+    assert metrics.get("nope") is None
+    for name in ("nope", "throughput"):  # the second is one of plain clients
+        with pytest.raises(KeyError, match=f"no figure is called '{name}' here; there are conflicts.per_certificate, "):
+            metrics[name]
+    with pytest.raises(KeyError, match=r"did you mean time_to_ready\.p99"):
+        metrics["time_to_redy.p99"]
 
 
 def test_progress_is_told(made_up: Scenario):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.families.warnings import warnings_of
 from sim.scenario.certificate import CertificateSpec, PrivateKey
 from sim.scenario.reading.loader import load
 from sim.scenario.reading.recorded import load_recorded
@@ -142,6 +143,15 @@ def write_run(folder, case, repetition, asked, conflicts):
     path.mkdir(parents=True)
     recorded = dict.fromkeys(FIGURES, 0) | {"conflicts": conflicts, "something": "else"}
     (path / "run.json").write_text(json.dumps({"asked": asked, "recorded": recorded, "t0": 1.0}))
+
+
+@pytest.mark.parametrize("name", ["nope", "burst-50-updte", "burst-50-update"])
+def test_a_case_that_is_not_there_is_warned_of(name: str):
+    """It is no error: the scenario may be of another collection of recordings."""
+    said = [each for each in warnings_of(load(f"name: x\nrecording: {name}\n")) if each.startswith("recording: ")]
+    assert len(said) == (name != "burst-50-update")
+    assert all(f"no recorded case is called '{name}'" in each and "burst-50-update" in each for each in said)
+    assert any("did you mean burst-50-update?" in each for each in said) == (name == "burst-50-updte")
 
 
 def test_recordings_are_collected_in_order(tmp_path, capsys):

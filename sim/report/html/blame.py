@@ -11,6 +11,7 @@ from sim.plot.style import short
 from sim.report.html.findings import TIME, Named, about_run, plain
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
+from sim.report.sentences import DELAYED
 from sim.scenario.metrics import PLAIN
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def losers(named: Named) -> Section:
 
 def _waste(rows: pd.DataFrame, replications: int, family: str, caption: str) -> Table:
     plain = family == PLAIN  # their core time is not recorded, and what they wait for is their commit
-    delayed = "delay of the commit, mean" if plain else "delay of Ready, mean"
+    delayed = DELAYED.format("the commit" if plain else "Ready")
     columns: dict[str, list[str]] = {}
     for name, own in [*rows.groupby("controller", observed=True), ("all", rows)]:
         delay = own["ready_delay"].dropna().dt.total_seconds()

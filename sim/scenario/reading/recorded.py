@@ -6,7 +6,9 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from sim.scenario.names import did_you_mean
 from sim.scenario.reading.catalogue import scenario_folders
+from sim.units import quoted
 
 FILE = "recorded/recorded.json"
 """Where the figures are, below a scenarios/ folder."""
@@ -20,6 +22,14 @@ def load_recorded(name: str) -> dict[str, Any] | None:
     "actor verb resource code"; times are in seconds. Counts are from the first creation to the end.
     """
     return _shipped().get(name)
+
+
+def unknown(name: str) -> str | None:
+    """Return what is to be said where no case that comes with the scenarios is called so, or None."""
+    known = _shipped()
+    if name in known or not known:
+        return None
+    return f"no recorded case is called {quoted(name)}{did_you_mean(name, known)}; there are {', '.join(known)}"
 
 
 @lru_cache(maxsize=1)
