@@ -88,7 +88,7 @@ def calibrate(
                 write_json(folder.path / MANIFEST, {"kind": "plots"})
                 folder.publish()
     except (SourceError, CalibrationError, ResultsError, ScenarioError, OSError) as error:
-        complain(why(error) if isinstance(error, OSError) else str(error), "Error")
+        complain(why(error) if isinstance(error, OSError) else str(error))
         raise typer.Exit(2) from None
     if as_json:
         document: dict[str, Any] = {

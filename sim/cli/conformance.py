@@ -133,7 +133,7 @@ def explain_write(
 
 
 def _refuse(error: Exception) -> None:
-    complain(str(error), "Error")
+    complain(str(error))
     raise typer.Exit(2) from None
 
 

@@ -56,9 +56,9 @@ def bad_input() -> Iterator[None]:
     raise typer.Exit(2) from None
 
 
-def complain(message: str, who: str = "requeue") -> None:
+def complain(message: str) -> None:
     """Say on standard error what is wrong or worth knowing; names in it are shown, and never obeyed."""
-    typer.echo(f"{who}: {printable(message)}", err=True)
+    typer.echo(f"requeue: {printable(message)}", err=True)
 
 
 def check_writable(option: str, file: Path) -> None:

@@ -18,7 +18,7 @@ from sim.drafting.expressions import dotted, holds, quoted
 from sim.drafting.seen import Deed, Resource, SeenOperator
 from sim.drafting.text import GUESSED, Draft, DraftText, long_list, rate_text
 from sim.scenario.kinds import EVERYWHERE
-from sim.units import MS, SECOND, format_duration
+from sim.units import MS, SECOND, counted, format_duration
 
 SCHEDULED = 300
 
@@ -47,7 +47,7 @@ class _Description:
         self.seen = seen
         self.definition = None if masked else definition
         self.name = name
-        self.sources = [f"{len(sources)} files"] if masked else sources
+        self.sources = [counted(len(sources), "file")] if masked else sources
         self.masked = masked
         self.kind = definition.kind if definition is not None else seen.kind or kind_of(seen.resource)
         self.operators = Operators(self.text, seen, self.kind, masked=masked)
@@ -57,8 +57,8 @@ class _Description:
         text, seen = self.text, self.seen
         when = datetime.fromtimestamp(seen.first_ns // SECOND, UTC)
         text.comment(
-            f"An operator for requeue, drafted from {', '.join(self.sources)}: {seen.writes} writes of {self.kind} in "
-            f"{seen.span_s:.0f} s from {when:%Y-%m-%d %H:%M:%S} UTC."
+            f"An operator for requeue, drafted from {', '.join(self.sources)}: {counted(seen.writes, 'write')} of "
+            f"{self.kind} in {seen.span_s:.0f} s from {when:%Y-%m-%d %H:%M:%S} UTC."
         )
         text.comment(
             f'What is marked "{GUESSED}" is an assumption, with how to find out. A log shows what was written from '

@@ -18,7 +18,7 @@ from sim.drafting.text import DEPLOYMENT, FIND_OUT, GUESSED, LOG, OBJECTS, Draft
 from sim.scenario.certificate import CertificateSpec
 from sim.scenario.machinery import ClientOptions, Controllers, Cpu, is_own
 from sim.scenario.model import Release
-from sim.units import DAY, HOUR, MINUTE, MS, SECOND, format_duration
+from sim.units import DAY, HOUR, MINUTE, MS, SECOND, counted, format_duration
 
 SCHEDULED = 300
 """So many creations are drafted one by one; of more, their rate."""
@@ -146,8 +146,12 @@ def _workload(text: DraftText, facts: Facts, now_ns: int, name: str) -> None:
         text.known("  arrival: at-once")
     if issued:
         unknown = sum(each.renewal_ns is None for each in issued)
-        why = f"; {unknown} of them say no time and count as due" if unknown else ""
-        text.comment(f"{len(issued)} that have a certificate: from now to the renewal of each{why}.", "  ")
+        said = counted(unknown, "of them says no time and counts as due", "of them say no time and count as due")
+        why = f"; {said}" if unknown else ""
+        text.comment(
+            f"{counted(len(issued), 'that has', 'that have')} a certificate: from now to the renewal of each{why}.",
+            "  ",
+        )
         text.known("  existing:")
         due = sorted(_due(each, now_ns) for each in issued)
         text.lines += ["    renewals:", *long_list(", ".join(map(_short, due)))]
@@ -364,8 +368,8 @@ def _until(text: DraftText, facts: Facts, now_ns: int) -> None:
     due = sorted(_due(each, now_ns) for each in issued)
     enough = due[min(WINDOW_RENEWALS, len(due)) - 1] + 5 * MINUTE
     span = min(max(-(-enough // HOUR) * HOUR, HOUR), LONGEST)
+    by_then = counted(sum(each <= span for each in due), "renewal is", "renewals are")
     text.comment(
-        f"Simulated from now on for {_short(span)}: {sum(each <= span for each in due)} renewals are due by then. "
-        "Raise at_least for more, such as 90d."
+        f"Simulated from now on for {_short(span)}: {by_then} due by then. Raise at_least for more, such as 90d."
     )
     text.known(f"until: {{at_least: {format_duration(span)}, at_most: {format_duration(span + HOUR)}}}")

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from sim.drafting.facts import Facts, IssuerName
+from sim.units import counted
 
 KINDS = {"Issuer", "ClusterIssuer"}
 
@@ -52,7 +53,7 @@ def anonymised(facts: Facts) -> Facts:
         process=process,
         writers=[each._replace(name=masks.of("writer", each.name)) for each in facts.writers],
         left_out=Counter({"objects of other kinds": facts.left_out.total()}) if facts.left_out else Counter(),
-        sources=[f"{len(facts.sources)} files"] if facts.sources else [],
+        sources=[counted(len(facts.sources), "file")] if facts.sources else [],
     )
 
 

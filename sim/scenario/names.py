@@ -16,9 +16,11 @@ _SYNONYMS = {
     "version": "preset",
 }
 _ALIKE = 0.6
+MUCH_ALIKE = 0.75
+"""For names out of many: of a few hundred one is always a little like it."""
 
 
-def nearest(wrong: str, names: Iterable[str]) -> str | None:
+def nearest(wrong: str, names: Iterable[str], alike: float = _ALIKE) -> str | None:
     """Return the name that ``wrong`` most likely means, or None.
 
     Case, hyphens and underscores do not count (``renewBefore`` is ``renew_before``); a name that contains
@@ -32,7 +34,7 @@ def nearest(wrong: str, names: Iterable[str]) -> str | None:
         return plain[asked]
     if _plain(_SYNONYMS.get(asked, "")) in plain:
         return plain[_plain(_SYNONYMS[asked])]
-    close = difflib.get_close_matches(asked, plain, n=1, cutoff=_ALIKE)
+    close = difflib.get_close_matches(asked, plain, n=1, cutoff=alike)
     if close:
         return plain[close[0]]
     inside = [name for key, name in plain.items() if len(asked) >= 3 and (asked in key or key in asked)]

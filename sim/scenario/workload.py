@@ -10,7 +10,7 @@ from sim.scenario.certificate import CertificateSpec
 from sim.scenario.errors import Fault, Impossible
 from sim.scenario.expressions import checked, compiled, template
 from sim.scenario.values import Duration, Part, Rate, check_order
-from sim.units import SECOND, quoted
+from sim.units import SECOND, counted, quoted
 
 
 class RateArrival(Part):
@@ -88,7 +88,8 @@ class Existing(Part):
         if len(self.renewals) != self.certificates:
             raise Impossible(
                 Fault(
-                    f"renewals has {len(self.renewals)} times for {self.certificates} certificates; "
+                    f"renewals has {counted(len(self.renewals), 'time')} for "
+                    f"{counted(self.certificates, 'certificate')}; "
                     f"leave certificates out or write {len(self.renewals)}",
                     (("certificates",), ("renewals",)),
                 )
@@ -196,7 +197,7 @@ class OtherObjects(Part):
     @model_validator(mode="after")
     def _counts_its_schedule(self) -> OtherObjects:
         if isinstance(self.arrival, ScheduleArrival) and len(self.arrival.schedule) != self.objects:
-            message = f"has {len(self.arrival.schedule)} times for {self.objects} objects"
+            message = f"has {counted(len(self.arrival.schedule), 'time')} for {counted(self.objects, 'object')}"
             raise Impossible(Fault(message, (("arrival", "schedule"), ("objects",))))
         return self
 
@@ -324,7 +325,7 @@ class Workload(Part):
             times = len(self.arrival.schedule)
             raise Impossible(
                 Fault(
-                    f"the schedule has {times} times for {self.certificates} certificates; "
+                    f"the schedule has {counted(times, 'time')} for {counted(self.certificates, 'certificate')}; "
                     f"leave certificates out or write {times}",
                     (("certificates",), ("arrival", "schedule")),
                 )

@@ -98,6 +98,13 @@ def test_a_schedule_says_how_many_certificates():
         ("name: x\nissuer: {failure_rate: 1.01}",
          "2:24: issuer.failure_rate: found 1.01; write a number, at least 0, at most 1"),
         ("name: x\nclient: {qps: 0}", "2:15: client.qps: found 0; write a number, more than 0, at most 1000000"),
+        ('name: x\nseed: "3"', "2:7: seed: found '3'; write a whole number, at least 0, less than 9223372036854775808, "
+         "without quotes"),
+        ('name: x\nclient: {qps: "2.5"}', "without quotes"),
+        ('name: x\nseed: "0x10"', "as decimal digits without leading 0, _, : or e"),
+        ("name: x\nfoo: 1", "2:1: foo: unknown key 'foo'; allowed: name, "),
+        ("name: x\nworkload: {certificates: 3, arrival: {schedule: [1s]}}", "has 1 time for 3 certificates"),
+        ("name: x\nworkload: {existing: {certificates: 1, renewals: [1d, 2d]}}", "has 2 times for 1 certificate;"),
         ("name: x\nuntil: {at_most: 0s}", "2:18: until.at_most: found '0s'; write a duration, such as 30s, more than"),
         ("name: x\nuntil: {at_most: 9999999h}", "at most 876000h"),
         ("name: x\nwriters: [{rate: 0/s}]", "found '0/s'; write a rate, such as 5/s, at least 1e-06, at most 1000000"),

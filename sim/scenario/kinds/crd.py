@@ -26,6 +26,10 @@ class Description:
     namespaced: bool
 
 
+def _found(value: Any) -> str:
+    return "nothing" if value is None else repr(value)
+
+
 def description_of(manifest: Any) -> Description:
     """Return the kind that a CustomResourceDefinition describes, in the version that is stored.
 
@@ -34,14 +38,16 @@ def description_of(manifest: Any) -> Description:
     if not isinstance(manifest, Mapping):
         raise SchemaError((), "is no CustomResourceDefinition; expected is a map with apiVersion, kind and spec")
     if manifest.get("kind") != "CustomResourceDefinition":
-        raise SchemaError(("kind",), f"found {manifest.get('kind')!r}; allowed is CustomResourceDefinition")
+        raise SchemaError(("kind",), f"found {_found(manifest.get('kind'))}; allowed is CustomResourceDefinition")
     if manifest.get("apiVersion") != "apiextensions.k8s.io/v1":
-        raise SchemaError(("apiVersion",), f"found {manifest.get('apiVersion')!r}; allowed is apiextensions.k8s.io/v1")
+        raise SchemaError(
+            ("apiVersion",), f"found {_found(manifest.get('apiVersion'))}; allowed is apiextensions.k8s.io/v1"
+        )
     spec = _map(manifest, "spec", ())
     names = _map(spec, "names", ("spec",))
     scope = spec.get("scope")
     if scope not in {"Namespaced", "Cluster"}:
-        raise SchemaError(("spec", "scope"), f"found {scope!r}; allowed are Namespaced and Cluster")
+        raise SchemaError(("spec", "scope"), f"found {_found(scope)}; allowed are Namespaced and Cluster")
     version, path = _stored(spec)
     outer = _map(version, "schema", path)
     schema = schema_of(_map(outer, "openAPIV3Schema", (*path, "schema")), (*path, "schema", "openAPIV3Schema"))

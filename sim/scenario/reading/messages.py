@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sim.scenario.errors import LISTED, Impossible, Path, Problem
-from sim.scenario.names import did_you_mean, nearest
+from sim.scenario.names import MUCH_ALIKE, did_you_mean, nearest
 from sim.scenario.reading.document import Place, YamlNode, dotted
 from sim.scenario.shapes import Shape, shape_at, shape_of
 from sim.scenario.workload import TAGS
@@ -24,6 +24,13 @@ WORDED = 2 * LISTED
 """So many problems, the first in the file, are explained in full."""
 _UNWORDED = {"missing": "missing", "extra_forbidden": "unknown key"}
 _ODD_NUMBER = re.compile(r"[-+]?(0[xob]?[0-9a-fA-F_]+|[0-9][0-9_:.]*|[0-9.]+[eE][-+]?[0-9]+)")
+
+_PLAIN_VALUES = {
+    "int": re.compile(r"-?(0|[1-9][0-9]*)"),
+    "float": re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?"),
+    "bool": re.compile(r"true|false"),
+}
+_NOTHING = re.compile(r"(?!)")
 
 
 def problems(error: ValidationError, tree: YamlNode, model: type[BaseModel]) -> list[Problem]:
@@ -133,7 +140,7 @@ def _unknown_key(key: str, tree: YamlNode, parent: Path, model: type[BaseModel])
     elif name:
         hint = f"; did you mean {name}?"
     else:
-        other = nearest(key, elsewhere)
+        other = nearest(key, elsewhere, MUCH_ALIKE)
         hint = f"; did you mean {elsewhere[other]}?" if other else ""
     return f"unknown key {quoted(key)}{hint}; allowed: {', '.join(allowed) or 'none'}"
 
@@ -198,6 +205,8 @@ def _hint(node: YamlNode | None, shape: Shape) -> str:
     text = node.value
     if not isinstance(text, str):
         return hint
+    if _PLAIN_VALUES.get(shape.kind, _NOTHING).fullmatch(text):
+        return f"{hint}, without quotes"  # it would have been read as one
     if shape.kind in {"int", "float"} and _ODD_NUMBER.fullmatch(text):
         plain = ", as decimal digits without leading 0, _, : or e"
         return hint + (plain if node.written == text else "")
