@@ -187,8 +187,7 @@ def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:
     unused = "; ".join(f"{why}: {count}" for why, count in ignored.most_common(3))
     said = f"none of these recordings shows a parameter: {events} writes and {lines} log lines were read"
     if events or lines:
-        missing = [kind for kind, there in ((AUDIT, events), (LOG, lines)) if not there]
-        beside = f", with {_ONE[missing[0]]}" if missing else ""
+        beside = "" if events and lines else f", with {_ONE[LOG if events else AUDIT]}"
         said += f", too few of a kind that met no other in the server; record a longer time{beside}"
     return f"{said} (not used: {unused})" if unused else said
 
