@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from sim.logs import conflicts
 from sim.logs.certificates import CertificateView, view_of
-from sim.logs.dialects import UNTIMED
+from sim.logs.dialects import UNTIMED, events_in
 from sim.logs.times import parse_rfc3339
 from sim.logs.writers import actor_of
 
@@ -33,7 +34,7 @@ _REFUSALS_REMEMBERED = 500_000  # the same of refusals, which are what is counte
 _EVENT_NAME = re.compile(r"(.+)\.([0-9a-f]{15,16})")
 _MANAGER = re.compile(r"[?&]fieldManager=([^&]+)")
 
-NAMELESS = "(not named)"
+NAMELESS = conflicts.ANONYMOUS
 """An object whose name the log does not have."""
 
 NOT_JSON = "not JSON"
@@ -41,6 +42,9 @@ NOT_AUDIT = "JSON, but no audit event"
 OTHER_STAGE = "another stage than ResponseComplete"
 NO_RESOURCE = "about no resource"
 READS = "reads (get, list, watch)"
+DRY_RUN = "dry runs: nothing was stored"
+REFUSED_DRY_RUN = "dry runs that were refused with 409: nothing was to be stored"
+WRITES_NOTHING = frozenset({READS, DRY_RUN, REFUSED_DRY_RUN})
 DUPLICATE = "seen before (same auditID)"
 
 
@@ -57,7 +61,7 @@ class AuditEvent(NamedTuple):
     namespace: str
     name: str  # "" where the server was to choose it and the log holds no body
     code: int
-    reason: str  # "" | Conflict | FieldConflict | AlreadyExists | NotFound | ...
+    reason: str  # "" | Conflict | FieldConflict | OtherConflict | AlreadyExists | NotFound | ...
     base_version: int  # resourceVersion that the body carried; 0 if none
     written_version: int  # resourceVersion of the answer's body; 0 if the log holds none
     recorded_ns: int  # Events only: when the controller recorded it, by its own clock, from the name; else 0
@@ -67,9 +71,12 @@ class AuditEvent(NamedTuple):
     manager: str = ""  # field manager that the request named; "" for the default
     timed: bool = True  # whether the log has both times, so that the service time is known
     user: str = ""  # who it was for the API server
-    message: str = ""  # of a refusal whose reason is FieldConflict: which fields, and whose
+    message: str = ""  # of a refusal whose reason is FieldConflict or OtherConflict
     sent_json: bytes = b""  # the request's body as JSON, where bodies were asked for and the log has it
     answer_json: bytes = b""  # the answer's body, likewise
+    wanted: tuple[str, str] | None = (
+        None  # what was to be written, where the stale object is another: a quota, a budget
+    )
 
     @property
     def service_ns(self) -> int:
@@ -186,7 +193,7 @@ class AuditParser:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self._ignored[NOT_JSON] += 1
             return
-        for item in _events(document):
+        for item in events_in(document):
             if item is None:
                 self._ignored[NOT_AUDIT] += 1
                 continue
@@ -248,20 +255,6 @@ class AuditParser:
 _READ_VERBS = frozenset({b'get"', b"list", b"watc"})
 
 
-def _events(document: object) -> Iterator[dict[str, Any] | None]:
-    """The audit events in one JSON document: itself, or the items of an EventList as a webhook receives."""
-    if isinstance(document, dict):
-        group = str(document.get("apiVersion", ""))
-        if group.startswith("audit.k8s.io/"):
-            if document.get("kind") == "Event":
-                yield document
-                return
-            if document.get("kind") == "EventList" and isinstance(document.get("items"), list):
-                yield from (item if isinstance(item, dict) else None for item in document["items"])
-                return
-    yield None
-
-
 def _taken(document: dict[str, Any]) -> _Event:
     about, status, user = (_object(document, name) for name in ("objectRef", "responseStatus", "user"))
     code = status.get("code") if isinstance(status, dict) else None
@@ -320,14 +313,19 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
         return f"{'bad' if text else 'missing'} {field}"
     if answered < received:
         return "answered before it was received"
+    if "dryRun=" in item.uri or (verb == "delete" and b'"dryRun"' in bytes(item.sent)):
+        return REFUSED_DRY_RUN if status.code == 409 else DRY_RUN
     user = item.user.username if item.user is not None else ""
     actor, ours = actor_of(item.agent, user)
     resource, code, name = about.resource, status.code, about.name
-    reason = status.reason
-    if reason == "Conflict" and status.message.startswith("Apply failed with"):
-        reason = "FieldConflict"
-    elif not reason and code == 409:
-        reason = "AlreadyExists" if verb == "create" or "already exists" in status.message else "Conflict"
+    # The server fills a Namespace's own name in as its namespace.
+    namespace = about.namespace if resource != "namespaces" else ""
+    reason, base, wanted = status.reason, _number(about.version), None
+    if code == 409:
+        reason, stale = conflicts.why_refused(verb, status.reason, status.message)
+        if stale is not None and not resource.startswith(stale.resource.lower()):
+            wanted = (resource, f"{namespace}/{name or NAMELESS}" if namespace else name or NAMELESS)
+            resource, name, base = stale.resource, stale.name, 0
     good = 200 <= code < 300
     secret = resource == SECRETS
     answer_named = _named(item.answer) if good and not secret and item.answer else None
@@ -352,11 +350,11 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
     # Kept by the hundred thousand, and few of them differ.
     return AuditEvent(
         received, answered, intern(actor), ours, intern(verb), intern(resource), intern(about.subresource),
-        intern(about.namespace), intern(name), code, intern(reason), _number(about.version), written, recorded, sent,
+        intern(namespace), intern(name), code, intern(reason), base, written, recorded, sent,
         answer, intern(about.api_group), intern(manager[1]) if manager else "", timed, intern(user),
-        status.message[:400] if reason == "FieldConflict" else "",
+        status.message[:400] if reason in {"FieldConflict", "OtherConflict"} else "",
         bytes(item.sent) if bodies and not secret else b"",
-        bytes(item.answer) if bodies and good and not secret else b"",
+        bytes(item.answer) if bodies and good and not secret else b"", wanted,
     )  # fmt: skip
 
 

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sim.logs.conflicts import ANONYMOUS
 from sim.logs.controller_log import (
     BACKOFF,
     DUPLICATE,
     ERROR,
     EXISTS,
+    LEASE_LATE,
     LEASE_LOST,
     REISSUE,
     SERVER_THROTTLED,
@@ -26,15 +28,21 @@ from sim.logs.controller_log import (
     UNAPPROVED,
     LogLine,
 )
+from sim.logs.fates import LONGEST_WAIT
 from sim.units import SECOND, counted, spelled
 
 _MOST = 20_000  # objects kept by name
+_ONE_LOSS = 10 * SECOND  # lines about one lost lease: of client-go and of who used it
 _KINDS = {
     "certificaterequests": "CertificateRequest",
     "orders": "Order",
     "challenges": "Challenge",
     "secrets": "Secret",
 }
+
+
+_ENDS = {"CertificateRequest": ("Ready", "Approved")}
+"""Conditions with which the waiting of a resource is over; of all others Ready."""
 
 
 class Cause(NamedTuple):
@@ -57,6 +65,28 @@ class Durations(NamedTuple):
 
 
 @dataclass
+class _Taken:
+    """A name that a creation found taken."""
+
+    resource: str
+    certmanager: bool
+    wanted_for: str  # the object for which it was to be made
+    first_ns: int
+    last_ns: int
+    times: int = 1
+
+    def stuck(self, end_ns: int) -> bool:
+        """Whether it is still in the way: refused again and again, or by cert-manager when the log ended.
+
+        A controller whose cache was behind is refused once, and finds the object when it tries again.
+        """
+        quiet = end_ns - self.last_ns
+        if self.times > 1 and self.last_ns > self.first_ns:
+            return quiet <= max(2 * (self.last_ns - self.first_ns), LONGEST_WAIT)
+        return self.certmanager and quiet <= LONGEST_WAIT
+
+
+@dataclass
 class Causes:
     """Counts the lines that tell of other causes."""
 
@@ -65,15 +95,18 @@ class Causes:
     longest_ns: int = 0
     by_server: int = 0
     lost: int = 0
+    late: int = 0
     started: int = 0
     unapproved: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, int] = field(default_factory=dict)  # key: longest wait, nanoseconds
     duplicates: Counter[str] = field(default_factory=Counter)
     sharing: Counter[str] = field(default_factory=Counter)
-    existing: Counter[str] = field(default_factory=Counter)
-    existing_kind: str = ""
+    existing: dict[tuple[str, str], _Taken] = field(default_factory=dict)  # by resource and key of what exists
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)  # by controller and key
     error_text: dict[str, str] = field(default_factory=dict)
+    _since: dict[str, int] = field(default_factory=dict)  # when it was last said that an object waits
+    _ended: dict[tuple[bool, str], int] = field(default_factory=dict)  # when a Certificate, or a request, went on
+    _lost_ns: int = -_ONE_LOSS
     _decided: dict[str, int] = field(default_factory=dict)
     _approved: dict[str, int] = field(default_factory=dict)
     _first_set: list[float] = field(default_factory=list)
@@ -83,6 +116,8 @@ class Causes:
     def add(self, line: LogLine) -> None:
         """Take in one line."""
         what = line.what
+        if what in {BACKOFF, DUPLICATE, UNAPPROVED} and len(self._since) < _MOST:
+            self._since[line.key] = line.time_ns
         if what == THROTTLED:
             self.throttled += 1
             self.throttled_ns += line.amount_ns
@@ -94,10 +129,12 @@ class Causes:
         elif what == DUPLICATE and len(self.duplicates) < _MOST:
             (self.sharing if "same Secret" in line.text else self.duplicates)[line.key] += 1
         elif what == EXISTS and len(self.existing) < _MOST:
-            self.existing[line.key] += 1
-            self.existing_kind = self.existing_kind or _KINDS.get(line.resource, line.resource)
+            self._exists(line)
         elif what == LEASE_LOST:
-            self.lost += 1
+            self.lost += not line.timed or line.time_ns - self._lost_ns > _ONE_LOSS
+            self._lost_ns = line.time_ns
+        elif what == LEASE_LATE:
+            self.late += 1
         elif what == STARTED:
             self.started += 1
         elif what == UNAPPROVED and len(self.unapproved) < _MOST:
@@ -108,8 +145,34 @@ class Causes:
         elif what in {REISSUE, TRANSITION}:
             self._step(line)
 
+    def _exists(self, line: LogLine) -> None:
+        known = self.existing.get((line.resource, line.exists))
+        if known is None:
+            self.existing[line.resource, line.exists] = _Taken(
+                line.resource, line.certmanager, line.key, line.time_ns, line.time_ns
+            )
+        elif line.time_ns > known.last_ns:
+            known.times, known.last_ns = known.times + 1, line.time_ns
+
+    def _over(self, key: str, since_ns: int, *, request: bool = False) -> bool:
+        """Whether what a key is of became Ready after a time: then whatever it waited for is over.
+
+        A request has its Certificate's name and a number or a few letters; it is over too where that became Ready.
+        """
+        names = [(request, key), (request, key.rsplit("/", 1)[-1])]
+        if request:
+            stem = key.rpartition("-")[0]
+            names += [(False, stem), (False, stem.rsplit("/", 1)[-1])]
+        return since_ns >= 0 and any(self._ended.get(name, -1) >= since_ns for name in names)
+
+    def _waiting(self, found: dict[str, int], *, request: bool = False) -> list[str]:
+        """The keys that still wait, in order."""
+        return sorted(key for key in found if not self._over(key, self._since.get(key, -1), request=request))
+
     def _step(self, line: LogLine) -> None:
         name = line.key.rsplit("/", 1)[-1]
+        if line.what == TRANSITION and line.status == "True" and line.condition in _ENDS.get(line.resource, ("Ready",)):
+            self._ended[line.resource == "CertificateRequest", line.key] = line.time_ns
         if line.what == REISSUE:
             if len(self._decided) < _MOST:
                 self._decided.setdefault(name, line.time_ns)
@@ -141,51 +204,46 @@ class Causes:
         """
         return _durations(self._signed or self._first_set)
 
-    def found(self) -> list[Cause]:
-        """Return the causes, those that stop an object first, then by what they took."""
-        return sorted([*self._stopping(), *self._slow()], key=lambda cause: (not cause.stops, -cause.seconds))
+    def found(self, end_ns: int) -> list[Cause]:
+        """Return the causes, those that stop an object first, then by what they took; the log ends at ``end_ns``."""
+        return sorted(
+            [*self._stopping(), *self._taken(end_ns), *self._slow()],
+            key=lambda cause: (not cause.stops, -cause.seconds),
+        )
 
     def _stopping(self) -> Iterator[Cause]:
-        if self.waiting:
-            many = counted(len(self.waiting), "Certificate waits", "Certificates wait")
-            longest = max(self.waiting.values()) / SECOND
+        if backed_off := self._waiting(self.waiting):
+            many = counted(len(backed_off), "Certificate waits", "Certificates wait")
+            longest = max(self.waiting[key] for key in backed_off) / SECOND
             yield Cause(
                 "back-off",
                 f"{many} an hour or more after a failed issuance",
                 "find why it failed (kubectl describe certificaterequest), then cmctl renew, which tries at once",
-                sorted(self.waiting), longest, stops=True,
+                backed_off, longest, stops=True,
             )  # fmt: skip
-        if self.duplicates:
-            many = counted(len(self.duplicates), "Certificate is", "Certificates are")
+        if doubled := self._waiting(self.duplicates):
+            many = counted(len(doubled), "Certificate is", "Certificates are")
             yield Cause(
                 "duplicates",
                 f"{many} stuck on duplicate CertificateRequests",
                 "delete the surplus CertificateRequests",
-                sorted(self.duplicates), 0.0, stops=True,
+                doubled, 0.0, stops=True,
             )  # fmt: skip
-        if self.sharing:
-            many = counted(len(self.sharing), "Certificate shares", "Certificates share")
+        if sharing := self._waiting(self.sharing):
+            many = counted(len(sharing), "Certificate shares", "Certificates share")
             yield Cause(
                 "shared Secret",
                 f"{many} a Secret with another and is not issued",
                 "give each Certificate a Secret of its own",
-                sorted(self.sharing), 0.0, stops=True,
+                sharing, 0.0, stops=True,
             )  # fmt: skip
-        if self.existing:
-            many = counted(len(self.existing), "object is", "objects are")
-            yield Cause(
-                "already exists",
-                f"{many} stuck on a {self.existing_kind or 'CertificateRequest'} that already exists",
-                "delete that object; a GitOps tool must not restore it",
-                sorted(self.existing), 0.0, stops=True,
-            )  # fmt: skip
-        if self.unapproved:
-            many = counted(len(self.unapproved), "CertificateRequest waits", "CertificateRequests wait")
+        if unapproved := self._waiting(self.unapproved, request=True):
+            many = counted(len(unapproved), "CertificateRequest waits", "CertificateRequests wait")
             yield Cause(
                 "approver",
                 f"{many} for approval",
                 "run an approver that may approve this issuer's requests",
-                sorted(self.unapproved), 0.0, stops=True,
+                unapproved, 0.0, stops=True,
             )  # fmt: skip
         if self.lost:
             yield Cause(
@@ -194,6 +252,28 @@ class Causes:
                 "look at the API server's latency and at the node; give the controller more CPU",
                 [], 0.0, stops=True,
             )  # fmt: skip
+
+    def _taken(self, end_ns: int) -> Iterator[Cause]:
+        """Names that creations found taken, by kind."""
+        kinds: dict[tuple[str, bool, bool], dict[str, _Taken]] = {}
+        for (resource, key), taken in self.existing.items():
+            stuck = ANONYMOUS not in key and taken.stuck(end_ns) and not self._over(taken.wanted_for, taken.last_ns)
+            kinds.setdefault((resource, taken.certmanager and resource in _KINDS, stuck), {})[key] = taken
+        for (resource, ours, stuck), found in kinds.items():
+            kind, names = _KINDS.get(resource, resource) if ours else resource, ", ".join(sorted(found)[:3])
+            if not stuck:
+                many = counted(len(found), f"name of {resource} was", f"names of {resource} were")
+                says, change = f"{many} taken when it was to be made, and not again", "nothing, unless it comes again"
+            elif ours:
+                many = counted(len(found), "object is", "objects are")
+                says = f"{many} stuck on a {kind} that already exists"
+                change = f"delete {names}; a GitOps tool must not restore it"
+            else:
+                many = counted(len(found), "object is", "objects are")
+                says = f"{many} stuck on a name of {kind} that is taken again and again ({names})"
+                change = "see whose that object is (ownerReferences, managedFields) before anything is done to it"
+            objects = sorted({taken.wanted_for for taken in found.values()} if stuck else found)
+            yield Cause("already exists", says, change, objects, 0.0, stops=stuck)
 
     def _slow(self) -> Iterator[Cause]:
         if self.throttled:
@@ -211,6 +291,13 @@ class Causes:
                 "server throttling",
                 f"the API server or the issuer slowed requests down {counted(self.by_server, 'time')} (429)",
                 "see who else floods the server: its audit log tells",
+                [], 0.0, stops=False,
+            )  # fmt: skip
+        if self.late:
+            yield Cause(
+                "lease late",
+                f"{counted(self.late, 'try', 'tries')} to renew the leader's lease failed, and it was not lost by that",
+                "look at the API server's latency",
                 [], 0.0, stops=False,
             )  # fmt: skip
         yield from self._errors()

@@ -10,7 +10,20 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from sim.logs import conflicts
 from sim.logs.entries import KLOG, LOGFMT, Entry, pairs
+from sim.logs.naming import (
+    CONTROLLER,
+    about,
+    asked_by,
+    error_of,
+    from_source,
+    joined,
+    key_of,
+    known,
+    reconciled,
+    writer_of,
+)
 from sim.logs.unwrap import Unread
 from sim.units import HOUR, MINUTE, MS, SECOND, US
 
@@ -24,6 +37,7 @@ DUPLICATE = "duplicate"  # two CertificateRequests of one revision, or two Certi
 EXISTS = "already exists"  # a creation was refused: the name is taken
 FIELD_CONFLICT = "field conflict"  # an apply that was not forced met a field of another manager
 LEASE_LOST = "lease lost"
+LEASE_LATE = "lease late"  # a try to renew the lease failed, and others follow: it is not lost by that
 STARTED = "started"  # a process started, or became the leader
 UNAPPROVED = "not approved"  # a CertificateRequest waits for its approval
 ERROR = "error"  # an item failed for another reason, and is queued again
@@ -33,25 +47,12 @@ NOT_KLOG = "no header of a known kind of log"
 BAD_TIME = "klog header with an impossible time"
 NO_TIME = -1
 
-_QUOTE = r'(?:\\*["“”\']){1,2}'
-_REFUSED = re.compile(
-    rf"Operation cannot be fulfilled on ([a-zA-Z0-9.-]+)\s+{_QUOTE}([^\"\\“”']{{1,300}}){_QUOTE}: (?P<why>.{{0,60}})",
-    re.DOTALL,
-)
-_MODIFIED = "the object has been modified"
-_APPLY = re.compile(r"Apply failed with \d+ conflicts?: ?(.{0,200})", re.DOTALL)
-_EXISTS = re.compile(rf"([a-z][a-z0-9.-]*)\s+{_QUOTE}([^\"\\“”']{{1,300}}){_QUOTE} already exists")
-_URL = re.compile(
-    r"/apis?/(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*/(?:namespaces/([^/\s?]+)/)?([a-z]+)/([^/\s?\".]+)(?:/[a-z]+)?"
-)
 _THROTTLED = re.compile(r"Waited for ([0-9.a-zµ]+?)(?: due to ([^,]*?))?,|Throttling request took ([0-9.a-zµ]+),")
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 _GO_UNITS = {"h": HOUR, "m": MINUTE, "s": SECOND, "ms": MS, "us": US, "µs": US, "ns": 1}
-_NAMED_PARTS = re.compile(r'"(name|namespace)": ?"([^"]*)"')
-_CONTROLLER = re.compile(r'^"?cert-manager/(?:controller/)?([A-Za-z0-9-]+)(?=[/:\s"])')
 _TRANSITION = re.compile(
-    r'(?:Setting lastTransitionTime for|Found status change for) (\w+) "([^"]{1,300})" condition "(\w+)"'
-    r'(?:: "\w*" -> "(\w+)")?'
+    r'(?:Setting lastTransitionTime for|Found status change for) (\w+) \\?"([^"\\]{1,300})\\?" condition \\?"(\w+)\\?"'
+    r'(?:: \\?"\w*\\?" -> \\?"(\w+)\\?")?'
 )
 _TRANSITION_121 = re.compile(
     r'"?(?:Setting lastTransitionTime for|Found status change for) (\w+) condition.*?'
@@ -60,34 +61,14 @@ _TRANSITION_121 = re.compile(
 WORTH_IT = re.compile(
     r"modified|optimistic|409|Apply failed|re-issued|Found status|[Tt]hrottl|Waited|Retry-After|Too ?[Mm]any|last hour|"
     r"Backing off|multiple Cert|same Secret|already exists|leas|lead|lock|pproved|starting controller|rror|re-queuing|"
-    r"cannot be fulfilled"
+    r"cannot be fulfilled|onflict"
 )
 """Words without which a line of level I or W tells nothing that is counted."""
 _KEY = re.compile(r'\bkey"?="([^"]{1,600})"')
-_LOST = re.compile(
-    r"leader ?election lost|failed to renew lease|stopped leading|lost lease|lost leadership|Failed to update lock",
-    re.I,
-)
+_LOST = re.compile(r"leader ?election lost|failed to renew lease", re.I)
+_LATE = re.compile(r"Failed to update lock|error retrieving resource lock", re.I)
 _LEADS = re.compile(r"successfully acquired lease|became leader|starting controller\"? version=", re.I)
-_SPEAKS = re.compile(
-    rb"object has been modified|optimistic lock|Operation cannot be fulfilled|"
-    rb"\b409\b.{0,80}?[Cc]onflict|[Cc]onflict.{0,80}?\b409\b",
-    re.DOTALL,
-)
-_CAMEL = {
-    "CertificateIssuing": "certificates-issuing",
-    "CertificateKeyManager": "certificates-key-manager",
-    "CertificateMetrics": "certificates-metrics",
-    "CertificateReadiness": "certificates-readiness",
-    "CertificateRequestManager": "certificates-request-manager",
-    "CertificateTrigger": "certificates-trigger",
-}
-"""Names of 0.15 to 1.2, as 1.3 and later call the same controllers."""
-_NOT_CONTROLLERS = frozenset({"controller", "build-context", "leader-election", "events", "healthz", "start", ""})
-_RESOURCES = (
-    ("certificates-", "certificates"), ("certificaterequests", "certificaterequests"), ("challenges", "challenges"),
-    ("orders", "orders"), ("clusterissuers", "clusterissuers"), ("issuers", "issuers"),
-)  # fmt: skip
+_DIGITS = re.compile(r"\d+")
 
 
 class LogLine(NamedTuple):
@@ -107,22 +88,18 @@ class LogLine(NamedTuple):
     text: str = ""  # what was said, shortened; errors alone
     form: str = ""  # the kind of log that it stood in
     certmanager: bool = False  # whether cert-manager wrote it
-    owner: str = ""  # FIELD_CONFLICT: the manager of the fields
+    owner: str = ""  # FIELD_CONFLICT: the managers of the fields
+    field: str = ""  # FIELD_CONFLICT: the first of the fields
+    exists: str = ""  # EXISTS: the object that is there already; ``key`` is what it was to be made for
+    also: tuple[tuple[str, str], ...] = ()  # CONFLICT: resources and keys that the same error tells of too
+    told_by: str = ""  # CONFLICT: the words that it was told with, without what differs from time to time
+    reconcile: str = ""  # CONFLICT: the pass in which it was, where the line has that
+    understood: bool = False  # it speaks of a 409 that is no stale copy, as of another service: nothing is unread
 
     @property
     def timed(self) -> bool:
         """Whether it is known when the line was written."""
         return self.time_ns >= 0
-
-
-def speaks_of_conflict(raw: bytes) -> bool:
-    """Whether a line's wording is that of a refused write, whether or not it was understood."""
-    return _SPEAKS.search(raw) is not None
-
-
-def refused_in(text: str) -> set[tuple[str, str]]:
-    """Every object that a text says a stale write to was refused of: resource and name."""
-    return {(found[1], found[2]) for found in _REFUSED.finditer(text)}
 
 
 def why_unread(found: Unread) -> str:
@@ -134,42 +111,31 @@ def why_unread(found: Unread) -> str:
 
 def said(entry: Entry) -> LogLine:
     """Return what a line says."""
-    message = entry.message
     if entry.values is None and entry.form == KLOG and entry.level in "IW":
         plain = _at_a_glance(entry)
         if plain is not None:
             return plain
+    message = _straightened(entry.message)
+    if message is not entry.message:
+        entry = entry._replace(message=message)
     values: dict[str, Any] = entry.values if entry.values is not None else {}
     if "=" in message and entry.form != LOGFMT:
         values = {**values, **pairs(message)}
-    error = _error(values)
+    error = error_of(values, entry.level)
     text = f"{message} {error}" if error and error not in message else message
-    controller, certmanager = _controller(entry, values)
-    key = _key(values)
+    controller, certmanager = writer_of(entry, values)
+    key = key_of(values)
 
     def line(what: str, resource: str = "", about: str = "", condition: str = "", **more: Any) -> LogLine:
         return LogLine(
             entry.time if entry.time is not None else NO_TIME, entry.level, entry.source, what,
-            more.pop("by", controller), resource, about, condition, form=entry.form, certmanager=certmanager, **more,
+            more.pop("by", controller), resource, about, condition, form=entry.form,
+            certmanager=more.pop("ours", certmanager), **more,
         )  # fmt: skip
 
-    refused = _REFUSED.search(text)
-    if refused and _MODIFIED in text:
-        resource = refused[1].split(".", 1)[0]
-        named = controller or _from_source(entry)
-        return line(CONFLICT, resource, _about(key, values, refused[2], text), by=named)
-    if (
-        _MODIFIED in text
-        or "optimistic locking" in text
-        or (_SPEAKS.search(text.encode("utf-8", "replace")) and "409" in text)
-    ):
-        found = _without_names(text, controller, key)
-        if found is not None:
-            return line(CONFLICT, *found)
-    applied = _APPLY.search(text)
-    if applied:
-        owner = re.search(rf"conflict with {_QUOTE}([^\"\\]{{1,200}}){_QUOTE}", applied[0])
-        return line(FIELD_CONFLICT, "", key, text=applied[0][:200], owner=owner[1] if owner else "(not named)")
+    refusal = _refusal(line, entry, text, values, controller, key)
+    if refusal is not None:
+        return refusal
     if "must be re-issued" in message:
         missing = values.get("reason") == "DoesNotExist"
         return line(REISSUE, "certificates", key, first=missing, by="certificates-trigger")
@@ -178,7 +144,65 @@ def said(entry: Entry) -> LogLine:
         if moved is not None:
             first = "Setting lastTransitionTime" in message[: message.find(moved[1]) + 1]
             return line(TRANSITION, moved[1], moved[2], moved[3], first=first, status=moved[4] or "")
-    return _causes(line, entry, text, values, key) or line(OTHER, "", key)
+    found: LogLine = _causes(line, entry, text, values, key) or line(OTHER, "", key)
+    return found._replace(understood=True) if error and conflicts.of_another_service(error) else found
+
+
+def others_in(line: LogLine) -> list[LogLine]:
+    """Return the further refusals that a line tells of: an error may hold several."""
+    return [line._replace(resource=resource, key=key, also=()) for resource, key in line.also]
+
+
+def _refusal(line: Any, entry: Entry, text: str, values: dict[str, Any], controller: str, key: str) -> LogLine | None:
+    """A refusal with 409 of the API server, of whatever kind; None where the text tells of none."""
+    made: LogLine
+    if conflicts.HINT.search(text) is None:
+        return None
+    frame = {
+        "told_by": entry.source + _DIGITS.sub("", entry.message[:40]), "reconcile": str(values.get("reconcileID", ""))
+    }  # fmt: skip
+    named = conflicts.refused(text)
+    objects = [(one.resource, about(key, values, one.resource, one.name, text)) for one in named if one.stale]
+    if objects:
+        by = controller or from_source(entry)
+        made = line(CONFLICT, *objects[0], by=by, also=tuple(objects[1:]), **frame)
+        return made
+    fields = conflicts.field_owners(text)
+    if fields is not None:
+        made = line(FIELD_CONFLICT, "", key, text=text[:200], owner=fields[0], field=fields[1])
+        return made
+    asked = None if named else conflicts.refused_request(text)
+    modified = not named and (conflicts.MODIFIED in text or "optimistic lock" in text)
+    if asked is not None or modified:
+        asked = asked or conflicts.request_of(text)
+        if asked is not None and asked.verb == "POST":  # nothing that is made has a copy that could be stale
+            if asked.name:
+                made = line(OTHER, "", key, understood=True)
+                return made
+            made = line(EXISTS, asked.resource, key, exists=joined(asked.namespace, conflicts.ANONYMOUS))
+            return made._replace(understood=True)
+        by, ours = asked_by(values)
+        whose = {} if controller or not by else {"by": by, "ours": ours}
+        if asked is not None and asked.name:
+            made = line(CONFLICT, asked.resource, joined(asked.namespace, asked.name), **whose, **frame)
+            return made
+    if (modified or conflicts.says_so(entry.message)) and key and (resource := reconciled(controller, values)):
+        made = line(CONFLICT, resource, key, **frame)
+        return made
+    return None
+
+
+_QUOTES = str.maketrans("\u201c\u201d\u201e\u201f\u2018\u2019", '""""\'\'')
+_TYPOGRAPHIC = re.compile("[\u201c-\u201f\u2018\u2019]")
+
+
+def _straightened(message: str) -> str:
+    """The message with quotes as they were logged: word processors curve them, pages write them as entities."""
+    if "&#34;" in message or "&#39;" in message or "&quot;" in message:
+        from html import unescape
+
+        message = unescape(message)
+    return message.translate(_QUOTES) if not message.isascii() and _TYPOGRAPHIC.search(message) else message
 
 
 def _at_a_glance(entry: Entry) -> LogLine | None:
@@ -188,8 +212,8 @@ def _at_a_glance(entry: Entry) -> LogLine | None:
     """
     message = entry.message
     time = entry.time if entry.time is not None else NO_TIME
-    named = _CONTROLLER.match(message)
-    controller = _known(named[1]) if named else ""
+    named = CONTROLLER.match(message)
+    controller = known(named[1]) if named else ""
     if "lastTransitionTime" in message:
         moved = _TRANSITION.search(message) or _TRANSITION_121.search(message)
         if moved is None:
@@ -240,12 +264,17 @@ def _causes(line: Any, entry: Entry, text: str, values: dict[str, Any], key: str
     if "multiple CertificateRequests" in text or "same Secret as other Certificates" in text:
         made = line(DUPLICATE, "certificates", key, text=text[:200])
         return made
-    exists = _EXISTS.search(text)
+    exists = conflicts.existing(text)
     if exists and (entry.level in "EW" or "error" in text.lower()):
-        made = line(EXISTS, exists[1].split(".", 1)[0], key or exists[2], text=exists[0])
+        resource, name, words = exists
+        there = about(key, values, resource, name, text)
+        made = line(EXISTS, resource, key or there, text=words, exists=there, understood=True)
         return made
     if _LOST.search(text):
         made = line(LEASE_LOST, text=text[:200])
+        return made
+    if _LATE.search(text):
+        made = line(LEASE_LATE, text=text[:200])
         return made
     if _LEADS.search(text):
         made = line(STARTED)
@@ -256,7 +285,9 @@ def _causes(line: Any, entry: Entry, text: str, values: dict[str, Any], key: str
     if "in work queue no longer exists" in text:
         return None  # it was deleted meanwhile: nothing is left to do
     if entry.level in "EF" or ("re-queuing item" in text and "error" in text) or "Reconciler error" in text:
-        made = line(ERROR, "", key, text=(_error(values) or text)[:200], by=line("").controller or _from_source(entry))
+        made = line(
+            ERROR, "", key, text=(error_of(values, "E") or text)[:200], by=line("").controller or from_source(entry)
+        )
         return made
     return None
 
@@ -266,127 +297,6 @@ def go_duration(text: str) -> int:
     return sum(round(float(number) * _GO_UNITS[unit]) for number, unit in _GO_DURATION.findall(text[:60]))
 
 
-def _error(values: dict[str, Any]) -> str:
-    for name in ("error", "err", "exception", "stack_trace", "stackTrace", "errorCauses"):
-        value = values.get(name)
-        if isinstance(value, str) and value:
-            return value
-        if value and not isinstance(value, str):
-            return str(value)
-    return ""
-
-
-def _controller(entry: Entry, values: dict[str, Any]) -> tuple[str, bool]:
-    """Who wrote the line, and whether that is cert-manager."""
-    message = entry.message
-    named = _CONTROLLER.match(message)
-    logger = entry.logger or (values.get("logger") if isinstance(values.get("logger"), str) else "") or ""
-    if named:
-        return _known(named[1]), True
-    if "controller-runtime." in logger and ".controller." in logger:
-        return logger.rpartition(".controller.")[2], logger.startswith("cert-manager")
-    for prefix in ("cert-manager.", "cert-manager/controller/", "cert-manager/"):
-        if logger.startswith(prefix):
-            return _known(re.split(r"[./]", logger[len(prefix) :], maxsplit=1)[0]), True
-    ours = (
-        logger == "cert-manager" or message.startswith("cert-manager/") or "certificate_controller.go" in entry.source
-    )
-    ours = (
-        ours
-        or entry.source.rpartition("/")[2].split(":")[0] in {"trigger_controller.go", "conditions.go"}
-        or ("re-queuing item due to" in message.replace("  ", " "))
-    )
-    value = values.get("controller")
-    if isinstance(value, str) and value:
-        return value.removeprefix("controller/"), ours and value in _CAMEL.values()
-    if entry.form == KLOG:
-        old = re.match(r'([\w./-]+) "msg"=', message)
-        if old:
-            logger = old[1]
-    for prefix in ("controller.", "controllers.", "controller/", "controllers/"):
-        if logger.startswith(prefix):
-            return re.split(r"[./]", logger[len(prefix) :])[0], ours
-    if logger and not ours and logger not in {"UnhandledError", "controller-runtime", "setup"}:
-        return logger.rsplit(".", 1)[-1] if re.search(r"\.[A-Z]\w+$", logger) else logger, False
-    return "", ours
-
-
-def _known(name: str) -> str:
-    return _CAMEL.get(name, "" if name in _NOT_CONTROLLERS else name)
-
-
-def _from_source(entry: Entry) -> str:
-    """The controller that a file of kube-controller-manager belongs to: ``deployment_controller.go``."""
-    stem = re.split(r"[./]go:|\.go:", entry.source.rsplit("/", 1)[-1])[0]
-    if not stem.endswith("_controller") and stem not in {
-        "replica_set",
-        "stateful_set",
-        "horizontal",
-        "garbagecollector",
-    }:
-        return ""
-    if stem in {"trigger_controller", "issuing_controller", "readiness_controller"}:
-        return ""
-    return stem.removesuffix("_controller").replace("_", "") + "-controller"
-
-
-def _key(values: dict[str, Any]) -> str:
-    """The object that a line is about: ``namespace/name`` where it has both."""
-    for name in ("key", "request", "object", "item"):
-        value = values.get(name)
-        if isinstance(value, dict) and isinstance(value.get("name"), str):
-            return _joined(value.get("namespace") or value.get("Namespace"), value["name"])
-        if isinstance(value, str) and value.startswith("{"):
-            parts = dict(_NAMED_PARTS.findall(value))
-            return _joined(parts.get("namespace"), parts.get("name", ""))
-        if isinstance(value, str) and value:
-            return value.strip("/")[:600]
-    for of, where in (("name", "namespace"), ("resource_name", "resource_namespace"), ("Name", "Namespace")):
-        value = values.get(of)
-        if isinstance(value, str) and value and (of == "resource_name" or values.get(where) or "controller" in values):
-            return _joined(values.get(where), value)
-    for name, value in values.items():  # Widget={"name": .., "namespace": ..} or deployment="default/web"
-        if isinstance(value, dict) and isinstance(value.get("name"), str) and set(value) <= {"name", "namespace"}:
-            return _joined(value.get("namespace"), value["name"])
-        if isinstance(value, str) and value.startswith('{"name"'):
-            parts = dict(_NAMED_PARTS.findall(value))
-            return _joined(parts.get("namespace"), parts.get("name", ""))
-        if (
-            name[:1].islower()
-            and isinstance(value, str)
-            and name.isalpha()
-            and re.fullmatch(r"[a-z0-9-]+/[a-z0-9.-]+", value)
-        ):
-            return value
-    return ""
-
-
-def _joined(namespace: object, name: str) -> str:
-    return f"{namespace}/{name}" if isinstance(namespace, str) and namespace else name
-
-
-def _about(key: str, values: dict[str, Any], refused: str, text: str) -> str:
-    """The refused object's key: its name, in the namespace that the line has."""
-    if key.rsplit("/", 1)[-1] == refused and "/" in key:
-        return key
-    namespace = key.rsplit("/", 1)[0] if "/" in key else values.get("namespace")
-    if not namespace:
-        named = re.search(rf"namespaces/([a-z0-9-]+)/[a-z]+/{re.escape(refused)}\b", text) or re.search(
-            rf"(?<![\w/.-])([a-z0-9][a-z0-9-]*)/{re.escape(refused)}(?![\w/.-])", text
-        )
-        namespace = named[1] if named else ""
-    return _joined(namespace, refused)
-
-
-def _without_names(text: str, controller: str, key: str) -> tuple[str, str] | None:
-    """Resource and key of a refusal whose text has neither: from its URL, or from who wrote the line."""
-    url = _URL.search(text)
-    if url:
-        return url[2], _joined(url[1], url[3])
-    resource = next((name for prefix, name in _RESOURCES if controller.startswith(prefix)), "")
-    return (resource, key) if resource and key else None
-
-
 def _url_key(text: str) -> str:
-    url = _URL.search(text)
-    return _joined(url[1], url[3]) if url else ""
+    asked = conflicts.request_of(text)
+    return joined(asked.namespace, asked.name) if asked is not None and asked.name else ""

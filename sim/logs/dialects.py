@@ -193,3 +193,17 @@ def fields_of_insights(items: list[Any]) -> dict[str, Any] | None:
     if items and all(isinstance(item, dict) and {"field", "value"} <= item.keys() for item in items):
         return {str(item["field"]): item["value"] for item in items}
     return None
+
+
+def events_in(document: object) -> Iterator[dict[str, Any] | None]:
+    """The audit events in one JSON document: itself, or the items of an EventList as a webhook receives."""
+    if isinstance(document, dict):
+        group = str(document.get("apiVersion", ""))
+        if group.startswith("audit.k8s.io/"):
+            if document.get("kind") == "Event":
+                yield document
+                return
+            if document.get("kind") == "EventList" and isinstance(document.get("items"), list):
+                yield from (item if isinstance(item, dict) else None for item in document["items"])
+                return
+    yield None

@@ -42,7 +42,9 @@ _CALLER = re.compile(r"[\w./@-]+\.go:\d+")
 _CLASS = re.compile(r"\[?((?:[\w$]+\.)+[A-Z][\w$]*)\]?")
 _LOGFMT = re.compile(r"(?:^|\s)(?:time|ts|t)=\"?[\dT][^\s\"]*\"? .*?\b(?:msg|message)=", re.DOTALL)
 _PAIR = re.compile(
-    r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))=("(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|[^\s"]+)', re.DOTALL
+    r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))='
+    r'("(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|\'[^\'\s]*\'|[^\s"]+)',
+    re.DOTALL,
 )
 _TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "instant", "_time", "T")
 _LEVEL_KEYS = ("level", "severity", "lvl", "loglevel", "levelname", "log.level", "L")
@@ -233,6 +235,6 @@ def pairs(text: str) -> dict[str, str]:
     """Return the ``key="value"`` and ``"key"="value"`` pairs in a text."""
     found: dict[str, str] = {}
     for quoted, plain, value in _PAIR.findall(text):
-        bare = value[1:-1] if value.startswith('"') else value
-        found.setdefault(quoted or plain, unescaped(bare + '"') if bare is not value and "\\" in bare else bare)
+        bare = value[1:-1] if value.startswith('"') else value.strip("'") if value[0] == "'" else value
+        found.setdefault(quoted or plain, unescaped(bare + '"') if value[0] == '"' and "\\" in bare else bare)
     return found

@@ -40,6 +40,7 @@ def as_json(report: LogReport) -> dict[str, Any]:
         "apply_conflicts": [
             {**loss._asdict(), "count": count, "field": field} for loss, count, field in report.field_losses
         ],
+        "refused_otherwise": [{**one._asdict(), "count": count} for one, count in report.otherwise.most_common()],
         "tries": {str(many): count for many, count in report.tries.items()},
         "lost_updates": [one._asdict() for one in report.lost] if report.bodies else None,
         "causes": [cause._asdict() for cause in report.causes],

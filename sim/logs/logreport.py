@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sim.logs.causes import Cause, Durations
 from sim.logs.fates import Fate
 from sim.logs.reader import FileAccount
-from sim.logs.refusals import FieldLoss, Loss
+from sim.logs.refusals import FieldLoss, Loss, Otherwise
 from sim.units import SECOND, spelled
 
 UNNAMED = "controller not named"
@@ -92,6 +92,7 @@ class LogReport:
     writers: list[WriterRow]
     losses: dict[Loss, int]  # the matrix of losers by winners
     field_losses: list[tuple[FieldLoss, int, str]]  # with an example of a field
+    otherwise: Counter[Otherwise]  # refused with 409, and neither for a stale copy nor for fields
     tries: dict[int, int]  # refusals before a write went through: how often so many
     lost: list[Lost]
     lost_writes: int  # writes that took back another's field

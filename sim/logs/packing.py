@@ -14,6 +14,7 @@ import lzma
 import stat
 import sys
 import tarfile
+import time
 import zipfile
 import zlib
 from collections import Counter
@@ -21,6 +22,8 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, cast
+
+from sim.units import SECOND
 
 Progress = Callable[[int], None]
 """Called with the number of bytes of the file, as stored, that were read since the last call."""
@@ -261,3 +264,8 @@ def _blocks(raw: _Peek, encoding: str | None, look: bool) -> Iterator[bytes]:
     while left > 0 and (block := raw.read(min(BLOCK, left))):
         left -= len(block)
         yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
+
+
+def changed(path: Path) -> int:
+    """When a file was last changed, in nanoseconds since the epoch; now, of a stream."""
+    return int(time.time() * SECOND) if is_stream(path) else path.stat().st_mtime_ns

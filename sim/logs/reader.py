@@ -6,7 +6,6 @@ is counted once. A line that speaks of a conflict and was not understood is neve
 
 from __future__ import annotations
 
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,25 +13,17 @@ from itertools import islice
 from pathlib import Path
 
 from sim.logs.ahead import year_told
-from sim.logs.audit import DUPLICATE, NOT_AUDIT, OTHER_STAGE, READS, STARTS, AuditEvent, AuditParser
-from sim.logs.controller_log import (
-    CONFLICT,
-    FIELD_CONFLICT,
-    OTHER,
-    LogLine,
-    refused_in,
-    said,
-    speaks_of_conflict,
-    why_unread,
-)
+from sim.logs.audit import DUPLICATE, NOT_AUDIT, OTHER_STAGE, STARTS, WRITES_NOTHING, AuditEvent, AuditParser
+from sim.logs.conflicts import MODIFIED, speaks_of_conflict
+from sim.logs.controller_log import CONFLICT, ERROR, FIELD_CONFLICT, OTHER, LogLine, others_in, said, why_unread
 from sim.logs.entries import BARE, KLOG, LOGFMT, STAMPED, ZAP_CONSOLE, ZAP_JSON, Entry
 from sim.logs.framing import LINES, records
-from sim.logs.packing import Member, Progress, is_stream, members
+from sim.logs.packing import Member, Progress, changed, members
 from sim.logs.routine import Routine, RoutineLines
-from sim.logs.times import Years
+from sim.logs.times import Years, shift
 from sim.logs.torn import Numbered, Torn
 from sim.logs.unwrap import AuditFound, CutShort, EntryFound, Found, Unread, Unwrapper
-from sim.logs.wording import MODIFIED, STAGES, is_refusal, mentions, of_earlier_stage, speaks
+from sim.logs.wording import STAGES, is_refusal, of_earlier_stage, speaks
 from sim.units import SECOND
 
 COPY = "seen before (the same line of a log)"
@@ -91,9 +82,9 @@ class LogReader:
             name = f"{path}:{member.name}" if member.name else str(path)
             account = FileAccount(name, member.how)
             self.accounts.append(account)
-            years = Years(_changed(path), self.near)
+            years = Years(changed(path), self.near)
             yield from _OneLog(self, account, years).read(member, look)
-            account.shift_ns = _shift(years.ahead)
+            account.shift_ns = shift(years.ahead)
             if self.near is None:
                 self.near = years.certain
 
@@ -172,6 +163,8 @@ class _OneLog:
         self._open: Entry | None = None  # the line before, whose text may go on without a header
         self._opened: int | None = None  # when, by a collector's stamp where there is one
         self._counted: tuple[str, str] | None = None  # the resource and name of a refusal that it told of
+        self._held: LogLine | None = None  # an error that may be a refusal: the lines below it would tell
+        self._more = False  # whether the last line goes on with the one before
         self._told = False  # whether this record's conflict was read, or cannot be one
 
     def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine | Routine]:
@@ -202,14 +195,22 @@ class _OneLog:
             else:
                 if routine is not None and routine.lines:
                     yield self._summed_up(routine)
+                    yield from self._let_go()
                     self._open, self._counted = self._unwrapper.klog_line(routine.last), None
                 yield from self._unwrapped(torn.take(number, record))
         yield from self._unwrapped(torn.rest())
-        yield from self._all(number, self._unwrapper.rest())
+        yield from self._settled(self._all(number, self._unwrapper.rest()))
         if routine is not None and routine.lines:
             yield self._summed_up(routine)
+        yield from self._let_go()
         if plain:
             account.ways[_PLAIN] += plain
+
+    def _let_go(self) -> Iterator[LogLine]:
+        """An error whose text does not go on, or not with a refusal."""
+        if self._held is not None:
+            yield self._held
+        self._held = None
 
     def _summed_up(self, routine: RoutineLines) -> Routine:
         found = routine.handed_over()
@@ -220,9 +221,9 @@ class _OneLog:
     def _lost(self, number: int, record: bytes) -> None:
         """A refusal that can't be used; copies, and other stages of the same, were told elsewhere."""
         why = self._reader.why
-        if why in {DUPLICATE, READS} or (why == OTHER_STAGE and any(stage in record for stage in STAGES)):
+        if why in _TOLD or (why == OTHER_STAGE and any(stage in record for stage in STAGES)):
             return
-        if b'"code":409' in record or speaks_of_conflict(record):
+        if b'"code":409' in record or speaks_of_conflict(record.decode("utf-8", "replace")):
             self._unread(number)
 
     def _unread(self, number: int, many: int = 1) -> None:
@@ -234,9 +235,26 @@ class _OneLog:
         for number, record in records:
             self._told = False
             unread = self._account.unread_conflicts
-            yield from self._all(number, self._unwrapper.unwrap(record))
+            yield from self._settled(self._all(number, self._unwrapper.unwrap(record)))
             if not self._told and self._account.unread_conflicts == unread and (many := speaks(record)):
                 self._unread(number, many)
+
+    def _settled(self, items: Iterator[AuditEvent | LogLine]) -> Iterator[AuditEvent | LogLine]:
+        """What was found, where an error is held until it is known whether its text goes on with a refusal."""
+        for item in items:
+            if isinstance(item, AuditEvent):
+                yield item
+                continue
+            if not self._more:
+                yield from self._let_go()
+                if item.what == ERROR and item.form in _GO_ON:
+                    self._held = item
+                    continue
+            elif item.what in _REFUSALS:
+                self._held = None  # what failed was the write that was refused
+            yield item
+            if item.also:
+                yield from others_in(item)
 
     def _all(self, number: int, all_found: Iterator[Found]) -> Iterator[AuditEvent | LogLine]:
         for found in all_found:
@@ -249,7 +267,7 @@ class _OneLog:
                 if event is not None:
                     self._account.events += 1
                     yield event
-                elif self._reader.why not in {DUPLICATE, READS} and not of_earlier_stage(found) and is_refusal(found):
+                elif self._reader.why not in _TOLD and not of_earlier_stage(found) and is_refusal(found):
                     self._unread(number)
             elif isinstance(found, EntryFound):
                 line = self._line(number, found)
@@ -262,25 +280,11 @@ class _OneLog:
 
     def _line(self, number: int, found: EntryFound) -> LogLine | None:
         entry = found.entry
-        line = said(entry)
-        at = found.context.time if found.context.time is not None else entry.time
-        below = self._goes_on(entry, at)
-        again = False
-        if below and speaks_of_conflict(entry.message.encode("utf-8", "replace")):
-            told_below = self._below(entry.message)
-            if told_below.what in _REFUSALS:
-                again = self._says_again(told_below)
-                line = line._replace(what=OTHER) if again else told_below
-        told = line.what in _REFUSALS
-        if not below:
-            self._open, self._opened = entry, at
-        if told or not below:
-            self._counted = _object_of(line) if told else None
-        self._told |= told or again
-        if not told and not again and mentions(entry.message):
+        line, told = self._said(entry, found.context.time if found.context.time is not None else entry.time)
+        told |= line.understood
+        self._told |= told
+        if not told and speaks_of_conflict(entry.message):
             self._unread(number)
-        elif told and "\n" in entry.message and (more := len(refused_in(entry.message)) - 1) > 0:
-            self._unread(number, more)
         if self._reader.copied(line, entry):
             self._reader.ignore(COPY)
             return None
@@ -291,11 +295,27 @@ class _OneLog:
         self._account.ways[" > ".join(found.context.how)] += 1
         return line
 
+    def _said(self, entry: Entry, at: int | None) -> tuple[LogLine, bool]:
+        """What a line says that a collector stamped then, and whether that is a refusal."""
+        line = said(entry)
+        told = line.what in _REFUSALS
+        self._more = self._goes_on(entry, at)
+        if self._more and speaks_of_conflict(entry.message):
+            below = self._below(entry.message)
+            if below.what in _REFUSALS:
+                if self._says_again(below):
+                    return line._replace(what=OTHER, also=()), True
+                line, told = below, True
+        if not self._more:
+            self._open, self._opened = entry, at
+        self._counted = _named(line) if told else self._counted if self._more else None
+        return line, told
+
     def _goes_on(self, entry: Entry, at: int | None) -> bool:
         """Whether a text that a collector stamped goes on below a line with a header: of the same pod, at once."""
         before = self._open
         return (
-            entry.form == BARE
+            (entry.form == BARE or (entry.values or {}).get("kind") == "Status")
             and before is not None
             and before.form in _GO_ON
             and before.pod == entry.pod
@@ -315,26 +335,26 @@ class _OneLog:
 
     def _says_again(self, line: LogLine) -> bool:
         """Whether a refusal that is told below a line was told before, as "Caused by" says it again."""
-        return self._open is not None and self._open.form in _GO_ON and self._counted == _object_of(line)
+        return self._open is not None and self._open.form in _GO_ON and self._counted == _named(line)
 
     def _continued(self, number: int, found: Unread) -> LogLine | None:
         """A text without a header: the rest of the line before, as of an exception, or something else."""
         self._reader.ignore(NOT_AUDIT if found.json else why_unread(found))
-        if not speaks_of_conflict(found.text.encode("utf-8", "replace")):
+        if not speaks_of_conflict(found.text):
             return None
         if found.json or "audit.k8s.io/" in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
         line = self._below(found.text)
         if line.what not in _REFUSALS:
-            if mentions(found.text):
+            if not line.understood:
                 self._unread(number)
             return None
         self._told = True
         if self._says_again(line):
             return None
         self._reader.understood(why_unread(found))
-        self._counted = _object_of(line)
+        self._counted, self._more = _named(line), self._open is not None and self._open.form in _GO_ON
         self._account.lines += 1
         self._account.ways[BARE] += 1
         return line
@@ -345,20 +365,12 @@ _GO_ON = frozenset({STAMPED, ZAP_CONSOLE, LOGFMT, ZAP_JSON})
 """Forms whose lines may go on below, with a stack trace and the causes of an exception."""
 
 
-def _object_of(line: LogLine) -> tuple[str, str]:
+def _named(line: LogLine) -> tuple[str, str]:
     return line.resource, line.key.rsplit("/", 1)[-1]
 
 
-def _shift(ahead: list[int]) -> int:
-    """How far a log's own times are ahead of the stamps beside them, where that is a time zone's offset."""
-    if len(ahead) < 3:
-        return 0
-    middle = sorted(ahead)[len(ahead) // 2]
-    return middle if abs(middle) > 600 * SECOND else 0
-
-
-def _changed(path: Path) -> int:
-    return int(time.time() * SECOND) if is_stream(path) else path.stat().st_mtime_ns
+_TOLD = frozenset({DUPLICATE, *WRITES_NOTHING})
+"""Why an event that may have been refused is not counted, and nothing is missed by that."""
 
 
 def read_mixed(

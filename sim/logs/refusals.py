@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict
 from typing import NamedTuple
 
 from sim.logs.audit import CERTIFICATES, AuditEvent
+from sim.logs.conflicts import ANONYMOUS, field_owners, refused
 from sim.units import SECOND
 
 NOT_SEEN = "(not in this log)"
@@ -43,6 +44,15 @@ class FieldLoss(NamedTuple):
     resource: str
 
 
+class Otherwise(NamedTuple):
+    """A write that was refused with 409 and whose copy was not stale: the server's words say why."""
+
+    writer: str
+    resource: str
+    key: str
+    message: str
+
+
 _Write = tuple[int, int, str, int]
 """When received and answered, by whom, and the version written. A plain tuple: there is one for every write."""
 
@@ -65,7 +75,7 @@ class Refusals:
         self.objects: Counter[tuple[LoggedWriter, str]] = Counter()  # by writer and key
         self.fields: Counter[FieldLoss] = Counter()
         self.field_examples: dict[FieldLoss, str] = {}
-        self.existing: Counter[LoggedWriter] = Counter()  # creations of what was there already
+        self.otherwise: Counter[Otherwise] = Counter()  # with 409, and neither for a stale copy nor for fields
         self.losses: Counter[Loss] = Counter()
         self.nameless = 0
         self.tries: Counter[int] = Counter()  # refusals before the write that went through
@@ -85,12 +95,14 @@ class Refusals:
         elif event.stale:
             self._refused(event, who, event.key)
         elif event.reason == "FieldConflict":
-            owner = event.message.partition('conflict with "')[2].partition('"')[0] or "(not named)"
+            owner, field = field_owners(event.message) or (ANONYMOUS, "")
             loss = FieldLoss(event.actor, owner, event.resource)
             self.fields[loss] += 1
-            self.field_examples.setdefault(loss, event.message.rpartition(": ")[2][:100])
-        elif event.code == 409:
-            self.existing[who] += 1
+            self.field_examples.setdefault(loss, field)
+        elif event.reason == "OtherConflict" and len(self.otherwise) < _OBJECTS:
+            named = refused(event.message)
+            why = named[0].why if named else event.message
+            self.otherwise[Otherwise(event.actor, event.resource, event.key, why[:300])] += 1
 
     def _refused(self, event: AuditEvent, who: LoggedWriter, key: str) -> None:
         self.refused[who] += 1
@@ -105,8 +117,11 @@ class Refusals:
         written = max(mine, default=-1)
         if written >= event.answered_ns:  # the log is out of order: the later write was seen first
             self.waits[concerns_certificates(who)].append((written - event.answered_ns) / SECOND)
-        else:
+        elif event.wanted is None:
             self.pending.setdefault((who, key), []).append(event.answered_ns)
+        elif ANONYMOUS not in event.wanted[1]:  # the same write succeeds later, and not one to the stale object
+            again = who._replace(resource=event.wanted[0]), event.wanted[1]
+            self.pending.setdefault(again, []).append(event.answered_ns)
 
     def _succeeded(self, event: AuditEvent, who: LoggedWriter, key: str) -> None:
         if self.pending and (waiting := self.pending.get((who, key))):
@@ -122,10 +137,10 @@ class Refusals:
         thing = (event.resource, key)
         undecided = self._undecided.get(thing)
         if undecided:
-            for refused in undecided:
-                if refused.answered_ns < event.received_ns:
-                    self._decide(thing, refused)
-            later = [refused for refused in undecided if refused.answered_ns >= event.received_ns]
+            for each in undecided:
+                if each.answered_ns < event.received_ns:
+                    self._decide(thing, each)
+            later = [each for each in undecided if each.answered_ns >= event.received_ns]
             if later:
                 self._undecided[thing] = later
             else:
@@ -153,8 +168,8 @@ class Refusals:
     def finish(self) -> None:
         """Decide what waited for later writes; called when the log is over, and again if it goes on."""
         for thing, undecided in self._undecided.items():
-            for refused in undecided:
-                self._decide(thing, refused)
+            for each in undecided:
+                self._decide(thing, each)
         self._undecided.clear()
 
 

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sim.logs.audit import CERTIFICATES, AuditEvent
+from sim.logs.audit import CERTIFICATES, DRY_RUN, REFUSED_DRY_RUN, WRITES_NOTHING, AuditEvent
 from sim.logs.causes import Causes
-from sim.logs.controller_log import CONFLICT, FIELD_CONFLICT, LogLine
+from sim.logs.controller_log import CONFLICT, ERROR, FIELD_CONFLICT, LogLine
 from sim.logs.fates import Fates
 from sim.logs.logreport import (
     ALL_WRITERS,
@@ -28,6 +28,7 @@ from sim.logs.logreport import (
 from sim.logs.lost_updates import LostUpdates
 from sim.logs.reader import FileAccount
 from sim.logs.refusals import FieldLoss, LoggedWriter, Refusals, concerns_certificates
+from sim.logs.retold import Retold
 from sim.logs.routine import Routine
 from sim.logs.stuck import STUCK_AFTER, Certificates
 from sim.logs.writers import TOGETHER
@@ -65,6 +66,8 @@ class _LogSide:
     objects: Counter[tuple[LoggedWriter, str]] = field(default_factory=Counter)
     times: dict[bool, array[int]] = field(default_factory=lambda: {True: array("q"), False: array("q")})
     fields: Counter[FieldLoss] = field(default_factory=Counter)
+    field_examples: dict[FieldLoss, str] = field(default_factory=dict)
+    retold: Retold = field(default_factory=Retold)
     fates: Fates = field(default_factory=Fates)
     causes: Causes = field(default_factory=Causes)
     first: dict[str, int] = field(default_factory=dict)  # first refusal of each Certificate, by the controller's clock
@@ -128,21 +131,34 @@ class ConflictTally:
         log.ours += line.certmanager
         if line.timed:
             log.span.add(line.time_ns, line.time_ns)
-        log.fates.add(line)
+            if log.retold.waiting:
+                for waiting in log.retold.rest() if line.what == ERROR else log.retold.until(line.time_ns):
+                    self._refused(waiting)
         log.causes.add(line)
+        if line.what == CONFLICT:
+            log.fates.routine(line.time_ns, (line.key,))
+            for one in log.retold.take(line):
+                self._refused(one)
+            return
+        log.fates.add(line)
         if line.what == FIELD_CONFLICT:
-            log.fields[FieldLoss(line.controller or UNNAMED, line.owner, line.resource or "(not named)")] += 1
-        elif line.what == CONFLICT:
-            who = LoggedWriter(line.controller or UNNAMED, line.certmanager, line.resource)
-            log.refused[who] += 1
-            log.objects[who, line.key] += 1
-            if line.timed:
-                log.times[concerns_certificates(who)].append(line.time_ns)
-            if who.resource == CERTIFICATES:
-                name = line.key.rsplit("/", 1)[-1]
-                log.first[name] = min(log.first.get(name, _LARGEST), line.time_ns)
+            loss = FieldLoss(line.controller or UNNAMED, line.owner, line.resource or "(not named)")
+            log.fields[loss] += 1
+            log.field_examples.setdefault(loss, line.field)
         else:
             log.other += 1
+
+    def _refused(self, line: LogLine) -> None:
+        log = self._log
+        log.fates.add(line)
+        who = LoggedWriter(line.controller or UNNAMED, line.certmanager, line.resource)
+        log.refused[who] += 1
+        log.objects[who, line.key] += 1
+        if line.timed:
+            log.times[concerns_certificates(who)].append(line.time_ns)
+        if who.resource == CERTIFICATES:
+            name = line.key.rsplit("/", 1)[-1]
+            log.first[name] = min(log.first.get(name, _LARGEST), line.time_ns)
 
     @property
     def read(self) -> int:
@@ -160,6 +176,8 @@ class ConflictTally:
         """Return what was counted. With an audit log the controller's log is only compared with it."""
         self._refusals.finish()
         self._lost.finish()
+        for waiting in self._log.retold.rest():
+            self._refused(waiting)
         audit = self._events > 0
         log = self._log
         span = self._span if audit else log.span
@@ -201,14 +219,15 @@ class ConflictTally:
             writers=self._writers() if audit else [],
             losses=dict(self._refusals.losses.most_common()),
             field_losses=[
-                (loss, count, self._refusals.field_examples.get(loss, ""))
+                (loss, count, (self._refusals if audit else log).field_examples.get(loss, ""))
                 for loss, count in (self._refusals.fields if audit else log.fields).most_common()
             ],
             tries=dict(sorted(self._refusals.tries.items())),
             lost=[Lost(*one, count) for one, count in self._lost.lost.most_common()],
             lost_writes=self._lost.writes.total(),
             bodies=self._lost.seen > 0,
-            causes=log.causes.found(),
+            causes=log.causes.found(log.span.end),
+            otherwise=self._refusals.otherwise,
             issued=log.causes.issued,
             signed=log.causes.signed,
             timeline=timeline,
@@ -219,7 +238,7 @@ class ConflictTally:
             first_unread=next((f"line {one.first_unread} of {one.name}" for one in kept if one.first_unread), ""),
             accounts=kept,
             left_out=list(left_out),
-            notes=self._notes(subject, kept),
+            notes=self._notes(subject, kept, ignored),
         )
 
     def _full_keys(self) -> Counter[tuple[LoggedWriter, str]]:
@@ -241,7 +260,7 @@ class ConflictTally:
     def _filtered(self, audit: bool, ignored: Counter[str]) -> bool:
         """Whether the log holds refusals alone: then somebody took everything else out."""
         if audit:
-            reads = sum(count for why, count in ignored.items() if why.startswith("reads"))
+            reads = sum(count for why, count in ignored.items() if why in WRITES_NOTHING)
             refused = self._refusals.refused.total() + self._refusals.fields.total()
             return refused > 0 and not self._refusals.writes and not reads
         return self._log.refused.total() > 0 and not self._log.other
@@ -299,7 +318,7 @@ class ConflictTally:
         same_clock = abs(self._skew() or 0) <= _SKEW and log.start <= self._span.end and self._span.start <= log.end
         return max(self._span.end, log.end) if same_clock else self._span.end
 
-    def _notes(self, subject: str, accounts: list[FileAccount]) -> list[str]:
+    def _notes(self, subject: str, accounts: list[FileAccount], unused: Counter[str]) -> list[str]:
         notes = []
         log = self._log
         if self._refusals.nameless:
@@ -342,6 +361,10 @@ class ConflictTally:
                 f"this log does not tell cert-manager's controllers apart{f' (user {users})' if users else ''}: "
                 "before 1.8 they shared a user agent, and some proxies and collectors drop it"
             )
+        dry = sum(unused[why] for why in (DRY_RUN, REFUSED_DRY_RUN))
+        if dry:
+            refused = f", {unused[REFUSED_DRY_RUN]} of them refused with 409" if unused[REFUSED_DRY_RUN] else ""
+            notes.append(f"{counted(dry, 'dry run')}{refused}: nothing was to be stored, so they are not counted")
         if self._untimed:
             notes.append("this audit log has one time a request, so no service times: calibrate can't use it")
         return notes

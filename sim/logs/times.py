@@ -224,3 +224,11 @@ class Years:
             if len(self.ahead) < 1000:
                 self.ahead.append(found - stamp)
         return found
+
+
+def shift(ahead: list[int]) -> int:
+    """How far a log's own times are ahead of the stamps beside them, where that is a time zone's offset."""
+    if len(ahead) < 3:
+        return 0
+    middle = sorted(ahead)[len(ahead) // 2]
+    return middle if abs(middle) > 600 * SECOND else 0

@@ -15,7 +15,9 @@ _NAMED = 3
 
 def verdict(report: LogReport) -> str:
     """Say in words whether the conflicts are a problem."""
-    return " ".join([*_unread(report), *_stuck(report), *_causes(report), *_conflicts(report), *_lost(report)])
+    return " ".join(
+        [*_unread(report), *_stuck(report), *_causes(report), *_conflicts(report), *_otherwise(report), *_lost(report)]
+    )
 
 
 def _unread(report: LogReport) -> list[str]:
@@ -153,7 +155,7 @@ def _resolved(report: LogReport) -> list[str]:
     if outcome.moot:
         said.append(f"{outcome.moot} had nothing left to write: the Certificate ended Ready without them.")
     if outcome.open:
-        said.append(f"{outcome.open} were still open when the log ended.")
+        said.append(f"{outcome.open} {'was' if outcome.open == 1 else 'were'} still open when the log ended.")
     if not report.stuck and not report.unfinished and not outcome.open and not report.unread_conflicts:
         said.append(HARMLESS)
     return said
@@ -186,6 +188,17 @@ def _fates(report: LogReport) -> list[str]:
 
 def _who(fate: Fate) -> str:
     return f"{fate.controller or 'The controller'} on {fate.resource} {fate.key}"
+
+
+def _otherwise(report: LogReport) -> list[str]:
+    if not report.otherwise:
+        return []
+    (one, _), total = report.otherwise.most_common(1)[0], report.otherwise.total()
+    return [
+        f"{counted(total, 'write')} {'was' if total == 1 else 'were'} refused with 409 for another reason than a stale "
+        f"copy ({'' if total == 1 else 'most often '}{one.writer} on {one.resource} {one.key}: "
+        f"{one.message.rstrip('.')})."
+    ]
 
 
 def _lost(report: LogReport) -> list[str]:

@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 
-from sim.logs.controller_log import speaks_of_conflict
+from sim.logs.conflicts import MODIFIED, speaks_of_conflict
 from sim.logs.unwrap import AuditFound
 
-MODIFIED = "the object has been modified"
 STAGES = (b'"RequestReceived"', b'"ResponseStarted"', b'"Panic"')
 """Stages of a request other than its answer."""
 
@@ -31,12 +30,4 @@ def speaks(record: Any) -> int:
     if b"modified" not in raw and b"ptimistic lock" not in raw and b"409" not in raw:
         return 0
     text = raw.decode("utf-8", "replace")
-    return max(text.count(MODIFIED), 1) if mentions(text) else 0
-
-
-def mentions(text: str) -> bool:
-    """Whether a text speaks of a write that was refused as stale."""
-    if "modified" not in text and "ptimistic lock" not in text and "409" not in text:
-        return False
-    gone = "StorageError" in text or "Precondition failed" in text or "already exists" in text
-    return not gone and speaks_of_conflict(text.encode("utf-8", "replace"))
+    return max(text.count(MODIFIED), 1) if speaks_of_conflict(text) else 0

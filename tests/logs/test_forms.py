@@ -15,6 +15,7 @@ from sim.logs.controller_log import (
     ERROR,
     EXISTS,
     FIELD_CONFLICT,
+    LEASE_LATE,
     LEASE_LOST,
     SERVER_THROTTLED,
     THROTTLED,
@@ -337,7 +338,9 @@ OTHERS = {
                    'key="a/b"', DUPLICATE, 0),
     "exists": (f'E{K}controller.go:167] "re-queuing item due to error processing" '
                'err="certificaterequests.cert-manager.io \\"b-1\\" already exists" key="a/b"', EXISTS, 0),
-    "lease": (f"E{K}leaderelection.go:367] Failed to update lock: context deadline exceeded", LEASE_LOST, 0),
+    "lease": (f"E{K}leaderelection.go:367] Failed to update lock: context deadline exceeded", LEASE_LATE, 0),
+    "lease lost": (f"I{K}leaderelection.go:285] failed to renew lease kube-system/x: timed out waiting for the condition",
+                   LEASE_LOST, 0),
     "lease of others": ("2025-03-18T06:34:56Z\tERROR\tsetup\tproblem running manager\t"
                         '{"error": "leader election lost"}', LEASE_LOST, 0),
     "approval": (f'I{K}sync.go:72] "cert-manager/certificaterequests-issuer-ca: certificate request has not been approved" '

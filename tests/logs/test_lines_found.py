@@ -179,11 +179,11 @@ def test_what_a_line_quotes_is_no_line(tmp_path):
     assert len(read(tmp_path, quoting)[0]) == 1
 
 
-def test_refusals_in_one_text_without_headers_are_not_passed_over(tmp_path):
+def test_refusals_in_one_text_without_headers_are_all_counted(tmp_path):
     found, account = read(
         tmp_path, Q({"time": T, "log": f"update failed: {err('a')}\nupdate failed: {err('b')}"}) + "\n"
     )
-    assert (len(found), account.unread_conflicts) == (1, 1)
+    assert (len(found), account.unread_conflicts) == (2, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""One refusal that a log tells of several times: the reconciler, its library, an Event, the client.
+
+kubebuilder's ``log.Error(err, ...); return err`` has two lines for one refused write, client-go's round trippers a
+third. They are of one pass, or of one object within milliseconds, and differ in their words: who is refused again says
+it in the same words again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from sim.logs.controller_log import LogLine
+from sim.units import MS, SECOND
+
+_NEAR = 10 * MS
+_ONE_PASS = 60 * SECOND  # a pass that takes longer is none
+_OF_ONE = 16  # refusals of one object
+_MOST = 2000  # objects of whose refusals further lines may tell
+
+
+@dataclass
+class _Told:
+    line: LogLine
+    words: set[str]
+    counted: bool
+
+
+class Retold:
+    """Lets each refusal through once, told by the line that names the controller where one does."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[tuple[str, str], list[_Told]] = OrderedDict()  # by resource and name
+        self.waiting: list[_Told] = []  # not counted so far: a line that names the controller may follow
+
+    def take(self, line: LogLine) -> list[LogLine]:
+        """Take in a refusal; return those that are to be counted now."""
+        if not line.timed:
+            return [line]
+        ready = self.until(line.time_ns)
+        thing = (line.resource, line.key.rsplit("/", 1)[-1])
+        known = [told for told in self._told.pop(thing, ()) if told.line.time_ns + _ONE_PASS >= line.time_ns]
+        self._told[thing] = known
+        same = next((told for told in known if _same(told, line)), None)
+        if same is None:
+            same = _Told(line, {line.told_by}, bool(line.controller))
+            known.append(same)
+            del known[:-_OF_ONE]
+            if len(self._told) > _MOST:
+                self._told.popitem(last=False)
+            if not same.counted:
+                self.waiting.append(same)
+            return [*ready, line] if same.counted else ready
+        same.words.add(line.told_by)
+        if not same.counted and line.controller:
+            same.line, same.counted = line, True
+            self.waiting.remove(same)
+            return [*ready, line]
+        return ready
+
+    def until(self, time_ns: int) -> list[LogLine]:
+        """Return the refusals that no further line can tell of, as it is so late."""
+        if not self.waiting or self.waiting[0].line.time_ns + _NEAR >= time_ns:
+            return []
+        return self.rest(time_ns - _NEAR)
+
+    def rest(self, before_ns: int | None = None) -> list[LogLine]:
+        """Return the refusals that wait, as when the log is over."""
+        over = [told for told in self.waiting if before_ns is None or told.line.time_ns < before_ns]
+        self.waiting = [told for told in self.waiting if told not in over]
+        for told in over:
+            told.counted = True
+        return [told.line for told in over]
+
+
+def _same(told: _Told, line: LogLine) -> bool:
+    first = told.line
+    if line.told_by in told.words:
+        return False
+    if "/" in line.key and "/" in first.key and line.key != first.key:
+        return False
+    if line.reconcile and first.reconcile:
+        return line.reconcile == first.reconcile
+    if line.controller and first.controller and line.controller != first.controller:
+        return False
+    return abs(line.time_ns - first.time_ns) <= _NEAR
