@@ -23,6 +23,7 @@ requests, requests.code.N   all requests; those answered N
 requests_by_controllers     without reads and without the writers outside cert-manager, as recordings count
 them
 requests.kind.K             by ``actor verb resource code``, as in a recording
+conflicts_on.R.W            updates and patches of another resource R that were answered 409, by writer W
 events                      requests for events
 reconciles, gave_up         passes of all controllers; of them those that failed and dropped their key
 retries                     tries after a refusal or an error: passes that sent something or failed again, and tries
@@ -205,6 +206,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     written: Counter[str] = Counter()
     by_code: Counter[str] = Counter()
     by_kind: Counter[str] = Counter()
+    elsewhere: Counter[str] = Counter()
     field_conflicts: Counter[str] = Counter()
     events = own = 0
     for (who, what, where, part, answer, why, could), count in kinds.items():
@@ -213,6 +215,8 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         events += count * (where == "events")
         own += count * (what != "get" and is_own(who))
         if where != replication.subject:
+            if answer == 409 and what in {"update", "patch"}:
+                elsewhere[f"{where}.{who}"] += count
             continue
         conflict = is_conflict(where, answer, why, subjects)
         if conflict:
@@ -248,6 +252,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     metrics["accepted"] = sum(attempts.values()) - sum(refused.values())
     metrics.update({f"requests.code.{answer}": count for answer, count in sorted(by_code.items())})
     metrics.update({f"requests.kind.{kind}": count for kind, count in sorted(by_kind.items())})
+    metrics.update({f"conflicts_on.{of}": count for of, count in sorted(elsewhere.items())})
     return metrics
 
 

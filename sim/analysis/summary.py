@@ -37,6 +37,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
     times = {q: found.get(f"time_to_ready.{q}", NOTHING) for q in QUANTILES}
     pooled = {q: found.get(f"time_to_ready_pooled.{q}", NOTHING) for q in QUANTILES}
     events = ratio_interval(totals(replications, "events"), totals(replications, "requests"))
+    elsewhere = _elsewhere(replications)
     broken = [{"replication": each.index + 1, "property": one} for each in replications for one in each.broken]
     return {
         "scenario": scenario.name,
@@ -84,7 +85,17 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
             for violation in each.violations
         ],
         **({"broken": broken} if broken else {}),
+        **({"conflicts_on_other_resources": elsewhere} if elsewhere else {}),
     }
+
+
+def _elsewhere(replications: Sequence[Measured]) -> dict[str, dict[str, float | None]]:
+    """Return the refused writes of other resources than the subjects, by resource and writer, as recordings have it."""
+    found: dict[str, dict[str, float | None]] = {}
+    for part in parts(replications, "conflicts_on"):
+        resource, _, writer = part.partition(".")  # a resource is a DNS label, a writer any text
+        found.setdefault(resource, {})[writer] = _mean(replications, f"conflicts_on.{part}")
+    return found
 
 
 def _hazards(replications: Sequence[Measured]) -> dict[str, Any]:

@@ -303,7 +303,8 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     row("reconciles", interval(summary["reconciles"]["total"]))
     row("  ghosts", interval(summary["ghost_reconciles"]["total"]))
     for label in ("CertificateRequests", "Orders", "Challenges"):
-        contended = conflicts_on(label.lower(), summary)
+        # Issuer and approver, for one, write the same CertificateRequest.
+        contended = summary.get("conflicts_on_other_resources", {}).get(label.lower(), {})
         if contended:
             row(f"conflicts on {label}", write(sum(contended.values())))
             for actor, count in contended.items():
@@ -329,16 +330,6 @@ def _figures(summary: Summary, terminal: bool) -> Table:
         if group["mean"]:
             row(label, interval(group))
     return made
-
-
-def conflicts_on(resource: str, summary: Summary) -> dict[str, float]:
-    """Refused writes of a resource by writer, as means: issuer and approver write the same CertificateRequest."""
-    found: dict[str, float] = {}
-    for kind, mean in summary["requests"]["by_kind"].items():
-        actor, verb, written, code = kind.split(" ")
-        if written.partition("/")[0] == resource and code == "409" and verb in {"update", "patch"} and mean:
-            found[actor] = found.get(actor, 0) + mean
-    return found
 
 
 def _expectation(outcome: Mapping[str, Any]) -> Text:

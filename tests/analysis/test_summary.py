@@ -98,6 +98,27 @@ def test_all_writers_count_and_cert_managers_own_part_has_a_name_of_its_own():
     }
 
 
+@pytest.mark.parametrize("writer", ["external-issuer", "git ops", "a.b c/d", "sp ü"])
+def test_conflicts_on_other_resources_are_counted_by_writer_whatever_its_name(writer: str):
+    def other(count: int, **values) -> list[dict]:
+        return [request(**{"resource": "certificaterequests", **values})] * count
+
+    refused = {"code": 409, "reason": "Conflict", "written_version": 0}
+    rows = [
+        *other(3, actor="certificaterequests-approver", **refused),
+        *other(1, actor=writer, **refused),
+        *other(1, actor=writer, verb="patch", subresource="", **refused),
+        *other(9, actor=writer),
+        *other(5, actor="certificates-request-manager", verb="create", subresource="", **refused),
+        *other(7, actor=writer, resource="certificates", **refused),
+    ]
+    found = summarise(SCENARIO, [measured(requests=rows)])
+    assert found["conflicts_on_other_resources"] == {
+        "certificaterequests": {"certificaterequests-approver": 3, writer: 2}
+    }
+    assert found["conflicts"]["by_controller"][writer]["mean"] == 7
+
+
 def test_one_replication_has_no_intervals():
     summary = summarise(SCENARIO, two()[:1])
     for group in (summary["ready"], summary["conflicts"]["total"], summary["conflicts"]["rate"]):

@@ -52,6 +52,16 @@ def test_names_that_look_like_markup_are_left_alone(made_up: Scenario):
     assert "[bold]x[/]: update" in report(sim.run(scenario))
 
 
+def test_writers_may_have_any_name_of_one_line():
+    writers = [{"name": name, "rate": 5.0} for name in ("git ops", "sp ü", "a.b c/d")]
+    issuer = {"type": "external", "reports_pending": True}
+    workload = {"certificates": 40, "arrival": "at-once"}
+    scenario = {"name": "x", "workload": workload, "issuer": issuer, "writers": writers}
+    text = report(sim.run(Scenario.model_validate(scenario)))
+    assert re.search(r"^git ops +\d", text, re.MULTILINE)
+    assert "conflicts on CertificateRequests" in text
+
+
 def test_recorded_figures_stand_beside_the_simulated(made_up: Scenario, monkeypatch: pytest.MonkeyPatch):
     def run(conflicts: int) -> dict:
         return {

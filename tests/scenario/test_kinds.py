@@ -90,6 +90,12 @@ def test_names_that_are_taken_are_those_of_every_cluster() -> None:
             "W: {openapi: {type: object, x-kubernetes-validations: [{rule: slef.a == 1}]}}",
             "speaks of slef; a rule knows self and oldSelf",
         ),
+        ("Big Widget: {}", "kinds.Big Widget: found 'Big Widget'; allowed is letters, digits and hyphens"),
+        ("_Widget: {}", "kinds._Widget: found '_Widget'; allowed is letters"),
+        ("W: {plural: Gadgets}", "kinds.W.plural: found 'Gadgets'; allowed is lower-case letters"),
+        ("W: {version: v 1}", "kinds.W.version: found 'v 1'; allowed is lower-case letters"),
+        ("W: {group: example}", "kinds.W.group: found 'example'; allowed is a domain in lower case with at least one"),
+        ("Gadget: {crd: spaced.yaml}", "spec.names.kind: found 'Big Gadget'; allowed is letters"),
         ("W: {crdd: x}", "kinds.W.crdd: unknown key 'crdd'; did you mean crd?"),
         ("Secret: {}", "kinds.Secret: every cluster here has a Secret already"),
         ("Gadget: {crd: none.yaml}", "scenario.yaml:3:17: kinds.Gadget.crd: "),
@@ -100,7 +106,8 @@ def test_names_that_are_taken_are_those_of_every_cluster() -> None:
 )
 def test_what_cannot_be_used_is_named_with_its_place(tmp_path: Path, kinds: str, words: str) -> None:
     with pytest.raises(ScenarioError) as error:
-        load(written(tmp_path, kinds, gadget=definition("gadget")))
+        spaced = definition("gadget").replace("kind: Gadget\n", "kind: Big Gadget\n")
+        load(written(tmp_path, kinds, gadget=definition("gadget"), spaced=spaced))
     assert words in str(error.value)
     assert error.value.line > 0
 

@@ -12,6 +12,25 @@ from sim.scenario.kinds.structural import ABSENT, Schema, SchemaError, compiled_
 
 KeyPath = tuple[str | int, ...]
 
+_LABEL = r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_LETTERS = "letters, digits and hyphens, at most 63, from a letter to a letter or digit"
+_RULES = {
+    "kind": (re.compile(_LABEL, re.IGNORECASE | re.ASCII), _LETTERS),
+    "plural": (re.compile(_LABEL), f"lower-case {_LETTERS}"),
+    "version": (re.compile(_LABEL), f"lower-case {_LETTERS}"),
+    "group": (
+        re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)+"),
+        "a domain in lower case with at least one dot, such as example.com",
+    ),
+}
+"""What the API server takes as names of a kind (apiextensions-apiserver, pkg/apis/apiextensions/validation)."""
+
+
+def misspelled(what: str, name: str) -> str | None:
+    """Return what is wrong with a kind's name, its plural, version or group, and what is allowed; None if nothing."""
+    rule, allowed = _RULES[what]
+    return None if rule.fullmatch(name) else f"found {name!r}; allowed is {allowed}"
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -55,10 +74,10 @@ def description_of(manifest: Any) -> Description:
     if not isinstance(subresources, Mapping):
         raise SchemaError((*path, "subresources"), f"found {subresources!r}; allowed is a map")
     return Description(
-        _text(names, "kind", ("spec", "names")),
-        _text(names, "plural", ("spec", "names")),
-        _text(spec, "group", ("spec",)),
-        _text(version, "name", path),
+        _named("kind", names, "kind", ("spec", "names")),
+        _named("plural", names, "plural", ("spec", "names")),
+        _named("group", spec, "group", ("spec",)),
+        _named("version", version, "name", path),
         schema,
         "status" in subresources and subresources["status"] is not None,
         scope == "Namespaced",
@@ -112,6 +131,14 @@ def _map(given: Mapping[str, Any], key: str, path: KeyPath) -> Mapping[str, Any]
         found = "nothing" if value is ABSENT else repr(value)[:60]
         raise SchemaError((*path, key) if value is not ABSENT else path, f"{key}: found {found}; needed is a map")
     return value
+
+
+def _named(what: str, given: Mapping[str, Any], key: str, path: KeyPath) -> str:
+    name = _text(given, key, path)
+    wrong = misspelled(what, name)
+    if wrong is not None:
+        raise SchemaError((*path, key), wrong)
+    return name
 
 
 def _text(given: Mapping[str, Any], key: str, path: KeyPath) -> str:

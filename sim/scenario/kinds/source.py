@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from sim.scenario.errors import Fault, Impossible, Path
-from sim.scenario.kinds.crd import Description, description_of, schema_of
+from sim.scenario.kinds.crd import Description, description_of, misspelled, schema_of
 from sim.scenario.kinds.structural import SchemaError
 from sim.scenario.values import Part
 from sim.units import quoted
@@ -74,6 +74,11 @@ class KindSettings(Part):
             beside = [name for name in fields if name != "crd" and getattr(self, name) != fields[name].default]
             if beside:
                 raise Impossible(Fault("the CustomResourceDefinition says this", ((beside[0],),), at_key=True))
+        names = {key: getattr(self, key) for key in ("group", "version", "plural")}
+        spelled = {key: misspelled(key, name) for key, name in names.items() if name is not None}
+        wrong = [Fault(message, ((key,),)) for key, message in spelled.items() if message is not None]
+        if wrong:
+            raise Impossible(*wrong)
         if isinstance(self.crd, str):
             raise Impossible(Fault("a file's name, where only sim.load reads files; give its content", (("crd",),)))
         try:
@@ -110,9 +115,13 @@ def _from_schema(text: str) -> Any:
 
 
 def misnamed(kinds: Mapping[str, KindSettings]) -> list[Fault]:
-    """Return what is wrong with kinds whose CustomResourceDefinition has another name."""
+    """Return what is wrong with the names of kinds: none, or their CustomResourceDefinition has another."""
     faults = []
     for name, settings in kinds.items():
+        wrong = misspelled("kind", name)
+        if wrong is not None:
+            faults.append(Fault(wrong, (("kinds", name),), at_key=True))
+            continue
         if isinstance(settings.crd, dict):
             described = settings.description(name).name
             if described != name:

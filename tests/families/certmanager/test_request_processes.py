@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from sim.experiment.replicate import remains
 from sim.families.warnings import warnings_of
-from sim.report.terminal import conflicts_on
 from sim.units import MS, SECOND
 from tests.families.certmanager.runs import Run
 
@@ -100,15 +99,3 @@ def test_without_it_a_warning_says_that_nobody_conflicts():
 def test_only_an_external_issuer_reports_pending():
     with pytest.raises(ValidationError, match=r"reports_pending is for issuer\.type external"):
         Run(issuer={"type": "ca", "reports_pending": True})
-
-
-def test_conflicts_on_requests_are_counted_by_writer():
-    kinds = {
-        "certificaterequests-approver update certificaterequests/status 409": 3.0,
-        "external-issuer update certificaterequests/status 409": 1.0,
-        "external-issuer update certificaterequests/status 200": 9.0,
-        "certificates-request-manager create certificaterequests 409": 5.0,
-        "certificates-trigger update certificates/status 409": 7.0,
-    }
-    found = conflicts_on("certificaterequests", {"requests": {"by_kind": kinds}})
-    assert found == {"certificaterequests-approver": 3.0, "external-issuer": 1.0}
