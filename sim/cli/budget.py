@@ -35,7 +35,8 @@ def budget(
     """Say how many tries a write takes, and the smallest budget that loses nothing.
 
     One simulation without a limit on tries is enough: a write that took 4 tries would have been given up by every
-    smaller limit. Shares have exact 95% intervals. Beside it: tries per accepted write, ghost reconciles, and the
+    smaller limit. All limits are lifted, those of controllers, groups of clients and operators too, and budgets that
+    refuse retries. Shares have exact 95% intervals. Beside it: tries per accepted write, ghost reconciles, and the
     core time spent for nothing.
 
     \b
@@ -56,7 +57,7 @@ def budget(
         from sim.analysis.budget import budget as read_off
         from sim.analysis.figures import estimates
         from sim.analysis.measured import digest
-        from sim.experiment.unlimited import FRESH, limited, unlimited
+        from sim.experiment.unlimited import FRESH, budgets_now, limited, limits_now, unlimited
         from sim.scenario.metrics import metrics_of
 
         warn(loaded)
@@ -84,7 +85,8 @@ def budget(
                 "scenario": loaded.name,
                 "seed": loaded.seed,
                 "replications": many,
-                "limit_now": loaded.retry.limit,
+                "limits_now": limits_now(loaded),
+                "budgets_now": budgets_now(loaded),
                 **found.as_dict(),
                 "check": None,
                 "digest": digest(measured),

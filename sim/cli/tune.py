@@ -56,7 +56,8 @@ def tune(
     interval on fresh replications, how sensitive it is (Morris screening), and what was not worth tuning.
 
     By default: the wait between tries (retry.base, retry.max) and the client's limit (client.qps, client.burst),
-    for time_to_ready.p99 and requests.total, with gave_up == 0 and stranded == 0.
+    for time_to_ready.p99 and requests.total, with gave_up == 0 and stranded == 0. Of operators their own workers,
+    clients and waits, where these are limited or written.
 
     Every finished replication is kept at once. Interrupted or killed, the same command goes on where it was, and
     comes to the same table.

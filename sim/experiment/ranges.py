@@ -62,7 +62,7 @@ def read(text: str, kind: Kind) -> float:
     match kind:
         case "duration":
             return parse_duration(text)
-        case "rate":
+        case "rate" if not re.fullmatch(r"[0-9.]+", text.strip()):  # a plain number is one per second, as in scenarios
             return parse_rate(text)
         case _:
             number = float(text)

@@ -21,7 +21,7 @@ from sim.experiment.screening import Effect, Worth, pieces, screen, verdicts
 from sim.experiment.space import same
 from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search, settings_of, tried_with
 from sim.experiment.unlimited import FRESH
-from sim.scenario.metrics import metrics_of
+from sim.scenario.metrics import OPERATORS, metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -256,12 +256,15 @@ def _rounded(
 def fragment(scenario: Scenario, keys: Sequence[str]) -> str:
     """Return the YAML to paste in place of a scenario's own ``retry:`` and ``client:``, and what else was tuned.
 
+    Operators that their scenario is about have no use for those two.
+
     Each section is whole: it names what the scenario has there beside the defaults, so nothing else is lost.
     """
     import yaml
 
     resolved, defaults = scenario.resolved(), type(scenario)(name=scenario.name).resolved()
-    sections = dict.fromkeys((*ALWAYS, *(key.partition(".")[0] for key in keys)))
+    always = ALWAYS if scenario.family != OPERATORS else {}
+    sections = dict.fromkeys((*always, *(key.partition(".")[0] for key in keys)))
     found: dict[str, Any] = {}
     for section in sections:
         value = resolved[section]
@@ -269,7 +272,7 @@ def fragment(scenario: Scenario, keys: Sequence[str]) -> str:
             found[section] = value
             continue
         tuned = {key.split(".")[1] for key in keys if key.startswith(f"{section}.")}
-        kept = {*ALWAYS.get(section, ()), *tuned}
+        kept = {*always.get(section, ()), *tuned}
         found[section] = {
             key: _plain(each)
             for key, each in value.items()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna import Trial
 
     from sim.scenario.model import Scenario
+    from sim.scenario.retry import Retry
 
 
 ROUND = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
@@ -114,28 +115,51 @@ def dimensions(texts: Sequence[str], scenario: Scenario) -> list[Dimension]:
 
 
 def default_space(scenario: Scenario) -> list[Dimension]:
-    """Return what is worth a look in any scenario: the wait between tries and, where there is one, the client's limit.
+    """Return what is worth a look in any scenario: waits between tries and, where there are some, clients' limits.
+
+    They are the scenario's own or, where the figures are about what operators do, each operator's, and there the
+    workers too. A controller's waits are searched where its ``retry`` is written: it is taken as a whole, so that one
+    key of it would take the place of all that the runtime has.
 
     The limit on tries is not searched: as long as nothing gives up it changes nothing, and the smallest one is
     read off (``sim.analysis.budget``). Each range includes what the scenario has.
     """
-    from sim.families.without_effect import varied_without_effect
+    from sim.families.without_effect import limit_of, varied_without_effect
+    from sim.scenario.metrics import OPERATORS
+    from sim.scenario.runtimes import RUNTIMES
 
-    base, longest = scenario.retry.base, scenario.retry.max
-    top = max(base, min(10 * SECOND, longest))  # below every longest wait, so that all combinations are possible
-    found = [
-        _range("retry.base", min(50 * MS, base), top),
-        _range("retry.max", max(min(10 * SECOND, longest), top), max(5 * MINUTE, longest)),
-    ]
-    burst = scenario.client.burst
-    found.append(_range("client.qps", scenario.client.qps / 2, scenario.client.qps * 5))
-    found.append(_range("client.burst", max(1, burst // 2), burst * 5))
+    if scenario.family != OPERATORS:
+        found = [*_waits("retry", scenario.retry), *_limit("client", scenario.client.qps, scenario.client.burst)]
+    else:
+        found = []
+        for n, operator in enumerate(scenario.operators):
+            qps, burst = limit_of(operator), operator.client.burst or RUNTIMES[operator.runtime].burst
+            found += _limit(f"operators.{n}.client", qps, burst) if qps is not None else []
+            for m, controller in enumerate(operator.controllers):
+                path = f"operators.{n}.controllers.{m}"
+                found.append(_range(f"{path}.workers", 1, max(20, controller.workers)))
+                found += _waits(f"{path}.retry", controller.retry) if controller.retry is not None else []
+    if not found:
+        raise ValueError("there is nothing to search by itself here; name keys and values with --space")
     useless = varied_without_effect((each.key for each in found), [scenario])
     return [
         each
         for each in found
         if each.range is not None and each.range.low < each.range.high and each.key not in useless
     ]
+
+
+def _waits(path: str, retry: Retry) -> list[Dimension]:
+    base, longest = retry.base, retry.max
+    top = max(base, min(10 * SECOND, longest))  # below every longest wait, so that all combinations are possible
+    return [
+        _range(f"{path}.base", min(50 * MS, base), top),
+        _range(f"{path}.max", max(min(10 * SECOND, longest), top), max(5 * MINUTE, longest)),
+    ]
+
+
+def _limit(path: str, qps: float, burst: int) -> list[Dimension]:
+    return [_range(f"{path}.qps", qps / 2, qps * 5), _range(f"{path}.burst", max(1, burst // 2), burst * 5)]
 
 
 def corners(scenario: Scenario, dims: Sequence[Dimension]) -> list[Scenario]:

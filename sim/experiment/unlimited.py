@@ -1,10 +1,12 @@
-"""A scenario with another limit on tries, for all controllers alike."""
+"""A scenario with another limit on tries, for everybody who retries alike."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from sim.families.without_effect import without_effect
 from sim.scenario.model import Scenario
+from sim.scenario.retry import Retry
 
 FRESH = 50_000
 """The first of the replications that an answer is checked on: not those that it was found on."""
@@ -16,10 +18,31 @@ def unlimited(scenario: Scenario) -> Scenario:
 
 
 def limited(scenario: Scenario, limit: int | None) -> Scenario:
-    """Return the scenario with this limit on retries, also where a controller has a ``retry`` of its own."""
+    """Return the scenario with this limit on retries wherever somebody has a ``retry``, and no budget that refuses."""
     resolved: dict[str, Any] = scenario.resolved()
-    resolved["retry"]["limit"] = limit
-    for options in resolved["controllers"].values():
-        if isinstance(options, dict) and options.get("retry"):
-            options["retry"]["limit"] = limit
+    for path, retry in scenario.retries().items():
+        part: Any = resolved
+        for step in path[:-1]:
+            part = part[step]
+        changes = {"limit": limit, "budget": None} if refuses(retry) else {"limit": limit}
+        part[path[-1]] = retry.model_copy(update=changes).model_dump(mode="json")
     return type(scenario).model_validate(resolved)
+
+
+def limits_now(scenario: Scenario) -> dict[str, int | None]:
+    """Return the keys that limit tries in this scenario, dotted, with their values: those that have an effect in it."""
+    useless = without_effect(scenario)
+    found = {".".join(map(str, path)): retry.limit for path, retry in scenario.retries().items()}
+    return {f"{path}.limit": limit for path, limit in found.items() if path not in useless}
+
+
+def budgets_now(scenario: Scenario) -> list[str]:
+    """Return the keys of the budgets that refuse retries in this scenario, whatever the limit."""
+    useless = without_effect(scenario)
+    found = {".".join(map(str, path)): retry for path, retry in scenario.retries().items()}
+    return [f"{path}.budget" for path, retry in found.items() if path not in useless and refuses(retry)]
+
+
+def refuses(retry: Retry) -> bool:
+    """Whether its budget refuses retries: client-go's shared bucket only delays them."""
+    return retry.budget is not None and retry.budget.family != "workqueue"

@@ -12,11 +12,23 @@ from typing import Any
 
 from sim.families.certmanager.releases import differences, release_of
 from sim.scenario.contention import Clients, Contention
+from sim.scenario.metrics import OPERATORS
 from sim.scenario.model import Scenario
+from sim.scenario.operators import OperatorSettings
 from sim.scenario.retry import SHAPES, Retry
+from sim.scenario.runtimes import RUNTIMES
+from sim.units import plural
 
 _BUCKET = ("client.qps", "client.burst")
 _WAITS = ("base", "max", "factor", "first_exponent", "conflict_base", "conflict_max")
+_OF_CERT_MANAGER = (
+    *("preset", "strategy", "certificate", "issuer", "controllers", "retry"),
+    *("client.qps", "client.burst", "client.throttle"),
+)
+"""Keys of cert-manager's controllers: of no use where the figures are about another kind, which only operators write.
+
+``client.read_after_wait`` is not among them: an operator in Python writes by it.
+"""
 _Found = Iterator[tuple[str, str]]
 
 
@@ -25,8 +37,18 @@ def without_effect(scenario: Scenario) -> dict[str, str]:
 
     A key stands for all keys below it, too.
     """
-    found = _of_certificates(scenario) if scenario.contention is None else _of_clients(scenario, scenario.contention)
-    return dict(found)
+    found: dict[str, str] = {}
+    if scenario.contention is not None:
+        found |= _of_clients(scenario, scenario.contention)
+    elif scenario.family == OPERATORS:
+        found |= dict.fromkeys(_OF_CERT_MANAGER, f"no cert-manager runs here: the figures are about {_kinds(scenario)}")
+    else:
+        found |= _of_certificates(scenario)
+    for path, retry in retries(scenario).items():
+        if not any(within(path, key) for key in found):
+            found |= _of_waits(path, retry)
+    found |= _of_operators(scenario)
+    return found
 
 
 def ignored(scenario: Scenario) -> dict[str, str]:
@@ -49,11 +71,9 @@ def reason_without_effect(one: Scenario, other: Scenario) -> str | None:
     here, there = without_effect(one), without_effect(other)
     reasons: dict[str, str] = {}
     for key in keys:
-        reason = (
-            _equal_releases(one, other)
-            if key == "preset"
-            else next((here[each] for each in here if within(key, each) and each in there), None)
-        )
+        reason = next((here[each] for each in here if within(key, each) and each in there), None)
+        if reason is None and key == "preset":
+            reason = _equal_releases(one, other)
         if reason is None:
             return None
         reasons[key] = reason
@@ -146,7 +166,7 @@ def _defaults(scenario: Scenario) -> dict[str, Any]:
         group = Clients().model_dump(mode="json")
         for place in range(len(scenario.contention.others)):
             found |= flat(group, f"contention.others.{place}.")
-    for path, retry in _retries(scenario):
+    for path, retry in retries(scenario).items():
         found |= {key: value for key, value in flat(_plain(retry), f"{path}.").items() if key not in found}
     return found
 
@@ -188,20 +208,34 @@ def _of_certificates(scenario: Scenario) -> _Found:
         if retry is not None and retry.budget is None:  # a budget stands around requeues or around tries in place
             for key in ("policy", "in_place"):
                 yield f"controllers.issuer.retry.{key}", "an external issuer requeues what was refused, and no more"
-    for path, retry in _retries(scenario):
-        yield from _of_waits(path, retry)
 
 
-def _retries(scenario: Scenario) -> Iterator[tuple[str, Retry]]:
-    """Every retry of a scenario with its key."""
-    yield "retry", scenario.retry
-    for name, options in scenario.controllers.each():
-        if options.retry is not None:
-            yield f"controllers.{name}.retry", options.retry
-    if scenario.contention is not None:
-        for path, group in groups(scenario.contention):
-            if group.retry is not None:
-                yield f"{path}.retry", group.retry
+# Operators, and whoever retries.
+
+
+def _kinds(scenario: Scenario) -> str:
+    return plural(scenario.workload.kind)
+
+
+def _of_operators(scenario: Scenario) -> _Found:
+    for n, operator in enumerate(scenario.operators):
+        if limit_of(operator) is None:
+            said = "its client has no limit"
+            if not operator.client.unlimited:
+                said = f"{operator.runtime} leaves limiting to the server; set operators.{n}.client.qps"
+            yield f"operators.{n}.client.burst", said
+
+
+def limit_of(operator: OperatorSettings) -> float | None:
+    """Return how many requests a second an operator's client may send, as itself or its runtime says; None: any."""
+    if operator.client.unlimited:
+        return None
+    return operator.client.qps or RUNTIMES[operator.runtime].qps
+
+
+def retries(scenario: Scenario) -> dict[str, Retry]:
+    """Return every retry of a scenario by its dotted key."""
+    return {".".join(map(str, path)): retry for path, retry in scenario.retries().items()}
 
 
 def _of_waits(path: str, retry: Retry) -> _Found:
@@ -258,8 +292,6 @@ def _of_clients(scenario: Scenario, contention: Contention) -> _Found:
         yield "retry", "its writes are never refused and have no timeout, so there is nothing to try again"
     for path, group in groups(contention):
         yield from _of_group(scenario, contention, path, group)
-    for path, retry in _retries(scenario):
-        yield from _of_waits(path, retry)
 
 
 def _of_group(scenario: Scenario, contention: Contention, path: str, group: Clients) -> _Found:

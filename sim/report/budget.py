@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 WIDTH = 30
+SHOWN_KEYS = 3
 
 
 def budget_report(document: Document, *, folder: Path | None, command: str, terminal: bool) -> Rendered:
@@ -45,16 +46,19 @@ def verdict(document: Document) -> list[str]:
     writes, many = document["writes"], document["replications"]
     lines = [
         f"{counted(enough['tries'], 'try')} a write ({counted(enough['retries'], 'retry')}, "
-        f"retry.limit: {enough['retries']}) would have lost none of {counted(writes, 'write')}.",
+        f"{_listed(list(document['limits_now']))}: {enough['retries']}) would have lost none of "
+        f"{counted(writes, 'write')}.",
         f"At 95% confidence that loses at most {write(enough['writes_lost_at_most'], 'share')} of writes "
         f"(1 in {round(1 / enough['writes_lost_at_most']):,}), and something in at most "
         f"{write(enough['runs_with_a_loss_at_most'], 'share')} of runs like these {many}.",
     ]
-    now = document["limit_now"]
-    if now is not None:
+    for now, keys in _limits(document).items():
         at = next((each for each in document["given_up"] if each["retries"] == now), None)
         lost = interval(at["share"], "share") if at else "none"
-        lines.append(f"The scenario's own retry.limit: {now} would give up {lost} of writes.")
+        everybody = "" if len(keys) == len(document["limits_now"]) else ", were it everybody's,"
+        lines.append(f"The scenario's own {_listed(keys)}: {now}{everybody} would give up {lost} of writes.")
+    if document["budgets_now"]:
+        lines.append(f"All that without {_listed(document['budgets_now'])}, which refuses retries whatever the limit.")
     check = document.get("check")
     if check:
         lost = ", ".join(
@@ -64,6 +68,20 @@ def verdict(document: Document) -> list[str]:
         )
         lines.append(f"Checked with that limit on {check['replications']} fresh replications: {lost} a replication.")
     return lines
+
+
+def _limits(document: Document) -> dict[int, list[str]]:
+    """The limits that the scenario has, each with the keys that say so."""
+    found: dict[int, list[str]] = {}
+    for key, limit in document["limits_now"].items():
+        if limit is not None:
+            found.setdefault(limit, []).append(key)
+    return found
+
+
+def _listed(keys: Sequence[str]) -> str:
+    *most, last = [*keys[:SHOWN_KEYS], *([f"{len(keys) - SHOWN_KEYS} more"] if len(keys) > SHOWN_KEYS else [])]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _tries(document: Document, terminal: bool) -> Table:
@@ -117,11 +135,9 @@ def figure(document: Document) -> Figure:
     for each, mean in zip(allowed, means, strict=True):
         words = f"{counted(each['tries'], 'try')} allowed, given up"
         tip(right, words, each["share"], each["tries"], mean, unit="share")
-    for retries, words in (
-        (document["limit_now"], "now: retry.limit"),
-        ((document["budget"] or {}).get("retries"), "enough: retry.limit"),
-    ):
+    enough = (document["budget"] or {}).get("retries")
+    for retries, words in (*((now, "now") for now in _limits(document)), (enough, "enough")):
         if retries is not None:
-            threshold(right, "x", retries + 1, f"{words} {retries}")
+            threshold(right, "x", retries + 1, f"{words}: limit {retries}")
     made.suptitle(f"{document['scenario']}: tries a write takes, and what a limit would give up")
     return made

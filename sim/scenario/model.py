@@ -23,6 +23,7 @@ from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAI
 from sim.scenario.operators import OperatorSettings, operator_faults, signer_faults
 from sim.scenario.properties import Perturbation, Property
 from sim.scenario.retry import Retry
+from sim.scenario.runtimes import built_with
 from sim.scenario.values import Duration, Name, Part, Strategy
 from sim.scenario.workload import Workload
 from sim.scenario.writer import Writer
@@ -344,11 +345,21 @@ class Scenario(Part):
             raise Impossible(*late)
         return self
 
-    def retries(self) -> list[Retry]:
-        """Return every retry that somebody in the scenario has, the general one first."""
-        own = [options.retry for _, options in self.controllers.each()]
-        own += [group.retry for group in self.contention.groups] if self.contention is not None else []
-        return [self.retry, *(retry for retry in own if retry is not None)]
+    def retries(self) -> dict[Path, Retry]:
+        """Return every retry that is there by its key, the general one first.
+
+        A controller of an operator has one always, its own or its runtime's; others may have the general one.
+        """
+        own: dict[Path, Retry | None] = {("retry",): self.retry}
+        own |= {("controllers", name, "retry"): options.retry for name, options in self.controllers.each()}
+        if self.contention is not None:
+            own["contention", "retry"] = self.contention.retry
+            own |= {("contention", "others", n, "retry"): each.retry for n, each in enumerate(self.contention.others)}
+        for n, operator in enumerate(self.operators):
+            general = built_with(operator.runtime, operator.queue).retry
+            for m, controller in enumerate(operator.controllers):
+                own["operators", n, "controllers", m, "retry"] = controller.retry or general
+        return {key: retry for key, retry in own.items() if retry is not None}
 
     def process_names(self) -> list[str]:
         """Return the names of the processes of controllers: cert-manager's, its parts that run apart, operators."""

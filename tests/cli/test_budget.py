@@ -39,6 +39,20 @@ def test_the_scenarios_own_limit_is_lifted_and_judged(project: Path):
     assert "Tries a write took" in done.stdout
 
 
+def test_the_key_that_decides_is_named_with_operators(project: Path):
+    done = inside("budget", "operators/three-controllers-one-status", "--replications", "2", at=project)
+    assert done.returncode == 0, done.stderr
+    assert "operators.0.controllers.0.retry.limit, operators.0.controllers.1.retry.limit" in done.stdout
+
+
+def test_a_budget_that_refuses_is_lifted_and_named(project: Path):
+    own = "retry.budget={kind: finagle, share: 0, min_retries_per_second: 0}"
+    done = inside("budget", "small.yaml", "--set", own, "--check", at=project)
+    assert done.returncode == 0, done.stderr
+    assert "All that without retry.budget, which refuses retries whatever the limit." in done.stdout
+    assert "fresh replications: gave up 0 [0, 0]" in done.stdout
+
+
 @pytest.mark.parametrize("strategy", ["apply"])
 def test_without_conditional_writes_there_is_no_budget(project: Path, strategy: str):
     done = inside("budget", "small.yaml", "--set", f"strategy={strategy}", "--json", at=project)

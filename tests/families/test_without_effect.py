@@ -35,6 +35,18 @@ EXTERNAL = f"""{CERTIFICATES}
 issuer: {{type: external, reports_pending: true}}
 controllers: {{issuer: {{retry: {{base: 1s}}}}}}
 """
+OPERATED = """
+name: x
+seed: 3
+kinds: {Task: {}}
+workload: {kind: Task, objects: 6, arrival: at-once}
+operators:
+- name: op
+  controllers:
+  - {name: a, for: Task, workers: 3, steps: [{when: "!('A' in holds)", do: [{status: {conditions: {A: {}}}}]}]}
+  - {name: b, for: Task, workers: 3, steps: [{when: "!('Ready' in holds)", do: [{status: {conditions: {Ready: {}}}}]}]}
+until: {settled_for: 1s, at_most: 10s}
+"""
 SCANNING = CLIENTS.replace("objects: 2", "objects: 2\n  scan: {mean: 1ms}")
 SMALL_BUCKET = {"client.qps": "4", "client.burst": "3", "client.read_after_wait": "true"}
 
@@ -64,6 +76,11 @@ def digest(text: str, *settings: str) -> str:
         (CLIENTS, "contention.strategy=apply", {"strategy": "merge-patch", "retry.base": "20ms"}),
         (CLIENTS, "strategy=merge-patch-unconditional", {"retry.base": "20ms", "retry.policy": "in-place"}),
         (CLIENTS, "contention.retry={base: 10ms}", {"retry.base": "20ms", "retry.limit": "1"}),
+        (OPERATED, "seed=3", {"client.qps": "1", "client.burst": "1", "client.throttle": "true", "strategy": "apply"}),
+        (OPERATED, "seed=3", {"retry.limit": "0", "retry.policy": "in-place", "preset": "cert-manager-1.8"}),
+        (OPERATED, "seed=3", {"controllers.workers": "1", "issuer.type": "ca", "certificate.renew_before": "24h"}),
+        (OPERATED, "seed=3", {"operators.0.client.burst": "1"}),
+        (OPERATED, "operators.0.client.unlimited=true", {"operators.0.client.burst": "1"}),
     ],
 )  # fmt: skip
 def test_a_key_without_effect_changes_nothing_and_is_warned_of(text: str, base: str, changes: dict[str, str]):
@@ -176,3 +193,8 @@ def test_a_search_leaves_out_what_has_no_effect():
     assert keys(load(CERTIFICATES, ["preset=cert-manager-1.21"])) == {"retry.base", "retry.max"}
     assert keys(load(CLIENTS)) == {"retry.base", "retry.max"}
     assert keys(load(CLIENTS, ["client.throttle=true"])) > {"client.qps", "client.burst"}
+    workers = {f"operators.0.controllers.{n}.workers" for n in range(2)}
+    assert keys(load(OPERATED)) == workers
+    limited = load(OPERATED, ["operators.0.client.qps=20/s", "operators.0.controllers.0.retry={base: 10ms}"])
+    waits = {f"operators.0.controllers.0.retry.{key}" for key in ("base", "max")}
+    assert keys(limited) == {*workers, *waits, "operators.0.client.qps", "operators.0.client.burst"}

@@ -105,8 +105,8 @@ def test_names_that_are_taken_are_those_of_every_cluster() -> None:
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_place(tmp_path: Path, kinds: str, words: str) -> None:
+    spaced = definition("gadget").replace("kind: Gadget\n", "kind: Big Gadget\n")
     with pytest.raises(ScenarioError) as error:
-        spaced = definition("gadget").replace("kind: Gadget\n", "kind: Big Gadget\n")
         load(written(tmp_path, kinds, gadget=definition("gadget"), spaced=spaced))
     assert words in str(error.value)
     assert error.value.line > 0
