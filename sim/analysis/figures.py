@@ -69,7 +69,7 @@ def estimate(metric: str | Metric, replications: Sequence[Measured]) -> Estimate
             return amount_interval(values(about, replications), most)
 
 
-_OF_OBJECTS = frozenset({"ready", "stranded", "unfinished"})
+_OF_OBJECTS = frozenset({"ready", "stranded", "unfinished", "expired"})
 """Figures that count some of the workload's objects."""
 
 
@@ -128,14 +128,22 @@ def compared(metric: str | Metric, found: Estimate) -> dict[str, float | str | N
 
 
 def ranking(found: Mapping[str, Mapping[str, Estimate]], metric: str | Metric) -> list[str]:
-    """Return the variants from the best mean of the metric to the worst, those without one last."""
+    """Return the variants from the best mean of the metric to the worst, those without one last.
+
+    Those that let Certificates expire come after all others, however good they are otherwise.
+    """
     about = _metric(metric)
 
-    def place(variant: str) -> tuple[bool, float]:
+    def place(variant: str) -> tuple[bool, bool, float]:
         mean = found[variant][about.name].mean
-        return mean is None, sign(about) * (mean or 0.0)
+        return mean is None, lets_expire(found[variant]), sign(about) * (mean or 0.0)
 
     return sorted(found, key=place)
+
+
+def lets_expire(found: Mapping[str, Estimate]) -> bool:
+    """Whether any Certificate expired, in any replication."""
+    return "expired" in found and bool(found["expired"].mean)
 
 
 def sign(metric: str | Metric) -> int:

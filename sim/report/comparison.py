@@ -13,6 +13,7 @@ from sim.experiment.variants import FILE, brief
 from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
 from sim.report.numbers import NONE, amount, interval, write
+from sim.report.sentences import expired
 from sim.report.text import bold, footer, how_many, render, table
 from sim.scenario.metric import Metric
 from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN
@@ -77,10 +78,14 @@ def _upgrades(comparison: Comparison) -> list[RenderableType]:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Return one sentence per variant but the baseline, in order, and how those ended that left work undone."""
+    """Return which variants let Certificates expire, a sentence for each but the baseline, and what was left undone."""
     against = [_sentence(comparison, name) for name in comparison.differences]
     endings = {comparison.shown[name]: each.summary.get("ending") for name, each in comparison.results.items()}
-    return against + [f"{name}: {found['said']}" for name, found in endings.items() if found and undone(found)]
+    gone = {comparison.shown[name]: expired(each.summary) for name, each in comparison.results.items()}
+    first = [f"{name}: {said}." for name, said in gone.items() if said]
+    if 0 < len(first) < len(gone):
+        first[-1] += " Variants in which none expired rank before others."
+    return first + against + [f"{name}: {found['said']}" for name, found in endings.items() if found and undone(found)]
 
 
 def looked(comparison: Comparison) -> list[str]:

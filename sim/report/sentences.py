@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sim.units import spelled
+from sim.report.numbers import amount
+from sim.units import SECOND, counted, spelled
 
 if TYPE_CHECKING:
     from sim.analysis.story import Story
@@ -149,6 +150,23 @@ def _retried(row: dict[str, Any]) -> str:
     if lost > 0:
         text += f" Ready lost {spelled(lost)} by it at most."
     return text
+
+
+def expired(summary: Mapping[str, Any]) -> str:
+    """How many Certificates had run out at some time of a run, or of a cell of a sweep; "" where none had.
+
+    Every verdict begins with it: what costs little and lets certificates expire is no good.
+    """
+    found = summary.get("metrics", {})
+    group, longest = found.get("expired"), found.get("expired.longest")
+    if not group or not group["mean"]:
+        return ""
+    many = summary.get("certificates")
+    how = f", the longest for {spelled(longest['mean'] * SECOND)}" if longest else ""
+    if many is None:
+        return f"{amount(group, 'Certificate expired', 'Certificates expired')}{how}"
+    of = f"of {counted(many, 'Certificate')} expired"
+    return f"{amount(group, of, of)}{how}"
 
 
 def loops(summary: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from sim.experiment.naming import short_keys
 from sim.plot.style import conditions, nothing, tip
 from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import bars, heat_map
+from sim.report.sentences import expired
 from sim.report.text import Rendered, bold, footer, how_many, is_wide, render, table
 from sim.scenario.metrics import find
 from sim.units import counted
@@ -69,17 +70,21 @@ def verdict(document: Document) -> list[str]:
     best = cells[document["best"]]
     value = interval(best["metrics"][metric], figure.unit)
     which = "highest" if figure.better == "higher" else "lowest"
-    lines = []
+    gone = {name: said for name, cell in cells.items() if (said := expired(cell))}
+    kept = " of those in which none expired" if 0 < len(gone) < len(cells) else ""
+    lines = [f"{name}: {said}." for name, said in list(gone.items())[:SHOWN_UNDONE]]
+    if len(gone) > SHOWN_UNDONE:
+        lines.append(f"... and {len(gone) - SHOWN_UNDONE} more cells in which Certificates expired.")
     if not defined(document):
         lines.append(f"No cell has a {figure.label}: {figure.undefined}.")
     elif best["difference"] is None:
-        lines.append(f"No cell is better than the current configuration: {figure.label} {value}.")
+        lines.append(f"No cell{kept} is better than the current configuration: {figure.label} {value}.")
     else:
         against = best["difference"][metric]
         amount = interval(against, figure.unit, signed=True)
         lines.append(
-            f"{best['cell']} has the {which} {figure.label}: {value}; against the current configuration {amount}, "
-            f"{against['verdict']}."
+            f"{best['cell']} has the {which} {figure.label}{kept}: {value}; "
+            f"against the current configuration {amount}, {against['verdict']}."
         )
     shared = [
         cell["cell"]

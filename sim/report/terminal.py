@@ -11,7 +11,7 @@ from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
-from sim.report.sentences import loops
+from sim.report.sentences import expired, loops
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.machinery import is_own
 from sim.scenario.metrics import find
@@ -175,7 +175,7 @@ def _within(errors: Mapping[str, Any]) -> str:
 
 
 def verdict(summary: Summary) -> str:
-    """Return the outcome in two or three sentences: Ready, conflicts, losses; of plain clients theirs."""
+    """Return the outcome in two or three sentences: expired, Ready, conflicts, losses; of plain clients theirs."""
     if summary.get("contention"):
         return contention.verdict(summary)
     found = summary["conflicts"]
@@ -185,7 +185,8 @@ def verdict(summary: Summary) -> str:
         rate = write(found["rate"]["mean"], "share")
         many = amount(found["per_certificate"], "conflict")
         conflicts = f"{many} per {kind(summary)}, {rate} of conditional writes refused"
-    return f"{_ready(summary)} {conflicts}; {_losses(summary)}."
+    gone = expired(summary)
+    return f"{gone}{'; ' * bool(gone)}{_ready(summary)} {conflicts}; {_losses(summary)}."
 
 
 def _ready(summary: Summary) -> str:
@@ -206,7 +207,7 @@ def _losses(summary: Summary) -> str:
         (stranded, f"{kind(summary)} was {end}", f"{kinds(summary)} were {end}"),
         (summary["gave_up"]["mean"], "reconcile gave up", "reconciles gave up"),
     )
-    return losses(counted, summary, "nothing was lost")
+    return losses(counted, summary, "nothing else was lost" if expired(summary) else "nothing was lost")
 
 
 def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:

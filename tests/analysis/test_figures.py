@@ -4,7 +4,7 @@ import pytest
 
 from sim.analysis import figures
 from sim.analysis.figures import decided, ranking
-from sim.analysis.intervals import mean_interval, verdict
+from sim.analysis.intervals import Estimate, mean_interval, verdict
 from sim.scenario.metrics import CERT_MANAGER, METRICS, metrics_of
 from tests.analysis.test_summary import measured
 from tests.recorded_rows import certificate, conflict, request
@@ -82,6 +82,14 @@ def test_the_best_share_is_the_highest():
     half = [measured(0, objects=[certificate(), certificate(ready=False, ready_ns=-1)])]
     found = {"half": estimates(half), "all": estimates(runs([0]))}
     assert ranking(found, "ready_share") == ["all", "half"]
+
+
+def test_what_lets_certificates_expire_ranks_behind_all_that_do_not():
+    def conflicts(total: float, expired: float) -> dict[str, Estimate]:
+        return {"conflicts.total": Estimate(total, None, None, 1), "expired": Estimate(expired, None, None, 1)}
+
+    found = {"few": conflicts(1, 31), "many": conflicts(9, 0), "some": conflicts(4, 0), "least": conflicts(0, 1)}
+    assert ranking(found, "conflicts.total") == ["some", "many", "least", "few"]
 
 
 def test_every_metric_is_estimated_and_older_spellings_find_it():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import sim
@@ -51,3 +52,20 @@ def test_one_replication_is_called_what_it_is(made_up: Scenario):
     text = comparison_report(compared(made_up, replications=1), command="x", terminal=False)
     assert "1 replication each on the same random numbers, so nothing can be decided" in text
     assert "lower" not in text
+
+
+def test_variants_that_let_certificates_expire_are_named_first():
+    from sim.report.terminal import verdict
+
+    overdue = {"existing": {"certificates": 4, "within": "24h"}}
+    outage = [{"at": "1h", "stop": "issuer", "lasts": "60h"}]
+    end = {"at_least": "120h", "at_most": "120h"}
+    scenario = Scenario.model_validate_json(
+        json.dumps({"name": "x", "workload": overdue, "faults": outage, "until": end, "issuer": {"type": "external"}})
+    )
+    found = sim.compare(scenario, {"certificate.renew_before": ["48h", "720h"]}, replications=2, jobs=1)
+    expired, kept = found.results
+    said = sentences(found)
+    assert re.match(rf"{expired}: \d of 4 Certificates expired, the longest for .*\. Variants in which none", said[0])
+    assert found.ranked == [kept, expired]
+    assert verdict(found[expired].summary).startswith(said[0].partition(": ")[2].partition(".")[0])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import sim
+from sim.report.forms import markdown
 from sim.report.terminal import run_report, verdict
 from sim.scenario.model import Scenario
 from tests.recorded_rows import MS, certificate, conflict, random_replication, replication, request
@@ -30,6 +31,16 @@ def test_the_verdict_comes_first_in_words(made_up: Scenario):
         r"nothing was lost\.",
         first,
     )
+
+
+def test_the_verdict_begins_with_certificates_that_expired(made_up: Scenario, monkeypatch: pytest.MonkeyPatch):
+    objects = [certificate(), certificate(certificate="c0001", expired_s=7200)]
+    result = simulated(monkeypatch, made_up, objects=objects, requests=[request()])
+    words = "1 of 2 Certificates expired, the longest for 2 h; 2 of 2 Certificates became Ready in every replication. "
+    assert verdict(result.summary).startswith(words)
+    assert "nothing else was lost" in verdict(result.summary)
+    assert words in markdown(result, COMMAND)
+    assert words in report(result)
 
 
 def test_the_report_has_figures_place_and_command(made_up: Scenario):
