@@ -130,8 +130,6 @@ def compare(
         from sim.scenario.metrics import FAMILIES, comparable
 
         chosen = chosen_values(vary or [])
-        if len({each.family for each in loaded.values()}) > 1:
-            raise BadInput("scenarios of different kinds (Certificates, operators, plain clients) have other figures")
         try:
             metric = comparable(metric or FAMILIES[first.family].ranked, first.family)
             given = variants(first, chosen) if len(loaded) == 1 else of_files(loaded, chosen)

@@ -17,7 +17,7 @@ from sim.drafting.facts import Facts, FoundCertificate, FoundWriter, IssuerName,
 from sim.drafting.text import DEPLOYMENT, FIND_OUT, GUESSED, LOG, OBJECTS, Draft, DraftText, long_list, rate_text
 from sim.scenario.certificate import CertificateSpec
 from sim.scenario.machinery import ClientOptions, Controllers, Cpu, is_own
-from sim.scenario.model import Release
+from sim.scenario.model import Release, Scenario
 from sim.units import DAY, HOUR, MINUTE, MS, SECOND, counted, format_duration
 
 SCHEDULED = 300
@@ -76,7 +76,7 @@ def _description(facts: Facts) -> str:
 
 def _release(text: DraftText, process: Process | None) -> None:
     presets: tuple[str, ...] = get_args(Release)
-    default = presets[0]
+    default = Scenario.model_fields["preset"].default
     if process is None or process.version is None:
         what = "no release is known" if process is None else "the image names no release"
         text.guess(f"preset: {default}", "release", what, DEPLOYMENT)

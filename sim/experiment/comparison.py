@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis import figures
 from sim.experiment import naming
 from sim.experiment.result import Result, open_results
+from sim.experiment.variants import same_kind
 from sim.extras import require
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
@@ -212,11 +213,12 @@ def side_by_side(found: Mapping[str, Result], *, metric: str | None = None) -> C
 
     Replication i of each is set against replication i of the baseline, as many as both have. On the same seed
     that is a paired comparison on the same random numbers, as ``compare`` makes it; on different ones the
-    intervals are valid too, and wider. Raises ``ValueError`` where there are fewer than two results or the
-    metric is unknown.
+    intervals are valid too, and wider. Raises ``ValueError`` where there are fewer than two results, they are of
+    different kinds, or the metric is unknown.
     """
     if len(found) < 2:
         raise ValueError("a comparison needs two results or more")
+    same_kind(each.scenario for each in found.values())
     family = next(iter(found.values())).scenario.family
     return Comparison({}, comparable(metric or FAMILIES[family].ranked, family), found)
 

@@ -19,6 +19,7 @@ from sim.analysis import figures
 from sim.analysis.intervals import Estimate, verdict
 from sim.analysis.plain import rows
 from sim.experiment.result import Result, open_results
+from sim.experiment.variants import same_kind
 from sim.recording.fields import field_names
 from sim.scenario.metrics import metrics_of
 
@@ -114,9 +115,11 @@ def diff(a: str | Path | Result, b: str | Path | Result, replication: int | None
     """Compare two runs or results folders, ``a`` being the baseline.
 
     ``replication`` is the one whose divergence is looked for; by default the first that differs. Raises
-    ``ResultsError`` where a folder is none, or has no such replication.
+    ``ResultsError`` where a folder is none, or has no such replication, ``ValueError`` where they are of different
+    kinds.
     """
     one, other = (each if isinstance(each, Result) else open_results(each) for each in (a, b))
+    same_kind((one.scenario, other.scenario))
     names = tuple(
         str(each) if not isinstance(each, Result) else str(each.folder or side) for each, side in ((a, "A"), (b, "B"))
     )

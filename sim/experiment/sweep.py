@@ -18,6 +18,7 @@ from sim.analysis.endings import ending
 from sim.analysis.intervals import Estimate, amount_interval
 from sim.analysis.measured import Measured, digest
 from sim.experiment import naming
+from sim.experiment.variants import same_kind
 from sim.scenario.metrics import metrics_of
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def grid(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> Grid:
     for each in ((key, value) for key, values in vary.items() for value in values):
         if each not in useful:
             raise errors[each]
-    return Grid(vary, tuple(found), _baseline(scenario, found, list(vary)), left_out)
+    baseline = _baseline(scenario, found, list(vary))
+    same_kind(each.scenario for each in (*found, baseline))
+    return Grid(vary, tuple(found), baseline, left_out)
 
 
 def _baseline(scenario: Scenario, cells: Sequence[Cell], keys: Sequence[str]) -> Cell:

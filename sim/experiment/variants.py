@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from sim.experiment import naming
 from sim.experiment.run import resized
+from sim.guarded import Unusable, one_line
+from sim.units import plural
 
 if TYPE_CHECKING:
     from sim.scenario.model import Scenario
@@ -42,6 +44,26 @@ def refuse_shared(keys: Iterable[str]) -> None:
             raise ValueError(f"{key} cannot be varied, {SHARED[key]}")
 
 
+class DifferentKindsError(Unusable, ValueError):
+    """Scenarios whose figures are about different things cannot be set against each other."""
+
+
+def same_kind(scenarios: Iterable[Scenario]) -> None:
+    """Raise ``DifferentKindsError`` unless one family of controllers works in all: others have other figures."""
+    first: dict[str, Scenario] = {}
+    for each in scenarios:
+        first.setdefault(each.family, each)
+    if len(first) > 1:
+        who = " and ".join(f"{one_line(each.name)} is about {_about(each)}" for each in first.values())
+        raise DifferentKindsError(
+            f"scenarios of different kinds (Certificates, operators, plain clients) have other figures: {who}"
+        )
+
+
+def _about(scenario: Scenario) -> str:
+    return "plain clients" if scenario.contention is not None else plural(scenario.workload.kind)
+
+
 def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Variant]:
     """Return every combination of the values of ``vary``, the first values first.
 
@@ -63,6 +85,7 @@ def variants(scenario: Scenario, vary: Mapping[str, Sequence[str]]) -> list[Vari
         if name in found:
             raise ValueError(f"{name} is listed twice")
         found[name] = Variant(name, each, load(text, tuple(f"{key}={value}" for key, value in each.items())))
+    same_kind(each.scenario for each in found.values())
     return list(found.values())
 
 
@@ -71,6 +94,7 @@ def of_files(scenarios: Mapping[str, Scenario], vary: Mapping[str, Sequence[str]
 
     All get seed and replications of the first, so that they share their luck where they share actors.
     """
+    same_kind(scenarios.values())
     first = next(iter(scenarios.values()))
     found = []
     for name, scenario in scenarios.items():

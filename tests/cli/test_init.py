@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sim.cli.app import app
+from sim.scenario.model import Scenario
 from sim.scenario.reading.loader import load
 from tests.cli.command import inside, requeue
 from tests.drafting import cluster
@@ -29,6 +30,13 @@ def test_from_nothing_there_is_a_starter_that_runs(tmp_path: Path):
     ran = inside("run", "my-cluster.yaml", "--replications", "1", at=tmp_path)
     assert ran.returncode == 0
     assert "50 of 50 Certificates" in ran.stdout
+
+
+@pytest.mark.parametrize("files", [[], ["all.json"]], ids=["nothing", "objects"])
+def test_a_release_that_nothing_tells_is_the_models_default(project: Path, files: list[str]):
+    done = inside("init", *files, *AT, "-o", "-", at=project)
+    assert done.returncode == 0, done.stderr
+    assert load(done.stdout).preset == Scenario(name="x").preset
 
 
 def test_from_a_cluster_there_is_a_scenario_that_runs(project: Path):

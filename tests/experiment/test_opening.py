@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from sim.recording.dictionary import COLUMNS, markdown
 from sim.recording.frames import TABLES
 from sim.recording.results import ResultsError
 from sim.scenario.model import Scenario
+from tests.cli.command import inside
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +184,25 @@ def test_a_run_in_which_nobody_became_ready_is_opened_and_one_of_its_replication
     one = sim.open_results(tmp_path / "never").only(2)
     assert one.summary["ready"]["mean"] == 0
     assert one.summary["metrics"]["time_to_ready_pooled.p50"]["mean"] is None
+
+
+KINDS = {
+    "Certificates": "{name: ours, workload: {certificates: 3}}",
+    "Widgets": """{name: theirs, kinds: {Widget: {}}, workload: {kind: Widget, objects: 3}, operators: [{name: op,
+        controllers: [{name: one, for: Widget, steps: [{do: [{status: {conditions: {Ready: {}}}}]}]}]}]}""",
+    "plain clients": "{name: bare, contention: {loop: once}}",
+}
+
+
+@pytest.mark.parametrize(("one", "other"), [("Certificates", "Widgets"), ("plain clients", "Certificates")])
+def test_runs_of_different_kinds_are_not_compared(tmp_path: Path, one: str, other: str):
+    found = {kind: sim.run(sim.load(KINDS[kind]), replications=2, jobs=1, out=tmp_path / kind) for kind in (one, other)}
+    said = rf"of different kinds .* is about {one} and .* is about {other}"
+    with pytest.raises(ValueError, match=said):
+        sim.side_by_side(found)
+    with pytest.raises(ValueError, match=said):
+        sim.diff(found[one], found[other])
+    for words in (["report", one, other], ["report", one, other, "--json"], ["diff", one, other]):
+        done = inside(*words, at=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.search(said, done.stderr)
