@@ -2,7 +2,7 @@
 
 Counted of one replication: ``unfinished`` and ``stuck``, each with a part for each cause (``unfinished.issuer``), and
 ``settled_s``, when the last Certificate settled for the first time, where all are at the end; ``never_ready``, those
-that no time to Ready is known of.
+that no time to Ready is known of; ``deleted``, where there are any, those that were deleted before they were settled.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def counted(replication: Replication) -> Figures:
         figures[name] = sum(parts.values())
         figures.update({f"{name}.{each}": count for each, count in parts.items()})
     figures["never_ready"] = int(np.count_nonzero(rows.array("ready_ns") < 0))
+    gone = sum(count for (which, _), count in found if which == "deleted")
+    if gone:
+        figures["deleted"] = gone
     times = rows.array("settled_ns")
+    times = times[times >= 0]  # one that was deleted before has none
     quiet = replication.settled and len(times) and not figures["unfinished"] and not figures["stuck"]
     figures["settled_s"] = int(times.max()) / SECOND if quiet else None
     return figures
@@ -62,6 +66,8 @@ def ending(scenario: Scenario, measured: Sequence[Measured]) -> dict[str, Any]:
     if scenario.contention is not None:
         once = [group.loop == "once" for group in scenario.contention.groups]
         return {**found, "said": _said_of_clients(found, once, bool(_mean(measured, "gave_up")))}
+    gone = _mean(measured, "deleted")
+    found |= {"deleted": gone} if gone else {}
     certificates = int(measured[0].metrics.get("certificates") or 0)
     return {**found, "said": _said(found, certificates, scenario.until.settled_for / SECOND)}
 
@@ -108,14 +114,19 @@ def _said(found: Mapping[str, Any], certificates: int, counting_s: float) -> str
         when = f" at {_span(at)}" if at is not None else ""
         each = " in every replication," if many > 1 else ""
         again = f"; at the end of the counting {_listed(rest)}" if rest else ""
-        return f"{who.capitalize()} settled{each}{when}{again}; {length}."
+        gone = found.get("deleted", 0)
+        if gone and gone == certificates:
+            return f"{deleted(found, certificates)}{each.rstrip(',')}{again}; {length}."
+        first = f"{deleted(found, certificates)}. The others" if gone else who.capitalize()
+        return f"{first} settled{each}{when}{again}; {length}."
     # The counting goes on for a while after the end was decided.
     at, limit = max(simulated["most"] - counting_s, 0), found["at_most_s"]
     late = f": {spelled(limit * SECOND)} after the last creation" if at > limit * (1 + _NOTABLY) else ""
     end = f"{spelled(at * SECOND)} (until.at_most{late})"
     if rest:
         number, words = rest[0].split(" ", 1)
-        said = _listed([f"{number} of {certificates:,} {words}", *rest[1:]])
+        gone = [deleted(found, certificates)] if found.get("deleted") else []
+        said = _listed([f"{number} of {certificates:,} {words}", *rest[1:], *gone])
     else:
         said = f"{who} settled while the counting went on"
     if many == 1:
@@ -123,6 +134,15 @@ def _said(found: Mapping[str, Any], certificates: int, counting_s: float) -> str
     none = every(many, "replication").capitalize()
     how = f"{settled} of {many} replications settled, {many - settled}" if settled else none
     return f"{how} ended at {end}; on average {said}; {length}."
+
+
+def deleted(found: Mapping[str, Any], certificates: int) -> str:
+    """Return how many objects were deleted before they were settled, in words; "" where none was."""
+    many = found.get("deleted", 0)
+    if not many:
+        return ""
+    was = "was deleted before it was settled" if many == 1 else "were deleted before they were settled"
+    return f"{_number(many)} of {certificates:,} {was}"
 
 
 def _listed(parts: Sequence[str]) -> str:

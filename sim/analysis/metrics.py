@@ -7,7 +7,7 @@ people ask for are ``sim.scenario.metrics``.
 
 ==========================  ============================================================================
 certificates, ready         Certificates recorded; of them Ready at the end
-stranded                    not Ready, still Issuing, or with a next private key at the end
+stranded                    not deleted, and not Ready, still Issuing, or with a next private key at the end
 unfinished, stuck           of them, see ``sim.analysis.endings``, by cause; ``settled_s`` likewise
 issued, renewed             issuances that were finished; of them those of a Certificate that had been before
 time_to_renewed_p50, ...    seconds from the write that begins a renewal to the one that counts its revision
@@ -54,8 +54,9 @@ import numpy as np
 from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards, hot_loops
 from sim.analysis.intervals import quantile
-from sim.analysis.waste import DROPPED, FAILED, Metrics, waste, with_parts
+from sim.analysis.waste import FAILED, Metrics, waste, with_parts
 from sim.families.certmanager.fields import FIELDS
+from sim.families.endings import DROPPED
 from sim.recording.alike import column, counts, packed, parts, take
 from sim.recording.columns import LOGS, OBJECTS, RECONCILES, REQUESTS
 from sim.recording.conflict import RESOURCES, is_conflict
@@ -309,6 +310,7 @@ def _certificates(objects: Iterable[Row]) -> Metrics:
     rows = packed(objects, OBJECTS)
     margins, expired = rows.array("least_margin_s"), rows.array("expired_s")
     ready, issuing, revision = rows.array("ready"), rows.array("issuing"), rows.array("revision")
+    left = ((issuing > 0) | (rows.array("next_key") > 0) | (ready == 0)) & ~rows.among("ending", "deleted")
     margins = margins[margins != NO_MARGIN].tolist()
 
     def beyond(made: str) -> int:
@@ -319,7 +321,7 @@ def _certificates(objects: Iterable[Row]) -> Metrics:
     return {
         "certificates": len(rows),
         "ready": int(ready.sum()),
-        "stranded": int(np.count_nonzero((issuing > 0) | (rows.array("next_key") > 0) | (ready == 0))),
+        "stranded": int(np.count_nonzero(left)),
         "duplicate_secret_applies": beyond("secret_applies"),
         "duplicate_requests": beyond("requests_created"),
         "expired": int(np.count_nonzero(expired > 0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.analysis.hazards import hot_loops
+from sim.families.endings import DONE
 from sim.recording.columns import DUPLICATES, LOSSES, OBJECTS
 from sim.recording.properties import Broken
 from sim.recording.replication import Replication
@@ -30,7 +31,7 @@ def _unsettled(replication: Replication) -> list[tuple[str, int, str]]:
     who, ending, why = (OBJECTS.index(column) for column in ("certificate", "ending", "why"))
     ended = replication.ended_ns
     return [
-        (str(row[who]), ended, f"{row[ending]}: {row[why]}") for row in replication.objects if row[ending] != "settled"
+        (str(row[who]), ended, f"{row[ending]}: {row[why]}") for row in replication.objects if row[ending] not in DONE
     ]
 
 

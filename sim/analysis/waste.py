@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.families.endings import DROPPED
 from sim.recording.alike import arrays, packed, parts, take
 from sim.recording.columns import RECONCILES, REFUSALS, REQUESTS
 from sim.recording.conflict import CODE, is_conflict
@@ -44,8 +45,6 @@ Metrics = dict[str, float | None]
 Begun = dict[tuple[str, str], tuple[int, int]]
 """By controller and key the writes and tries of a write that goes on."""
 
-DROPPED = frozenset({"gave-up", "over-budget"})
-"""Outcomes of a reconcile after which its key is not tried again."""
 FAILED = frozenset({"conflict", "error", *DROPPED})
 """Outcomes of a pass that failed, which controller-runtime logs at Error level."""
 REFUSED = frozenset({"conflict", *DROPPED})

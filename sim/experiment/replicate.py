@@ -6,7 +6,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -19,9 +19,9 @@ from sim.cluster.holding import HeldRequests, held_requests
 from sim.cluster.objects import Object
 from sim.cluster.render import managed_fields_bytes
 from sim.experiment.invariants import violations
-from sim.families.certmanager.endings import DROPPED, Remains
+from sim.families.certmanager.endings import Remains
 from sim.families.certmanager.family import CERT_MANAGER, CertManagerPopulation
-from sim.families.endings import SETTLED
+from sim.families.endings import DELETED, DROPPED, SETTLED
 from sim.families.family import Family
 from sim.families.operators.endings import OperatorRemains
 from sim.families.operators.family import OperatorsFamily, OperatorsPopulation
@@ -173,11 +173,11 @@ def monitoring(world: World) -> PropertyMonitor:
 
 def remains(world: World) -> Remains | OperatorRemains:
     """Return what is left of a world of controllers once nothing runs any more."""
-    population = world.populations[0]
+    population, reconciles = world.populations[0], world.listener.reconciles
+    last = cache(lambda: _last_outcomes(reconciles))
     if not isinstance(population, CertManagerPopulation):
-        return OperatorRemains(world.processes(), world.family.subject.kind)
-    reconciles = world.listener.reconciles
-    return population.remains(world.processes(), lambda: _last_outcomes(reconciles))
+        return OperatorRemains(world.processes(), world.family.subject.kind, last)
+    return population.remains(world.processes(), last)
 
 
 def _last_outcomes(reconciles: Kept) -> dict[tuple[str, str], str]:
@@ -262,7 +262,7 @@ def _of_subjects(world: World, index: int, brief: bool) -> Replication:
     for name, life in recorder.lives.items():
         life.runs_out("", (world.sim.epoch + world.sim.now) // SECOND)
         stored = store.get(kind, name)
-        ending = left.ending(stored) if stored is not None and not life.settled else SETTLED
+        ending = SETTLED if life.settled else DELETED if stored is None else left.ending(stored)
         objects.append((*_object_row(name, life, stored, size), *ending))
         objects.tidy()
     return Replication(

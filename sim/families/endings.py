@@ -1,4 +1,4 @@
-"""How a replication ended for each object that it is about: settled, still waiting, or stuck for good.
+"""How a replication ended for each object that it is about: settled, deleted, still waiting, or stuck for good.
 
 A family decides it from what is left at the end: queues, timers, passes and requests under way, news not yet
 delivered. Waiting: something of that may still change it. Stuck: nothing will, which is a finding about the
@@ -7,10 +7,10 @@ simulated system. A state that no rule of the simulated system explains is a bro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Literal, NamedTuple
 
-State = Literal["settled", "waiting", "stuck"]
+State = Literal["settled", "deleted", "waiting", "stuck"]
 
 
 class Ending(NamedTuple):
@@ -22,6 +22,16 @@ class Ending(NamedTuple):
 
 
 SETTLED = Ending("settled")
+DELETED = Ending("deleted")
+"""It was deleted before it was settled: nobody has anything left to do about it, and it is not finished either."""
+DONE = frozenset({"settled", "deleted"})
+"""States in which nothing is left to do."""
+
+DROPPED = frozenset({"gave-up", "over-budget"})
+"""Outcomes of a pass after which its key is not tried again."""
+
+LastPass = Callable[[], Mapping[tuple[str, str], str]]
+"""Returns the outcome of the last pass of each controller with each key; asked only where somebody is stuck."""
 
 WAITING: Mapping[str, str] = {
     "restart": "for the controllers' process to start again",
@@ -46,3 +56,12 @@ STUCK: Mapping[str, str] = {
     "nothing": "because no controller finds anything to do",
 }
 """Why an object may be stuck, as said after "stuck"; of several causes the first is told."""
+
+
+def dropped(last: LastPass, keys: Container[str]) -> Ending | None:
+    """Return that a controller dropped one of these keys, where the last pass of one did."""
+    for (controller, key), outcome in last().items():
+        if key in keys and outcome in DROPPED:
+            how = "no retry was left" if outcome == "gave-up" else "the retry budget refused"
+            return Ending("stuck", "dropped", f"{controller} dropped the key {key}: {how}")
+    return None

@@ -80,7 +80,7 @@ OBJECTS = (
     "least_margin_s",  # int: least seconds that a certificate had left when the next one was there, less than 0 where
     # it had run out; 2^31 - 1 if it was neither renewed nor ran out
     "expired_s",  # int: for how many seconds it had only a certificate that had run out
-    "ending",  # str: settled, waiting, stuck: how the replication ended for it (sim.families.endings)
+    "ending",  # str: settled, deleted, waiting, stuck: how the replication ended for it (sim.families.endings)
     "cause",  # str: what it waits for, or why it is stuck: a key of WAITING or STUCK there; "" where settled
     "why",  # str: the same in words, with names
 )

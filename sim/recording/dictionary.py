@@ -90,7 +90,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
             "2147483647 if it was neither renewed nor ran out",
         ),
         "expired_s": Column(_WHOLE, "for how many seconds it had only a certificate that had run out"),
-        "ending": Column(_NAME, "how the run ended for it: settled, waiting, or stuck for good"),
+        "ending": Column(_NAME, "how the run ended for it: settled, deleted before it was, waiting, or stuck for good"),
         "cause": Column(_NAME, 'what it waits for, or why it is stuck: a key of `sim.families.endings`; "" if settled'),
         "why": Column(_NAME, "the same in words, with the names of those concerned"),
         "time_to_ready": Column(_TIME, "from created_at to ready_at"),

@@ -115,6 +115,8 @@ def _lost(story: Story) -> str:
 
 def _end(story: Story) -> str:
     """Where it ended without being settled."""
+    if story.ending == "deleted":
+        return "It was deleted before it was settled."
     if story.ending == "stuck":
         return f"At the end it is stuck for good: {story.why}."
     return f"At the end it still waits: {story.why}."

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.endings import deleted
 from sim.analysis.hazards import HAZARDS as HEADS
 from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
@@ -195,7 +196,8 @@ def _ready(summary: Summary) -> str:
     if group["mean"] == asked and group["low"] in {None, asked}:
         every = " in every replication" if summary["replications"] > 1 else ""
         return f"{asked:,} {of} became Ready{every}."
-    return f"{amount(group, of, of)} {'is' if group['mean'] == 1 else 'are'} Ready at the end."
+    gone = deleted(summary.get("ending", {}), asked)
+    return f"{amount(group, of, of)} {'is' if group['mean'] == 1 else 'are'} Ready at the end{', ' * bool(gone)}{gone}."
 
 
 def _losses(summary: Summary) -> str:

@@ -12,7 +12,7 @@ from sim.experiment.result import Result
 from sim.report.comparison import sentences
 from sim.report.explain import explanation
 from sim.report.html.cell import result_cell
-from sim.report.terminal import run_report
+from sim.report.terminal import run_report, verdict
 from sim.scenario.model import Scenario
 from sim.units import MS, SECOND
 
@@ -144,3 +144,46 @@ def test_plain_clients_say_how_they_ended(contention: dict[str, Any], ends: str)
     run = sim.run(Scenario.model_validate(given), jobs=1)
     assert re.fullmatch(ends, said(run))
     assert undone(run.summary["ending"]) == []
+
+
+def operated(steps: list[dict[str, Any]], objects: int = 4, **controller: Any) -> Result:
+    one = {"name": "one", "for": "Widget", "workers": 4, "steps": steps, **controller}
+    given = {"name": "ends", "kinds": {"Widget": {}}, "workload": {"kind": "Widget", "objects": objects}}
+    until = {"at_most": 30 * SECOND}
+    scenario = {**given, "operators": [{"name": "op", "controllers": [one]}], "until": until, "replications": 1}
+    return sim.run(Scenario.model_validate(scenario), jobs=1)
+
+
+READY = {"status": {"conditions": {"Ready": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("retry", "how"),
+    [
+        ({"limit": 1}, "no retry was left"),
+        ({"budget": {"kind": "finagle", "share": 0, "min_retries_per_second": 0}}, "the retry budget refused"),
+    ],
+)
+def test_an_operators_key_that_was_dropped_is_the_cause(retry: dict[str, Any], how: str):
+    run = operated([{"when": "!('Ready' in holds)", "do": [{"fail": "the cloud says no"}]}], retry=retry)
+    assert run.summary["ending"]["stuck_by_cause"] == {"dropped": 4}
+    assert set(run.certificates["why"]) == {f"one dropped the key w000{n}: {how}" for n in range(4)}
+
+
+def test_objects_that_are_deleted_before_they_are_settled_have_words_of_their_own():
+    run = operated([{"do": [{"delete": {}}]}])
+    assert re.fullmatch(r"4 of 4 were deleted before they were settled; [\d.]+ s simulated\.", said(run))
+    assert verdict(run.summary).startswith("0 of 4 Widgets are Ready at the end, 4 of 4 were deleted before they were")
+    assert "not finished" not in verdict(run.summary)
+    assert run.summary["stranded"]["mean"] == 0
+    assert run.summary["ending"]["settled_at_s"] is None
+    assert set(run.certificates["ending"]) == {"deleted"}
+    told = " ".join(explanation(story(run, "w0000"), title="ends", chosen="", conflict=None, width=100))
+    assert "It was deleted before it was settled." in told
+
+
+def test_the_others_settle_when_some_are_deleted():
+    run = operated([{"when": "self.metadata.name == 'w0001'", "do": [{"delete": {}}]}, {"do": [READY]}])
+    words = r"1 of 4 was deleted before it was settled\. The others settled at [\d.]+ m?s; [\d.]+ s simulated\."
+    assert re.fullmatch(words, said(run))
+    assert run.summary["stranded"]["mean"] == 0

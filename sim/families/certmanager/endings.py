@@ -8,7 +8,7 @@ again for ever, however often its back-off brings it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -21,16 +21,11 @@ from sim.cluster.server import Server
 from sim.cluster.store import Store
 from sim.cluster.watch import Watch, WatchEvent
 from sim.families.certmanager.names import CERTIFICATE_NAME, PRIVATE_KEY, REVISION
-from sim.families.endings import WAITING, Ending
+from sim.families.endings import WAITING, Ending, LastPass, dropped
 from sim.kernel.simulation import Simulation
 
-DROPPED = frozenset({"gave-up", "over-budget"})
-"""Outcomes of a pass after which its key is not tried again."""
 _CERTAIN = frozenset({"token", "pause", "server", "work"})
 """Where a pass that is under way has something to send: whatever comes of it, it may change things."""
-
-LastPass = Callable[[], Mapping[tuple[str, str], str]]
-"""Returns the outcome of the last pass of each controller with each key; asked only where somebody is stuck."""
 
 
 class OutsideIssuer(Protocol):
@@ -151,7 +146,7 @@ class Remains:
         requests = [each for each in self._store.list("CertificateRequest") if each.owner == certificate.uid]
         return (
             self._duplicates(certificate, requests)
-            or self._dropped(certificate, requests)
+            or dropped(self._last, {certificate.name, *(each.name for each in requests)})
             or self._secret_gone(certificate, requests)
             or self._unwoken(certificate, requests)
             or Ending("stuck", "nothing", _as_it_is(certificate, requests))
@@ -168,14 +163,6 @@ class Remains:
                     "issuing pass it over until somebody deletes all but one (cert-manager issue 4956)"
                 )
                 return Ending("stuck", "duplicates", why)
-        return None
-
-    def _dropped(self, certificate: Object, requests: list[Object]) -> Ending | None:
-        keys = {certificate.name, *(each.name for each in requests)}
-        for (controller, key), outcome in self._last().items():
-            if key in keys and outcome in DROPPED:
-                how = "no retry was left" if outcome == "gave-up" else "the retry budget refused"
-                return Ending("stuck", "dropped", f"{controller} dropped the key {key}: {how}")
         return None
 
     def _secret_gone(self, certificate: Object, requests: list[Object]) -> Ending | None:
