@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.metrics import ISSUED_FIELD
-from sim.families.certmanager.outside import certificate_name
 from sim.recording.recorder import NO_MARGIN
 from sim.scenario.acme import Limit
+from sim.scenario.deeds import certificate_name
 from sim.units import SECOND
 
 if TYPE_CHECKING:

@@ -91,6 +91,8 @@ def explore(
             seconds = None if budget is None else parse_duration(budget) / 1e9
         except ValueError as error:
             raise BadInput(f"--budget: {error}") from None
+        if seconds == 0:
+            raise BadInput(f"--budget {budget}: found no time at all; write a duration of more than 0, such as 10m")
         most = runs if runs is not None else None if budget is not None else RUNS
         warn(loaded)
         words = ["requeue", "explore", *(["--fix-check"] if fix_check else []), portable(scenario)]

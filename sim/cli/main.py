@@ -20,10 +20,18 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Nothing here multiplies matrices, and OpenBLAS's threads wait for work by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _outputs()
     from sim.cli.app import app
 
     signal.signal(signal.SIGTERM, _terminated)
     app()
+
+
+def _outputs() -> None:
+    """Let nothing be written to where an output was closed (``>&-``): a file opened later would get its number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 -- it is open to the end
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

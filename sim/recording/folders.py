@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sim.guarded import Unusable, load_json, one_line, read_bytes
 
@@ -192,6 +192,13 @@ def write_file(file: Path, content: str | bytes) -> None:
         stream.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as JSON; a NaN or an infinity in it is an error."""
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    # A byte of a file's name that is no UTF-8 is half of a surrogate pair, which JSON can only have as an escape.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def safe_name(text: str) -> str:
     """Return ``text`` as a folder's name that needs no quoting in a shell."""
     return re.sub(r"[^A-Za-z0-9._=,+-]+", "-", text).strip("-.")[:200] or "run"
@@ -217,7 +224,7 @@ def _seal(folder: Path) -> None:
     manifest = json.loads(file.read_text("utf-8"))
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     manifest |= {"format": FORMAT, "files": {name: _hash(folder / name) for name in names if name != file.name}}
-    file.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(file, manifest)
 
 
 def _mark(folder: Path) -> Path:

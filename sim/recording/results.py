@@ -39,6 +39,7 @@ from sim.recording.folders import (
     StampedFolder,
     refuse_foreign,
     safe_name,
+    write_json,
 )
 from sim.recording.frames import TABLES, joined, schema
 from sim.recording.stored import Condition, chosen
@@ -57,6 +58,7 @@ __all__ = [
     "StampedFolder",
     "refuse_foreign",
     "safe_name",
+    "write_json",
 ]
 
 SCENARIO = "scenario.yaml"
@@ -160,11 +162,6 @@ def write_replications(folder: Path, rows: list[dict[str, Any]]) -> None:
     lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
     table = pyarrow.json.read_json(io.BytesIO(lines.encode()))
     pq.write_table(table, folder / f"{REPLICATIONS}.parquet", compression="zstd")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write plain data as JSON; a NaN or an infinity in it is an error."""
-    path.write_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(folder: Path, name: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.budget import none_lost
 from sim.analysis.intervals import Estimate, share_interval
 from sim.analysis.plain import rows
 from sim.experiment.perturbed import Change, changes_of
@@ -140,18 +141,13 @@ def odds_of(share: Estimate) -> str:
     assert share.low is not None
     assert share.high is not None
     if not share.mean:
-        most = write(at_most(share.n), "share")
+        most = write(none_lost(share.n), "share")
         return f"none of {counted(share.n, 'seed')} breaks it: fewer than {most} do, with 95% certainty"
     hit = round(share.mean * share.n)
     return (
         f"{hit:,} of {counted(share.n, 'seed')} {'breaks' if hit == 1 else 'break'} it: {write(share.mean, 'share')} "
         f"(95% interval {write(share.low, 'share')} to {write(share.high, 'share')})"
     )
-
-
-def at_most(runs: int) -> float:
-    """The share that none of so many runs leaves possible, with 95% certainty (Clopper and Pearson, 1934): some 3/n."""
-    return float(1 - 0.05 ** (1 / runs))
 
 
 def counted_lines(document: Mapping[str, Any]) -> list[str]:
@@ -191,7 +187,8 @@ def explore_report(document: Mapping[str, Any], *, folder: Path | None, command:
     elif not document["findings"]:
         parts += [
             bold("No property was broken."),
-            f"Where {write(at_most(runs), 'share')} of all schedules break one, these runs meet it with 95% certainty.",
+            f"Where {write(none_lost(runs), 'share')} of all schedules break one, these runs meet it with 95% "
+            "certainty.",
             "",
         ]
     return render(parts + footer(folder, command), terminal)

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.certificate import CertificateSpec
 from sim.scenario.contention import CLIENTS, Clients, Contention, group_faults
+from sim.scenario.deeds import deed_faults
 from sim.scenario.errors import Fault, Impossible, Path
 from sim.scenario.expectations import CONDITION_PATTERN, parse_condition
 from sim.scenario.faults import CONTROLLERS, OWN_CONTROLLERS, PlannedFault, wrong_faults
@@ -20,7 +21,7 @@ from sim.scenario.issuer import Issuer
 from sim.scenario.kinds import EVERYWHERE, OF_ACME, OF_CERT_MANAGER, KindSettings, misnamed, unknown_kind
 from sim.scenario.machinery import ClientOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
-from sim.scenario.operators import OperatorSettings, operator_faults, signer_faults
+from sim.scenario.operators import OperatorSettings, created_kinds, operator_faults, signer_faults
 from sim.scenario.properties import Perturbation, Property
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import built_with
@@ -291,6 +292,7 @@ class Scenario(Part):
         taken = {"lab", "external-issuer", *(writer.name for writer in self.writers)}
         wrong += operator_faults(self.operators, kinds, taken)
         wrong += signer_faults(self.issuer.operator, self.operators)
+        wrong += deed_faults(self.workload, self.certificate.secret_name, kinds, created_kinds(self.operators))
         kind_of_writer = next((n for n, writer in enumerate(self.writers) if writer.kind is not None), None)
         if self.contention is not None and kind_of_writer is not None:
             message = "writers beside plain clients write what these do"

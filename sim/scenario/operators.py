@@ -173,6 +173,18 @@ def operator_faults(operators: list[OperatorSettings], kinds: set[str], taken: s
     return wrong
 
 
+def created_kinds(operators: list[OperatorSettings]) -> set[str]:
+    """Return the kinds of which operators create objects."""
+    return {
+        action.create.kind
+        for operator in operators
+        for controller in operator.controllers
+        for step in controller.steps
+        for action in step.do
+        if action.create is not None
+    }
+
+
 def signer_faults(named: str | None, operators: list[OperatorSettings]) -> list[Fault]:
     """Return what is wrong with the operator that signs: it is not described, or does not set a certificate."""
     at = (("issuer", "operator"),)

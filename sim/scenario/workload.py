@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from sim.scenario.certificate import CertificateSpec
 from sim.scenario.errors import Fault, Impossible
@@ -138,6 +139,9 @@ Settable = Annotated[dict[str, Any], AfterValidator(_settable)]
 """Dotted fields of an object and their values; texts may have ``${name}`` and ``${value}``."""
 
 
+_OBJECT = re.compile(r"[A-Z]\w*/[a-z0-9.-]+", re.ASCII)
+
+
 class HandDeed(Part):
     """What somebody does once, by hand."""
 
@@ -153,10 +157,16 @@ class HandDeed(Part):
     )
     edit: str | None = Field(
         default=None,
-        pattern=r"^[A-Z]\w*/[a-z0-9.-]+$",
         description="kubectl edit of an object, such as Certificate/c0001: set says what. Default: not this",
     )
     set: Settable = Field(default={}, description="edit only: as of writers. Default: nothing")
+
+    @field_validator("edit")
+    @classmethod
+    def _kind_and_name(cls, edit: str | None) -> str | None:
+        if edit is not None and not _OBJECT.fullmatch(edit):
+            raise ValueError(f"{quoted(edit)} names no object; write KIND/NAME, such as Certificate/c0001")
+        return edit
 
     @model_validator(mode="after")
     def _one_deed(self) -> HandDeed:

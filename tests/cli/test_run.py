@@ -277,3 +277,32 @@ def test_an_unexpected_error_is_not_hidden(project: Path):
     assert done.returncode not in {0, 2}
     assert "RuntimeError: a bug" in done.stderr
     assert list((project / "results").iterdir()) == []
+
+
+def test_a_name_that_is_not_utf8_is_kept_as_an_escape(project: Path):
+    name = os.fsdecode(b"n\xe9.yaml")
+    (project / name).write_text("{name: x, workload: {certificates: 2}, replications: 1}")
+    done = inside("run", name, "--out", "out", at=project)
+    assert done.returncode == 0, done.stderr
+    assert name in json.loads((project / "out" / "manifest.json").read_text("utf-8"))["command"]
+    for form in (["-o", "page.html"], ["--json"], ["--markdown"]):
+        assert inside("report", "out", *form, at=project).returncode == 0
+
+
+def test_a_closed_standard_output_is_no_reason_to_fail(project: Path):
+    words = [
+        "sh",
+        "-c",
+        'exec "$@" >&-',
+        "sh",
+        sys.executable,
+        "-m",
+        "sim.cli.main",
+        "run",
+        "small.yaml",
+        "--out",
+        "out",
+    ]
+    done = subprocess.run(words, cwd=project, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    json.loads((project / "out" / "summary.json").read_text())

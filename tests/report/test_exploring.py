@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import sim
 from sim.analysis.intervals import Estimate
 from sim.analysis.lives import whose
 from sim.report.exploring import figure, odds_of, story_of
+from tests.cli.command import inside
 
 TEXT = """
 name: approved
@@ -43,3 +46,11 @@ def test_a_request_s_story_and_picture_are_its_certificate_s():
 )
 def test_counts_of_seeds_are_written_alike_whether_any_breaks_it_or_none(share: Estimate, said: str):
     assert odds_of(share) == said
+
+
+@pytest.mark.parametrize(("budget", "status"), [("0s", 2), ("1ns", 0)])
+def test_a_search_without_time_ends_in_words(tmp_path: Path, budget: str, status: int):
+    (tmp_path / "one.yaml").write_text("{name: x, workload: {certificates: 1}}")
+    done = inside("explore", "one.yaml", "--budget", budget, "--out", "out", at=tmp_path)
+    assert done.returncode == status
+    assert ("--budget 0s: found no time at all" in done.stderr) == (status == 2)

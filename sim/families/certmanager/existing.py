@@ -16,10 +16,11 @@ from sim.cluster.apiserver import ApiServer
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager import approver, issuing, pki, readiness
 from sim.families.certmanager.issuers import FETCHED, sign
-from sim.families.certmanager.outside import certificate_name, certificate_spec, common_spec
+from sim.families.certmanager.outside import certificate_spec, common_spec
 from sim.families.certmanager.request_manager import request_for
 from sim.families.creator import Creator
 from sim.kernel.clock import rfc3339
+from sim.scenario.deeds import certificate_name
 from sim.scenario.values import Strategy
 from sim.units import SECOND
 

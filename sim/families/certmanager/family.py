@@ -20,15 +20,17 @@ from sim.families.certmanager.acme.server import Acme
 from sim.families.certmanager.acme.solvers import Visible
 from sim.families.certmanager.binary import PARTS, AcmeOutside, binary
 from sim.families.certmanager.deeds import ByHand
-from sim.families.certmanager.endings import LastPass, Remains
+from sim.families.certmanager.endings import Remains
 from sim.families.certmanager.fields import FIELDS
 from sim.families.certmanager.kinds import brought
 from sim.families.certmanager.manager import CertManager
-from sim.families.certmanager.outside import ExternalIssuer, certificate_name, certificates, dns_names, other_writer
+from sim.families.certmanager.outside import ExternalIssuer, certificates, dns_names, other_writer
 from sim.families.certmanager.releases import release_of
 from sim.families.certmanager.service import service_class
+from sim.families.endings import LastPass
 from sim.families.family import Family, Subject
 from sim.families.otherwriter import OtherWriters, writer_of
+from sim.scenario.deeds import certificate_name
 from sim.scenario.faults import CONTROLLERS
 from sim.scenario.machinery import OwnClient
 from sim.scenario.model import Scenario

@@ -23,15 +23,11 @@ from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.families.certmanager.pki import SigningRequest
 from sim.families.creator import Creator
 from sim.families.otherwriter import Change, OtherWriter, change_of
+from sim.scenario.deeds import certificate_name
 from sim.scenario.model import Scenario
 from sim.scenario.retry import Retry
 from sim.scenario.writer import Writer
 from sim.units import SECOND
-
-
-def certificate_name(number: int) -> str:
-    """The name of Certificate number ``number``, from 0; those that are there at the start come first."""
-    return f"c{number:04d}"
 
 
 def certificates(surroundings: Surroundings) -> Creator:
