@@ -23,7 +23,7 @@ def main() -> None:
     _outputs()
     from sim.cli.app import app
 
-    signal.signal(signal.SIGTERM, _terminated)
+    _listen()
     app()
 
 
@@ -34,8 +34,23 @@ def _outputs() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 -- it is open to the end
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    # An exception, and not the default's sudden death, so that a half-written results folder is removed.
+def _listen() -> None:
+    """Let SIGTERM and Ctrl-C end what runs with an exception, so that a half-written results folder is removed."""
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the shell wants it ignored
+        signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # While an object is finalized Python swallows an exception: then the same a moment later.
+    while frame is not None and hasattr(signal, "setitimer"):
+        if frame.f_code.co_name == "__del__":
+            signal.signal(signal.SIGALRM, lambda _, then: _stop(number, then))
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            return
+        frame = frame.f_back
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + number)
 
 

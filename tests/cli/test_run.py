@@ -214,6 +214,29 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(project: Path):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_heard_while_an_object_is_finalized(number: signal.Signals, status: int):
+    """Python swallows what is raised there; rows close their files so."""
+    program = f"""
+import os, sys, time
+from sim.cli import main
+
+class Rows:
+    def __del__(self):
+        os.kill(os.getpid(), {number.value})
+        time.sleep(.05)
+
+main._listen()
+try:
+    Rows()
+    time.sleep(20)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15, check=False)
+    assert (done.returncode, done.stderr) == (status, "")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupted_run_leaves_nothing_behind(project: Path, jobs: str, number: signal.Signals, status: int):
     words = ["run", "small.yaml", "--replications", "50000", "--max-time", "1000h", "--jobs", jobs]
