@@ -99,7 +99,7 @@ def test_renewals_are_spread_over_the_time_between_two_or_over_a_shorter_one():
         ("{existing: -1}", "found -1; write a whole number"),
         ("{existing: many}", "found 'many'; write a whole number, or a mapping with the keys certificates, renewals"),
         ("{existing: {within: 1h}}", "workload.existing.certificates: certificates is missing"),
-        ("{existing: {certificates: 2, renewals: [1s]}}", "renewals has 1 times for 2 certificates"),
+        ("{existing: {certificates: 2, renewals: [1s]}}", "renewals has 1 time for 2 certificates"),
         ("{existing: {renewals: [1s], within: 1h}}", "within does not go together with renewals"),
         ("{certificates: 0}", "found 0; write a whole number, at least 1, or name existing ones"),
     ],

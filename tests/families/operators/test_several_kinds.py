@@ -68,7 +68,7 @@ def test_beside_certificates_too():
         ),
         (BOTH.replace("kind: ConfigMap, objects", "kind: Gadget, objects"), "Gadget is created already"),
         (BOTH.replace("kind: Gadget, rate", "kind: Gadgt, rate"), "writers.1.kind: there is no kind 'Gadgt'"),
-        (BOTH.replace("{rate: 10/s}", "{schedule: [1s]}"), "has 1 times for 3 objects"),
+        (BOTH.replace("{rate: 10/s}", "{schedule: [1s]}"), "has 1 time for 3 objects"),
     ],
 )
 def test_what_does_not_fit_is_said_at_its_place(text: str, says: str):
