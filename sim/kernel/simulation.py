@@ -159,7 +159,7 @@ class Simulation(Environment):
         """Like ``call_in`` with each of many delays; but only the next call is in the heap, so that it stays small."""
         now, next_tie = self.now, self.next_tie
         whens = array("q", (now + delay for delay in delays))
-        ties = array("q", (next_tie() for _ in whens))
+        ties = array("Q", (next_tie() for _ in whens))  # one that is bent to be the last has 64 bits
         order: Iterable[int] = range(len(whens))
         if any(map(ge, whens, islice(whens, 1, None))):
             order = sorted(order, key=lambda k: (whens[k], ties[k]))

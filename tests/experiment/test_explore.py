@@ -57,16 +57,22 @@ def test_a_watch_that_is_held_keeps_its_order():
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_tie_that_is_turned_comes_first_or_last_of_its_instant(number):
+@pytest.mark.parametrize("way", ["calls", "far off", "series"])
+def test_a_tie_that_is_turned_comes_first_or_last_of_its_instant(number, way):
     for first, place in ((True, 0), (False, 2)):
         bends, order = Bends(ties={number: first}), []
         simulation = Simulation(BentStreams(1, 0, bends))
-        for name in (1, 2, 3):
-            simulation.call_in(5, order.append, name)
+        if way == "series":  # of which nobody is told apart: the time between them is
+            simulation.series([5, 5, 5], lambda: order.append(len(order) + 1))
+        for name in (1, 2, 3) if way != "series" else ():
+            if way == "calls":
+                simulation.call_in(5, order.append, name)
+            else:
+                simulation.later(5, order.append, name)
         over = simulation.event()
         simulation.call_in(9, over.succeed)
         simulation.run_until(over)
-        assert order[place] == number
+        assert order[place] == number if way != "series" else order == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
