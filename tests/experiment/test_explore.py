@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,22 +58,29 @@ def test_a_watch_that_is_held_keeps_its_order():
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-@pytest.mark.parametrize("way", ["calls", "far off", "series"])
-def test_a_tie_that_is_turned_comes_first_or_last_of_its_instant(number, way):
-    for first, place in ((True, 0), (False, 2)):
-        bends, order = Bends(ties={number: first}), []
-        simulation = Simulation(BentStreams(1, 0, bends))
-        if way == "series":  # of which nobody is told apart: the time between them is
-            simulation.series([5, 5, 5], lambda: order.append(len(order) + 1))
-        for name in (1, 2, 3) if way != "series" else ():
-            if way == "calls":
-                simulation.call_in(5, order.append, name)
-            else:
-                simulation.later(5, order.append, name)
-        over = simulation.event()
-        simulation.call_in(9, over.succeed)
-        simulation.run_until(over)
-        assert order[place] == number if way != "series" else order == [1, 2, 3]
+@pytest.mark.parametrize("first", [True, False])
+def test_a_tie_that_is_turned_comes_first_or_last_of_its_instant(number, first):
+    order = turned(number, first, lambda simulation, name, order: simulation.call_in(5, order.append, name))
+    assert order[0 if first else 2] == number
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("first", [True, False])
+def test_the_tie_of_an_arrival_can_be_turned_as_well(number, first):
+    order = turned(number, first, lambda simulation, name, order: simulation.series([5], lambda: order.append(name)))
+    assert order[0 if first else 2] == number
+
+
+def turned(number: int, first: bool, put: Callable[[Simulation, int, list[int]], None]) -> list[int]:
+    """The order of three calls at one instant, of which one is turned."""
+    order: list[int] = []
+    simulation = Simulation(BentStreams(1, 0, Bends(ties={number: first})))
+    for name in (1, 2, 3):
+        put(simulation, name, order)
+    over = simulation.event()
+    simulation.call_in(9, over.succeed)
+    simulation.run_until(over)
+    return order
 
 
 @pytest.mark.parametrize(
