@@ -81,7 +81,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         n_workers=1,
         threads_per_worker=2,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",  # any port: two of these may run at once
         local_directory=str(tmp_path_factory.mktemp("dask")),
     ) as found:
         yield found.scheduler_address.replace("tcp", "dask")
