@@ -212,39 +212,20 @@ class Causes:
         )
 
     def _stopping(self) -> Iterator[Cause]:
-        if backed_off := self._waiting(self.waiting):
-            many = counted(len(backed_off), "Certificate waits", "Certificates wait")
-            longest = max(self.waiting[key] for key in backed_off) / SECOND
-            yield Cause(
-                "back-off",
-                f"{many} an hour or more after a failed issuance",
-                "find why it failed (kubectl describe certificaterequest), then cmctl renew, which tries at once",
-                backed_off, longest, stops=True,
-            )  # fmt: skip
-        if doubled := self._waiting(self.duplicates):
-            many = counted(len(doubled), "Certificate is", "Certificates are")
-            yield Cause(
-                "duplicates",
-                f"{many} stuck on duplicate CertificateRequests",
-                "delete the surplus CertificateRequests",
-                doubled, 0.0, stops=True,
-            )  # fmt: skip
-        if sharing := self._waiting(self.sharing):
-            many = counted(len(sharing), "Certificate shares", "Certificates share")
-            yield Cause(
-                "shared Secret",
-                f"{many} a Secret with another and is not issued",
-                "give each Certificate a Secret of its own",
-                sharing, 0.0, stops=True,
-            )  # fmt: skip
-        if unapproved := self._waiting(self.unapproved, request=True):
-            many = counted(len(unapproved), "CertificateRequest waits", "CertificateRequests wait")
-            yield Cause(
-                "approver",
-                f"{many} for approval",
-                "run an approver that may approve this issuer's requests",
-                unapproved, 0.0, stops=True,
-            )  # fmt: skip
+        for name, found, one, many, says, change in (
+            ("back-off", self.waiting, "Certificate waits", "Certificates wait",
+             "an hour or more after a failed issuance",
+             "find why it failed (kubectl describe certificaterequest), then cmctl renew, which tries at once"),
+            ("duplicates", self.duplicates, "Certificate is", "Certificates are",
+             "stuck on duplicate CertificateRequests", "delete the surplus CertificateRequests"),
+            ("shared Secret", self.sharing, "Certificate shares", "Certificates share",
+             "a Secret with another and is not issued", "give each Certificate a Secret of its own"),
+            ("approver", self.unapproved, "CertificateRequest waits", "CertificateRequests wait",
+             "for approval", "run an approver that may approve this issuer's requests"),
+        ):  # fmt: skip
+            if keys := self._waiting(found, request=found is self.unapproved):
+                longest = max(found[key] for key in keys) / SECOND if found is self.waiting else 0.0
+                yield Cause(name, f"{counted(len(keys), one, many)} {says}", change, keys, longest, stops=True)
         if self.lost:
             yield Cause(
                 "lease lost",
