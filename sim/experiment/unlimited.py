@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.families.without_effect import without_effect
+from sim.families.without_effect import retries, without_effect
 from sim.scenario.model import Scenario
 from sim.scenario.retry import Retry
 
@@ -31,16 +31,18 @@ def limited(scenario: Scenario, limit: int | None) -> Scenario:
 
 def limits_now(scenario: Scenario) -> dict[str, int | None]:
     """Return the keys that limit tries in this scenario, dotted, with their values: those that have an effect in it."""
-    useless = without_effect(scenario)
-    found = {".".join(map(str, path)): retry.limit for path, retry in scenario.retries().items()}
-    return {f"{path}.limit": limit for path, limit in found.items() if path not in useless}
+    return {f"{path}.limit": retry.limit for path, retry in _of_use(scenario).items()}
 
 
 def budgets_now(scenario: Scenario) -> list[str]:
     """Return the keys of the budgets that refuse retries in this scenario, whatever the limit."""
+    return [f"{path}.budget" for path, retry in _of_use(scenario).items() if refuses(retry)]
+
+
+def _of_use(scenario: Scenario) -> dict[str, Retry]:
+    """Every retry that has an effect in this scenario, by its dotted key."""
     useless = without_effect(scenario)
-    found = {".".join(map(str, path)): retry for path, retry in scenario.retries().items()}
-    return [f"{path}.budget" for path, retry in found.items() if path not in useless and refuses(retry)]
+    return {path: retry for path, retry in retries(scenario).items() if path not in useless}
 
 
 def refuses(retry: Retry) -> bool:

@@ -67,7 +67,8 @@ class Texts:
         self.blocks: list[tuple[int, int, int]] = []
         """What is aside: the first number, where it is there, how many bytes."""
         self._once: tuple[int, dict[str, int], np.ndarray] | None = None
-        self.numbers.update(zip(texts, count()))
+        for text in texts:
+            self.numbers[text]
 
     def tidy(self) -> None:
         """Put all texts aside where they are many."""
