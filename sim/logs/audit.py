@@ -20,6 +20,7 @@ from msgspec import Raw, Struct
 from sim.logs import conflicts
 from sim.logs.certificates import CertificateView, view_of
 from sim.logs.dialects import UNTIMED, events_in
+from sim.logs.naming import joined
 from sim.logs.times import parse_rfc3339
 from sim.logs.writers import actor_of
 
@@ -86,8 +87,7 @@ class AuditEvent(NamedTuple):
     @property
     def key(self) -> str:
         """``namespace/name`` of the object; the name alone where it is in no namespace."""
-        name = self.name or NAMELESS
-        return f"{self.namespace}/{name}" if self.namespace else name
+        return joined(self.namespace, self.name or NAMELESS)
 
     @property
     def sent_body(self) -> dict[str, Any] | None:
@@ -324,7 +324,7 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
     if code == 409:
         reason, stale = conflicts.why_refused(verb, status.reason, status.message)
         if stale is not None and not resource.startswith(stale.resource.lower()):
-            wanted = (resource, f"{namespace}/{name or NAMELESS}" if namespace else name or NAMELESS)
+            wanted = (resource, joined(namespace, name or NAMELESS))
             resource, name, base = stale.resource, stale.name, 0
     good = 200 <= code < 300
     secret = resource == SECRETS

@@ -8,6 +8,7 @@ from typing import Any
 from sim.logs.conflicts import CLUSTER_SCOPED
 from sim.logs.entries import KLOG, Entry
 from sim.logs.writers import actor_of
+from sim.units import plural
 
 CONTROLLER = re.compile(r'^"?cert-manager/(?:controller/)?([A-Za-z0-9-]+)(?=[/:\s"])')
 """cert-manager's controllers at the beginning of a message."""
@@ -163,12 +164,7 @@ def reconciled(controller: str, values: dict[str, Any]) -> str:
     """The resource that a controller is for, where its line has no other: cert-manager's by name, others' by kind."""
     found = next((resource for prefix, resource in _RESOURCES if controller.startswith(prefix)), "")
     kind = values.get("controllerKind")
-    if found or not isinstance(kind, str) or not kind:
-        return found
-    name = kind.lower()
-    if name.endswith("y") and name[-2:-1] not in "aeiou":
-        return f"{name[:-1]}ies"
-    return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
+    return found or (plural(kind.lower()) if isinstance(kind, str) and kind else "")
 
 
 def asked_by(values: dict[str, Any]) -> tuple[str, bool]:
