@@ -11,8 +11,6 @@ from collections.abc import Iterator
 
 from sim.cluster.watch import WatchEvent
 
-LATEST = 37
-"""The client-go of who does not say."""
 ORDERED_LISTENERS = 25
 """Up to here an informer tells its listeners in the order of a list, then in that of a Go map, another each time
 (tools/cache/shared_informer.go)."""

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sim.client.connection import Connection
-from sim.client.fifo import LATEST
 from sim.client.surroundings import BreakableWay, Surroundings
 from sim.client.throttle import Throttle
 from sim.cluster.requests import InFlight
 from sim.kernel.go import GoProcess
 from sim.kernel.streams import Streams
+from sim.scenario.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from sim.client.parts import Parts
@@ -70,7 +70,7 @@ class Process:
         """The Lease that it must hold to work; "" where nobody is elected."""
         self.skew = 0
         """Nanoseconds by which its clock is ahead."""
-        self.client_go = LATEST
+        self.client_go = RUNTIMES["client-go"].client_go
         """Which client-go it is built with, 0.``client_go``: how its informers hand on what they hear."""
         self.parsing = 0
         """Nanoseconds of a core that the pass which decides now spends on decoding."""
