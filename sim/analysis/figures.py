@@ -63,10 +63,10 @@ def estimate(metric: str | Metric, replications: Sequence[Measured]) -> Estimate
         case "ratio of sums":
             return ratio_interval(totals(replications, about.figure), totals(replications, about.over))
         case _ if about.signed:
-            return mean_interval(values(about, replications))
+            return mean_interval(values(about, replications), _luck(about, replications))
         case _:
             most = 1.0 if about.unit == "share" else bound(about.figure, replications)
-            return amount_interval(values(about, replications), most)
+            return amount_interval(values(about, replications), most, _luck(about, replications))
 
 
 _OF_OBJECTS = frozenset({"ready", "stranded", "unfinished", "expired"})
@@ -88,7 +88,7 @@ def difference(metric: str | Metric, replications: Sequence[Measured], baseline:
     about = _metric(metric)
     if about.aggregate == "ratio of sums":
         return ratio_difference(*_sums(about, replications), *_sums(about, baseline))
-    return paired_difference(values(about, replications), values(about, baseline))
+    return paired_difference(values(about, replications), values(about, baseline), _luck(about, replications, baseline))
 
 
 def unpaired(metric: str | Metric, replications: Sequence[Measured], baseline: Sequence[Measured]) -> Estimate:
@@ -97,6 +97,16 @@ def unpaired(metric: str | Metric, replications: Sequence[Measured], baseline: S
     if about.aggregate == "ratio of sums":
         return unpaired_ratio_difference(*_sums(about, replications), *_sums(about, baseline))
     return unpaired_difference(values(about, replications), values(about, baseline))
+
+
+def average(metric: str | Metric, sides: Sequence[Sequence[Measured]]) -> Estimate:
+    """Return the mean over several cells: each replication, as many as all have, contributes its mean over them."""
+    about = _metric(metric)
+    many = min(map(len, sides), default=0)
+    sides = [each[:many] for each in sides]
+    found = zip(*(values(about, each) for each in sides), strict=True)
+    means = [None if None in each else sum(value or 0 for value in each) / len(each) for each in found]
+    return amount_interval(means, controls=_luck(about, *sides) if many else ())
 
 
 def estimates(replications: Sequence[Measured], metrics: Iterable[str | Metric]) -> ByName:
@@ -153,6 +163,14 @@ def sign(metric: str | Metric) -> int:
 
 def _metric(metric: str | Metric) -> Metric:
     return metric if isinstance(metric, Metric) else METRICS.get(metric) or find(metric)
+
+
+def _luck(about: Metric, *sides: Sequence[Measured]) -> list[tuple[float, ...]]:
+    """Return what is to be taken out of a time, by replication; nothing where the sides had different luck."""
+    if about.unit not in {"seconds", "milliseconds"}:
+        return []
+    first, *others = [[each.luck for each in side] for side in sides]
+    return first if all(first) and all(each == first for each in others) else []
 
 
 def _sums(about: Metric, replications: Sequence[Measured]) -> tuple[list[float], list[float]]:

@@ -44,16 +44,21 @@ class Estimate(NamedTuple):
 
 NOTHING = Estimate(None, None, None, 0)
 
+Controls = Sequence[Sequence[float]]
+"""What was drawn beside each value: numbers of mean 0, equally many for each."""
 
-def mean_interval(values: Iterable[float | None]) -> Estimate:
+
+def mean_interval(values: Iterable[float | None], controls: Controls = ()) -> Estimate:
     """Return the mean of ``values`` with its Student t interval.
+
+    With ``controls`` the mean is what least squares give where all of those are 0.
 
     ``None`` stands for a replication in which the figure is undefined, such as the time to Ready where
     nothing became Ready: it is left out, and ``n`` says how many remained. With one value there is no
     interval. Equal values give an interval of no width. Raises ``ValueError`` on a NaN or an infinity.
     """
-    known = _finite(value for value in values if value is not None)
-    mean, half = _student_half(known)
+    known, beside = _known(values, controls)
+    mean, half = _student_half(known, beside)
     if mean is None or half is None:
         return Estimate(mean, None, None, len(known))
     return Estimate(mean, mean - half, mean + half, len(known))
@@ -70,7 +75,7 @@ def share_interval(hits: int, n: int) -> Estimate:
     return Estimate(share, max(low, 0.0) if hits else 0.0, min(high, 1.0) if hits < n else 1.0, n)
 
 
-def amount_interval(values: Iterable[float | None], most: float = math.inf) -> Estimate:
+def amount_interval(values: Iterable[float | None], most: float = math.inf, controls: Controls = ()) -> Estimate:
     """Return the mean of counts, times or shares with an interval that does not go below 0.
 
     Student's on the logarithmic scale: the mean times e to the power of plus and minus the relative half width;
@@ -78,10 +83,10 @@ def amount_interval(values: Iterable[float | None], most: float = math.inf) -> E
     ``most`` is 1 for shares: more than that they cannot be. For the rest as
     ``mean_interval``; raises ``ValueError`` on a value below 0, too.
     """
-    known = _finite(value for value in values if value is not None)
+    known, beside = _known(values, controls)
     if known and min(known) < 0:
         raise ValueError(f"{min(known)} is neither a count nor a time")
-    mean, half = _student_half(known)
+    mean, half = _student_half(known, beside)
     return _amount(mean, half, len(known), most)
 
 
@@ -92,15 +97,18 @@ def mean_and_error(values: Iterable[float | None]) -> tuple[Estimate, float | No
     return amount_interval(known), None if mean is None or half is None else half / _student(len(known) - 1)
 
 
-def paired_difference(values: Sequence[float | None], baseline: Sequence[float | None]) -> Estimate:
+def paired_difference(
+    values: Sequence[float | None], baseline: Sequence[float | None], controls: Controls = ()
+) -> Estimate:
     """Return the mean of ``values[i] - baseline[i]`` with its Student t interval.
 
     Entry i of both comes from replication i, run on the same random numbers, so that the difference has the
     smaller variance; the interval is as valid where they happen to be uncorrelated. A pair of which one side
-    is undefined is left out.
+    is undefined is left out. ``controls`` are as in ``mean_interval``; a difference is linear in its sides, so it
+    is that of the two means.
     """
     pairs = zip(values, baseline, strict=True)
-    return mean_interval(a - b for a, b in pairs if a is not None and b is not None)
+    return mean_interval((None if a is None or b is None else a - b for a, b in pairs), controls)
 
 
 def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
@@ -272,16 +280,44 @@ def _leave_one_out(tops: list[float], bottoms: list[float]) -> tuple[float | Non
     return top / bottom, [None if b == 0 else a / b for a, b in rest]
 
 
-def _student_half(known: Sequence[float]) -> tuple[float | None, float | None]:
-    """Return the mean and the half width of its Student t interval."""
+def _known(values: Iterable[float | None], controls: Controls) -> tuple[list[float], Controls]:
+    """Return the values that there are, and the controls beside those."""
+    if not controls:
+        return _finite(value for value in values if value is not None), ()
+    pairs = [(value, beside) for value, beside in zip(values, controls, strict=True) if value is not None]
+    return _finite(value for value, _ in pairs), [beside for _, beside in pairs]
+
+
+def _student_half(known: Sequence[float], controls: Controls = ()) -> tuple[float | None, float | None]:
+    """Return the mean and the half width of its Student t interval; with controls, of least squares where they are 0.
+
+    Without more values than least squares take, or with controls that don't differ, the mean is plain.
+    """
     n = len(known)
     if n == 0:
         return None, None
     mean = math.fsum(known) / n
     if n == 1:
         return mean, None
+    fitted = _fitted(known, controls) if controls else None
+    if fitted is not None:
+        return fitted
     variance = math.fsum((value - mean) ** 2 for value in known) / (n - 1)
     return mean, _student(n - 1) * math.sqrt(variance / n)
+
+
+def _fitted(known: Sequence[float], controls: Controls) -> tuple[float, float] | None:
+    """Return the least squares' constant and the half width of its interval (Law, section 11.4)."""
+    import numpy as np
+
+    beside = np.column_stack([np.ones(len(known)), np.asarray(controls, dtype=float)])
+    degrees = len(known) - beside.shape[1]
+    if degrees < 1 or np.linalg.matrix_rank(beside) < beside.shape[1]:
+        return None
+    inverse = np.linalg.inv(beside.T @ beside)
+    line = inverse @ beside.T @ np.asarray(known)
+    variance = float(np.sum((known - beside @ line) ** 2)) / degrees
+    return float(line[0]), _student(degrees) * math.sqrt(variance * float(inverse[0, 0]))
 
 
 def _amount(mean: float | None, half: float | None, n: int, most: float = math.inf) -> Estimate:

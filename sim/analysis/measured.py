@@ -21,6 +21,8 @@ class Measured:
     violations: tuple[str, ...] = field(default=())
     broken: tuple[str, ...] = field(default=())
     """The scenario's properties that did not hold, one sentence each."""
+    luck: tuple[float, ...] = ()
+    """Numbers of mean 0 that were drawn, where they are to be taken out of mean times (``sim.experiment.controls``)."""
 
 
 def series(replications: Sequence[Measured], key: str) -> list[float | None]:

@@ -10,7 +10,7 @@ issuances_per_s
 timeouts_per_issuance
     their ratio.
 compiled_timeouts_per_issuance
-    null: there is no compiled build (docs/architecture.md says why).
+    null: there is no compiled build (docs/tried.md says why).
 growth_5000_over_500, growth_50000_over_500
     CPU per issuance of a burst of so many Certificates over that of one of 500; of the larger one
     ``growth_certificates`` are simulated, as many as fit into a minute for all of this, and set in its place.

@@ -37,7 +37,10 @@ from sim.cli.run import (
 )
 
 if TYPE_CHECKING:
-    from sim.experiment.compare import Looks
+    from collections.abc import Mapping, Sequence
+
+    from sim.experiment.looks import Looks
+    from sim.scenario.model import Scenario
 
 MOST_SELECTING = 500
 """Replications of a variant in a selection, where none are asked for."""
@@ -123,7 +126,7 @@ def compare(
 
         from sim.experiment.compare import execute
         from sim.experiment.executor import Lasting, choose
-        from sim.experiment.rules import UndefinedError
+        from sim.experiment.looks import UndefinedError
         from sim.experiment.variants import FILE, first_is, of_files, variants
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import display
@@ -134,7 +137,8 @@ def compare(
             metric = comparable(metric or FAMILIES[first.family].ranked, first.family)
             given = variants(first, chosen) if len(loaded) == 1 else of_files(loaded, chosen)
             compared = first_is(given, baseline)
-            looks, many = _looks(metric, precision, select, zone, replications, first.family)
+            by_name = {each.name: each.scenario for each in compared}
+            looks, many = looks_of(metric, precision, select, zone, replications, by_name, compared[0].name, [*by_name])
         except ValueError as error:
             raise BadInput(str(error)) from None
         warn(*(variant.scenario for variant in compared), varied=chosen)
@@ -190,21 +194,31 @@ def _names(scenarios: list[str]) -> list[str]:
     return names
 
 
-def _looks(
-    metric: str, precision: str | None, select: bool, zone: str, most: int | None, family: str
+def looks_of(
+    metric: str,
+    precision: str | None,
+    select: bool,
+    zone: str,
+    most: int | None,
+    scenarios: Mapping[str, Scenario],
+    base: str,
+    among: Sequence[str],
 ) -> tuple[Looks | None, int | None]:
-    """Return what decides the number of replications, and the most there are; None where the scenario's is taken."""
+    """Return what decides the number of replications, and the most there are; None where the scenario's is taken.
+
+    ``scenarios`` are those that run, by name: ``base`` is what a zone is a share of, the best is chosen ``among`` some.
+    """
     from sim.analysis.sequential import parse
     from sim.experiment.looks import Precisely, Selecting
 
     if select and precision is not None:
         raise BadInput("--select and --precision each decide the number of replications; choose one")
-    until = until_precise(precision, metric, most, family)
+    share, until = parse(zone), until_precise(precision, metric, most, scenarios[base])
     if until is not None:
-        return Precisely(until.metric, until.precision), until.precision.most
+        return Precisely(until.metric, until.precision, scenarios), until.precision.most
     if select:
         most = most or MOST_SELECTING
-        return Selecting(metric, parse(zone), most), most
+        return Selecting(metric, share, most, base, among), most
     return None, None
 
 

@@ -29,6 +29,7 @@ from sim.extras import require
 if TYPE_CHECKING:
     from sim.experiment.limits import Limits
     from sim.experiment.precise import UntilPrecise
+    from sim.scenario.model import Scenario
 
 TOLD = 6
 """Figures that are shown while a run lasts: the first that its tables list."""
@@ -164,7 +165,7 @@ def run(
 
         from sim.scenario.metrics import FAMILIES, metrics_of
 
-        until = until_precise(precision, metric or FAMILIES[loaded.family].ranked, replications, loaded.family)
+        until = until_precise(precision, metric or FAMILIES[loaded.family].ranked, replications, loaded)
 
         from sim.experiment.executor import Lasting, choose
         from sim.experiment.run import execute
@@ -175,6 +176,7 @@ def run(
         told = [until.metric] if until is not None else list(metrics_of(loaded.family))[:TOLD]
         words = ["requeue", "run", portable(scenario)]
         words += set_words(settings)
+        words += ["--precision", str(precision), "--metric", until.metric] if until is not None else []
         words += ["--seed", str(loaded.seed), "--replications"]
         folder = GivenFolder(out) if out is not None else StampedFolder(RESULTS, loaded.name)
         with display(loaded.name, told, shown) as progress:
@@ -238,12 +240,12 @@ def limits(max_time: str | None, max_memory: str | None) -> Limits:
     return Limits.of(time, memory)
 
 
-def until_precise(text: str | None, metric: str, most: int | None, family: str) -> UntilPrecise | None:
+def until_precise(text: str | None, metric: str, most: int | None, scenario: Scenario) -> UntilPrecise | None:
     """Return what ``--precision`` asks for, if it does."""
     from sim.scenario.metrics import comparable
 
     try:
-        metric = comparable(metric, family)
+        metric = comparable(metric, scenario.family)
         if text is None:
             return None
         from sim.analysis.sequential import LEAST, Precision, parse
@@ -252,6 +254,6 @@ def until_precise(text: str | None, metric: str, most: int | None, family: str) 
         if most is not None and most < LEAST:
             raise ValueError(f"--precision takes at least {LEAST} replications, and --replications allows {most}")
         share = parse(text)
-        return UntilPrecise(metric, Precision(share) if most is None else Precision(share, most))
+        return UntilPrecise(metric, Precision(share) if most is None else Precision(share, most), scenario)
     except ValueError as error:
         raise BadInput(str(error)) from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.compare import MOST_SELECTING, chosen_values
+from sim.cli.compare import chosen_values, looks_of
 from sim.cli.completing import scenario_keys
 from sim.cli.long import ExecutorName, Out, Work, terminal, work
 from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
@@ -21,14 +21,12 @@ from sim.cli.run import (
     Setting,
     Shown,
     limits,
-    until_precise,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sim.experiment.evaluate import Evaluator
-    from sim.experiment.sweep import Grid, Sweep
+    from sim.experiment.sweep import Sweep
     from sim.scenario.model import Scenario
 
 
@@ -99,34 +97,27 @@ def sweep(
 
         from shlex import join
 
-        from sim.analysis.sequential import parse
-        from sim.experiment import rules
-        from sim.experiment.sweep import grid, run
+        from sim.experiment.looks import UndefinedError
+        from sim.experiment.sweep import grid, looked, run
         from sim.scenario.metrics import FAMILIES, comparable
 
         chosen = chosen_values(vary)
         try:
             metric = comparable(metric or FAMILIES[loaded.family].ranked, loaded.family)
-            if select and precision is not None:
-                raise ValueError("--select and --precision each decide the number of replications; choose one")
-            until = until_precise(precision, metric, replications, loaded.family)
-            share = parse(zone)
             swept = grid(loaded, chosen)
+            scenarios, among = {each.name: each.scenario for each in swept.all}, [each.name for each in swept.cells]
+            looks, most = looks_of(metric, precision, select, zone, replications, scenarios, swept.baseline.name, among)
         except ValueError as error:
             raise BadInput(str(error)) from None
         warn(*(cell.scenario for cell in swept.cells), varied=chosen)
-        many = loaded.replications
+        many = most or loaded.replications
         words = ["requeue", "sweep", portable(scenario)]
         words += [word for each in vary for word in ("--vary", each)]
         words += set_words(settings)
         words += ["--metric", metric, "--seed", str(loaded.seed)]
-        if until is not None:
-            words += ["--precision", str(precision), "--replications", str(until.precision.most)]
-        elif select:
-            many = replications or MOST_SELECTING
-            words += ["--select", "--zone", zone, "--replications", str(many)]
-        else:
-            words += ["--replications", str(many)]
+        words += ["--precision", precision] if precision is not None else []
+        words += ["--select", "--zone", zone] if select else []
+        words += ["--replications", str(many)]
         resume = words + (["--out", str(out)] if out is not None else [])
         expected = len(swept.all) * many
         options = {"vary": chosen}
@@ -142,12 +133,13 @@ def sweep(
             metrics=[metric],
             shown=shown,
         ) as at:
-            if until is not None:
-                found = rules.precise(swept, at.evaluator, metric, until.precision)
-            elif select:
-                found = _select(swept, at.evaluator, metric, share, many)
-            else:
-                found = run(swept, at.evaluator, metric, many)
+            try:
+                if looks is None:
+                    found = run(swept, at.evaluator, metric, many)
+                else:
+                    found = looked(swept, at.evaluator, metric, looks)
+            except UndefinedError as error:
+                raise BadInput(f"--select: {error}") from None
             document = found.as_dict() | {"command": join(words)}
             folder = _publish(at, found, document, loaded, origin(words, scenario))
     if as_json:
@@ -158,15 +150,6 @@ def sweep(
         emit(sweep_report(document, folder=folder, command=join(words), terminal=terminal()))
     if not found.ok:
         raise typer.Exit(1)
-
-
-def _select(swept: Grid, evaluator: Evaluator, metric: str, zone: float, most: int) -> Sweep:
-    from sim.experiment import rules
-
-    try:
-        return rules.select(swept, evaluator, metric, zone, most)
-    except rules.UndefinedError as error:
-        raise BadInput(f"--select: {error}") from None
 
 
 def _publish(at: Work, found: Sweep, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:

@@ -18,7 +18,7 @@ CHUNK = MS
 CYCLE = 180 * MS
 """What a cycle of the API server's garbage collector computes. Measured: kube-apiserver 1.34.4 on two cores marked 31
 times, for 180 ms of its processors' time in the mean, while four times 100 Certificates were issued by a fast client
-(GODEBUG=gctrace=1; docs/architecture.md). Go sees to it that marking is done before the heap has doubled: where more
+(GODEBUG=gctrace=1; docs/tried.md). Go sees to it that marking is done before the heap has doubled: where more
 than a cycle is owed, whoever allocates has to mark as well (runtime/mgcpacer.go; mgcmark.go: gcAssistAlloc). Without
 that limit an operator without a client limit is served 35 to 46% too fast in bursts.
 """

@@ -11,34 +11,18 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.experiment.comparison import Comparison
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
+from sim.experiment.looks import Looks
 from sim.experiment.progress import Progress, Underway
 from sim.experiment.run import Collected, Given, asked_for, resized, rows_of
 from sim.experiment.variants import Variant, variants, written
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
 from sim.scenario.metrics import FAMILIES, comparable
-
-if TYPE_CHECKING:
-    from sim.analysis.measured import Measured
-
-
-class Looks(Protocol):
-    """Says when to look at a comparison, and which variants need more replications then."""
-
-    def sizes(self) -> Iterator[int]:
-        """Yield how many replications each variant that is left has at each look."""
-
-    def left(self, found: Mapping[str, Sequence[Measured]]) -> list[str]:
-        """Return the variants that need more; none ends the comparison."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what was asked and what came out, under ``precision`` or ``selection``."""
 
 
 def compare(
@@ -118,7 +102,12 @@ def execute(
                 if not all(part.measured for part in collected.values()):
                     raise
                 stopped = str(reached)
-        looked = looks.as_dict() if looks is not None and stopped is None else {}
+        looked = {}
+        if looks is not None and stopped is None:
+            looked = looks.as_dict()
+            kept = looks.kept({name: part.measured for name, part in collected.items()})
+            for name, part in collected.items():
+                part.measured = list(kept[name])
         for part in collected.values():
             part.scenario = resized(part.scenario, None, len(part.measured))
             part.stopped = stopped

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.figures import ByName, estimates
 from sim.analysis.measured import Measured
+from sim.experiment.controls import with_luck
 from sim.experiment.summaries import complete_summary
 from sim.extras import require
 from sim.families.operators.fields import fields_of
@@ -279,6 +280,8 @@ def open_results(folder: str | Path) -> Result:
     tables = StoredTables(path)
     tables.check("certificates")
     measured = _read_measured(path, tables)
+    if summary.get("control_variates"):
+        measured = with_luck(scenario, measured)
     # What a summary has in it does not depend on the times to Ready, which are in a table: null stands for any kind.
     timeless = [replace(each, times_to_ready=()) for each in measured]
     results.check_like(path / results.SUMMARY, summary, complete_summary(scenario, timeless))

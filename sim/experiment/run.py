@@ -46,6 +46,10 @@ class StoppingRule(Protocol):
         """Look at the replications so far."""
         ...
 
+    def kept(self, measured: Sequence[Measured]) -> list[Measured]:
+        """Return the replications as they are to be summed up."""
+        ...
+
     def as_dict(self) -> dict[str, Any]:
         """Return what was asked and what came out, for the summary."""
         ...
@@ -210,6 +214,8 @@ class Collected:
 
     def finish(self, origin: Mapping[str, str] | None = None, until: StoppingRule | None = None) -> None:
         """Sum up, and write what a results folder holds beside the tables."""
+        if until is not None:
+            self.measured = until.kept(self.measured)
         self.summary = complete_summary(self.scenario, self.measured)
         if until is not None:
             self.summary["precision"] = until.as_dict()

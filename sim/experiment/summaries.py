@@ -29,6 +29,7 @@ def complete_summary(scenario: Scenario, measured: list[Measured]) -> dict[str, 
     summary = summarise(scenario, measured)
     if scenario.contention is not None:
         summary = summarise_contention(scenario, measured, summary)
+    summary["control_variates"] = bool(measured[0].luck)
     summary["ending"] = ending(scenario, measured)
     summary["warnings"] = warnings_of(scenario)
     outcomes = check(scenario.expect, expected_values(summary))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
 from sim.analysis.endings import ending
-from sim.analysis.intervals import Estimate, amount_interval
+from sim.analysis.intervals import Estimate
 from sim.analysis.measured import Measured, digest
 from sim.experiment import naming
 from sim.experiment.variants import same_kind
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sim.experiment.evaluate import Evaluator
+    from sim.experiment.looks import Looks
     from sim.scenario.model import Scenario
 
 MOST_CELLS = 10_000
@@ -165,14 +166,12 @@ class Sweep:
         Over the replications: each contributes its mean over those cells, so the interval is that of chance
         and not of the other settings.
         """
-        series = {name: figures.values(self.metric, each) for name, each in self.measured.items()}
-        return {
-            key: {
-                value: _over([series[cell.name] for cell in self.grid.cells if cell.settings[key] == value])
-                for value in values
-            }
-            for key, values in self.grid.vary.items()
-        }
+
+        def over(key: str, value: str) -> Estimate:
+            cells = [self.measured[cell.name] for cell in self.grid.cells if cell.settings[key] == value]
+            return figures.average(self.metric, cells)
+
+        return {key: {value: over(key, value) for value in values} for key, values in self.grid.vary.items()}
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -251,6 +250,20 @@ def run(swept: Grid, evaluator: Evaluator, metric: str, replications: int) -> Sw
     return Sweep(swept, metric, extended(swept.all, {}, replications, evaluator))
 
 
+def looked(swept: Grid, evaluator: Evaluator, metric: str, looks: Looks) -> Sweep:
+    """Run cells as often as ``looks`` says; raises ``UndefinedError`` where it can't say."""
+    left, measured, done, total = list(swept.all), dict[str, list[Measured]](), 0, 0
+    for size in looks.sizes():
+        total += (size - done) * len(left)
+        evaluator.expected = total
+        measured |= extended(left, measured, size, evaluator)
+        done, wanted = size, set(looks.left(measured))
+        left = [cell for cell in left if cell.name in wanted]
+        if not left:
+            break
+    return Sweep(swept, metric, looks.kept(measured), looks.as_dict())
+
+
 def extended(
     cells: Sequence[Cell], measured: Mapping[str, Sequence[Measured]], replications: int, evaluator: Evaluator
 ) -> dict[str, list[Measured]]:
@@ -262,13 +275,3 @@ def extended(
     for place, cell in enumerate(cells):
         found.setdefault(cell.name, []).extend(new[place :: len(cells)])
     return found
-
-
-def _over(series: Sequence[Sequence[float | None]]) -> Estimate:
-    many = min(map(len, series), default=0)
-    means: list[float | None] = []
-    for index in range(many):
-        known = [each[index] for each in series]
-        numbers = [value for value in known if value is not None]
-        means.append(sum(numbers) / len(numbers) if len(numbers) == len(known) else None)
-    return amount_interval(means)

@@ -13,7 +13,7 @@ from sim.experiment.variants import FILE, brief
 from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
 from sim.report.numbers import NONE, amount, interval, write
-from sim.report.sentences import expired
+from sim.report.sentences import controlled, expired
 from sim.report.text import bold, footer, how_many, render, table
 from sim.scenario.metric import Metric
 from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN
@@ -98,7 +98,8 @@ def looked(comparison: Comparison) -> list[str]:
         widest = "no interval" if outcome["achieved"] is None else write(outcome["achieved"], "share")
         known = "each variant is known to" if outcome["reached"] else "NOT each variant is known to"
         label = METRICS[comparison.metric].label
-        return [f"{label}: {known} {write(outcome['asked'], 'share')}; the widest interval is {widest} of its mean."]
+        asked = write(outcome["asked"], "share")
+        return [f"{label}: {known} {asked}; the widest interval is {widest} of its mean.", *controlled(outcome)]
     return []
 
 

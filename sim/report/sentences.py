@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sim.report.numbers import amount
+from sim.report.numbers import amount, write
 from sim.units import SECOND, counted, spelled
 
 if TYPE_CHECKING:
@@ -196,3 +196,22 @@ def loops(summary: Mapping[str, Any]) -> list[str]:
         each = f"{', '.join(others[:-1])} and {others[-1]}"
         lines.append(f"Hot loop: {each} writes a second at the end, on what others wrote: they undo each other.")
     return lines
+
+
+def replicated(summary: Mapping[str, Any]) -> str:
+    """Return how many replications a run's means are of, and whether they are plain."""
+    many = summary["replications"]
+    if many == 1:
+        return "1 replication, so no intervals"
+    return f"{many} replications" + (", mean times with control variates" if summary.get("control_variates") else "")
+
+
+def controlled(precision: Mapping[str, Any]) -> list[str]:
+    """Return the sentence about mean times that have a control variate; nothing where they have none."""
+    if precision.get("narrowed") is None:
+        return []
+    left = write(precision["narrowed"], "share")
+    return [
+        f"Mean times have control variates, the machine's speed and the keys as drawn: that interval is {left} as wide "
+        "as without (docs/tuning.md)."
+    ]

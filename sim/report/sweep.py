@@ -12,7 +12,7 @@ from sim.experiment.naming import short_keys
 from sim.plot.style import conditions, nothing, tip
 from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import bars, heat_map
-from sim.report.sentences import expired
+from sim.report.sentences import controlled, expired
 from sim.report.text import Rendered, bold, footer, how_many, is_wide, render, table
 from sim.scenario.metrics import find
 from sim.units import counted
@@ -105,6 +105,7 @@ def verdict(document: Document) -> list[str]:
         lines.append(
             f"Precision: {said} {write(precision['asked'], 'share')}; the widest interval is {found} of its mean."
         )
+        lines += controlled(precision)
     return lines
 
 

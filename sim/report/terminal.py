@@ -12,7 +12,7 @@ from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
-from sim.report.sentences import expired, loops
+from sim.report.sentences import controlled, expired, loops, replicated
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.machinery import is_own
 from sim.scenario.metrics import find
@@ -121,6 +121,7 @@ def _notes(summary: Summary) -> list[RenderableType]:
             lines.append(f"{about.label} known to {asked} after {many} replications: {found}")
         else:
             lines.append(bold(f"{about.label} is NOT known to {asked} after {many} replications: {found}"))
+        lines += controlled(precision)
     found_steady = summary.get("steady")
     if found_steady:
         group = found_steady["time_to_ready"]
@@ -237,9 +238,7 @@ def hazards(summary: Summary, terminal: bool) -> Table | None:
 
 
 def _conditions(summary: Summary) -> str:
-    many = summary["replications"]
-    how = f"{many} replications" if many > 1 else "1 replication, so no intervals"
-    return f"{summary['scenario']}: {summary['strategy']}, {how}, seed {summary['seed']}"
+    return f"{summary['scenario']}: {summary['strategy']}, {replicated(summary)}, seed {summary['seed']}"
 
 
 def course(summary: Summary) -> str:

@@ -23,8 +23,14 @@ def at_drawn_speed(profile: Profile, streams: Streams) -> Profile:
     """Return the profile as it is in one replication: at a speed drawn with the profile's ``speed_spread``."""
     if not profile.speed_spread:
         return profile
+    return scaled(profile, exp(profile.speed_spread * drawn_speed(streams)))
+
+
+def drawn_speed(streams: Streams) -> float:
+    """Return the speed that is drawn for a replication: a standard normal number, above 0 where all takes longer."""
     normal = streams.sampler("machine", "speed", lambda rng, count: rng.standard_normal(count))
-    return scaled(profile, exp(profile.speed_spread * normal()))
+    drawn: float = normal()
+    return drawn
 
 
 def scaled(profile: Profile, factor: float) -> Profile:

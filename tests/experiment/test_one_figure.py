@@ -52,7 +52,7 @@ def test_every_command_gives_a_name_the_same_number(scenario: Scenario, tmp_path
     }
     vary = {"strategy": ["update", "apply"]}
     for metric in (name for name, about in metrics_of(scenario.family).items() if about.comparable):
-        until = UntilPrecise(metric, Precision(0.05))
+        until = UntilPrecise(metric, Precision(0.05), scenario)
         until.enough(result.measured)
         assert until.estimate.as_dict() == wanted[metric]
         found = goals.constraint(f"{metric} >= 0", scenario.family)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.figures import decided
 from sim.report.numbers import interval, write
+from sim.report.sentences import replicated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,8 +30,7 @@ def result_cell(result: Result) -> str:
 
     summary = result.summary
     parts = [_words(f"INVARIANT VIOLATED: {each['violation']}", True) for each in summary["violations"][:3]]
-    many = summary["replications"]
-    how = f"{many} replications, means with 95% intervals" if many > 1 else "1 replication, so no intervals"
+    how = replicated(summary) + (", means with 95% intervals" if summary["replications"] > 1 else "")
     plain = result.scenario.contention is not None
     kind = what_runs(result.scenario)
     parts += [
@@ -70,9 +70,7 @@ def comparison_cell(comparison: Comparison) -> str:
     parts = [_words(each, True) for each in sentences(comparison)]
     first = comparison.results[comparison.baseline].summary
     luck = "the same" if comparison.same_luck else "different"
-    parts.append(
-        _words(f"{first['scenario']}: {first['replications']} replications on {luck} random numbers, 95% intervals")
-    )
+    parts.append(_words(f"{first['scenario']}: {replicated(first)} on {luck} random numbers, 95% intervals"))
     others, base = list(comparison.differences), comparison.shown[comparison.baseline]
     parts += [_words(each) for each in comparison.legend]
     rows = []

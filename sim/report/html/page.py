@@ -18,6 +18,7 @@ from sim.extras import require
 from sim.plot.style import short
 from sim.report.html import blame, course, findings, lanes, study
 from sim.report.html import origin as last
+from sim.report.sentences import replicated
 from sim.report.terminal import what_runs
 from sim.scenario.metrics import CERT_MANAGER
 
@@ -143,9 +144,9 @@ def _writers(named: findings.Named, replication: int) -> dict[str, list[str]]:
 
 def _conditions(named: findings.Named, comparison: Comparison | None) -> str:
     first = next(iter(named.values()))
-    many, seed = first.summary["replications"], first.scenario.seed
+    seed = first.scenario.seed
     kind = what_runs(first.scenario)
-    each = f"{many} replications" if many > 1 else "1 replication, so no intervals"
+    each = replicated(first.summary)
     if comparison is None:
         return f"{kind}, {first.scenario.strategy}, {each}, seed {seed}"
     luck = "on the same random numbers" if comparison.same_luck else "on different random numbers"
