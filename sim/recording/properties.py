@@ -18,12 +18,11 @@ from sim.cluster.store import Store
 from sim.cluster.watch import WatchEvent
 from sim.families.operators.views import Seen, view
 from sim.kernel.simulation import Simulation
-from sim.scenario.expressions import compiled
+from sim.scenario.expressions import compiled, kinds_listed
 from sim.scenario.properties import VARIABLES, Property
 from sim.units import spelled
 
 _NAMES = re.compile(r"[A-Za-z]\w*")
-_KINDS = re.compile(r"\b(owned|objects)(?:\.|\[\s*['\"])(\w+)")  # objects.Secret, objects['Secret']
 _ENTRIES = re.compile(r"\.data\['([^']+)'\]")
 _ALL_DATA = ".data"
 """Among the names of an expression that asks for other entries of an object's data than those it writes out."""
@@ -159,9 +158,8 @@ class _Watched:
         entries = _ENTRIES.findall(settings.source)  # of data; other keys where it asks for others, all of them
         whole = [_ALL_DATA] * (settings.source.count(".data") > len(entries))
         self.named = frozenset((*_NAMES.findall(settings.source), *entries, *whole))
-        read = _KINDS.findall(settings.source)
-        self.owned = {name for where, name in read if where == "owned"}
-        self.all = {name for where, name in read if where == "objects"}
+        self.owned = set(kinds_listed(settings.source, "owned"))
+        self.all = set(kinds_listed(settings.source, "objects"))
         others = bool(self.owned or self.all)
         self.own = not others or bool(self.expression.paths.keys() & set(VARIABLES[:-2]))
         """Whether it is asked when the object itself is stored: it reads that, or nothing that says when to ask."""
@@ -195,12 +193,12 @@ class PropertyMonitor:
         now: defaultdict[str, list[_Watched]] = defaultdict(list)
         for each in watched:
             if each.settings.eventually is None:
-                for read in sorted({each.kind, *each.owned, *each.all} & store.objects.keys()):
+                for read in sorted({each.kind, *each.owned, *each.all}):
                     now[read].append(each)
         for read, asked in now.items():
             store.subscribe(read, partial(self._stored, watched=asked))
         kinds = {kind for each in self._eventual for kind in (each.kind, *each.owned, *each.all)}
-        self._history = _History(sorted(kinds & store.objects.keys()), store, simulation)
+        self._history = _History(sorted(kinds), store, simulation)
 
     def _stored(self, event: WatchEvent, watched: Sequence[_Watched]) -> None:
         obj = event.object

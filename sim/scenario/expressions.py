@@ -23,6 +23,8 @@ from sim.scenario.kinds.cel import EXTENSIONS, Program
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _CHAIN = re.compile(r"(?<![\w.'\"])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)(\s*\()?")
 _TEMPLATE = re.compile(r"\$\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
+_LISTED = re.compile(r"(?<![\w.])(owned|objects)(?:\.|\[\s*['\"])(\w+)\b(?!\s*\()")
+"""owned.Secret, objects['Secret']; not a macro, as in owned.exists(...)."""
 _MISSING = (KeyError, IndexError)
 
 Scope = Mapping[str, Any]
@@ -212,6 +214,11 @@ def expressions_in(value: Any) -> list[str]:
         plain = [value[key] for key in ("when", "which") if isinstance(value.get(key), str)]
         return plain + [each for below in value.values() for each in expressions_in(below)]
     return [each for below in value for each in expressions_in(below)] if isinstance(value, list) else []
+
+
+def kinds_listed(source: str, variable: str) -> list[str]:
+    """Return the kinds of which an expression lists objects by ``owned`` or ``objects``, in their order."""
+    return list(dict.fromkeys(kind for name, kind in _LISTED.findall(source) if name == variable))
 
 
 def as_text(value: Any) -> str:

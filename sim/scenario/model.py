@@ -22,7 +22,7 @@ from sim.scenario.kinds import EVERYWHERE, OF_ACME, OF_CERT_MANAGER, KindSetting
 from sim.scenario.machinery import ClientOptions, Controllers, Cpu, Log, ServerOptions
 from sim.scenario.metrics import ALIASES, CERT_MANAGER, METRICS, OPERATORS, PLAIN, find, metrics_of, missing
 from sim.scenario.operators import OperatorSettings, created_kinds, operator_faults, signer_faults
-from sim.scenario.properties import Perturbation, Property
+from sim.scenario.properties import Perturbation, Property, property_faults
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import built_with
 from sim.scenario.values import Duration, Name, Part, Strategy
@@ -292,13 +292,14 @@ class Scenario(Part):
         taken = {"lab", "external-issuer", *(writer.name for writer in self.writers)}
         wrong += operator_faults(self.operators, kinds, taken)
         wrong += signer_faults(self.issuer.operator, self.operators)
+        wrong += property_faults(self.properties, kinds)
         wrong += deed_faults(self.workload, self.certificate.secret_name, kinds, created_kinds(self.operators))
         kind_of_writer = next((n for n, writer in enumerate(self.writers) if writer.kind is not None), None)
         if self.contention is not None and kind_of_writer is not None:
             message = "writers beside plain clients write what these do"
             wrong.append(Fault(message, (("writers", kind_of_writer, "kind"), ("contention",)), at_key=True))
-        if self.contention is not None and (self.operators or self.kinds):
-            key = "operators" if self.operators else "kinds"
+        key = next((key for key in ("operators", "kinds", "properties") if getattr(self, key)), None)
+        if self.contention is not None and key is not None:
             wrong.append(Fault(f"{key} do not go together with contention", ((key,), ("contention",)), at_key=True))
         if wrong:
             raise Impossible(*wrong)

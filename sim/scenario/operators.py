@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, create_model, field_validator, model
 
 from sim.scenario.actions import VARIABLES, Pattern, Step
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.expressions import compiled
+from sim.scenario.expressions import compiled, expressions_in, kinds_listed
 from sim.scenario.faults import ManagerElection
 from sim.scenario.kinds import unknown_kind
 from sim.scenario.retry import Retry
@@ -163,6 +163,10 @@ def operator_faults(operators: list[OperatorSettings], kinds: set[str], taken: s
                 kind(owned, *at, "owns", n)
             for n, watched in enumerate(controller.watches):
                 kind(watched.kind, *at, "watches", n, "kind")
+            for read in kinds_listed(" ".join(expressions_in(controller.model_dump())), "owned"):
+                if read not in kinds:
+                    message = f"it reads owned.{read}; {unknown_kind(read, kinds)}"
+                    wrong.append(Fault(message, (("operators", *at, "steps"),)))
             for s, step in enumerate(controller.steps):
                 for a, action in enumerate(step.do):
                     where = (*at, "steps", s, "do", a)

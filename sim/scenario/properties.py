@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from sim.scenario.errors import Fault, Impossible
-from sim.scenario.expressions import Expression
+from sim.scenario.expressions import Expression, kinds_listed
+from sim.scenario.kinds import unknown_kind
 from sim.scenario.values import Duration, Name, Part
 from sim.units import MINUTE
 
@@ -72,6 +74,18 @@ class Property(Part):
     def longest(self) -> int:
         """Nanoseconds that an ``eventually`` may be false."""
         return 5 * MINUTE if self.within is None else self.within
+
+
+def property_faults(properties: Sequence[Property], kinds: Collection[str]) -> list[Fault]:
+    """Return the kinds that properties are about or read, and that the run does not serve."""
+    wrong = []
+    for n, each in enumerate(properties):
+        if each.of is not None and each.of not in kinds:
+            wrong.append(Fault(unknown_kind(each.of, kinds), (("properties", n, "of"),)))
+        key = next((key for key in ("always", "never", "eventually") if getattr(each, key) is not None), "builtin")
+        read = (kind for variable in ("owned", "objects") for kind in kinds_listed(each.source, variable))
+        wrong += [Fault(unknown_kind(kind, kinds), (("properties", n, key),)) for kind in read if kind not in kinds]
+    return wrong
 
 
 class Perturbation(Part):

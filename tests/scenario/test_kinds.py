@@ -126,3 +126,53 @@ def test_in_python_the_content_is_given() -> None:
     assert described(scenario)[0].name == "Gadget"
     with pytest.raises(ValueError, match=r"sim\.load reads files"):
         Scenario.model_validate({"name": "a", "kinds": {"Gadget": {"crd": "gadget.yaml"}}})
+
+
+READING = """
+name: a
+kinds: {{Widget: {{}}, Gear: {{}}}}
+workload: {{kind: Widget, objects: 1, ready: has(self.status.seen)}}
+operators:
+- name: op
+  controllers:
+  - name: w
+    for: Widget
+    owns: [Gear]
+    steps:
+    - when: {when}
+      do: [{{status: {{set: {{seen: {set}}}}}}}]
+properties: [{{name: p, {judged}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "changed", "where"),
+    [
+        ("when", "size(owned.Gaer) == 0", "operators.0.controllers.0.steps: it reads owned.Gaer"),
+        ("when", "size(owned['Gaer']) == 0", "operators.0.controllers.0.steps: it reads owned.Gaer"),
+        ("set", "'${string(size(owned.Gaer))}'", "operators.0.controllers.0.steps: it reads owned.Gaer"),
+        ("judged", "of: Gaer, never: 'false'", "properties.0.of"),
+        ("judged", "never: size(objects.Gaer) > 0", "properties.0.never"),
+        ("judged", "always: 'objects[\"Gaer\"].all(each, true)'", "properties.0.always"),
+        ("judged", "eventually: size(owned.Gaer) == 1, within: 1s", "properties.0.eventually"),
+    ],
+)
+def test_kinds_that_expressions_list_are_served(key: str, changed: str, where: str) -> None:
+    given = {"when": "size(owned.Gear) == 0", "set": "'1'", "judged": "never: size(objects.Gear) > 0"}
+    load(READING.format(**given))
+    load(READING.format(**given | {key: changed.replace("Gaer", "Gear")}))
+    with pytest.raises(ScenarioError) as error:
+        load(READING.format(**given | {key: changed}))
+    [problem] = error.value.problems
+    assert where in str(problem)
+    assert "there is no kind 'Gaer'; did you mean Gear?" in str(problem)
+
+
+@pytest.mark.parametrize("when", ["owned.exists(kind, true)", "self.owned.Gaer == 1", "size(self.objects.Gaer) == 1"])
+def test_macros_and_fields_of_the_same_names_are_no_kinds(when: str) -> None:
+    load(READING.format(when=when, set="'1'", judged="never: 'false'"))
+
+
+def test_properties_are_about_objects() -> None:
+    with pytest.raises(ScenarioError, match="properties do not go together with contention"):
+        load("name: a\ncontention: {clients: 2, think: {mean: 1s}}\nproperties: [{name: p, never: 'false'}]\n")

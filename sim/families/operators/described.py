@@ -22,7 +22,6 @@ The ten rules:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from sim.client.barrier import WriteBarrier
@@ -33,11 +32,9 @@ from sim.families.operators.actions import Acting, Do, Pass, action_of
 from sim.families.operators.operator import Operator
 from sim.families.operators.views import Scope
 from sim.scenario.actions import VARIABLES
-from sim.scenario.expressions import compiled
+from sim.scenario.expressions import compiled, expressions_in, kinds_listed
 from sim.scenario.operators import ControllerSettings, OperatorSettings
 from sim.scenario.runtimes import built_with
-
-_OWNED = re.compile(r"\bowned\.(\w+)")
 
 
 class DescribedController(Acting):
@@ -59,7 +56,7 @@ class DescribedController(Acting):
         self._watched_by = {watched.kind: watched.by for watched in self.settings.watches}
         self.jitter = streams.uniform(self.name, "retry-on-conflict")
         self.barrier = manager.barrier
-        self.lists = sorted(set(_OWNED.findall(self.settings.model_dump_json())))  # the kinds that expressions list
+        self.lists = sorted(kinds_listed(" ".join(expressions_in(self.settings.model_dump())), "owned"))
         actions = [action for step in self.settings.steps for action in step.do]
         self.creates = sorted({action.create.kind for action in actions if action.create is not None})
         super().__init__(manager)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from sim.scenario.actions import VARIABLES, Action, Step
-from sim.scenario.expressions import compiled, expressions_in
+from sim.scenario.expressions import compiled, expressions_in, kinds_listed
 from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER
 from sim.scenario.kinds.structural import Schema
 from sim.scenario.model import Scenario
@@ -21,7 +21,6 @@ from sim.scenario.operators import ControllerSettings
 
 _HOLDS = re.compile(r"^'([^']+)' in (?:holds|conditions)$")
 _HAS = re.compile(r"^has\(self\.status\.(\w+)[\w.]*\)$")
-_OWNED = re.compile(r"\bowned\.(\w+)")
 _ENDS = ("requeue_after", "requeue", "fail")
 _FOR_PEOPLE = frozenset({"observedGeneration"})
 """Fields that are there for others than controllers to read, by the API conventions."""
@@ -67,7 +66,7 @@ class _Sense:
         for each in (*controller.owns, *(watched.kind for watched in controller.watches)):
             if each not in self.created and each not in EVERYWHERE:
                 yield f"{path}: no object of kind {each} is ever created, so none wakes {controller.name}"
-        for each in sorted(set(_OWNED.findall(" ".join(expressions_in(controller.model_dump())))) - wakes):
+        for each in sorted({*kinds_listed(" ".join(expressions_in(controller.model_dump())), "owned")} - wakes):
             why = f"{controller.name} reads owned.{each}, and no event about a {each} wakes it"
             yield f"{path}: {why}; name {each} under owns, as Owns(...) does"
 
