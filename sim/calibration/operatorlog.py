@@ -15,11 +15,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from sim.calibration.estimate import MeasuredValue, lag_of, lognormal, message_time, quantile_of
 from sim.calibration.fit import known
 from sim.calibration.trace import Trace
+from sim.guarded import LATEST_NS
 from sim.logs.lines import read_lines
 from sim.scenario.profile import Profile
 from sim.units import MS, SECOND, US
@@ -29,6 +32,39 @@ _THROTTLED = MS
 """Between asking and sending: longer is a wait for a token."""
 _SOON = 300 * US
 """A pass that follows so soon was already due."""
+
+Micros = Annotated[int, Field(ge=0, le=LATEST_NS // US)]
+
+
+class _Call(BaseModel):
+    """A request of a pass."""
+
+    what: str
+    asked_us: Micros
+    sent_us: Micros
+    done_us: Micros
+
+
+class _Pass(BaseModel):
+    """A reconcile."""
+
+    kind: Literal["reconcile"]
+    controller: str
+    object: str
+    start_us: Micros
+    end_us: Micros
+    calls: list[_Call] | None = None
+
+
+class _Watch(BaseModel):
+    """An event that reached a handler."""
+
+    kind: Literal["watch"]
+    rv: str
+    at_us: Micros
+
+
+_Line = Annotated[_Pass | _Watch, Field(discriminator="kind")]
 
 
 @dataclass(slots=True)
@@ -58,20 +94,20 @@ def operator_times(folders: Iterable[Path], traces: Iterable[Trace]) -> Operator
     return found if found.there else None
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[_Line]:
+    """Lines of the two kinds; whatever else is in the log, or has another shape, is left out."""
     if not path.is_file():
         return
+    known: TypeAdapter[_Line] = TypeAdapter(_Line)
     for line in read_lines(path, Counter()):
         try:
-            document = json.loads(line)
-        except ValueError:
+            yield known.validate_json(line, strict=True)
+        except ValidationError:
             continue
-        if isinstance(document, dict) and document.get("kind") in {"reconcile", "watch"}:
-            yield document
 
 
-def _read(found: OperatorTimes, trace: Trace, lines: list[dict[str, Any]]) -> None:
-    watched = {line["rv"]: line["at_us"] * US for line in lines if line["kind"] == "watch"}
+def _read(found: OperatorTimes, trace: Trace, lines: list[_Line]) -> None:
+    watched = {line.rv: line.at_us * US for line in lines if isinstance(line, _Watch)}
     sent: defaultdict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
     for event, alone in zip(trace.events, trace.alone, strict=True):
         if not alone:
@@ -81,25 +117,25 @@ def _read(found: OperatorTimes, trace: Trace, lines: list[dict[str, Any]]) -> No
         at = watched.get(str(event.written_version))
         if at is not None and event.succeeded and event.written_version:
             found.reached.append(at - event.answered_ns)
-    passes = sorted((line for line in lines if line["kind"] == "reconcile"), key=lambda line: int(line["start_us"]))
-    last: dict[str, dict[str, Any]] = {}
+    passes = sorted((line for line in lines if isinstance(line, _Pass)), key=lambda line: line.start_us)
+    last: dict[str, _Pass] = {}
     for line in passes:
-        calls = line.get("calls") or []
-        before = last.get(line["controller"])
-        if before is not None and not before.get("calls") and (line["start_us"] - before["end_us"]) * US < _SOON:
-            found.idle.append((line["start_us"] - before["start_us"]) * US)
-        last[line["controller"]] = line
+        calls = line.calls or []
+        before = last.get(line.controller)
+        if before is not None and not before.calls and (line.start_us - before.end_us) * US < _SOON:
+            found.idle.append((line.start_us - before.start_us) * US)
+        last[line.controller] = line
         if not calls:
             continue
-        found.decided.append((calls[0]["asked_us"] - line["start_us"]) * US)
-        found.decoded.append((line["end_us"] - calls[-1]["done_us"]) * US)
+        found.decided.append((calls[0].asked_us - line.start_us) * US)
+        found.decoded.append((line.end_us - calls[-1].done_us) * US)
         for call in calls:
-            asked, at, done = (call[key] * US for key in ("asked_us", "sent_us", "done_us"))
+            asked, at, done = call.asked_us * US, call.sent_us * US, call.done_us * US
             if at - asked < _THROTTLED:
                 found.encoded.append(at - asked)
             met = [
                 times
-                for times in sent[f"widget-{line['controller']}", line["object"], call["what"]]
+                for times in sent[f"widget-{line.controller}", line.object, call.what]
                 if at - _SOON < times[0] and times[1] < done + _SOON
             ]
             if len(met) == 1:

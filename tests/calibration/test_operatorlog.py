@@ -99,6 +99,24 @@ def test_a_wait_for_a_token_is_no_encoding_and_what_met_another_request_is_left_
     assert found is None  # no request was alone
 
 
+@pytest.mark.parametrize("wrong", [None, "x", [], {}, True, 1e300, -1, 10**30])
+def test_lines_of_another_shape_are_left_out(tmp_path: Path, wrong: object):
+    trace = recorded(tmp_path / "r1")
+    before = operator_times([tmp_path / "r1"], [trace])
+    log = tmp_path / "r1" / "controller.log.gz"
+    lines = [json.loads(line) for line in gzip.decompress(log.read_bytes()).decode().splitlines()[2:]]
+    of_call, watch = lines[0], next(line for line in lines if line["kind"] == "watch")
+    call, times = of_call["calls"][0], ("asked_us", "sent_us", "done_us")
+    broken = [{**of_call, "calls": [{**call, key: wrong}]} for key in times]
+    broken += [{**of_call, key: wrong} for key in ("start_us", "end_us")] + [{**watch, "at_us": wrong}]
+    broken += [{**line, "kind": wrong} for line in (of_call, watch)]
+    if wrong != "x":  # a name like any other
+        broken += [{**of_call, "controller": wrong}, {**watch, "rv": wrong}]
+    broken += [{key: each for key, each in watch.items() if key != missing} for missing in ("kind", "rv", "at_us")]
+    log.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in (*lines, *broken, wrong)).encode()))
+    assert operator_times([tmp_path / "r1"], [trace]) == before
+
+
 def test_a_folder_without_such_a_log_tells_nothing(tmp_path: Path):
     trace = recorded(tmp_path / "r1")
     (tmp_path / "r1" / "controller.log.gz").unlink()

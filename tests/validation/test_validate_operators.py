@@ -91,6 +91,22 @@ def test_a_condition_taken_back_is_lost_until_it_is_as_new_again():
     assert (second.what, second.repaired_after_s) == ("condition dropped: BReady", None)
 
 
+@pytest.mark.parametrize("wrong", [None, "x", [], {}, True, 1e300, [None], [{}], [{"type": True}], {"a": []}])
+def test_a_status_of_any_shape_is_followed(wrong: object):
+    """What a log holds is not the project's: a part that is none tells nothing, and ends nothing."""
+    whole = {"conditions": {"AReady": 2}, "seenA": {"generation": 2}, "counters": {"a": 2}, "observedGeneration": 2}
+    sound = [version(1, "widget-a", **whole), version(3, "widget-a", **whole)]
+    for key in whole:
+        broken = version(2, "widget-a", **whole)
+        broken.status[key] = wrong  # type: ignore[index]
+        assert outcome_of([sound[0], broken, sound[1]], {"w": 0}, "ab").to_ready == []
+    condition = {"type": "AReady", "status": wrong, "observedGeneration": wrong}
+    broken = broken._replace(status={"conditions": [condition]})
+    assert all(
+        each.writer == "widget-b" for each in outcome_of([sound[0], broken._replace(actor="widget-b")], {}, "ab").lost
+    )
+
+
 def test_parts_that_others_write_can_be_lost_too():
     versions = [
         version(1, "widget-a", seenA={"generation": 2}, counters={"a": 2}, observedGeneration=2),

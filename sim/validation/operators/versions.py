@@ -122,13 +122,20 @@ def _follow(found: Outcome, versions: list[Stored], created_ns: int | None, lett
 
 
 def conditions(one: Stored) -> dict[str, Mapping[str, Any]]:
-    """The conditions of a version by type."""
-    return {each["type"]: each for each in one.status.get("conditions") or ()}
+    """The conditions of a version by type; what is none is left out, as a log may hold anything."""
+    found = one.status.get("conditions")
+    known = (each for each in found if isinstance(each, Mapping)) if isinstance(found, list) else ()
+    return {each["type"]: each for each in known if isinstance(each.get("type"), str)}
 
 
 def _seen(one: Stored, generation: int, letters: Sequence[str]) -> bool:
-    seen = (one.status.get(f"seen{letter.upper()}") or {} for letter in letters)
-    return all(each.get("generation", 0) >= generation for each in seen)
+    return all(_age(one.status.get(f"seen{letter.upper()}"), "generation") >= generation for letter in letters)
+
+
+def _age(part: Any, key: str = "observedGeneration") -> int:
+    """The generation that a part of a status speaks of; 0 where it speaks of none."""
+    found = part.get(key) if isinstance(part, Mapping) else None
+    return found if isinstance(found, int) else 0
 
 
 def _losses(versions: list[Stored], place: int, letters: Sequence[str]) -> Iterable[Lost]:
@@ -138,10 +145,10 @@ def _losses(versions: list[Stored], place: int, letters: Sequence[str]) -> Itera
         owner = owner_of(type_, letters)
         if owner == new.actor:
             continue
-        age = each.get("observedGeneration", 0)
+        age = _age(each)
         if type_ not in after:
             what = f"condition dropped: {type_}"
-        elif after[type_].get("observedGeneration", 0) < age:
+        elif _age(after[type_]) < age:
             what = f"condition taken back: {type_}"
         else:
             continue
@@ -163,7 +170,7 @@ def _losses(versions: list[Stored], place: int, letters: Sequence[str]) -> Itera
 
 def _there_again(one: Stored, type_: str, age: int) -> bool:
     each = conditions(one).get(type_)
-    return each is not None and each.get("observedGeneration", 0) >= age
+    return each is not None and _age(each) >= age
 
 
 def _at(status: Mapping[str, Any], path: Sequence[str]) -> Any:
