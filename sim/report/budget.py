@@ -44,10 +44,11 @@ def verdict(document: Document) -> list[str]:
     if enough is None:
         return ["No conditional write was attempted, so nothing can be refused and no budget is needed."]
     writes, many = document["writes"], document["replications"]
+    keys = list(document["limits_now"])  # none where only writers outside write, who have no such key
+    limit = f", {_listed(keys)}: {enough['retries']}" if keys else ""
     lines = [
-        f"{counted(enough['tries'], 'try')} a write ({counted(enough['retries'], 'retry')}, "
-        f"{_listed(list(document['limits_now']))}: {enough['retries']}) would have lost none of "
-        f"{counted(writes, 'write')}.",
+        f"{counted(enough['tries'], 'try')} a write ({counted(enough['retries'], 'retry')}{limit}) would have lost "
+        f"none of {counted(writes, 'write')}.",
         f"At 95% confidence that loses at most {write(enough['writes_lost_at_most'], 'share')} of writes "
         f"(1 in {round(1 / enough['writes_lost_at_most']):,}), and something in at most "
         f"{write(enough['runs_with_a_loss_at_most'], 'share')} of runs like these {many}.",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_the_key_that_decides_is_named_with_operators(project: Path):
     done = inside("budget", "operators/three-controllers-one-status", "--replications", "2", at=project)
     assert done.returncode == 0, done.stderr
     assert "operators.0.controllers.0.retry.limit, operators.0.controllers.1.retry.limit" in done.stdout
+
+
+def test_where_only_writers_outside_write_no_key_decides(project: Path):
+    (project / "outside.yaml").write_text(
+        "name: outside\nreplications: 2\nkinds: {Widget: {}}\nworkload: {kind: Widget, objects: 2}\n"
+        "writers: [{name: a, rate: 5/s, action: update, wait: 50ms}, {name: b, rate: 5/s, action: update}]\n"
+        "until: {at_most: 30s}\n"
+    )
+    done = inside("budget", "outside.yaml", at=project)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\d+ (try|tries) a write \(\d+ (retry|retries)\) would have lost none of", done.stdout)
 
 
 def test_a_budget_that_refuses_is_lifted_and_named(project: Path):

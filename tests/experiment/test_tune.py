@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -223,7 +222,7 @@ def test_constraints_that_cannot_be_read(text: str, says: str):
 
 
 def test_constraints():
-    at = [SimpleNamespace(metrics={"time_to_ready_p99": value, "gave_up": 0}) for value in (29.0, 33.0)]
+    at = [Measured(0, 1, "", {"time_to_ready_p99": value, "gave_up": 0}, array("d")) for value in (29.0, 33.0)]
     assert constraint("time_to_ready.p99 < 30s").violation(at) == pytest.approx(1)
     assert constraint("time_to_ready.p99<=31").violation(at) == 0
     assert constraint("gave_up == 0").violation(at) == 0
