@@ -25,6 +25,7 @@ from sim.cluster.storing import SYSTEM_FIELDS, Refusal, Storing
 from sim.cluster.typed import mask_of
 from sim.cluster.versions import merged_patch
 
+VERBS = frozenset({"create", "update", "merge-patch", "json-patch", "strategic-merge-patch", "apply", "delete"})
 _FORMAT = "the body of the request was in an unknown format - accepted media types include: "
 _MEDIA = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
 
@@ -32,6 +33,10 @@ _MEDIA = "application/json-patch+json, application/merge-patch+json, application
 def handle(store: Store, write: Write, kind: DescribedKind, now: int) -> Response:
     """Answer one write at ``now``, in whole seconds."""
     live = store.objects[kind.name].get(write.name)
+    if write.verb not in VERBS:
+        return Response(404, "NotFound", live, False, messages.plain, messages.NO_RESOURCE)
+    if write.verb != "json-patch" and not isinstance(write.body, dict):
+        return Response(400, "BadRequest", live, False, messages.plain, messages.NO_OBJECT)
     if write.subresource and not (write.subresource == "status" and kind.has_status):
         return Response(404, "NotFound", live, False, messages.not_found, kind, write.name)
     try:
@@ -54,7 +59,7 @@ class _Answering(Storing):
         if self.live is None:
             self._refuse(404, "NotFound", messages.not_found, kind, self.write.name)
         if verb == "delete":
-            return self._delete()
+            return delete(self.store, self.live, self.write, kind, self.now)
         if verb == "update":
             return self._put()
         return self._patch()
@@ -199,19 +204,6 @@ class _Answering(Storing):
         )
         self._check_version(whole["metadata"].get("resourceVersion", ""))
         return self._replace(whole, managers)
-
-    def _delete(self) -> Response:
-        write, kind, live = self.write, self.kind, self.live
-        assert live is not None
-        wanted: Any
-        for field, wanted, found in (
-            ("UID", write.uid, live.uid),
-            ("ResourceVersion", write.resource_version, live.resource_version),
-        ):
-            if wanted is not None and wanted != found:
-                text = messages.delete_precondition
-                self._refuse(409, "Conflict", text, kind, write.name, field, wanted, found)
-        return delete(self.store, live, write.body.get("propagationPolicy"), self.now)
 
 
 def _json_type(value: Any) -> str:

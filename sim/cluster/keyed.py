@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sim.cluster.fields import Path, Position
-from sim.cluster.schema import ABSENT, IrregularError, Node, Shape
+from sim.cluster.schema import ABSENT, IrregularError, Leaf, Node, Shape
 from sim.cluster.typedpaths import key_path
 
-ItemShape = Callable[["ListMap", str | None], Node]
+ItemShape = Callable[["ListMap", str], Node]
 """Builds the node of a list item: the list and the value of the item's key field."""
 
 
@@ -53,7 +53,7 @@ class FreeMap(Node):
         for key, item in value.items():
             node: Any = children.get(key) or self.child(key)
             if node.leaf:
-                if node.type is not None and (type(item) is not node.type or node.check is not None):
+                if type(item) is not node.type or node.check is not None:
                     node.admit(item, lenient)
                 owned |= node.bit
             else:
@@ -62,13 +62,12 @@ class FreeMap(Node):
                 added |= add
         return owned, added | owned
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         if not config:
-            owned = self.adopt(config, lenient)[0]
-            return (None, owned, owned) if config is None and not live else (live, owned, 0)
+            return live, self.adopt(config, False)[0], 0
         if not live:
-            owned, added = self.adopt(config, lenient)
+            owned, added = self.adopt(config, False)
             return config, owned, added & ~self.bit
         if not isinstance(config, dict):
             raise IrregularError
@@ -78,10 +77,10 @@ class FreeMap(Node):
             node = self.children.get(key) or self.child(key)
             old = live.get(key, ABSENT)
             if old is ABSENT:
-                own, add = node.adopt(item, lenient)
+                own, add = node.adopt(item, False)
                 new = item
             else:
-                new, own, add = node.merge(old, item, lenient)
+                new, own, add = node.merge(old, item)
             owned |= own
             if new is old:
                 continue
@@ -128,6 +127,11 @@ class FreeMap(Node):
         return kept or None
 
 
+def string_map(place: Position) -> Node:
+    """A map of strings, such as labels and annotations."""
+    return FreeMap(place, lambda below: Leaf(below, str), {})
+
+
 class ListMap(Node):
     """A list of maps, each item owned on its own under the value of its ``key`` field."""
 
@@ -137,7 +141,7 @@ class ListMap(Node):
         super().__init__(place)
         self.key = key
         self.item = item
-        self.children: dict[str | None, Node] = {}
+        self.children: dict[str, Node] = {}
 
     def new_item(self, keys: dict[str, Any], position: Position) -> Path:
         """See ``Path.new_item``."""
@@ -151,14 +155,12 @@ class ListMap(Node):
         """The node of a list item, interned when its key is first seen."""
         if not isinstance(item, dict):
             raise IrregularError
-        key = item.get(self.key, ABSENT)
-        if not isinstance(key, str) and (key is not None or self.atom is not None):
+        key = item.get(self.key)
+        if not isinstance(key, str):
             raise IrregularError
         node = self.children.get(key)
         if node is None:
-            if self.atom is not None:
-                return key_path(self, {self.key: key})  # type: ignore[return-value] # see new_item
-            node = self.children[key] = self.item(self, key)
+            return key_path(self, {self.key: key})  # type: ignore[return-value] # see new_item
         return node
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
@@ -178,18 +180,17 @@ class ListMap(Node):
             added |= add
         return owned, added
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         if not config:
-            owned = self.adopt(config, lenient)[0]
-            return (None, owned, owned) if config is None and not live else (live, owned, 0)
+            return live, self.adopt(config, False)[0], 0
         if not live:
-            owned, added = self.adopt(config, lenient)
+            owned, added = self.adopt(config, False)
             return config, owned, added & ~self.bit
         if not isinstance(config, list):
             raise IrregularError
         if len(config) == 1:
-            return self._merge_one(live, config[0], lenient)
+            return self._merge_one(live, config[0])
         name = self.key
         before = {item[name]: item for item in live}
         after: dict[Any, Any] = {}
@@ -202,10 +203,10 @@ class ListMap(Node):
                 raise IrregularError
             old = before.get(key, ABSENT)
             if old is ABSENT:
-                own, add = node.adopt(item, lenient)
+                own, add = node.adopt(item, False)
                 new = item
             else:
-                new, own, add = node.merge(old, item, lenient)
+                new, own, add = node.merge(old, item)
             same = same and new is old
             owned |= own | node.bit
             changed |= add
@@ -215,20 +216,20 @@ class ListMap(Node):
             return live, owned, changed
         return [after[key] if key in after else before[key] for key in order], owned, changed
 
-    def _merge_one(self, live: list[Any], item: Any, lenient: bool) -> tuple[Any, int, int]:
+    def _merge_one(self, live: list[Any], item: Any) -> tuple[Any, int, int]:
         """Merge a single item, which keeps its place in the list or is appended."""
         node = self.child(item)
         name = self.key
         key = item[name]
         for i, old in enumerate(live):
             if old[name] == key:
-                new, own, change = node.merge(old, item, lenient)
+                new, own, change = node.merge(old, item)
                 if new is old:
                     return live, own | node.bit, 0
                 merged = live.copy()
                 merged[i] = new
                 return merged, own | node.bit, change
-        own, change = node.adopt(item, lenient)
+        own, change = node.adopt(item, False)
         return [*live, item], own | node.bit, change
 
     def compare(self, old: Any, new: Any) -> tuple[int, int]:

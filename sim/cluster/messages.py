@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _Text = tuple[str, tuple[Cause, ...]]
 
 VERSION_ON_CREATE = "resourceVersion should not be set on objects to be created"
+NO_RESOURCE = "the server could not find the requested resource"
+NO_OBJECT = "the body is no object"
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 

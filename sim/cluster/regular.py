@@ -5,16 +5,16 @@ What has another shape, or a value that is not regular, goes the long way (``sim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from sim.cluster import decoding, openapi
 from sim.cluster.fields import Position
+from sim.cluster.formats import check_of
 from sim.cluster.keyed import FreeMap, ListMap
 from sim.cluster.schema import IrregularError, Leaf, Node, Shape, Struct
-from sim.cluster.shapes import Rule
 from sim.cluster.typedpaths import key_position
 from sim.scenario.kinds.structural import ABSENT, Schema
 
@@ -32,7 +32,7 @@ class Odd(Node):
         """See ``Node.adopt``."""
         raise IrregularError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         raise IrregularError
 
@@ -60,10 +60,10 @@ class FreeLeaf(Leaf):
         if value is None or isinstance(value, dict | float) or (isinstance(value, list) and _is_rich(value)):
             raise IrregularError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         self.admit(live, False)
-        return super().merge(live, config, lenient)
+        return super().merge(live, config)
 
     def compare(self, old: Any, new: Any) -> tuple[int, int]:
         """See ``Node.compare``."""
@@ -118,11 +118,22 @@ def _is_odd(schema: Schema) -> bool:
 
 
 def _scalar(schema: Schema) -> Shape:
-    if replace(schema, default=ABSENT) == Schema(type=schema.type):
-        rule = None
-    else:
-        rule = Rule(_Remembered(partial(_is_valid, schema)).__getitem__)
-    return lambda place: Leaf(place, _TYPES[schema.type], rule)
+    bare = replace(schema, default=ABSENT)
+    check: Callable[[Any], bool] | None = None
+    if bare.enum and bare == Schema(type="string", enum=bare.enum) and _all_strings(bare.enum):
+        check = frozenset(bare.enum).__contains__
+    elif bare == Schema(type="string", format=bare.format):
+        check = _format(bare.format)
+    elif bare != Schema(type=bare.type):
+        check = _Remembered(partial(_is_valid, schema)).__getitem__
+    return lambda place: Leaf(place, _TYPES[schema.type], check)
+
+
+@cache
+def _format(name: str) -> Callable[[str], bool] | None:
+    """Whether a text has a format; None where all have."""
+    check = check_of(name)
+    return _Remembered(check).__getitem__ if check is not None else None
 
 
 class _Remembered(dict[Any, bool]):
@@ -148,8 +159,8 @@ def _list(schema: Schema) -> Shape:
     assert items is not None
     if schema.list_type != "map":
         if items == Schema(type="string") and schema == Schema(type="array", items=items, list_type=schema.list_type):
-            return lambda place: Leaf(place, list, Rule(_all_strings))
-        return lambda place: Leaf(place, list, Rule(partial(is_regular, schema)))
+            return lambda place: Leaf(place, list, _all_strings)
+        return lambda place: Leaf(place, list, partial(is_regular, schema))
     counted = (schema.min_items, schema.max_items)
     if len(schema.list_keys) != 1 or any(limit is not None for limit in counted) or schema.unique_items:
         return Odd
@@ -162,7 +173,7 @@ def _list(schema: Schema) -> Shape:
     return lambda place: ListMap(place, key, lambda up, value: item(key_position(up, {key: value})))
 
 
-def _all_strings(values: list[Any]) -> bool:
+def _all_strings(values: Iterable[Any]) -> bool:
     return all(type(value) is str for value in values)
 
 

@@ -7,9 +7,8 @@ differs is walked.
 
 The walks share one rule of strictness. A value is regular when it has the declared types, no unknown field,
 no null, no missing required field and no value outside an enumeration; the strict walks raise
-``IrregularError`` on anything else, and the caller answers at leisure (``sim.cluster.validation``). A lenient
-walk is for what has been found to fit its types, and follows the API server through nulls and missing fields.
-What is stored is regular, so that strict walks look at new values only.
+``IrregularError`` on anything else, and the caller answers at leisure (``sim.cluster.answering``). A lenient
+walk is for what is stored, which was found regular before: nothing is checked again.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ class Node(Path):
         """
         raise NotImplementedError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
-        """Apply ``config`` on ``live``: the merged value, the paths of ``config``, and those that it changed.
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
+        """Apply ``config`` on ``live``: the merged value, the paths of ``config``, and those that it changed. Strict.
 
         The merged value is ``live`` itself where nothing changed.
         """
@@ -64,18 +63,17 @@ Shape = Callable[[Position], Node]
 class Leaf(Node):
     """A scalar, an atomic list, or an opaque value: owned as a whole.
 
-    ``type`` is the exact Python type of a regular value, ``None`` for any; ``check`` says whether a value of
-    that type is valid, ``None`` where all are. ``rule`` is what ``check`` checks.
+    ``type`` is the exact Python type of a regular value; ``check`` says whether a value of that type is valid, ``None``
+    where all are.
     """
 
-    __slots__ = ("check", "rule", "type")
+    __slots__ = ("check", "type")
     leaf = True
 
-    def __init__(self, place: Position, type_: type | None, rule: Any = None) -> None:
+    def __init__(self, place: Position, type_: type, check: Callable[[Any], bool] | None = None) -> None:
         super().__init__(place)
         self.type = type_
-        self.rule = rule
-        self.check: Callable[[Any], bool] | None = rule.regular if rule is not None else None
+        self.check = check
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
         """See ``Node.adopt``."""
@@ -84,19 +82,19 @@ class Leaf(Node):
 
     def admit(self, value: Any, lenient: bool) -> None:
         """Raise ``IrregularError`` unless ``value`` is regular, or the walk is lenient."""
-        kind = self.type
-        if kind is None or lenient:
+        if lenient:
             return
+        kind = self.type
         if (kind is int and isinstance(value, bool)) or not isinstance(value, kind):
             raise IrregularError
         if self.check is not None and not self.check(value):
             raise IrregularError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         if live is config:
             return live, self.bit, 0
-        self.admit(config, lenient)
+        self.admit(config, False)
         if live == config:
             return live, self.bit, 0
         return config, self.bit, self.bit
@@ -111,13 +109,6 @@ class Leaf(Node):
     def remove(self, value: Any, paths: int) -> Any:
         """See ``Node.remove``."""
         return value
-
-
-def fits(kind: type, value: Any) -> bool:
-    """Whether ``value`` has the JSON type that ``kind`` stands for, as structured-merge-diff checks it."""
-    if kind is int:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind)
 
 
 class Struct(Node):
@@ -148,10 +139,7 @@ class Struct(Node):
             if node is None:
                 raise IrregularError
             if node.leaf:
-                expected = node.type
-                if expected is not None and (
-                    type(item) is not expected or ((check := node.check) is not None and not check(item))
-                ):
+                if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
                     node.admit(item, lenient)
                 owned |= node.bit
             else:
@@ -164,15 +152,12 @@ class Struct(Node):
                     raise IrregularError
         return owned, added | owned
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
-        if not config:
-            if type(config) is dict:
-                return live, self.bit, 0
-            if config is None and lenient:
-                return (live, self.bit, 0) if live else (None, self.bit, self.bit)
         if not isinstance(config, dict):
             raise IrregularError
+        if not config:
+            return live, self.bit, 0
         fields = self.fields
         owned = changed = 0
         merged = None
@@ -187,18 +172,18 @@ class Struct(Node):
                 if old is item or (old == item and type(old) is type(item)):
                     continue
                 if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
-                    node.admit(item, lenient)
+                    node.admit(item, False)
                     if old == item:  # numbers of different types
                         continue
                 changed |= bit
                 new = item
             elif old is ABSENT:
-                own, add = node.adopt(item, lenient)
+                own, add = node.adopt(item, False)
                 owned |= own
                 changed |= add
                 new = item
             else:
-                new, own, add = node.merge(old, item, lenient)
+                new, own, add = node.merge(old, item)
                 owned |= own
                 if new is old:
                     continue

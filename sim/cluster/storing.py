@@ -22,7 +22,6 @@ from sim.cluster.render import as_kubernetes, timestamp
 from sim.cluster.store import Store
 from sim.cluster.versions import blank, successor
 
-NAMESPACE = "default"
 _SLOTS = ("spec", "status", "data", "type")
 _UNCHECKED = Cause(
     "FieldValueInvalid",
@@ -72,7 +71,7 @@ class Storing:
         if name and self.write.name and name != self.write.name:
             text = f"the name of the object ({name}) does not match the name on the URL ({self.write.name})"
             self._refuse(400, "BadRequest", messages.plain, text)
-        if self.kind.namespaced and namespace not in {"", NAMESPACE}:
+        if self.kind.namespaced and namespace not in {"", objectmeta.NAMESPACE}:
             text = "the namespace of the provided object does not match the namespace sent on the request"
             self._refuse(400, "BadRequest", messages.plain, text)
 

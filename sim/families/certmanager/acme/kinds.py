@@ -84,6 +84,6 @@ def _described() -> tuple[Description, Description]:
 def brought() -> Iterable[Kind]:
     """Return the kinds of an ACME issuer, for one run."""
     yield from (DescribedKind(each) for each in _described())
-    yield Kind("Pod", "pods", "", "v1", {}, unconditional=True, tracked=False)
-    yield Kind("Service", "services", "", "v1", {}, unconditional=True, tracked=False)
-    yield Kind("Ingress", "ingresses", "networking.k8s.io", "v1", {}, unconditional=True, tracked=False)
+    yield Kind("Pod", "pods", "", "v1")
+    yield Kind("Service", "services", "", "v1")
+    yield Kind("Ingress", "ingresses", "networking.k8s.io", "v1")
