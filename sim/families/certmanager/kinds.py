@@ -18,20 +18,21 @@ from sim.scenario.kinds.structural import read_schema
 
 GROUP = "cert-manager.io"
 
-_TEXT = {"type": "string"}
-_FLAG = {"type": "boolean"}
+TEXT = {"type": "string"}
+FLAG = {"type": "boolean"}
 _NUMBER = {"type": "integer"}
-_TIME = {"type": "string", "format": "date-time"}
-_TEXTS = {"type": "array", "items": _TEXT}
-_TEXT_MAP = {"type": "object", "additionalProperties": _TEXT}
-_FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+TIME = {"type": "string", "format": "date-time"}
+TEXTS = {"type": "array", "items": TEXT}
+_TEXT_MAP = {"type": "object", "additionalProperties": TEXT}
+FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
 def _enum(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}
 
 
-def _object(*required: str, **properties: Any) -> dict[str, Any]:
+def described(*required: str, **properties: Any) -> dict[str, Any]:
+    """The schema of a map with these fields."""
     return {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}
 
 
@@ -39,20 +40,20 @@ _CONDITIONS = {
     "type": "array",
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["type"],
-    "items": _object(
+    "items": described(
         "status",
         "type",
-        lastTransitionTime=_TIME,
-        message=_TEXT,
+        lastTransitionTime=TIME,
+        message=TEXT,
         observedGeneration=_NUMBER,
-        reason=_TEXT,
+        reason=TEXT,
         status=_enum("True", "False", "Unknown"),
-        type=_TEXT,
+        type=TEXT,
     ),
 }
-_ISSUER_REF = _object("name", group=_TEXT, kind=_TEXT, name=_TEXT)
-_PASSWORD_REF = _object("name", key=_TEXT, name=_TEXT)
-_KEYSTORE = _object("create", "passwordSecretRef", create=_FLAG, passwordSecretRef=_PASSWORD_REF)
+REF = described("name", group=TEXT, kind=TEXT, name=TEXT)
+_PASSWORD_REF = described("name", key=TEXT, name=TEXT)
+_KEYSTORE = described("create", "passwordSecretRef", create=FLAG, passwordSecretRef=_PASSWORD_REF)
 _USAGES = (
     *("signing", "digital signature", "content commitment", "key encipherment", "key agreement"),
     *("data encipherment", "cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth"),
@@ -64,52 +65,52 @@ _SUBJECT = (
     *("serialNumber", "streetAddresses"),
 )
 
-_CERTIFICATE = _object(
+_CERTIFICATE = described(
     "spec",
-    spec=_object(
+    spec=described(
         "issuerRef",
         "secretName",
-        additionalOutputFormats={"type": "array", "items": _object("type", type=_enum("DER", "CombinedPEM"))},
-        commonName=_TEXT,
-        dnsNames=_TEXTS,
-        duration=_TEXT,
-        emailAddresses=_TEXTS,
-        encodeUsagesInRequest=_FLAG,
-        ipAddresses=_TEXTS,
-        isCA=_FLAG,
-        issuerRef=_ISSUER_REF,
-        keystores=_object(jks=_KEYSTORE, pkcs12=_KEYSTORE),
-        literalSubject=_TEXT,
-        privateKey=_object(
+        additionalOutputFormats={"type": "array", "items": described("type", type=_enum("DER", "CombinedPEM"))},
+        commonName=TEXT,
+        dnsNames=TEXTS,
+        duration=TEXT,
+        emailAddresses=TEXTS,
+        encodeUsagesInRequest=FLAG,
+        ipAddresses=TEXTS,
+        isCA=FLAG,
+        issuerRef=REF,
+        keystores=described(jks=_KEYSTORE, pkcs12=_KEYSTORE),
+        literalSubject=TEXT,
+        privateKey=described(
             algorithm=_enum("RSA", "ECDSA", "Ed25519"),
             encoding=_enum("PKCS1", "PKCS8"),
             rotationPolicy=_enum("Never", "Always"),
             size=_NUMBER,
         ),
-        renewBefore=_TEXT,
+        renewBefore=TEXT,
         revisionHistoryLimit=_NUMBER,
-        secretName=_TEXT,
-        secretTemplate=_object(annotations=_TEXT_MAP, labels=_TEXT_MAP),
-        subject=_object(**{name: _TEXT if name == "serialNumber" else _TEXTS for name in _SUBJECT}),
-        uris=_TEXTS,
+        secretName=TEXT,
+        secretTemplate=described(annotations=_TEXT_MAP, labels=_TEXT_MAP),
+        subject=described(**{name: TEXT if name == "serialNumber" else TEXTS for name in _SUBJECT}),
+        uris=TEXTS,
         usages={"type": "array", "items": _enum(*_USAGES)},
     ),
-    status=_object(
+    status=described(
         conditions=_CONDITIONS,
         failedIssuanceAttempts=_NUMBER,
-        lastFailureTime=_TIME,
-        nextPrivateKeySecretName=_TEXT,
-        notAfter=_TIME,
-        notBefore=_TIME,
-        renewalTime=_TIME,
+        lastFailureTime=TIME,
+        nextPrivateKeySecretName=TEXT,
+        notAfter=TIME,
+        notBefore=TIME,
+        renewalTime=TIME,
         revision=_NUMBER,
     ),
 )
-_REQUEST = _object(
-    spec={**_FREE, "properties": {"issuerRef": _ISSUER_REF}},
-    status={**_FREE, "properties": {"conditions": _CONDITIONS, "failureTime": _TIME}},
+_REQUEST = described(
+    spec={**FREE, "properties": {"issuerRef": REF}},
+    status={**FREE, "properties": {"conditions": _CONDITIONS, "failureTime": TIME}},
 )
-_ISSUER = _object(spec=_FREE, status={**_FREE, "properties": {"conditions": _CONDITIONS}})
+_ISSUER = described(spec=FREE, status={**FREE, "properties": {"conditions": _CONDITIONS}})
 
 
 def kinds() -> Registry:
