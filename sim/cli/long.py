@@ -15,10 +15,10 @@ from sim.units import counted
 
 if TYPE_CHECKING:
     from sim.experiment.evaluate import Evaluator
+    from sim.experiment.executor import Executor
     from sim.experiment.journal import Journal
     from sim.experiment.limits import Limits
     from sim.experiment.progress import Progress
-    from sim.experiment.spread import Spread
     from sim.experiment.work import Destination
     from sim.scenario.model import Scenario
 
@@ -47,7 +47,7 @@ class Work(NamedTuple):
     evaluator: Evaluator
     journal: Journal
     place: Destination
-    spread: Spread
+    spread: Executor
     progress: Progress | None
 
 

@@ -187,18 +187,16 @@ def _validate(
     command: str,
     how: str,
 ) -> dict[str, Any]:
-    from sim.experiment.executor import Adaptive, Executor
+    from sim.experiment.executor import Adaptive
     from sim.experiment.journal import version
-    from sim.experiment.spread import DASK, Ordered, SpreadError, opened
+    from sim.experiment.spread import DASK, SpreadError, opened
     from sim.report.progress import display
     from sim.validation import validate as validation
     from sim.validation.ablation import ablate
     from sim.validation.cases import CaseError
 
     try:
-        with opened(placed, len(cases) * replications, version) as spread:
-            # What pays off is measured anew with each helping: the first cases may be small.
-            executor: Executor = Adaptive() if placed is None else Ordered(spread)
+        with opened(placed, len(cases) * replications, version) as executor:
             with display("validate", how=how, pieces="runs") as progress:
                 found = validation.validate(
                     cases,
