@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sim.cluster.keyed import string_map
 from sim.cluster.kinds import Kind
 from sim.cluster.managing import FieldOwnership, root_of
 from sim.cluster.objectmeta import is_name, is_plain_metadata
 from sim.cluster.objects import Object, Write
 from sim.cluster.regular import shape_of
-from sim.cluster.schema import Node, Struct
+from sim.cluster.schema import Node, Struct, string_map
 from sim.scenario.kinds.crd import Description
 from sim.scenario.kinds.structural import ABSENT, Schema
 

@@ -13,7 +13,7 @@ from typing import Any
 from sim.cluster import decoding, openapi
 from sim.cluster.fields import Position
 from sim.cluster.formats import check_of
-from sim.cluster.keyed import FreeMap, ListMap
+from sim.cluster.keyed import ListMap
 from sim.cluster.schema import IrregularError, Leaf, Node, Shape, Struct
 from sim.cluster.typedpaths import key_position
 from sim.scenario.kinds.structural import ABSENT, Schema
@@ -51,9 +51,10 @@ class FreeLeaf(Leaf):
     """What nobody has declared: a scalar, or a list as a whole; maps below are fields of their own, and odd here."""
 
     __slots__ = ()
+    leaf = False  # its own ways are taken
 
     def __init__(self, place: Position) -> None:
-        super().__init__(place, _Undeclared)
+        super().__init__(place, object)
 
     def admit(self, value: Any, lenient: bool) -> None:
         """See ``Leaf.admit``."""
@@ -71,10 +72,6 @@ class FreeLeaf(Leaf):
             return 0, 0
         self.admit(old, False)
         return super().compare(old, new)
-
-
-class _Undeclared:
-    """The type of no value: so that a ``FreeLeaf`` looks at every one."""
 
 
 def _is_rich(items: list[Any]) -> bool:
@@ -209,7 +206,7 @@ def _has_point(value: Any) -> bool:
 
 def _free(value: Schema) -> Shape:
     shape = shape_of(value)
-    return lambda place: FreeMap(place, shape, {})
+    return lambda place: Struct(place, {}, rest=shape)
 
 
 def _preserving(schema: Schema) -> Shape:
@@ -223,7 +220,7 @@ def _preserving(schema: Schema) -> Shape:
     if any(below.default is not ABSENT for below in schema.properties.values()):
         return Odd
     declared = {name: shape_of(below) for name, below in schema.properties.items()}
-    return lambda place: FreeMap(place, FreeLeaf, declared)
+    return lambda place: Struct(place, declared, rest=FreeLeaf)
 
 
 def _struct(schema: Schema) -> Shape:

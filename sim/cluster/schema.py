@@ -112,15 +112,35 @@ class Leaf(Node):
 
 
 class Struct(Node):
-    """A map with declared fields, each owned on its own. ``required`` ones must be there."""
+    """A map with declared fields, each owned on its own. ``required`` ones must be there.
 
-    __slots__ = ("fields", "required")
+    ``rest`` is the shape of any other key, interned when it is first seen; without, there is none.
+    """
 
-    def __init__(self, place: Position, shapes: Mapping[str, Shape], required: tuple[str, ...] = ()) -> None:
+    __slots__ = ("fields", "required", "rest")
+
+    def __init__(
+        self, place: Position, shapes: Mapping[str, Shape], required: tuple[str, ...] = (), rest: Shape | None = None
+    ) -> None:
         super().__init__(place)
         self.fields: dict[str, Node] = {name: shape(self.field(name)) for name, shape in shapes.items()}
-        self.members.update(self.fields)
         self.required = required
+        self.rest = rest
+        if rest is None:
+            self.members.update(self.fields)
+        else:
+            self.members = self.fields  # type: ignore[assignment] # all of them are nodes
+
+    def new_field(self, name: str) -> Path:
+        """See ``Path.new_field``."""
+        return super().new_field(name) if self.rest is None else self.child(name)
+
+    def child(self, name: str) -> Node:
+        """The node of a key that is not declared. Raises ``IrregularError`` where there is none."""
+        if self.rest is None or not isinstance(name, str):
+            raise IrregularError
+        node = self.fields[name] = self.rest(self.field(name))
+        return node
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
         """See ``Node.adopt``."""
@@ -135,9 +155,7 @@ class Struct(Node):
         added = bit
         fields = self.fields
         for name, item in value.items():
-            node: Any = fields.get(name)
-            if node is None:
-                raise IrregularError
+            node: Any = fields.get(name) or self.child(name)
             if node.leaf:
                 if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
                     node.admit(item, lenient)
@@ -162,9 +180,7 @@ class Struct(Node):
         owned = changed = 0
         merged = None
         for name, item in config.items():
-            node: Any = fields.get(name)
-            if node is None:
-                raise IrregularError
+            node: Any = fields.get(name) or self.child(name)
             old = live.get(name, ABSENT)
             if node.leaf:
                 bit = node.bit
@@ -207,9 +223,7 @@ class Struct(Node):
             if was is item:
                 missing -= 1
                 continue
-            node: Any = fields.get(name)
-            if node is None:
-                raise IrregularError
+            node: Any = fields.get(name) or self.child(name)
             if was is ABSENT:
                 changed |= node.adopt(item, False)[1]
                 continue
@@ -231,7 +245,7 @@ class Struct(Node):
                 if name not in new:
                     if name in self.required:
                         raise IrregularError
-                    removed |= fields[name].adopt(was, True)[1]
+                    removed |= (fields.get(name) or self.child(name)).adopt(was, True)[1]
         return changed, removed
 
     def remove(self, value: Any, paths: int) -> Any:
@@ -241,8 +255,13 @@ class Struct(Node):
         fields = self.fields
         kept = {}
         for name, item in value.items():
-            node = fields[name]
+            node = fields.get(name) or self.child(name)
             if node.bit & paths:
                 continue
             kept[name] = node.remove(item, paths) if node.subtree & paths else item
         return kept or None
+
+
+def string_map(place: Position) -> Node:
+    """A map of strings, such as labels and annotations."""
+    return Struct(place, {}, rest=lambda below: Leaf(below, str))
