@@ -236,7 +236,8 @@ class Storing:
         item.finalizers = tuple(metadata.get("finalizers", ()))
         item.owners = tuple(metadata.get("ownerReferences", ()))
         controller = next((owner["uid"] for owner in item.owners if owner.get("controller")), "")
-        item.owner = controller or (item.owner if self.write.verb == "create" else "")
+        # Who is named as owner by a creation alone is no reference that a later write could leave out.
+        item.owner = controller or ("" if self.live is not None and self.live.owners else item.owner)
         item.generate_name = metadata.get("generateName", "")
         for slot in _SLOTS:
             setattr(item, slot, read.pop(slot) if read.get(slot) is not None else None)
