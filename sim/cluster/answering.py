@@ -10,12 +10,11 @@ from typing import Any
 
 from sim.cluster import decoding, messages, objectmeta
 from sim.cluster.applying import Applying
-from sim.cluster.causes import Cause
 from sim.cluster.deletion import delete
 from sim.cluster.described import DescribedKind
 from sim.cluster.golang import compact, quoted
 from sim.cluster.jsonpatch import BAD_JSON_PATCH, PatchError, patched
-from sim.cluster.messages import Response
+from sim.cluster.messages import Cause, Response
 from sim.cluster.objectmeta import UndecodableError
 from sim.cluster.objects import ManagerEntry, Write
 from sim.cluster.ownership import NO_TIME, STORED_ORDER, Managers

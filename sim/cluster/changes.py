@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.cluster.causes import Cause
 from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import MAPS
+from sim.cluster.messages import Cause
 from sim.cluster.objects import Object
 from sim.cluster.schema import ABSENT, IrregularError
 

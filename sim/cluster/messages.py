@@ -10,13 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-from sim.cluster.causes import Cause
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
     from sim.cluster.objects import ManagerEntry, Object
+
+
+class Cause(NamedTuple):
+    """One entry of ``details.causes``: what is wrong with a field, in one word and as a message, and its path."""
+
+    reason: str
+    message: str
+    field: str
+
 
 _Text = tuple[str, tuple[Cause, ...]]
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sim.cluster.causes import Cause
 from sim.cluster.golang import compact, quoted
+from sim.cluster.messages import Cause
 
 if TYPE_CHECKING:
     from sim.cluster.objects import Object

@@ -11,11 +11,10 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from sim.cluster import decoding, messages, objectmeta, openapi, rules
-from sim.cluster.causes import Cause
 from sim.cluster.described import DescribedKind
 from sim.cluster.embedded import embedded_faults
 from sim.cluster.golang import compact, identical, quoted, whole_floats
-from sim.cluster.messages import Response
+from sim.cluster.messages import Cause, Response
 from sim.cluster.objects import NOTHING, Object, Write
 from sim.cluster.ownership import Managers, same_but_time
 from sim.cluster.render import as_kubernetes, timestamp

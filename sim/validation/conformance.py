@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.causes import Cause
 from sim.cluster.golang import identical
 from sim.cluster.kinds import Kind
-from sim.cluster.messages import Response
+from sim.cluster.messages import Cause, Response
 from sim.cluster.objectmeta import NAMESPACE
 from sim.cluster.objects import Object, Write
 from sim.cluster.render import as_kubernetes, managed_fields

@@ -15,6 +15,10 @@ from sim.families.certmanager.kinds import FLAG, FREE, REF, TEXT, TEXTS, TIME, d
 from sim.scenario.kinds.crd import Description, schema_of
 
 GROUP = "acme.cert-manager.io"
+FAILED = frozenset({"invalid", "expired", "errored"})
+"""States of Orders and Challenges in which they failed (pkg/acme/acme.go: IsFailureState)."""
+FINAL = FAILED | {"valid"}
+"""States that stay (IsFinalState)."""
 
 _STATE = {"type": "string", "enum": ["valid", "ready", "pending", "processing", "invalid", "expired", "errored", ""]}
 _CHALLENGE_OF_ORDER = described("token", "type", "url", token=TEXT, type=TEXT, url=TEXT)
