@@ -20,6 +20,7 @@ from sim.scenario.kinds.structural import ABSENT, Schema
 
 _TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "number": int}
 """Numbers with a point are not regular: to some of the server's rules 1.0 is 1, to others it is not."""
+_PLAIN = {name: Schema(type=name) for name in _TYPES}
 _MOST = 4096
 
 
@@ -115,13 +116,13 @@ def _is_odd(schema: Schema) -> bool:
 
 
 def _scalar(schema: Schema) -> Shape:
-    bare = replace(schema, default=ABSENT)
+    bare = schema if schema.default is ABSENT else replace(schema, default=ABSENT)
     check: Callable[[Any], bool] | None = None
     if bare.enum and bare == Schema(type="string", enum=bare.enum) and _all_strings(bare.enum):
         check = frozenset(bare.enum).__contains__
-    elif bare == Schema(type="string", format=bare.format):
+    elif bare.format and bare == Schema(type="string", format=bare.format):
         check = _format(bare.format)
-    elif bare != Schema(type=bare.type):
+    elif bare != _PLAIN[bare.type]:
         check = _Remembered(partial(_is_valid, schema)).__getitem__
     return lambda place: Leaf(place, _TYPES[schema.type], check)
 
@@ -155,7 +156,7 @@ def _list(schema: Schema) -> Shape:
     items = schema.items
     assert items is not None
     if schema.list_type != "map":
-        if items == Schema(type="string") and schema == Schema(type="array", items=items, list_type=schema.list_type):
+        if items == _PLAIN["string"] and schema == Schema(type="array", items=items, list_type=schema.list_type):
             return lambda place: Leaf(place, list, _all_strings)
         return lambda place: Leaf(place, list, partial(is_regular, schema))
     counted = (schema.min_items, schema.max_items)
