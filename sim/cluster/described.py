@@ -37,13 +37,8 @@ class DescribedKind(Kind):
         generations: bool = True,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            description.name,
-            description.plural,
-            description.group,
-            description.version,
-            unconditional=unconditional,
-        )
+        super().__init__(description.name, description.plural, description.group, description.version)
+        self.unconditional = unconditional
         self.tracked = True
         self.defaults = dict(defaults or {})
         self.schema = schema = description.schema

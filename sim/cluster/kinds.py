@@ -26,7 +26,7 @@ class Kind:
         "unconditional",
     )
 
-    def __init__(self, name: str, plural: str, group: str, version: str, *, unconditional: bool = True) -> None:
+    def __init__(self, name: str, plural: str, group: str, version: str) -> None:
         self.name = name
         self.group = group
         self.api_version = f"{group}/{version}" if group else version
@@ -34,7 +34,7 @@ class Kind:
         self.resource = f"{plural}.{group}" if group else plural
         self.paths = Paths()
         self.namespaced = True
-        self.unconditional = unconditional
+        self.unconditional = True
         self.tracked = False
         self.first_generation = 0
 
