@@ -123,7 +123,7 @@ class Adaptive(Executor):
             self._spent += took
             yield position, outcome
             left = max(rest - 1, self.expected - self._done)
-            self._pays = cores() > 1 and max(took * left, self._spent) > self.worth_seconds
+            self._pays = max(took * left, self._spent) > self.worth_seconds and cores() > 1
 
 
 def choose(jobs: int | None) -> Executor:
