@@ -128,12 +128,6 @@ def times_to_ready(objects: Iterable[Row]) -> array[float]:
     return array("d", ((ready - created)[(ready >= 0) & (created >= 0)] * SECONDS).tolist())
 
 
-def visible(logs: Iterable[Row], verbosity: int) -> list[Row]:
-    """Return the log rows that a process started with ``--v=verbosity`` writes."""
-    level = LOGS.index("verbosity")
-    return [row for row in logs if row[level] <= verbosity]
-
-
 def logged(logs: Iterable[Row]) -> dict[tuple[int, str], int]:
     """Count the lines by verbosity and kind, whether the scenario's verbosity lets them through or not."""
     kinds = sorted((*LINES, "other"))

@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from sim.experiment.executor import InProcess
 from sim.experiment.explore import Exploration, Finding
 from sim.experiment.journal import Journal, hash_of, key_of
 from sim.experiment.schedules import STRATEGIES, StrategyName
-from sim.experiment.spread import SpreadHere
 from sim.scenario.reading.loader import load
 from sim.units import parse_duration
 
@@ -50,7 +50,7 @@ class Bench:
         most = self._most[strategy]
 
         def search() -> dict[str, Any]:
-            exploration = Exploration(load(FOLDER / f"{name}.yaml"), strategy, seed, SpreadHere())
+            exploration = Exploration(load(FOLDER / f"{name}.yaml"), strategy, seed, InProcess())
             exploration.search(most)
             first = min(exploration.broken, key=lambda each: (exploration.broken[each][0], each), default=None)
             if first is None:
@@ -65,7 +65,7 @@ class Bench:
         most = self._most["fixed"] // self._seeds
 
         def search() -> dict[str, Any]:
-            exploration = Exploration(load(FOLDER / f"{name}-fixed.yaml"), "guided", seed, SpreadHere())
+            exploration = Exploration(load(FOLDER / f"{name}-fixed.yaml"), "guided", seed, InProcess())
             exploration.search(most)
             return {"runs": exploration.runs, "broken": {each: n for each, (n, _) in exploration.broken.items()}}
 

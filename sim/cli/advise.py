@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
+from sim.cli.long import ExecutorName, Long, Out, Work
+from sim.cli.output import BadInput, load_scenario, portable, set_words, warn
 from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Seed, Setting, Shown, limits
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sim.scenario.model import Scenario
 
 
 def advise(
@@ -56,52 +51,28 @@ def advise(
     The folder holds advise.json, alternatives.csv and .parquet (a row per alternative), advise.png, the scenario and
     the journal.
     """
-    with bad_input():
-        loaded = load_scenario(scenario, settings or [], seed, None)
+    loaded = load_scenario(scenario, settings or [], seed, None)
 
-        from shlex import join
+    from sim.experiment.advise import Advice, plan
 
-        from sim.experiment.advise import Advice, plan
-
-        try:
-            planned = plan(loaded, operator, replications)
-        except ValueError as error:
-            raise BadInput(str(error)) from None
-        warn(loaded)
-        words = ["requeue", "advise", portable(scenario)]
-        words += ["--operator", operator] if operator is not None else []
-        words += set_words(settings)
-        words += ["--seed", str(loaded.seed), "--replications", str(replications)]
-        resume = words + (["--out", str(out)] if out is not None else [])
-        with work(
-            "advise",
-            loaded,
-            {"operator": operator},
-            out=out,
-            executor=executor,
-            expected=planned.expected,
-            command=join(resume),
-            most=limits(max_time, max_memory),
-            metrics=["requests.total"],
-            shown=shown,
-        ) as at:
-            found = Advice(planned, at.evaluator)
-            document = found.as_dict() | {"command": join(words)}
-            folder = _publish(at, document, loaded, origin(words, scenario))
-    if as_json:
-        emit_json(document)
-    else:
-        from sim.report.advise import advise_report
-
-        emit(advise_report(document, folder=folder, command=join(words), terminal=terminal()))
-    if not found.ok:
-        raise typer.Exit(1)
-
-
-def _publish(at: Work, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
+    try:
+        planned = plan(loaded, operator, replications)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    warn(loaded)
+    words = ["requeue", "advise", portable(scenario)]
+    words += ["--operator", operator] if operator is not None else []
+    words += set_words(settings)
+    words += ["--seed", str(loaded.seed), "--replications", str(replications)]
+    long = Long("advise", loaded, scenario, words, {"operator": operator}, planned.expected, out, executor,
+                limits(max_time, max_memory), shown, as_json, ["requests.total"])  # fmt: skip
     from sim.experiment.tables import alternatives_table
-    from sim.experiment.work import Files, publish
-    from sim.report.advise import figure
+    from sim.experiment.work import Files
+    from sim.report.advise import advise_report, figure
 
-    files = Files("advise", document, {"alternatives": alternatives_table(document)}, figure(document))
-    return publish(at.place, at.journal, files, loaded, made)
+    def do(at: Work) -> tuple[Files, bool]:
+        found = Advice(planned, at.evaluator)
+        document = found.as_dict()
+        return Files("advise", document, {"alternatives": alternatives_table(document)}, figure(document)), found.ok
+
+    long.finish(do, advise_report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.explain import Folder, Variant
-from sim.cli.output import BadInput, bad_input, emit, emit_json
+from sim.cli.output import BadInput, emit, emit_json
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
@@ -38,22 +38,21 @@ def attribution(
 
     Exit status 2 on bad input; docs/why.md says how to read it.
     """
-    with bad_input():
-        if rows and not as_json:
-            raise BadInput("--rows goes with --json; the columns of all conflicts do not fit into a terminal")
-        from sim.analysis.reasons import reasons
-        from sim.experiment.comparison import Comparison
-        from sim.experiment.opening import in_variant, open_folder
+    if rows and not as_json:
+        raise BadInput("--rows goes with --json; the columns of all conflicts do not fit into a terminal")
+    from sim.analysis.reasons import reasons
+    from sim.experiment.comparison import Comparison
+    from sim.experiment.opening import in_variant, open_folder
 
-        found = open_folder(results)
-        several = isinstance(found, Comparison) and variant is None
-        named: dict[str, Result] = dict(found.results) if isinstance(found, Comparison) else {"": found}
-        if not several:
-            chosen = in_variant(found, results, variant)
-            named = {variant or "": chosen}
-        if replication is not None:
-            named = {name: each.only(replication) for name, each in named.items()}
-        summed = {name: reasons(each, rows=rows) for name, each in named.items()}
+    found = open_folder(results)
+    several = isinstance(found, Comparison) and variant is None
+    named: dict[str, Result] = dict(found.results) if isinstance(found, Comparison) else {"": found}
+    if not several:
+        chosen = in_variant(found, results, variant)
+        named = {variant or "": chosen}
+    if replication is not None:
+        named = {name: each.only(replication) for name, each in named.items()}
+    summed = {name: reasons(each, rows=rows) for name, each in named.items()}
     if as_json:
         emit_json({"variants": summed} if several else next(iter(summed.values())))
         return

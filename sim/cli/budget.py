@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
+from sim.cli.long import ExecutorName, Long, Out, Work
+from sim.cli.output import load_scenario, portable, set_words, warn
 from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Replications, Seed, Setting, Shown, limits
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sim.scenario.model import Scenario
 
 
 def budget(
@@ -49,69 +44,45 @@ def budget(
 
     The folder holds budget.json, tries.csv and .parquet, budget.png, the scenario and the journal.
     """
-    with bad_input():
-        loaded = load_scenario(scenario, settings or [], seed, replications)
+    loaded = load_scenario(scenario, settings or [], seed, replications)
 
-        from shlex import join
+    from sim.analysis.budget import budget as read_off
+    from sim.analysis.figures import estimates
+    from sim.analysis.measured import digest
+    from sim.experiment.unlimited import FRESH, budgets_now, limited, limits_now, unlimited
+    from sim.scenario.metrics import metrics_of
 
-        from sim.analysis.budget import budget as read_off
-        from sim.analysis.figures import estimates
-        from sim.analysis.measured import digest
-        from sim.experiment.unlimited import FRESH, budgets_now, limited, limits_now, unlimited
-        from sim.scenario.metrics import metrics_of
-
-        warn(loaded)
-        many = loaded.replications
-        words = ["requeue", "budget", portable(scenario)]
-        words += set_words(settings)
-        words += ["--seed", str(loaded.seed), "--replications", str(many)] + ["--check"] * check
-        resume = words + (["--out", str(out)] if out is not None else [])
-        expected = many * (1 + check)
-        free = unlimited(loaded)
-        with work(
-            "budget",
-            loaded,
-            {},
-            out=out,
-            executor=executor,
-            expected=expected,
-            command=join(resume),
-            most=limits(max_time, max_memory),
-            shown=shown,
-        ) as at:
-            measured = at.evaluator.replications(free, range(many))
-            found = read_off(measured, loaded.family)
-            document: dict[str, Any] = {
-                "scenario": loaded.name,
-                "seed": loaded.seed,
-                "replications": many,
-                "limits_now": limits_now(loaded),
-                "budgets_now": budgets_now(loaded),
-                **found.as_dict(),
-                "check": None,
-                "digest": digest(measured),
-                "command": join(words),
-            }
-            if check and found.enough is not None:
-                again = at.evaluator.replications(limited(loaded, found.enough - 1), range(FRESH, FRESH + many))
-                lost = [name for name in ("gave_up", "stranded") if name in metrics_of(loaded.family)]
-                checked = {name: each.as_dict() for name, each in estimates(again, lost).items()}
-                document["check"] = {"replications": many, "first": FRESH + 1, **checked}
-            folder = _publish(at, document, loaded, origin(words, scenario))
-    if as_json:
-        emit_json(document)
-    else:
-        from sim.report.budget import budget_report
-
-        emit(budget_report(document, folder=folder, command=join(words), terminal=terminal()))
-    if any(each.violations for each in measured):
-        raise typer.Exit(1)
-
-
-def _publish(at: Work, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
+    warn(loaded)
+    many = loaded.replications
+    words = ["requeue", "budget", portable(scenario)]
+    words += set_words(settings)
+    words += ["--seed", str(loaded.seed), "--replications", str(many)] + ["--check"] * check
+    long = Long("budget", loaded, scenario, words, {}, many * (1 + check), out, executor,
+                limits(max_time, max_memory), shown, as_json)  # fmt: skip
     from sim.experiment.tables import tries_table
-    from sim.experiment.work import Files, publish
-    from sim.report.budget import figure
+    from sim.experiment.work import Files
+    from sim.report.budget import budget_report, figure
 
-    files = Files("budget", document, {"tries": tries_table(document)}, figure(document))
-    return publish(at.place, at.journal, files, loaded, made)
+    def do(at: Work) -> tuple[Files, bool]:
+        measured = at.evaluator.replications(unlimited(loaded), range(many))
+        found = read_off(measured, loaded.family)
+        document: dict[str, Any] = {
+            "scenario": loaded.name,
+            "seed": loaded.seed,
+            "replications": many,
+            "limits_now": limits_now(loaded),
+            "budgets_now": budgets_now(loaded),
+            **found.as_dict(),
+            "check": None,
+            "digest": digest(measured),
+            "command": "",
+        }
+        if check and found.enough is not None:
+            again = at.evaluator.replications(limited(loaded, found.enough - 1), range(FRESH, FRESH + many))
+            lost = [name for name in ("gave_up", "stranded") if name in metrics_of(loaded.family)]
+            checked = {name: each.as_dict() for name, each in estimates(again, lost).items()}
+            document["check"] = {"replications": many, "first": FRESH + 1, **checked}
+        files = Files("budget", document, {"tries": tries_table(document)}, figure(document))
+        return files, not any(each.violations for each in measured)
+
+    long.finish(do, budget_report)

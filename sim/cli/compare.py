@@ -125,7 +125,7 @@ def compare(
         first = next(iter(loaded.values()))
 
         from sim.experiment.compare import execute
-        from sim.experiment.executor import Lasting, choose
+        from sim.experiment.executor import choose
         from sim.experiment.looks import UndefinedError
         from sim.experiment.variants import FILE, first_is, of_files, variants
         from sim.recording.results import GivenFolder, StampedFolder
@@ -161,7 +161,7 @@ def compare(
                     chosen,
                     metric=metric,
                     folder=folder,
-                    executor=Lasting() if looks is not None and jobs is None else choose(jobs),
+                    executor=choose(jobs),
                     progress=progress,
                     origin=origin(words, scenarios[0]),
                     limits=limits(max_time, max_memory),

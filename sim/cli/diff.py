@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.output import bad_input, emit, emit_json
+from sim.cli.output import emit, emit_json
 
 
 def diff(
@@ -34,11 +34,10 @@ def diff(
 
     Exit status, as diff's: 0 where both did the same, 1 where they differ, 2 on bad input.
     """
-    with bad_input():
-        from sim.experiment.diff import diff as compared
-        from sim.experiment.opening import one_folder
+    from sim.experiment.diff import diff as compared
+    from sim.experiment.opening import one_folder
 
-        found = compared(one_folder(a), one_folder(b), replication)
+    found = compared(one_folder(a), one_folder(b), replication)
     if as_json:
         emit_json(found.as_dict())
     else:

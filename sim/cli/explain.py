@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import BadInput, bad_input, emit, emit_json
+from sim.cli.output import BadInput, emit, emit_json
 from sim.units import counted, plural
 
 if TYPE_CHECKING:
@@ -62,27 +62,26 @@ def explain(
     Times are seconds since the start of the replication. Exit status 2 where there is no such folder,
     object, conflict or replication; 0 otherwise, also where nothing was refused.
     """
-    with bad_input():
-        from sim.analysis.story import counts, lost, story
-        from sim.experiment.opening import command_of, one_run
+    from sim.analysis.story import counts, lost, story
+    from sim.experiment.opening import command_of, one_run
 
-        result = one_run(results, replication, variant)
-        if result.scenario.contention is not None:
-            raise BadInput(
-                f"{results} is a run of plain clients, and explain tells the story of an object; "
-                "requeue attribution says who lost to whom, and requeue trace shows every try"
-            )
-        found = counts(result)
-        names = [str(name) for name in result.rows("certificates", ["certificate"])["certificate"]]
-        _check(certificate, names, found)
-        others = lost(result)
-        if not found and not others and certificate is None:
-            _nothing(result, results, names, as_json, replication)
-            return
-        told = story(result, certificate or next(iter(found or others)))
-        mine = found.get(told.certificate, 0)
-        if conflict is not None and found and not 1 <= conflict <= mine:
-            raise BadInput(f"--conflict {conflict}: {_has(told.certificate, mine)}{_those(found, told.certificate)}")
+    result = one_run(results, replication, variant)
+    if result.scenario.contention is not None:
+        raise BadInput(
+            f"{results} is a run of plain clients, and explain tells the story of an object; "
+            "requeue attribution says who lost to whom, and requeue trace shows every try"
+        )
+    found = counts(result)
+    names = [str(name) for name in result.rows("certificates", ["certificate"])["certificate"]]
+    _check(certificate, names, found)
+    others = lost(result)
+    if not found and not others and certificate is None:
+        _nothing(result, results, names, as_json, replication)
+        return
+    told = story(result, certificate or next(iter(found or others)))
+    mine = found.get(told.certificate, 0)
+    if conflict is not None and found and not 1 <= conflict <= mine:
+        raise BadInput(f"--conflict {conflict}: {_has(told.certificate, mine)}{_those(found, told.certificate)}")
     if as_json:
         emit_json(_plain(result, told, replication, conflict if mine else None))
         return

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from sim.cli.long import ExecutorName, Out, Work, executor_of, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
+from sim.cli.long import ExecutorName, Long, Out, Work, executor_of
+from sim.cli.output import BadInput, load_scenario, portable, set_words, warn
 from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Setting, Shown, limits
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sim.experiment.explore import Exploration, Finding
     from sim.scenario.model import Scenario
 
@@ -72,61 +70,52 @@ def explore(
     The folder holds finding-1.yaml, which requeue run replays to the same digest, its story and its picture, and
     explore.json. Exit status 1 where a property is broken; with --fix-check where a finding has not vanished.
     """
-    with bad_input():
-        loaded = load_scenario(scenario, settings or [], None, None)
-        changed = _other(other, fix_check)
-        placed = executor_of(executor, jobs)
-        from shlex import join
+    loaded = load_scenario(scenario, settings or [], None, None)
+    changed = _other(other, fix_check)
+    placed = executor_of(executor, jobs)
+    from sim.experiment.explore import OF_CLIENTS, Exploration
+    from sim.experiment.schedules import StrategyName
+    from sim.units import parse_duration
 
-        from sim.experiment.explore import OF_CLIENTS, Exploration
-        from sim.experiment.schedules import StrategyName
-        from sim.units import parse_duration
+    if loaded.contention is not None:
+        raise BadInput(OF_CLIENTS)
 
-        if loaded.contention is not None:
-            raise BadInput(OF_CLIENTS)
+    if strategy not in get_args(StrategyName):
+        raise BadInput(f"--strategy {strategy}: there are {', '.join(get_args(StrategyName))}")
+    try:
+        seconds = None if budget is None else parse_duration(budget) / 1e9
+    except ValueError as error:
+        raise BadInput(f"--budget: {error}") from None
+    if seconds == 0:
+        raise BadInput(f"--budget {budget}: found no time at all; write a duration of more than 0, such as 10m")
+    most = runs if runs is not None else None if budget is not None else RUNS
+    warn(loaded)
+    words = ["requeue", "explore", *(["--fix-check"] if fix_check else []), portable(scenario)]
+    words += [portable(other)] if other is not None else []
+    words += ["--strategy", strategy, "--seed", str(seed), *set_words(settings)]
+    words += ["--runs", str(runs)] if runs is not None else []
+    words += ["--budget", budget] if budget is not None else []
+    options = {"strategy": strategy, "seed": seed}
+    long = Long("explore", loaded, scenario, words, options, most or 10_000, out, placed,
+                limits(max_time, max_memory), shown, as_json, pieces=("batch of runs", "batches of runs"))  # fmt: skip
+    from sim.experiment.work import Files
+    from sim.report.exploring import explore_report, figure, story_of
 
-        if strategy not in get_args(StrategyName):
-            raise BadInput(f"--strategy {strategy}: there are {', '.join(get_args(StrategyName))}")
-        try:
-            seconds = None if budget is None else parse_duration(budget) / 1e9
-        except ValueError as error:
-            raise BadInput(f"--budget: {error}") from None
-        if seconds == 0:
-            raise BadInput(f"--budget {budget}: found no time at all; write a duration of more than 0, such as 10m")
-        most = runs if runs is not None else None if budget is not None else RUNS
-        warn(loaded)
-        words = ["requeue", "explore", *(["--fix-check"] if fix_check else []), portable(scenario)]
-        words += [portable(other)] if other is not None else []
-        words += ["--strategy", strategy, "--seed", str(seed), *set_words(settings)]
-        words += ["--runs", str(runs)] if runs is not None else []
-        words += ["--budget", budget] if budget is not None else []
-        options = {"strategy": strategy, "seed": seed}
-        with work(
-            "explore",
-            loaded,
-            options,
-            out=out,
-            executor=placed,
-            expected=most or 10_000,
-            command=join(words + (["--out", str(out)] if out is not None else [])),
-            most=limits(max_time, max_memory),
-            shown=shown,
-            pieces=("batch of runs", "batches of runs"),
-        ) as at:
-            search = Exploration(loaded, cast("StrategyName", strategy), seed, at.spread, at.journal, at.progress)
-            search.search(most, seconds)
-            findings = [] if strategy == "seeds" else [search.finding(name) for name in sorted(search.broken)]
-            document = _document(search, findings, loaded, strategy, seed) | {"command": join(words)}
-            vanished = _fix_check(document, findings, changed)
-            folder = _publish(at, document, findings, loaded, origin(words, scenario))
-    if as_json:
-        emit_json(document)
-    else:
-        from sim.report.exploring import explore_report
+    def do(at: Work) -> tuple[Files, bool]:
+        search = Exploration(loaded, cast("StrategyName", strategy), seed, at.spread, at.journal, at.progress)
+        search.search(most, seconds)
+        findings = [] if strategy == "seeds" else [search.finding(name) for name in sorted(search.broken)]
+        document = _document(search, findings, loaded, strategy, seed) | {"command": ""}
+        vanished = _fix_check(document, findings, changed)
+        texts = {}
+        for number, each in enumerate(findings, start=1):
+            texts[f"finding-{number}.yaml"] = each.scenario.to_yaml()
+            texts[f"finding-{number}.txt"] = story_of(each)
+        picture = figure(findings[0].result, document["findings"][0]) if findings else None
+        ok = vanished if changed is not None else not search.broken
+        return Files("explore", document, {}, picture, texts), ok
 
-        emit(explore_report(document, folder=folder, command=join(words), terminal=terminal()))
-    if (not vanished) if changed is not None else search.broken:
-        raise typer.Exit(1)
+    long.finish(do, explore_report)
 
 
 def _other(other: str | None, fix_check: bool) -> Scenario | None:
@@ -181,17 +170,3 @@ def _fix_check(document: dict[str, Any], findings: list[Finding], changed: Scena
         "still_broken": {each.name: count for each, count in checked},
     }
     return not any(count for _, count in checked)
-
-
-def _publish(
-    at: Work, document: dict[str, Any], findings: list[Finding], loaded: Scenario, made: dict[str, str]
-) -> Path:
-    from sim.experiment.work import Files, publish
-    from sim.report.exploring import figure, story_of
-
-    texts = {}
-    for number, each in enumerate(findings, start=1):
-        texts[f"finding-{number}.yaml"] = each.scenario.to_yaml()
-        texts[f"finding-{number}.txt"] = story_of(each)
-    picture = figure(findings[0].result, document["findings"][0]) if findings else None
-    return publish(at.place, at.journal, Files("explore", document, {}, picture, texts), loaded, made)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.explain import Folder, Replication, Variant
-from sim.cli.output import STANDARD_OUTPUT, BadInput, bad_input, check_writable, emit
+from sim.cli.output import STANDARD_OUTPUT, BadInput, check_writable, emit
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
@@ -52,23 +52,22 @@ def metrics(
 
     Without --every the samples have no times: the state at the replication's end. Exit status 2 on bad input.
     """
-    with bad_input():
-        from sim.experiment.opening import one_run
-        from sim.report.exposition import FORMATS
-        from sim.report.openmetrics import metrics_text
+    from sim.experiment.opening import one_run
+    from sim.report.exposition import FORMATS
+    from sim.report.openmetrics import metrics_text
 
-        if form not in FORMATS:
-            raise BadInput(f"--format {form}: choose one of {', '.join(FORMATS)}")
-        every_ns = None if every is None else _duration(every)
-        out = None if out == STANDARD_OUTPUT else out
-        if out is not None:
-            check_writable("-o", out)
-        result = one_run(results, replication, variant)
-        lines = metrics_text(result, every_ns=every_ns, form=form)
-        if out is not None:
-            _write(lines, out)
-            return
-        text = "".join(f"{line}\n" for line in lines)
+    if form not in FORMATS:
+        raise BadInput(f"--format {form}: choose one of {', '.join(FORMATS)}")
+    every_ns = None if every is None else _duration(every)
+    out = None if out == STANDARD_OUTPUT else out
+    if out is not None:
+        check_writable("-o", out)
+    result = one_run(results, replication, variant)
+    lines = metrics_text(result, every_ns=every_ns, form=form)
+    if out is not None:
+        _write(lines, out)
+        return
+    text = "".join(f"{line}\n" for line in lines)
     emit(text)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.output import STANDARD_OUTPUT, BadInput, bad_input, check_writable, emit, emit_csv, emit_json
+from sim.cli.output import STANDARD_OUTPUT, BadInput, check_writable, emit, emit_csv, emit_json
 
 if TYPE_CHECKING:
     from sim.experiment.comparison import Comparison
@@ -54,37 +54,34 @@ def report(
       requeue report results/latest --csv > figures.csv
     """
     if as_json or as_csv:
-        with bad_input():
-            from sim.report.forms import FIGURES, figures
+        from sim.report.forms import FIGURES, figures
 
-            document = _document(results)
-            emit_json(document) if as_json else emit_csv(FIGURES, figures(document))
+        document = _document(results)
+        emit_json(document) if as_json else emit_csv(FIGURES, figures(document))
         return
     if markdown:
-        with bad_input():
-            from sim.experiment.opening import command_of
-            from sim.report import forms
+        from sim.experiment.opening import command_of
+        from sim.report import forms
 
-            commands = " && ".join(dict.fromkeys(map(command_of, results)))
-            emit(forms.markdown(_opened(results), commands))
+        commands = " && ".join(dict.fromkeys(map(command_of, results)))
+        emit(forms.markdown(_opened(results), commands))
         return
-    with bad_input():
-        printed = out == STANDARD_OUTPUT
-        if printed and opened:
-            raise BadInput("--open opens a file, and -o - is standard output; choose one")
-        if not printed:
-            check_writable("-o", out)
-        from sim.recording.folders import write_file
-        from sim.report.html.page import page, study_page
-        from sim.report.html.study import kind_of
+    printed = out == STANDARD_OUTPUT
+    if printed and opened:
+        raise BadInput("--open opens a file, and -o - is standard output; choose one")
+    if not printed:
+        check_writable("-o", out)
+    from sim.recording.folders import write_file
+    from sim.report.html.page import page, study_page
+    from sim.report.html.study import kind_of
 
-        study = kind_of(results[0]) if len(results) == 1 else None
-        try:
-            text = study_page(results[0], study) if study else page(_opened(results), replication=replication)
-        except ValueError as error:
-            raise BadInput(str(error)) from None
-        if not printed:
-            write_file(out, text)
+    study = kind_of(results[0]) if len(results) == 1 else None
+    try:
+        text = study_page(results[0], study) if study else page(_opened(results), replication=replication)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    if not printed:
+        write_file(out, text)
     if printed:
         emit(text)
         return

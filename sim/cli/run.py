@@ -167,7 +167,7 @@ def run(
 
         until = until_precise(precision, metric or FAMILIES[loaded.family].ranked, replications, loaded)
 
-        from sim.experiment.executor import Lasting, choose
+        from sim.experiment.executor import choose
         from sim.experiment.run import execute
         from sim.recording.results import GivenFolder, StampedFolder
         from sim.report.progress import display
@@ -183,7 +183,7 @@ def run(
             result = execute(
                 loaded,
                 folder=folder,
-                executor=Lasting() if until is not None and jobs is None else choose(jobs),
+                executor=choose(jobs),
                 progress=progress,
                 log=log is not None,
                 origin=lambda ran: origin([*words, str(ran.replications)], scenario),

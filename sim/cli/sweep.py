@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sim.cli.compare import chosen_values, looks_of
 from sim.cli.completing import scenario_keys
-from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
-from sim.cli.run import (
-    AsJson,
-    MaxMemory,
-    MaxTime,
-    Name,
-    PrecisionText,
-    Replications,
-    Seed,
-    Setting,
-    Shown,
-    limits,
-)
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sim.experiment.sweep import Sweep
-    from sim.scenario.model import Scenario
+from sim.cli.long import ExecutorName, Long, Out, Work
+from sim.cli.output import BadInput, load_scenario, portable, set_words, warn
+from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, PrecisionText, Replications, Seed, Setting, Shown, limits
 
 
 def sweep(
@@ -92,70 +75,45 @@ def sweep(
     The folder holds sweep.json, cells.csv and cells.parquet (a row per cell), replications.csv and .parquet (a
     row per cell and replication), sweep.png, the scenario and the journal.
     """
-    with bad_input():
-        loaded = load_scenario(scenario, settings or [], seed, replications)
+    loaded = load_scenario(scenario, settings or [], seed, replications)
 
-        from shlex import join
+    from sim.experiment.looks import UndefinedError
+    from sim.experiment.sweep import grid, looked, run
+    from sim.scenario.metrics import FAMILIES, comparable
 
-        from sim.experiment.looks import UndefinedError
-        from sim.experiment.sweep import grid, looked, run
-        from sim.scenario.metrics import FAMILIES, comparable
-
-        chosen = chosen_values(vary)
-        try:
-            metric = comparable(metric or FAMILIES[loaded.family].ranked, loaded.family)
-            swept = grid(loaded, chosen)
-            scenarios, among = {each.name: each.scenario for each in swept.all}, [each.name for each in swept.cells]
-            looks, most = looks_of(metric, precision, select, zone, replications, scenarios, swept.baseline.name, among)
-        except ValueError as error:
-            raise BadInput(str(error)) from None
-        warn(*(cell.scenario for cell in swept.cells), varied=chosen)
-        many = most or loaded.replications
-        words = ["requeue", "sweep", portable(scenario)]
-        words += [word for each in vary for word in ("--vary", each)]
-        words += set_words(settings)
-        words += ["--metric", metric, "--seed", str(loaded.seed)]
-        words += ["--precision", precision] if precision is not None else []
-        words += ["--select", "--zone", zone] if select else []
-        words += ["--replications", str(many)]
-        resume = words + (["--out", str(out)] if out is not None else [])
-        expected = len(swept.all) * many
-        options = {"vary": chosen}
-        with work(
-            "sweep",
-            loaded,
-            options,
-            out=out,
-            executor=executor,
-            expected=expected,
-            command=join(resume),
-            most=limits(max_time, max_memory),
-            metrics=[metric],
-            shown=shown,
-        ) as at:
-            try:
-                if looks is None:
-                    found = run(swept, at.evaluator, metric, many)
-                else:
-                    found = looked(swept, at.evaluator, metric, looks)
-            except UndefinedError as error:
-                raise BadInput(f"--select: {error}") from None
-            document = found.as_dict() | {"command": join(words)}
-            folder = _publish(at, found, document, loaded, origin(words, scenario))
-    if as_json:
-        emit_json(document)
-    else:
-        from sim.report.sweep import sweep_report
-
-        emit(sweep_report(document, folder=folder, command=join(words), terminal=terminal()))
-    if not found.ok:
-        raise typer.Exit(1)
-
-
-def _publish(at: Work, found: Sweep, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
+    chosen = chosen_values(vary)
+    try:
+        metric = comparable(metric or FAMILIES[loaded.family].ranked, loaded.family)
+        swept = grid(loaded, chosen)
+        scenarios, among = {each.name: each.scenario for each in swept.all}, [each.name for each in swept.cells]
+        looks, most = looks_of(metric, precision, select, zone, replications, scenarios, swept.baseline.name, among)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    warn(*(cell.scenario for cell in swept.cells), varied=chosen)
+    many = most or loaded.replications
+    words = ["requeue", "sweep", portable(scenario)]
+    words += [word for each in vary for word in ("--vary", each)]
+    words += set_words(settings)
+    words += ["--metric", metric, "--seed", str(loaded.seed)]
+    words += ["--precision", precision] if precision is not None else []
+    words += ["--select", "--zone", zone] if select else []
+    words += ["--replications", str(many)]
+    long = Long("sweep", loaded, scenario, words, {"vary": chosen}, len(swept.all) * many, out, executor,
+            limits(max_time, max_memory), shown, as_json, [metric])  # fmt: skip
     from sim.experiment.tables import cells_table
-    from sim.experiment.work import Files, publish
-    from sim.report.sweep import figure
+    from sim.experiment.work import Files
+    from sim.report.sweep import figure, sweep_report
 
-    tables = {"cells": cells_table(document), "replications": found.replications}
-    return publish(at.place, at.journal, Files("sweep", document, tables, figure(document)), loaded, made)
+    def do(at: Work) -> tuple[Files, bool]:
+        try:
+            if looks is None:
+                found = run(swept, at.evaluator, metric, many)
+            else:
+                found = looked(swept, at.evaluator, metric, looks)
+        except UndefinedError as error:
+            raise BadInput(f"--select: {error}") from None
+        document = found.as_dict()
+        tables = {"cells": cells_table(document), "replications": found.replications}
+        return Files("sweep", document, tables, figure(document)), found.ok
+
+    long.finish(do, sweep_report)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.explain import Folder, Replication, Variant
-from sim.cli.output import BadInput, bad_input, complain, emit
+from sim.cli.output import BadInput, complain, emit
 from sim.units import SECOND
 
 SECONDS = 60
@@ -48,30 +48,29 @@ def top(
       requeue top results/tutorial-compared-20261123-174009 --variant apply
       requeue top results/latest --at 12.5s
     """
-    with bad_input():
-        from sim.experiment.opening import one_run
-        from sim.report.playback import Playback
-        from sim.report.text import console, render
-        from sim.report.top import Player, keyboard, play
-        from sim.units import parse_duration, spelled
+    from sim.experiment.opening import one_run
+    from sim.report.playback import Playback
+    from sim.report.text import console, render
+    from sim.report.top import Player, keyboard, play
+    from sim.units import parse_duration, spelled
 
-        try:
-            moment = None if at is None else parse_duration(at)
-        except ValueError as error:
-            raise BadInput(f"--at: {error}") from None
-        terminal = sys.stdout.isatty()
-        if moment is None and not (terminal and sys.stdin.isatty()):
-            raise BadInput("top plays on a terminal; --at 12.5s prints a moment")
-        result = one_run(results, replication, variant)
-        playback = Playback(result)
-        title = f"{result.scenario.name}, replication {replication}"
-        pace = speed or max(1.0, playback.length / SECOND / SECONDS)
-        player = Player(playback, title, result.kind, pace)
-        if moment is not None:
-            player.at, player.paused, player.played = min(moment, playback.length), True, False
-            emit(render([player], terminal))
-            if moment > playback.length:
-                complain(f"--at {at}: nothing happens after {spelled(playback.length)}, and that moment is shown")
-            return
-        with keyboard() as read:
-            play(player, console(), read)
+    try:
+        moment = None if at is None else parse_duration(at)
+    except ValueError as error:
+        raise BadInput(f"--at: {error}") from None
+    terminal = sys.stdout.isatty()
+    if moment is None and not (terminal and sys.stdin.isatty()):
+        raise BadInput("top plays on a terminal; --at 12.5s prints a moment")
+    result = one_run(results, replication, variant)
+    playback = Playback(result)
+    title = f"{result.scenario.name}, replication {replication}"
+    pace = speed or max(1.0, playback.length / SECOND / SECONDS)
+    player = Player(playback, title, result.kind, pace)
+    if moment is not None:
+        player.at, player.paused, player.played = min(moment, playback.length), True, False
+        emit(render([player], terminal))
+        if moment > playback.length:
+            complain(f"--at {at}: nothing happens after {spelled(playback.length)}, and that moment is shown")
+        return
+    with keyboard() as read:
+        play(player, console(), read)

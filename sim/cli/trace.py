@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.explain import Folder, Replication, Variant
-from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_csv, emit_json
+from sim.cli.output import BadInput, check_writable, emit, emit_csv, emit_json
 from sim.units import counted
 
 
@@ -42,23 +42,22 @@ def trace(
 
     The viewer opens the file in the browser; nothing is sent anywhere. Exit status 2 on bad input.
     """
-    with bad_input():
-        from sim.experiment.opening import one_run
-        from sim.report.trace import SUMMARY, summary, write_trace
+    from sim.experiment.opening import one_run
+    from sim.report.trace import SUMMARY, summary, write_trace
 
-        summed = as_json or as_csv
-        if out is not None:
-            check_writable("-o", out)
-        elif not summed:
-            raise BadInput("-o FILE says where the trace is to be written; --json and --csv print a summary instead")
-        result = one_run(results, replication, variant)
-        if as_json:
-            emit_json({"scenario": result.scenario.name, "replication": replication, "writers": summary(result)})
-        elif as_csv:
-            emit_csv(SUMMARY, (each.values() for each in summary(result)))
-        packets = 0 if out is None else write_trace(result, out)
-        if summed or out is None:
-            return
+    summed = as_json or as_csv
+    if out is not None:
+        check_writable("-o", out)
+    elif not summed:
+        raise BadInput("-o FILE says where the trace is to be written; --json and --csv print a summary instead")
+    result = one_run(results, replication, variant)
+    if as_json:
+        emit_json({"scenario": result.scenario.name, "replication": replication, "writers": summary(result)})
+    elif as_csv:
+        emit_csv(SUMMARY, (each.values() for each in summary(result)))
+    packets = 0 if out is None else write_trace(result, out)
+    if summed or out is None:
+        return
     kilobytes = out.stat().st_size / 1e3
     size = f"{kilobytes:.0f} kB" if kilobytes < 1000 else f"{kilobytes / 1e3:.1f} MB"
     unseen = len(result.losses) + len(result.duplicates)

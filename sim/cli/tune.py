@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.long import ExecutorName, Out, Work, terminal, work
-from sim.cli.output import BadInput, bad_input, emit, emit_json, load_scenario, origin, portable, set_words, warn
+from sim.cli.long import ExecutorName, Long, Out, Work
+from sim.cli.output import BadInput, load_scenario, portable, set_words, warn
 from sim.cli.run import AsJson, MaxMemory, MaxTime, Name, Seed, Setting, Shown, limits
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sim.scenario.model import Scenario
 
 
@@ -76,58 +74,43 @@ def tune(
 
     The folder holds tune.json, recommended.yaml, trials.csv and .parquet, tune.png, the scenario and the journal.
     """
-    with bad_input():
-        loaded = load_scenario(scenario, settings or [], seed, None)
+    loaded = load_scenario(scenario, settings or [], seed, None)
 
-        from shlex import join
+    from sim.experiment import goals
+    from sim.experiment.recommend import expected
+    from sim.experiment.recommend import tune as search
+    from sim.experiment.space import dimensions
+    from sim.experiment.tune import Question
 
-        from sim.experiment import goals
-        from sim.experiment.recommend import expected
-        from sim.experiment.recommend import tune as search
-        from sim.experiment.space import dimensions
-        from sim.experiment.tune import Question
+    try:
+        objectives = goals.objectives(objective or (), loaded.family)
+        constraints = goals.constraints(constraint or (), loaded.family)
+        dims = dimensions(space or [], loaded)
+        _check_keys(loaded, dims)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    warn(loaded)
+    question = Question(loaded, dims, objectives, constraints, trials, replications)
+    words = ["requeue", "tune", portable(scenario), "--trials", str(trials)]
+    words += [word for each in objectives for word in ("--objective", each)]
+    words += [word for each in constraints for word in ("--constraint", each.text)]
+    words += [word for each in space or [] for word in ("--space", each)]
+    words += set_words(settings)
+    words += ["--seed", str(loaded.seed), "--replications", str(replications), "--fresh", str(fresh)]
+    options = {"space": {each.key: str(each) for each in dims}}
+    long = Long("tune", loaded, scenario, words, options, expected(question, fresh), out, executor,
+                limits(max_time, max_memory), shown, as_json, objectives)  # fmt: skip
+    from sim.experiment.tables import trials_table
+    from sim.experiment.work import Files
+    from sim.report.tune import figure, tune_report
 
-        try:
-            objectives = goals.objectives(objective or (), loaded.family)
-            constraints = goals.constraints(constraint or (), loaded.family)
-            dims = dimensions(space or [], loaded)
-            _check_keys(loaded, dims)
-        except ValueError as error:
-            raise BadInput(str(error)) from None
-        warn(loaded)
-        question = Question(loaded, dims, objectives, constraints, trials, replications)
-        words = ["requeue", "tune", portable(scenario), "--trials", str(trials)]
-        words += [word for each in objectives for word in ("--objective", each)]
-        words += [word for each in constraints for word in ("--constraint", each.text)]
-        words += [word for each in space or [] for word in ("--space", each)]
-        words += set_words(settings)
-        words += ["--seed", str(loaded.seed), "--replications", str(replications), "--fresh", str(fresh)]
-        resume = words + (["--out", str(out)] if out is not None else [])
-        options = {"space": {each.key: str(each) for each in dims}}
-        many = expected(question, fresh)
-        with work(
-            "tune",
-            loaded,
-            options,
-            out=out,
-            executor=executor,
-            expected=many,
-            command=join(resume),
-            most=limits(max_time, max_memory),
-            metrics=objectives,
-            shown=shown,
-        ) as at:
-            found = search(question, at.evaluator, fresh)
-            document = found.as_dict() | {"command": join(words)}
-            folder = _publish(at, document, loaded, origin(words, scenario))
-    if as_json:
-        emit_json(document)
-    else:
-        from sim.report.tune import tune_report
+    def do(at: Work) -> tuple[Files, bool]:
+        found = search(question, at.evaluator, fresh)
+        document = found.as_dict()
+        texts = {"recommended.yaml": document["recommended"]["fragment"]}
+        return Files("tune", document, {"trials": trials_table(document)}, figure(document), texts), found.ok
 
-        emit(tune_report(document, folder=folder, command=join(words), terminal=terminal()))
-    if not found.ok:
-        raise typer.Exit(1)
+    long.finish(do, tune_report)
 
 
 def _check_keys(loaded: Scenario, dims: Any) -> None:
@@ -150,14 +133,3 @@ def _check_keys(loaded: Scenario, dims: Any) -> None:
     useless = sentences(varied_without_effect((each.key for each in dims), corners(loaded, dims)))
     if useless:
         raise BadInput(f"--space: {'; '.join(useless)}")
-
-
-def _publish(at: Work, document: dict[str, Any], loaded: Scenario, made: dict[str, str]) -> Path:
-    from sim.experiment.tables import trials_table
-    from sim.experiment.work import Files, publish
-    from sim.report.tune import figure
-
-    tables = {"trials": trials_table(document)}
-    texts = {"recommended.yaml": document["recommended"]["fragment"]}
-    files = Files("tune", document, tables, figure(document), texts)
-    return publish(at.place, at.journal, files, loaded, made)

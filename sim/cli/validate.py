@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.long import ExecutorName, executor_of
-from sim.cli.output import BadInput, bad_input, check_writable, emit, emit_json, set_words, shown
+from sim.cli.output import BadInput, check_writable, emit, emit_json, set_words, shown
 from sim.cli.run import Jobs, Shown
 
 if TYPE_CHECKING:
@@ -86,45 +86,44 @@ def validate(
 
     On a cluster the runs are simulated there; the recordings are read here.
     """
-    with bad_input():
-        placed = executor_of(executor, jobs)
-        if update is not None and not update.is_file():
-            raise BadInput(f"--update {update}: no such file")
-        from sim.recording.folders import GivenFolder, refuse_foreign, write_file
-        from sim.recording.results import MANIFEST, write_json
+    placed = executor_of(executor, jobs)
+    if update is not None and not update.is_file():
+        raise BadInput(f"--update {update}: no such file")
+    from sim.recording.folders import GivenFolder, refuse_foreign, write_file
+    from sim.recording.results import MANIFEST, write_json
 
-        for target in (out, shared):
-            if target is not None:
-                refuse_foreign(target)
-        if update is not None:
-            check_writable("--update", update)
-        chosen, provenance, named = _profile(profile)
-        command = _command(recordings, profile, replications, settings or [], ablations)
-        cases = _cases(recordings, settings or [], shared is not None)
-        document = _validate(cases, chosen, provenance, named, replications, ablations, placed, command, progress)
-        if shared is not None:
-            _share(cases, shared, document)
-        from sim.report.validation import report
-        from sim.report.validation_markdown import SectionError, beside, markdown, replaced
-        from sim.report.validation_pictures import write_pictures
+    for target in (out, shared):
+        if target is not None:
+            refuse_foreign(target)
+    if update is not None:
+        check_writable("--update", update)
+    chosen, provenance, named = _profile(profile)
+    command = _command(recordings, profile, replications, settings or [], ablations)
+    cases = _cases(recordings, settings or [], shared is not None)
+    document = _validate(cases, chosen, provenance, named, replications, ablations, placed, command, progress)
+    if shared is not None:
+        _share(cases, shared, document)
+    from sim.report.validation import report
+    from sim.report.validation_markdown import SectionError, beside, markdown, replaced
+    from sim.report.validation_pictures import write_pictures
 
-        if out is not None:
-            with GivenFolder(out) as folder:
-                write_json(folder.path / "validation.json", document)
-                write_file(folder.path / "validation.md", markdown(document))
-                write_pictures(document, folder.path)
-                write_json(folder.path / MANIFEST, {"kind": "validation", "command": command})
-                folder.publish()
-        if update is not None:
-            try:
-                text = replaced(update.read_text(encoding="utf-8"), markdown(document, update.stem))
-            except SectionError as error:
-                raise BadInput(f"--update {update}: {error}") from None
-            with TemporaryDirectory() as made:
-                write_pictures(document, Path(made))
-                for picture in sorted(Path(made).iterdir()):
-                    write_file(update.parent / beside(picture.name, update.stem), picture.read_bytes())
-            write_file(update, text)
+    if out is not None:
+        with GivenFolder(out) as folder:
+            write_json(folder.path / "validation.json", document)
+            write_file(folder.path / "validation.md", markdown(document))
+            write_pictures(document, folder.path)
+            write_json(folder.path / MANIFEST, {"kind": "validation", "command": command})
+            folder.publish()
+    if update is not None:
+        try:
+            text = replaced(update.read_text(encoding="utf-8"), markdown(document, update.stem))
+        except SectionError as error:
+            raise BadInput(f"--update {update}: {error}") from None
+        with TemporaryDirectory() as made:
+            write_pictures(document, Path(made))
+            for picture in sorted(Path(made).iterdir()):
+                write_file(update.parent / beside(picture.name, update.stem), picture.read_bytes())
+        write_file(update, text)
     if as_json:
         emit_json(document)
     else:
@@ -187,18 +186,16 @@ def _validate(
     command: str,
     how: str,
 ) -> dict[str, Any]:
-    from sim.experiment.executor import Adaptive, Executor
+    from sim.experiment.executor import Adaptive
     from sim.experiment.journal import version
-    from sim.experiment.spread import DASK, Ordered, SpreadError, opened
+    from sim.experiment.spread import DASK, SpreadError, opened
     from sim.report.progress import display
     from sim.validation import validate as validation
     from sim.validation.ablation import ablate
     from sim.validation.cases import CaseError
 
     try:
-        with opened(placed, len(cases) * replications, version) as spread:
-            # What pays off is measured anew with each helping: the first cases may be small.
-            executor: Executor = Adaptive() if placed is None else Ordered(spread)
+        with opened(placed, len(cases) * replications, version) as executor:
             with display("validate", how=how, pieces="runs") as progress:
                 found = validation.validate(
                     cases,

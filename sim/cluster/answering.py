@@ -10,12 +10,11 @@ from typing import Any
 
 from sim.cluster import decoding, messages, objectmeta
 from sim.cluster.applying import Applying
-from sim.cluster.causes import Cause
 from sim.cluster.deletion import delete
 from sim.cluster.described import DescribedKind
 from sim.cluster.golang import compact, quoted
 from sim.cluster.jsonpatch import BAD_JSON_PATCH, PatchError, patched
-from sim.cluster.messages import Response
+from sim.cluster.messages import Cause, Response
 from sim.cluster.objectmeta import UndecodableError
 from sim.cluster.objects import ManagerEntry, Write
 from sim.cluster.ownership import NO_TIME, STORED_ORDER, Managers
@@ -25,6 +24,7 @@ from sim.cluster.storing import SYSTEM_FIELDS, Refusal, Storing
 from sim.cluster.typed import mask_of
 from sim.cluster.versions import merged_patch
 
+VERBS = frozenset({"create", "update", "merge-patch", "json-patch", "strategic-merge-patch", "apply", "delete"})
 _FORMAT = "the body of the request was in an unknown format - accepted media types include: "
 _MEDIA = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
 
@@ -32,6 +32,10 @@ _MEDIA = "application/json-patch+json, application/merge-patch+json, application
 def handle(store: Store, write: Write, kind: DescribedKind, now: int) -> Response:
     """Answer one write at ``now``, in whole seconds."""
     live = store.objects[kind.name].get(write.name)
+    if write.verb not in VERBS:
+        return Response(404, "NotFound", live, False, messages.plain, messages.NO_RESOURCE)
+    if write.verb != "json-patch" and not isinstance(write.body, dict):
+        return Response(400, "BadRequest", live, False, messages.plain, messages.NO_OBJECT)
     if write.subresource and not (write.subresource == "status" and kind.has_status):
         return Response(404, "NotFound", live, False, messages.not_found, kind, write.name)
     try:
@@ -54,7 +58,7 @@ class _Answering(Storing):
         if self.live is None:
             self._refuse(404, "NotFound", messages.not_found, kind, self.write.name)
         if verb == "delete":
-            return self._delete()
+            return delete(self.store, self.live, self.write, kind, self.now)
         if verb == "update":
             return self._put()
         return self._patch()
@@ -199,19 +203,6 @@ class _Answering(Storing):
         )
         self._check_version(whole["metadata"].get("resourceVersion", ""))
         return self._replace(whole, managers)
-
-    def _delete(self) -> Response:
-        write, kind, live = self.write, self.kind, self.live
-        assert live is not None
-        wanted: Any
-        for field, wanted, found in (
-            ("UID", write.uid, live.uid),
-            ("ResourceVersion", write.resource_version, live.resource_version),
-        ):
-            if wanted is not None and wanted != found:
-                text = messages.delete_precondition
-                self._refuse(409, "Conflict", text, kind, write.name, field, wanted, found)
-        return delete(self.store, live, write.body.get("propagationPolicy"), self.now)
 
 
 def _json_type(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Server-side apply.
+"""Server-side apply, the short way.
 
 Order of events as in the API server (apimachinery ``managedfields/internal/structuredmerge.go``,
 structured-merge-diff ``merge/update.go``, apiserver ``registry/generic/registry/store.go``): check the
@@ -11,16 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 from sim.cluster import messages
-from sim.cluster.changes import Values, faults, immutable, regular, unfit
-from sim.cluster.kinds import MAPS, Kind
+from sim.cluster.changes import Values, immutable, regular
+from sim.cluster.described import DescribedKind
+from sim.cluster.fields import Paths
+from sim.cluster.kinds import MAPS
 from sim.cluster.messages import Response
 from sim.cluster.objects import NOTHING, ManagerEntry, Object, Write
-from sim.cluster.ownership import BEFORE_FIRST_APPLY, NO_TIME, Managers, applied, same_but_time, updated
-from sim.cluster.prune import pruned
-from sim.cluster.schema import ABSENT, IrregularError
+from sim.cluster.ownership import NO_TIME, Managers, applied, same_but_time
+from sim.cluster.schema import ABSENT, IrregularError, Node
 from sim.cluster.store import Store
-from sim.cluster.validation import typed_message
-from sim.cluster.versions import blank, decays, strings, successor
+from sim.cluster.versions import blank, decays, successor
 
 _new_tuple = tuple.__new__
 
@@ -43,21 +43,14 @@ class _Draft:
         self.differs = differs
 
 
-def apply(store: Store, live: Object | None, write: Write, kind: Kind, now: int, *, lenient: bool) -> Response:
-    """Apply ``write`` to ``live``, or create the object.
+def apply(store: Store, live: Object | None, write: Write, kind: DescribedKind, now: int) -> Response:
+    """Apply ``write`` to ``live``, whose managers are known, or create the object.
 
-    Raises ``IrregularError`` unless ``lenient``, where the configuration has something that needs a closer
-    look; nothing has happened then.
+    Raises ``IrregularError`` where the configuration has something that needs a closer look; nothing has happened then.
     """
     base = live if live is not None else blank(kind, write.name)
-    draft = _merged(base, write, kind, lenient)
+    draft = _merged(base, write, kind)
     managers = base.managers
-    if not managers and live is not None:
-        errors = unfit(kind, {part: getattr(live, part) for part in kind.fields})
-        if errors:
-            text = typed_message(errors)
-            return Response(500, "", live, False, messages.untyped_live, kind, write.name, text)
-        managers = _before_first_apply(kind, live, write.subresource, now)
     manager = write.manager
     subresource = write.subresource
     last = None
@@ -68,7 +61,7 @@ def apply(store: Store, live: Object | None, write: Write, kind: Kind, now: int,
     if last is not None:
         if last[4] & ~draft.owned:
             _prune(kind, base, draft, last, managers)
-        elif not draft.differs and last[4] == draft.owned and not base.lossy:
+        elif not draft.differs and last[4] == draft.owned:
             if write.resource_version is None or write.resource_version == base.resource_version:
                 return Response(200, "", live, False)
             return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
@@ -79,31 +72,25 @@ def apply(store: Store, live: Object | None, write: Write, kind: Kind, now: int,
         return Response(409, "Conflict", live, False, messages.apply_conflict, kind, write.name, conflicts)
     if live is None:
         base.created = now
-        return _create(store, kind, base, draft, write, managers)
+        return _create(store, kind, base, draft, managers)
     if write.resource_version is not None and write.resource_version != live.resource_version:
         return Response(409, "Conflict", live, False, messages.stale, kind, write.name)
-    fixed = immutable(write, kind, live, draft.values) if write.uid is not None or kind.defaults else []
+    fixed = immutable(kind, live, draft.values)
     if fixed:
         return Response(422, "Invalid", live, False, messages.invalid, kind, write.name, fixed)
-    if kind.described and draft.removed and not regular(kind, draft.values):
+    if draft.removed and not regular(kind, draft.values):
         raise IrregularError
-    if lenient or (draft.removed and not regular(kind, draft.values)):
-        # a null status where there was none is unchanged, and what is unchanged is not validated again
-        kept_null = live.status is None and draft.values.get("status", ABSENT) is None
-        causes = [] if kept_null else faults(kind, draft.values)
-        if causes:
-            return Response(422, "Invalid", live, False, messages.invalid, kind, write.name, causes)
     return _store(store, live, draft, write, managers)
 
 
-def _merged(base: Object, write: Write, kind: Kind, lenient: bool) -> _Draft:
+def _merged(base: Object, write: Write, kind: DescribedKind) -> _Draft:
     """Merge the configuration into ``base``."""
     draft = _Draft(not base.uid)
     status_write = write.subresource != ""
     owned = changed = 0
     for part, config in write.body.items():
         if part == "metadata":
-            own, change = _merge_maps(base, config, kind, draft.values, lenient)
+            own, change = _merge_maps(base, config, kind, draft.values)
             owned |= own
             changed |= change
             draft.differs = draft.differs or change != 0
@@ -114,9 +101,9 @@ def _merged(base: Object, write: Write, kind: Kind, lenient: bool) -> _Draft:
         current = getattr(base, part)
         if current is None:
             new = config
-            own, change = node.adopt(config, lenient)
+            own, change = node.adopt(config, False)
         else:
-            new, own, change = node.merge(current, config, lenient)
+            new, own, change = node.merge(current, config)
         if new is not current:
             draft.differs = True
         if (node is kind.status) == status_write:
@@ -128,28 +115,25 @@ def _merged(base: Object, write: Write, kind: Kind, lenient: bool) -> _Draft:
     return draft
 
 
-def _merge_maps(base: Object, config: Any, kind: Kind, values: Values, lenient: bool) -> tuple[int, int]:
+def _merge_maps(base: Object, config: Any, kind: DescribedKind, values: Values) -> tuple[int, int]:
     """Merge labels and annotations: the paths of ``config``, and those that it changed."""
     owned = changed = 0
-    if config:
-        if not isinstance(config, dict):
-            raise IrregularError
-        for slot, value in config.items():
-            if slot not in MAPS:
-                raise IrregularError
-            node = kind.nodes[slot]
-            current = getattr(base, slot)
-            if current:
-                values[slot], own, change = node.merge(current, value, lenient)
-            else:
-                own, change = node.adopt(value, lenient)
-                values[slot] = value
-            owned |= own
-            changed |= change
+    for slot, value in config.items():
+        if slot not in MAPS:
+            continue  # the namespace, which nobody owns
+        node = kind.nodes[slot]
+        current = getattr(base, slot)
+        if current:
+            values[slot], own, change = node.merge(current, value)
+        else:
+            own, change = node.adopt(value, False)
+            values[slot] = value
+        owned |= own
+        changed |= change
     return owned, changed
 
 
-def _prune(kind: Kind, base: Object, draft: _Draft, last: ManagerEntry, managers: Managers) -> None:
+def _prune(kind: DescribedKind, base: Object, draft: _Draft, last: ManagerEntry, managers: Managers) -> None:
     """Take out of the draft what the applier owned and sends no more, unless somebody else owns it."""
     managed = draft.owned
     for entry in managers:
@@ -158,12 +142,11 @@ def _prune(kind: Kind, base: Object, draft: _Draft, last: ManagerEntry, managers
     owned_before = last[4]
     if not owned_before & ~managed:
         return
-    if kind.described:
-        known = 0
-        for node in kind.nodes.values():
-            known |= node.subtree
-        if owned_before & ~managed & ~known:  # such as a finalizer
-            raise IrregularError
+    known = 0
+    for node in kind.nodes.values():
+        known |= node.subtree
+    if owned_before & ~managed & ~known:  # such as a finalizer
+        raise IrregularError
     values = draft.values
     for slot, node in kind.nodes.items():
         if not node.subtree & owned_before:
@@ -173,32 +156,66 @@ def _prune(kind: Kind, base: Object, draft: _Draft, last: ManagerEntry, managers
             value = getattr(base, slot)
         if value is None or (slot in MAPS and not value):
             continue
-        left, removed = pruned(kind.paths, node, value, owned_before, managed)
+        left, removed = _pruned(kind.paths, node, value, owned_before, managed)
         if removed:
             values[slot] = left
             draft.removed |= removed
             draft.differs = True
 
 
+def _pruned(paths: Paths, node: Node, value: Any, last: int, managed: int) -> tuple[Any, int]:
+    """``value`` of the part ``node`` without the fields that this apply drops, and the paths that go.
+
+    structured-merge-diff v6.3 ``merge/update.go``, ``prune``: all that the applier owned is taken out, then what
+    anybody owns, or no applier owned, is put back. All paths of one part lie below one declared field, so the
+    first taking out empties the part, and what stays out is what lies below a path that nobody owns.
+
+    ``last`` is what the applier owned before, ``managed`` what anybody owns now, its new configuration
+    included. Where all of the part goes it is ``ABSENT``; a map or list that only loses its last item becomes
+    ``None`` (null), as on the real server.
+    """
+    # Lenient for speed alone: the value was checked when it was merged, so that nothing irregular gets here.
+    owned, present = node.adopt(value, True)
+    named = paths.with_named(owned)
+    unowned = named & ~paths.with_named(managed)
+    if not unowned:
+        return value, 0
+    out = _below(paths, unowned)
+    left = paths.with_named(owned & ~out)
+    if named & ~out & ~left and not node.bit & out:
+        # a map without owned fields is left: what else is in it decides whether it is null now, or nothing
+        left = paths.with_named(node.adopt(node.remove(value, unowned), True)[0])
+    gone = named & ~left & paths.with_named(last)
+    if not gone:
+        return value, 0
+    removed = present & _below(paths, gone)
+    return (ABSENT if node.bit & gone else node.remove(value, gone)), removed
+
+
+def _below(paths: Paths, mask: int) -> int:
+    """``mask`` and every path below one of its paths."""
+    below = mask
+    for path in paths.members(mask):
+        below |= path.subtree
+    return below
+
+
 def _store(store: Store, live: Object, draft: _Draft, write: Write, managers: Managers) -> Response:
     """Store the next version, unless it differs from ``live`` in nothing but times of entries."""
     item = successor(live)
-    same = not live.lossy
+    same = True
     for slot, value in draft.values.items():
         if slot in MAPS:
             if not write.subresource:
                 left = NOTHING if value is ABSENT else value
-                new = strings(left)
-                setattr(item, slot, new)
+                setattr(item, slot, left or NOTHING)
                 item.lossy = item.lossy or decays(left)
-                same = same and new == getattr(live, slot)
+                same = same and left == getattr(live, slot)
         elif value is not getattr(live, slot):
             same = False
             setattr(item, slot, None if value is ABSENT else value)
             if not write.subresource and live.generation:
                 item.generation = live.generation + 1
-        elif value is None:
-            item.lossy = True
     if same and not item.lossy and same_but_time(live.managers, managers):
         return Response(200, "", live, False)
     item.managers = managers
@@ -206,37 +223,19 @@ def _store(store: Store, live: Object, draft: _Draft, write: Write, managers: Ma
     return Response(200, "", item, True)
 
 
-def _create(store: Store, kind: Kind, item: Object, draft: _Draft, write: Write, managers: Managers) -> Response:
+def _create(store: Store, kind: DescribedKind, item: Object, draft: _Draft, managers: Managers) -> Response:
     """Store the object that an apply creates."""
-    if write.uid is not None:
-        return Response(409, "Conflict", None, False, messages.no_object_with_uid, kind, write.name, write.uid)
     values = draft.values
-    if kind.described and any(slot not in values and slot not in kind.defaults for slot in kind.required):
+    if any(slot not in values and slot not in kind.defaults for slot in kind.required):
         raise IrregularError
-    given = {} if kind.described else {part: values.get(part, ABSENT) for part, _ in kind.parts}
-    causes = faults(kind, given)
-    if causes:
-        return Response(422, "Invalid", None, False, messages.invalid, kind, write.name, causes)
     for part, value in kind.defaults.items():
         values.setdefault(part, value)
     for slot, value in values.items():
         if slot in MAPS:
             item.lossy = item.lossy or decays(value)
-            setattr(item, slot, strings(value))
+            setattr(item, slot, value or NOTHING)
         else:
             setattr(item, slot, value)
     item.managers = managers
     store.add(item)
     return Response(201, "", item, True)
-
-
-def _before_first_apply(kind: Kind, live: Object, subresource: str, now: int) -> Managers:
-    """The entry that stands for all writes before ownership was tracked (``skipnonapplied.go``)."""
-    fields = 0
-    for slot, node in kind.nodes.items():
-        value = getattr(live, slot)
-        if value is None or (slot in MAPS and not value):
-            continue
-        if slot in MAPS or (node is kind.status) == bool(subresource):
-            fields |= node.adopt(value, True)[1]
-    return updated((), (BEFORE_FIRST_APPLY, kind.api_version, subresource), fields, 0, now)

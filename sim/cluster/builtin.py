@@ -9,7 +9,6 @@ from functools import partial
 
 from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import Kind
-from sim.cluster.shapes import STRING_MAP
 from sim.scenario.kinds.crd import Description
 from sim.scenario.kinds.structural import read_schema
 
@@ -114,10 +113,8 @@ _BUILT_IN: Mapping[str, Callable[[], Kind]] = {
     "Secret": partial(DescribedKind, _SECRET_KIND, unconditional=True, generations=False, defaults={"type": "Opaque"}),
     "ConfigMap": partial(DescribedKind, _CONFIG_MAP_KIND, unconditional=True, generations=False),
     # The same where nobody applies: who owns which field then decides nothing, and is not kept.
-    "PlainConfigMap": partial(
-        Kind, "PlainConfigMap", "configmaps", "", "v1", {"data": STRING_MAP}, unconditional=True, tracked=False
-    ),
-    "Event": partial(Kind, "Event", "events", "", "v1", {}, unconditional=True, tracked=False),
+    "PlainConfigMap": partial(Kind, "PlainConfigMap", "configmaps", "", "v1"),
+    "Event": partial(Kind, "Event", "events", "", "v1"),
     "Deployment": partial(DescribedKind, _DEPLOYMENT_KIND, unconditional=True),
     "Lease": partial(DescribedKind, _LEASE_KIND, unconditional=True, generations=False),
 }

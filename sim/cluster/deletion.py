@@ -5,15 +5,27 @@ apiserver ``pkg/registry/generic/registry/store.go`` and ``pkg/registry/rest/del
 
 from __future__ import annotations
 
+from typing import Any
+
+from sim.cluster import messages
+from sim.cluster.kinds import Kind
 from sim.cluster.messages import Response
-from sim.cluster.objects import Object
+from sim.cluster.objects import Object, Write
 from sim.cluster.store import Store
 from sim.cluster.versions import successor
 
 
-def delete(store: Store, live: Object, policy: str | None, now: int) -> Response:
-    """Delete an object, or only mark it where finalizers hold it."""
-    finalizers = live.finalizers
+def delete(store: Store, live: Object, write: Write, kind: Kind, now: int) -> Response:
+    """Delete an object, or only mark it where finalizers hold it, if it is the one that is meant."""
+    wanted: Any
+    for field, wanted, found in (
+        ("UID", write.uid, live.uid),
+        ("ResourceVersion", write.resource_version, live.resource_version),
+    ):
+        if wanted is not None and wanted != found:
+            text = messages.delete_precondition
+            return Response(409, "Conflict", live, False, text, kind, write.name, field, wanted, found)
+    finalizers, policy = live.finalizers, write.body.get("propagationPolicy")
     if policy is not None:
         finalizers = tuple(each for each in finalizers if each not in {"orphan", "foregroundDeletion"})
         added = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}.get(policy)

@@ -10,8 +10,7 @@ from sim.cluster.managing import FieldOwnership, root_of
 from sim.cluster.objectmeta import is_name, is_plain_metadata
 from sim.cluster.objects import Object, Write
 from sim.cluster.regular import shape_of
-from sim.cluster.schema import Struct
-from sim.cluster.shapes import STRING_MAP
+from sim.cluster.schema import Node, Struct, string_map
 from sim.scenario.kinds.crd import Description
 from sim.scenario.kinds.structural import ABSENT, Schema
 
@@ -19,10 +18,16 @@ from sim.scenario.kinds.structural import ABSENT, Schema
 class DescribedKind(Kind):
     """A kind whose objects a structural schema describes.
 
-    ``quick`` says whether most writes can be answered the short way (``sim.cluster.regular``).
+    ``quick`` says whether most writes can be answered the short way (``sim.cluster.regular``). For that ``fields`` are
+    the nodes of the parts at the root, ``nodes`` those and labels and annotations, by the slot of ``Object`` that holds
+    them; ``parts`` those that a main write changes; ``status`` is the node of the status, ``None`` where there is no
+    status subresource. ``defaults`` are fields that the server fills in and that never change.
     """
 
-    __slots__ = ("has_status", "ownership", "quick", "schema")
+    __slots__ = (
+        *("defaults", "fields", "has_status", "nodes", "ownership", "parts", "quick", "required"),
+        *("schema", "status"),
+    )
 
     def __init__(
         self,
@@ -32,16 +37,10 @@ class DescribedKind(Kind):
         generations: bool = True,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            description.name,
-            description.plural,
-            description.group,
-            description.version,
-            {},
-            unconditional=unconditional,
-            defaults=defaults,
-        )
-        self.described = True
+        super().__init__(description.name, description.plural, description.group, description.version)
+        self.unconditional = unconditional
+        self.tracked = True
+        self.defaults = dict(defaults or {})
         self.schema = schema = description.schema
         self.has_status = description.status
         self.namespaced = description.namespaced
@@ -51,13 +50,12 @@ class DescribedKind(Kind):
         slots = {"spec", "status"} if self.has_status else {"spec"} if generations else {"spec", "data", "type"}
         self.quick = not schema.has_rules and set(parts) <= slots and not _says_more(schema)
         if self.quick:
-            metadata = Struct(root.position("metadata"), {"labels": STRING_MAP, "annotations": STRING_MAP})
-            self.fields = {name: shape_of(below)(root.position(name)) for name, below in parts.items()}
+            metadata = Struct(root.position("metadata"), dict.fromkeys(("labels", "annotations"), string_map))
+            self.fields: dict[str, Node] = {name: shape_of(below)(root.position(name)) for name, below in parts.items()}
             root.members |= {"metadata": metadata, **self.fields}
             self.status = self.fields.get("status") if self.has_status else None
             self.parts = tuple((name, node) for name, node in self.fields.items() if node is not self.status)
-            self.root = {"metadata": metadata, **self.fields}
-            self.nodes = {**metadata.fields, **self.fields}
+            self.nodes: dict[str, Node] = {**metadata.fields, **self.fields}
             defaulted = [name for name, below in parts.items() if below.default is not ABSENT]
             self.required = tuple(dict.fromkeys((*schema.required, *defaulted)))
         self.ownership = FieldOwnership(root, self.api_version, status=self.has_status)
@@ -67,7 +65,7 @@ class DescribedKind(Kind):
         body, verb = write.body, write.verb
         if not self.quick or write.validation or not isinstance(body, dict):
             return False
-        if write.subresource and self.status is None:
+        if write.subresource and (write.subresource != "status" or self.status is None):
             return False
         for part, value in body.items():
             if part == "metadata":
@@ -88,7 +86,9 @@ class DescribedKind(Kind):
             return bool(write.subresource) or not (live.finalizers or live.owners or live.generate_name)
         if write.uid is not None:
             return False
-        return verb == "merge-patch" or (verb == "apply" and write.manager != "kubectl" and bool(live.managers))
+        if verb == "apply":
+            return write.manager not in {"", "kubectl"} and bool(live.managers)
+        return verb == "merge-patch"
 
 
 _OF_ALL = frozenset({"apiVersion", "kind", "metadata"})

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from sim.cluster import objectmeta
-from sim.cluster.causes import Cause
 from sim.cluster.golang import compact
+from sim.cluster.messages import Cause
 from sim.cluster.objectmeta import UndecodableError
 from sim.scenario.kinds.structural import Schema
 

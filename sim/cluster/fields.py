@@ -20,18 +20,17 @@ class Position(NamedTuple):
     """Where a path sits.
 
     ``element`` is how ``fieldsV1`` writes its last part (``f:spec``, ``k:{"type":"Ready"}``), ``text`` how
-    conflicts do (``.spec``, ``[type="Ready"]``). ``up`` is the path above, ``None`` at the root. For kinds that a
-    schema describes, ``atom`` is the type of its values, ``declared`` whether the schema names it, and ``rank`` its
-    sort key among its neighbours.
+    conflicts do (``.spec``, ``[type="Ready"]``). ``up`` is the path above, ``None`` at the root. ``atom`` is the type
+    of its values, ``declared`` whether the schema names it, and ``rank`` its sort key among its neighbours.
     """
 
     paths: Paths
     up: Path | None
     element: str
     text: str
-    atom: Atom | None = None
-    declared: bool = False
-    rank: tuple[Any, ...] = ()
+    atom: Atom
+    declared: bool
+    rank: tuple[Any, ...]
 
 
 class Path:
@@ -53,15 +52,12 @@ class Path:
         above = self.up
         while above is not None:
             above.subtree |= self.bit
-            # A list item is no declared field, nor is a key of a map.
-            if above.declared or (above.atom is None and above.element[0] == "f"):
+            if above.declared:  # a list item is no declared field, nor is a key of a map
                 self.ancestors |= above.bit
             above = above.up
 
     def field(self, name: str) -> Position:
         """The place of a field or map key below this path."""
-        if self.atom is None:
-            return Position(self.paths, self, "f:" + name, "." + name)
         kind = self.atom.map
         declared = kind is not None and name in kind.fields
         atom = None if kind is None else kind.fields[name] if declared else kind.element
@@ -81,10 +77,10 @@ class Path:
 
     def order(self) -> tuple[tuple[int, Any], ...]:
         """Sort key of ``fieldpath.Set.Iterate``: at each level members first, then what is below them."""
-        key: list[tuple[int, Any]] = [(0, self.rank or self.element)]
+        key: list[tuple[int, Any]] = [(0, self.rank)]
         above = self.up
         while above is not None:
-            key.append((1, above.rank or above.element))
+            key.append((1, above.rank))
             above = above.up
         return tuple(reversed(key))
 
@@ -161,15 +157,3 @@ class Paths:
             return tree
         below: dict[str, Any] = self._descend(tree, path.up).setdefault(path.element, {})
         return below
-
-    def mask_of(self, fields: dict[str, Any], up: Path | None) -> int:
-        """The mask of a ``fieldsV1`` tree, as far as its paths are known below ``up``."""
-        mask = 0
-        for path in self.known:
-            if path.up is up and path.element in fields:
-                below = fields[path.element]
-                if not below or "." in below:
-                    mask |= path.bit
-                if below:
-                    mask |= self.mask_of(below, path)
-        return mask

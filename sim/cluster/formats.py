@@ -19,8 +19,8 @@ def _matches(pattern: str, flags: re.RegexFlag | int = 0) -> Callable[[str], boo
     return lambda text: re.fullmatch(pattern, text, flags) is not None
 
 
-_is_day = _matches(r"\d{4}-\d\d-\d\d", re.ASCII)
-_is_time_of_day = _matches(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.\d+)?(z|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # every run asks for times
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.\d+)?(z|[+-]\d\d:\d\d)", re.ASCII)
 _is_go_duration = _matches(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 _LOOSE_DURATION = r"(\d+)\s*([A-Za-zµ]+)"
 _UNITS = (
@@ -40,19 +40,19 @@ _is_base64 = _matches(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]
 
 def is_date(text: str) -> bool:
     """Whether ``text`` is a day, such as 2026-01-31."""
-    if not _is_day(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    return _DAY.fullmatch(text) is not None and is_date_time(f"{text}T00:00:00Z")
 
 
 def is_date_time(text: str) -> bool:
     """Whether ``text`` is a time of RFC 3339 (``strfmt/time.go``, ``IsDateTime``)."""
     day, *rest = text.lower().split("t")
-    return bool(rest) and _is_time_of_day(rest[0]) and is_date(day)
+    if not rest or not _DAY.fullmatch(day) or not _TIME_OF_DAY.fullmatch(rest[0]):
+        return False
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_duration(text: str) -> bool:

@@ -1,131 +1,16 @@
-"""Schema nodes whose children no schema names: maps with free keys, and lists whose items have a key.
-
-A child is interned when its key is first seen.
-"""
+"""Schema nodes of lists whose items have a key; an item is interned when its key is first seen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sim.cluster.fields import Path, Position
-from sim.cluster.schema import ABSENT, IrregularError, Node, Shape
+from sim.cluster.schema import ABSENT, IrregularError, Node
 from sim.cluster.typedpaths import key_path
 
-ItemShape = Callable[["ListMap", str | None], Node]
+ItemShape = Callable[["ListMap", str], Node]
 """Builds the node of a list item: the list and the value of the item's key field."""
-
-
-class FreeMap(Node):
-    """A map from any key to a leaf, each key owned on its own. ``declared`` keys have shapes of their own."""
-
-    __slots__ = ("children", "shape")
-
-    def __init__(self, place: Position, shape: Shape, declared: Mapping[str, Shape]) -> None:
-        super().__init__(place)
-        self.shape = shape
-        self.children: dict[str, Node] = {name: below(self.field(name)) for name, below in declared.items()}
-        self.members = self.children  # type: ignore[assignment] # all of them are nodes
-
-    def new_field(self, name: str) -> Node:
-        """See ``Path.new_field``."""
-        return self.child(name)
-
-    def child(self, key: str) -> Node:
-        """The node of ``key``, interned at its first use."""
-        node = self.children.get(key)
-        if node is None:
-            if not isinstance(key, str):
-                raise IrregularError
-            node = self.children[key] = self.shape(self.field(key))
-        return node
-
-    def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
-        """See ``Node.adopt``."""
-        bit = self.bit
-        if not value and (type(value) is dict or (value is None and lenient)):
-            return bit, bit
-        if not isinstance(value, dict):
-            raise IrregularError
-        owned = 0
-        added = bit
-        children = self.children
-        for key, item in value.items():
-            node: Any = children.get(key) or self.child(key)
-            if node.leaf:
-                if node.type is not None and (type(item) is not node.type or node.check is not None):
-                    node.admit(item, lenient)
-                owned |= node.bit
-            else:
-                own, add = node.adopt(item, lenient)
-                owned |= own
-                added |= add
-        return owned, added | owned
-
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
-        """See ``Node.merge``."""
-        if not config:
-            owned = self.adopt(config, lenient)[0]
-            return (None, owned, owned) if config is None and not live else (live, owned, 0)
-        if not live:
-            owned, added = self.adopt(config, lenient)
-            return config, owned, added & ~self.bit
-        if not isinstance(config, dict):
-            raise IrregularError
-        owned = changed = 0
-        merged = None
-        for key, item in config.items():
-            node = self.children.get(key) or self.child(key)
-            old = live.get(key, ABSENT)
-            if old is ABSENT:
-                own, add = node.adopt(item, lenient)
-                new = item
-            else:
-                new, own, add = node.merge(old, item, lenient)
-            owned |= own
-            if new is old:
-                continue
-            changed |= add
-            if merged is None:
-                merged = live.copy()
-            merged[key] = new
-        return live if merged is None else merged, owned, changed
-
-    def compare(self, old: Any, new: Any) -> tuple[int, int]:
-        """See ``Node.compare``."""
-        if old is new:
-            return 0, 0
-        if type(new) is not dict:
-            raise IrregularError
-        changed = removed = 0
-        missing = len(old)
-        for key, item in new.items():
-            was = old.get(key, ABSENT)
-            if was is ABSENT:
-                changed |= self.child(key).adopt(item, False)[1]
-                continue
-            missing -= 1
-            if was is not item:
-                more, less = self.child(key).compare(was, item)
-                changed |= more
-                removed |= less
-        if missing:
-            for key, was in old.items():
-                if key not in new:
-                    removed |= self.child(key).adopt(was, True)[1]
-        return changed, removed
-
-    def remove(self, value: Any, paths: int) -> Any:
-        """See ``Node.remove``."""
-        if not value:
-            return None
-        kept = {}
-        for key, item in value.items():
-            node = self.child(key)
-            if node.bit & paths:
-                continue
-            kept[key] = node.remove(item, paths) if node.subtree & paths else item
-        return kept or None
 
 
 class ListMap(Node):
@@ -137,7 +22,7 @@ class ListMap(Node):
         super().__init__(place)
         self.key = key
         self.item = item
-        self.children: dict[str | None, Node] = {}
+        self.children: dict[str, Node] = {}
 
     def new_item(self, keys: dict[str, Any], position: Position) -> Path:
         """See ``Path.new_item``."""
@@ -151,14 +36,12 @@ class ListMap(Node):
         """The node of a list item, interned when its key is first seen."""
         if not isinstance(item, dict):
             raise IrregularError
-        key = item.get(self.key, ABSENT)
-        if not isinstance(key, str) and (key is not None or self.atom is not None):
+        key = item.get(self.key)
+        if not isinstance(key, str):
             raise IrregularError
         node = self.children.get(key)
         if node is None:
-            if self.atom is not None:
-                return key_path(self, {self.key: key})  # type: ignore[return-value] # see new_item
-            node = self.children[key] = self.item(self, key)
+            return key_path(self, {self.key: key})  # type: ignore[return-value] # see new_item
         return node
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
@@ -178,18 +61,17 @@ class ListMap(Node):
             added |= add
         return owned, added
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         if not config:
-            owned = self.adopt(config, lenient)[0]
-            return (None, owned, owned) if config is None and not live else (live, owned, 0)
+            return live, self.adopt(config, False)[0], 0
         if not live:
-            owned, added = self.adopt(config, lenient)
+            owned, added = self.adopt(config, False)
             return config, owned, added & ~self.bit
         if not isinstance(config, list):
             raise IrregularError
         if len(config) == 1:
-            return self._merge_one(live, config[0], lenient)
+            return self._merge_one(live, config[0])
         name = self.key
         before = {item[name]: item for item in live}
         after: dict[Any, Any] = {}
@@ -202,10 +84,10 @@ class ListMap(Node):
                 raise IrregularError
             old = before.get(key, ABSENT)
             if old is ABSENT:
-                own, add = node.adopt(item, lenient)
+                own, add = node.adopt(item, False)
                 new = item
             else:
-                new, own, add = node.merge(old, item, lenient)
+                new, own, add = node.merge(old, item)
             same = same and new is old
             owned |= own | node.bit
             changed |= add
@@ -215,20 +97,20 @@ class ListMap(Node):
             return live, owned, changed
         return [after[key] if key in after else before[key] for key in order], owned, changed
 
-    def _merge_one(self, live: list[Any], item: Any, lenient: bool) -> tuple[Any, int, int]:
+    def _merge_one(self, live: list[Any], item: Any) -> tuple[Any, int, int]:
         """Merge a single item, which keeps its place in the list or is appended."""
         node = self.child(item)
         name = self.key
         key = item[name]
         for i, old in enumerate(live):
             if old[name] == key:
-                new, own, change = node.merge(old, item, lenient)
+                new, own, change = node.merge(old, item)
                 if new is old:
                     return live, own | node.bit, 0
                 merged = live.copy()
                 merged[i] = new
                 return merged, own | node.bit, change
-        own, change = node.adopt(item, lenient)
+        own, change = node.adopt(item, False)
         return [*live, item], own | node.bit, change
 
     def compare(self, old: Any, new: Any) -> tuple[int, int]:

@@ -10,17 +10,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-from sim.cluster.causes import Cause
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
     from sim.cluster.objects import ManagerEntry, Object
 
+
+class Cause(NamedTuple):
+    """One entry of ``details.causes``: what is wrong with a field, in one word and as a message, and its path."""
+
+    reason: str
+    message: str
+    field: str
+
+
 _Text = tuple[str, tuple[Cause, ...]]
 
 VERSION_ON_CREATE = "resourceVersion should not be set on objects to be created"
+NO_RESOURCE = "the server could not find the requested resource"
+NO_OBJECT = "the body is no object"
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 

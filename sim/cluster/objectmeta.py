@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sim.cluster.causes import Cause
 from sim.cluster.golang import compact, quoted
+from sim.cluster.messages import Cause
 
 if TYPE_CHECKING:
     from sim.cluster.objects import Object
 
+NAMESPACE = "default"
 IMMUTABLE = "field is immutable"
 _STRING_MAP = "map[string]string"
 _FIELDS = {
@@ -364,11 +365,16 @@ def is_name(name: str) -> bool:
 
 
 def is_plain_metadata(metadata: Any, live: Object | None) -> bool:
-    """Whether metadata has labels and annotations alone, and those are valid; what ``live`` has is known to be."""
+    """Whether metadata has labels and annotations alone, and those are valid; what ``live`` has is known to be.
+
+    A namespace may be there too: there is one.
+    """
     if not isinstance(metadata, dict):
         return False
     for name, values in metadata.items():
         if name not in {"labels", "annotations"}:
+            if name == "namespace" and values == NAMESPACE:
+                continue
             return False
         if live is not None and values is getattr(live, name):
             continue

@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sim.cluster.causes import Cause
 from sim.cluster.formats import check_of
 from sim.cluster.golang import compact, identical, number, quoted, shown
+from sim.cluster.messages import Cause
 from sim.scenario.kinds.structural import ABSENT, Schema, compiled_pattern
 
 

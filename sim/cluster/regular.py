@@ -5,21 +5,22 @@ What has another shape, or a value that is not regular, goes the long way (``sim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from sim.cluster import decoding, openapi
 from sim.cluster.fields import Position
-from sim.cluster.keyed import FreeMap, ListMap
+from sim.cluster.formats import check_of
+from sim.cluster.keyed import ListMap
 from sim.cluster.schema import IrregularError, Leaf, Node, Shape, Struct
-from sim.cluster.shapes import Rule
 from sim.cluster.typedpaths import key_position
 from sim.scenario.kinds.structural import ABSENT, Schema
 
 _TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "number": int}
 """Numbers with a point are not regular: to some of the server's rules 1.0 is 1, to others it is not."""
+_PLAIN = {name: Schema(type=name) for name in _TYPES}
 _MOST = 4096
 
 
@@ -32,7 +33,7 @@ class Odd(Node):
         """See ``Node.adopt``."""
         raise IrregularError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         raise IrregularError
 
@@ -51,19 +52,20 @@ class FreeLeaf(Leaf):
     """What nobody has declared: a scalar, or a list as a whole; maps below are fields of their own, and odd here."""
 
     __slots__ = ()
+    leaf = False  # its own ways are taken
 
     def __init__(self, place: Position) -> None:
-        super().__init__(place, _Undeclared)
+        super().__init__(place, object)
 
     def admit(self, value: Any, lenient: bool) -> None:
         """See ``Leaf.admit``."""
         if value is None or isinstance(value, dict | float) or (isinstance(value, list) and _is_rich(value)):
             raise IrregularError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         self.admit(live, False)
-        return super().merge(live, config, lenient)
+        return super().merge(live, config)
 
     def compare(self, old: Any, new: Any) -> tuple[int, int]:
         """See ``Node.compare``."""
@@ -71,10 +73,6 @@ class FreeLeaf(Leaf):
             return 0, 0
         self.admit(old, False)
         return super().compare(old, new)
-
-
-class _Undeclared:
-    """The type of no value: so that a ``FreeLeaf`` looks at every one."""
 
 
 def _is_rich(items: list[Any]) -> bool:
@@ -118,11 +116,22 @@ def _is_odd(schema: Schema) -> bool:
 
 
 def _scalar(schema: Schema) -> Shape:
-    if replace(schema, default=ABSENT) == Schema(type=schema.type):
-        rule = None
-    else:
-        rule = Rule(_Remembered(partial(_is_valid, schema)).__getitem__)
-    return lambda place: Leaf(place, _TYPES[schema.type], rule)
+    bare = schema if schema.default is ABSENT else replace(schema, default=ABSENT)
+    check: Callable[[Any], bool] | None = None
+    if bare.enum and bare == Schema(type="string", enum=bare.enum) and _all_strings(bare.enum):
+        check = frozenset(bare.enum).__contains__
+    elif bare.format and bare == Schema(type="string", format=bare.format):
+        check = _format(bare.format)
+    elif bare != _PLAIN[bare.type]:
+        check = _Remembered(partial(_is_valid, schema)).__getitem__
+    return lambda place: Leaf(place, _TYPES[schema.type], check)
+
+
+@cache
+def _format(name: str) -> Callable[[str], bool] | None:
+    """Whether a text has a format; None where all have."""
+    check = check_of(name)
+    return _Remembered(check).__getitem__ if check is not None else None
 
 
 class _Remembered(dict[Any, bool]):
@@ -147,9 +156,9 @@ def _list(schema: Schema) -> Shape:
     items = schema.items
     assert items is not None
     if schema.list_type != "map":
-        if items == Schema(type="string") and schema == Schema(type="array", items=items, list_type=schema.list_type):
-            return lambda place: Leaf(place, list, Rule(_all_strings))
-        return lambda place: Leaf(place, list, Rule(partial(is_regular, schema)))
+        if items == _PLAIN["string"] and schema == Schema(type="array", items=items, list_type=schema.list_type):
+            return lambda place: Leaf(place, list, _all_strings)
+        return lambda place: Leaf(place, list, partial(is_regular, schema))
     counted = (schema.min_items, schema.max_items)
     if len(schema.list_keys) != 1 or any(limit is not None for limit in counted) or schema.unique_items:
         return Odd
@@ -162,7 +171,7 @@ def _list(schema: Schema) -> Shape:
     return lambda place: ListMap(place, key, lambda up, value: item(key_position(up, {key: value})))
 
 
-def _all_strings(values: list[Any]) -> bool:
+def _all_strings(values: Iterable[Any]) -> bool:
     return all(type(value) is str for value in values)
 
 
@@ -198,7 +207,7 @@ def _has_point(value: Any) -> bool:
 
 def _free(value: Schema) -> Shape:
     shape = shape_of(value)
-    return lambda place: FreeMap(place, shape, {})
+    return lambda place: Struct(place, {}, rest=shape)
 
 
 def _preserving(schema: Schema) -> Shape:
@@ -212,7 +221,7 @@ def _preserving(schema: Schema) -> Shape:
     if any(below.default is not ABSENT for below in schema.properties.values()):
         return Odd
     declared = {name: shape_of(below) for name, below in schema.properties.items()}
-    return lambda place: FreeMap(place, FreeLeaf, declared)
+    return lambda place: Struct(place, declared, rest=FreeLeaf)
 
 
 def _struct(schema: Schema) -> Shape:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import ManagerEntry, Object
-from sim.cluster.ownership import NO_TIME, STORED_ORDER, Managers
+from sim.cluster.ownership import NO_TIME
 
 _TIME_BYTES = len('"time":"2026-01-01T00:00:00Z",')
 
@@ -32,33 +32,6 @@ def _entry(kind: Kind, entry: ManagerEntry, times: bool) -> dict[str, Any]:
     if entry.subresource:
         out["subresource"] = entry.subresource
     return out
-
-
-def given_managers(kind: Kind, metadata: Any, managers: Managers) -> Managers:
-    """The entries that a write starts from: those in its ``metadata`` where it has any, else ``managers``.
-
-    A list of one empty entry resets them (``managedfields/internal/fieldmanager.go``,
-    ``isResetManagedFields``); a list that cannot be decoded counts as none.
-    """
-    if not isinstance(metadata, dict) or not metadata.get("managedFields"):
-        return managers
-    given = metadata["managedFields"]
-    if given == [{}]:
-        return ()
-    try:
-        return tuple(sorted((_decoded(kind, entry) for entry in given), key=STORED_ORDER))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return managers
-
-
-def _decoded(kind: Kind, entry: dict[str, Any]) -> ManagerEntry:
-    if entry["operation"] not in {"Apply", "Update"} or not entry["apiVersion"] or entry["fieldsType"] != "FieldsV1":
-        raise ValueError
-    fields = kind.paths.mask_of(entry["fieldsV1"], None)
-    time = seconds_of(entry["time"]) if entry.get("time") else NO_TIME
-    return ManagerEntry(
-        entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", ""), fields, time
-    )
 
 
 def seconds_of(time: str) -> int:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sim.cluster.causes import Cause
 from sim.cluster.golang import identical
+from sim.cluster.messages import Cause
 from sim.cluster.openapi import item_before
 from sim.scenario.kinds.cel import Program, engine
 from sim.scenario.kinds.structural import ABSENT, Schema, ValidationRule

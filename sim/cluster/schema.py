@@ -7,9 +7,8 @@ differs is walked.
 
 The walks share one rule of strictness. A value is regular when it has the declared types, no unknown field,
 no null, no missing required field and no value outside an enumeration; the strict walks raise
-``IrregularError`` on anything else, and the caller answers at leisure (``sim.cluster.validation``). A lenient
-walk is for what has been found to fit its types, and follows the API server through nulls and missing fields.
-What is stored is regular, so that strict walks look at new values only.
+``IrregularError`` on anything else, and the caller answers at leisure (``sim.cluster.answering``). A lenient
+walk is for what is stored, which was found regular before: nothing is checked again.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ class Node(Path):
         """
         raise NotImplementedError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
-        """Apply ``config`` on ``live``: the merged value, the paths of ``config``, and those that it changed.
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
+        """Apply ``config`` on ``live``: the merged value, the paths of ``config``, and those that it changed. Strict.
 
         The merged value is ``live`` itself where nothing changed.
         """
@@ -64,18 +63,17 @@ Shape = Callable[[Position], Node]
 class Leaf(Node):
     """A scalar, an atomic list, or an opaque value: owned as a whole.
 
-    ``type`` is the exact Python type of a regular value, ``None`` for any; ``check`` says whether a value of
-    that type is valid, ``None`` where all are. ``rule`` is what ``check`` checks.
+    ``type`` is the exact Python type of a regular value; ``check`` says whether a value of that type is valid, ``None``
+    where all are.
     """
 
-    __slots__ = ("check", "rule", "type")
+    __slots__ = ("check", "type")
     leaf = True
 
-    def __init__(self, place: Position, type_: type | None, rule: Any = None) -> None:
+    def __init__(self, place: Position, type_: type, check: Callable[[Any], bool] | None = None) -> None:
         super().__init__(place)
         self.type = type_
-        self.rule = rule
-        self.check: Callable[[Any], bool] | None = rule.regular if rule is not None else None
+        self.check = check
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
         """See ``Node.adopt``."""
@@ -84,19 +82,19 @@ class Leaf(Node):
 
     def admit(self, value: Any, lenient: bool) -> None:
         """Raise ``IrregularError`` unless ``value`` is regular, or the walk is lenient."""
-        kind = self.type
-        if kind is None or lenient:
+        if lenient:
             return
+        kind = self.type
         if (kind is int and isinstance(value, bool)) or not isinstance(value, kind):
             raise IrregularError
         if self.check is not None and not self.check(value):
             raise IrregularError
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
         if live is config:
             return live, self.bit, 0
-        self.admit(config, lenient)
+        self.admit(config, False)
         if live == config:
             return live, self.bit, 0
         return config, self.bit, self.bit
@@ -113,23 +111,36 @@ class Leaf(Node):
         return value
 
 
-def fits(kind: type, value: Any) -> bool:
-    """Whether ``value`` has the JSON type that ``kind`` stands for, as structured-merge-diff checks it."""
-    if kind is int:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind)
-
-
 class Struct(Node):
-    """A map with declared fields, each owned on its own. ``required`` ones must be there."""
+    """A map with declared fields, each owned on its own. ``required`` ones must be there.
 
-    __slots__ = ("fields", "required")
+    ``rest`` is the shape of any other key, interned when it is first seen; without, there is none.
+    """
 
-    def __init__(self, place: Position, shapes: Mapping[str, Shape], required: tuple[str, ...] = ()) -> None:
+    __slots__ = ("fields", "required", "rest")
+
+    def __init__(
+        self, place: Position, shapes: Mapping[str, Shape], required: tuple[str, ...] = (), rest: Shape | None = None
+    ) -> None:
         super().__init__(place)
         self.fields: dict[str, Node] = {name: shape(self.field(name)) for name, shape in shapes.items()}
-        self.members.update(self.fields)
         self.required = required
+        self.rest = rest
+        if rest is None:
+            self.members.update(self.fields)
+        else:
+            self.members = self.fields  # type: ignore[assignment] # all of them are nodes
+
+    def new_field(self, name: str) -> Path:
+        """See ``Path.new_field``."""
+        return super().new_field(name) if self.rest is None else self.child(name)
+
+    def child(self, name: str) -> Node:
+        """The node of a key that is not declared. Raises ``IrregularError`` where there is none."""
+        if self.rest is None or not isinstance(name, str):
+            raise IrregularError
+        node = self.fields[name] = self.rest(self.field(name))
+        return node
 
     def adopt(self, value: Any, lenient: bool) -> tuple[int, int]:
         """See ``Node.adopt``."""
@@ -144,14 +155,9 @@ class Struct(Node):
         added = bit
         fields = self.fields
         for name, item in value.items():
-            node: Any = fields.get(name)
-            if node is None:
-                raise IrregularError
+            node: Any = fields.get(name) or self.child(name)
             if node.leaf:
-                expected = node.type
-                if expected is not None and (
-                    type(item) is not expected or ((check := node.check) is not None and not check(item))
-                ):
+                if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
                     node.admit(item, lenient)
                 owned |= node.bit
             else:
@@ -164,22 +170,17 @@ class Struct(Node):
                     raise IrregularError
         return owned, added | owned
 
-    def merge(self, live: Any, config: Any, lenient: bool) -> tuple[Any, int, int]:
+    def merge(self, live: Any, config: Any) -> tuple[Any, int, int]:
         """See ``Node.merge``."""
-        if not config:
-            if type(config) is dict:
-                return live, self.bit, 0
-            if config is None and lenient:
-                return (live, self.bit, 0) if live else (None, self.bit, self.bit)
         if not isinstance(config, dict):
             raise IrregularError
+        if not config:
+            return live, self.bit, 0
         fields = self.fields
         owned = changed = 0
         merged = None
         for name, item in config.items():
-            node: Any = fields.get(name)
-            if node is None:
-                raise IrregularError
+            node: Any = fields.get(name) or self.child(name)
             old = live.get(name, ABSENT)
             if node.leaf:
                 bit = node.bit
@@ -187,18 +188,18 @@ class Struct(Node):
                 if old is item or (old == item and type(old) is type(item)):
                     continue
                 if type(item) is not node.type or ((check := node.check) is not None and not check(item)):
-                    node.admit(item, lenient)
+                    node.admit(item, False)
                     if old == item:  # numbers of different types
                         continue
                 changed |= bit
                 new = item
             elif old is ABSENT:
-                own, add = node.adopt(item, lenient)
+                own, add = node.adopt(item, False)
                 owned |= own
                 changed |= add
                 new = item
             else:
-                new, own, add = node.merge(old, item, lenient)
+                new, own, add = node.merge(old, item)
                 owned |= own
                 if new is old:
                     continue
@@ -222,9 +223,7 @@ class Struct(Node):
             if was is item:
                 missing -= 1
                 continue
-            node: Any = fields.get(name)
-            if node is None:
-                raise IrregularError
+            node: Any = fields.get(name) or self.child(name)
             if was is ABSENT:
                 changed |= node.adopt(item, False)[1]
                 continue
@@ -246,7 +245,7 @@ class Struct(Node):
                 if name not in new:
                     if name in self.required:
                         raise IrregularError
-                    removed |= fields[name].adopt(was, True)[1]
+                    removed |= (fields.get(name) or self.child(name)).adopt(was, True)[1]
         return changed, removed
 
     def remove(self, value: Any, paths: int) -> Any:
@@ -256,8 +255,13 @@ class Struct(Node):
         fields = self.fields
         kept = {}
         for name, item in value.items():
-            node = fields[name]
+            node = fields.get(name) or self.child(name)
             if node.bit & paths:
                 continue
             kept[name] = node.remove(item, paths) if node.subtree & paths else item
         return kept or None
+
+
+def string_map(place: Position) -> Node:
+    """A map of strings, such as labels and annotations."""
+    return Struct(place, {}, rest=lambda below: Leaf(below, str))

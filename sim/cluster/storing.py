@@ -11,18 +11,16 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from sim.cluster import decoding, messages, objectmeta, openapi, rules
-from sim.cluster.causes import Cause
 from sim.cluster.described import DescribedKind
 from sim.cluster.embedded import embedded_faults
 from sim.cluster.golang import compact, identical, quoted, whole_floats
-from sim.cluster.messages import Response
+from sim.cluster.messages import Cause, Response
 from sim.cluster.objects import NOTHING, Object, Write
 from sim.cluster.ownership import Managers, same_but_time
 from sim.cluster.render import as_kubernetes, timestamp
 from sim.cluster.store import Store
 from sim.cluster.versions import blank, successor
 
-NAMESPACE = "default"
 _SLOTS = ("spec", "status", "data", "type")
 _UNCHECKED = Cause(
     "FieldValueInvalid",
@@ -72,7 +70,7 @@ class Storing:
         if name and self.write.name and name != self.write.name:
             text = f"the name of the object ({name}) does not match the name on the URL ({self.write.name})"
             self._refuse(400, "BadRequest", messages.plain, text)
-        if self.kind.namespaced and namespace not in {"", NAMESPACE}:
+        if self.kind.namespaced and namespace not in {"", objectmeta.NAMESPACE}:
             text = "the namespace of the provided object does not match the namespace sent on the request"
             self._refuse(400, "BadRequest", messages.plain, text)
 
@@ -237,7 +235,8 @@ class Storing:
         item.finalizers = tuple(metadata.get("finalizers", ()))
         item.owners = tuple(metadata.get("ownerReferences", ()))
         controller = next((owner["uid"] for owner in item.owners if owner.get("controller")), "")
-        item.owner = controller or (item.owner if self.write.verb == "create" else "")
+        # Who is named as owner by a creation alone is no reference that a later write could leave out.
+        item.owner = controller or ("" if self.live is not None and self.live.owners else item.owner)
         item.generate_name = metadata.get("generateName", "")
         for slot in _SLOTS:
             setattr(item, slot, read.pop(slot) if read.get(slot) is not None else None)

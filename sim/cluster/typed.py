@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.cluster import golang
-from sim.cluster.atoms import Atom
 from sim.cluster.fields import Path, Paths
 from sim.cluster.golang import same
 from sim.cluster.typedpaths import Above, OddItemError, Root, field, item_path, key_path, value_path
@@ -21,12 +20,12 @@ from sim.scenario.kinds.structural import ABSENT
 
 def owned(path: Path, value: Any) -> int:
     """The paths of a value that an applier owns (``ToFieldSet``); the path itself where it is a leaf."""
-    forms = _atom(path).forms_of(value)
+    forms = path.atom.forms_of(value)
     if forms[0] == "m":
-        return path.bit if _atom(path).map.atomic else fields_owned(path, value)  # type: ignore[union-attr]
+        return path.bit if path.atom.map.atomic else fields_owned(path, value)  # type: ignore[union-attr]
     if forms[0] == "s":
         return path.bit
-    kind = _atom(path).list
+    kind = path.atom.list
     assert kind is not None
     if kind.atomic:
         return path.bit
@@ -62,12 +61,6 @@ def fields_owned(up: Above, value: Any) -> int:
     return mask
 
 
-def _atom(path: Above) -> Atom:
-    """The type of a path's values."""
-    assert path.atom is not None
-    return path.atom
-
-
 class Comparison:
     """Sets of paths: in the old value only, in both and different, in the new value only."""
 
@@ -92,7 +85,7 @@ def compare_fields(up: Above, old: Any, new: Any, found: Comparison) -> None:
 
 def compare(path: Path, old: Any, new: Any, found: Comparison) -> None:
     """Compare two values at a path; either may be ``ABSENT``."""
-    atom = _atom(path)
+    atom = path.atom
     before, after = atom.forms_of(old), atom.forms_of(new)
     if new is ABSENT:
         leaf = _compare_as(before[0], path, old, new, found)
@@ -111,13 +104,13 @@ def compare(path: Path, old: Any, new: Any, found: Comparison) -> None:
 def _compare_as(form: str, path: Path, old: Any, new: Any, found: Comparison) -> bool:
     """Compare two values as maps, lists or scalars; whether they were a leaf."""
     if form == "m":
-        kind: Any = _atom(path).map
+        kind: Any = path.atom.map
         some = (isinstance(old, dict) and old) or (isinstance(new, dict) and new)
         if some and not kind.atomic:
             compare_fields(path, old, new, found)
             return False
     elif form == "l":
-        kind = _atom(path).list
+        kind = path.atom.list
         items = (isinstance(old, list) and old) or (isinstance(new, list) and new)
         if items and not kind.atomic:
             _compare_items(path, old, new, found)
@@ -159,7 +152,7 @@ def _compare_items(path: Path, old: Any, new: Any, found: Comparison) -> None:
 
 def merge(path: Path, old: Any, new: Any) -> Any:
     """Merge an applied value into the one that is there; ``ABSENT`` where nothing comes of it."""
-    atom = _atom(path)
+    atom = path.atom
     before, after = atom.forms_of(old), atom.forms_of(new)
     form = (before if new is ABSENT else after)[0]
     if form == "m" and atom.map is not None and not atom.map.atomic:
@@ -252,7 +245,7 @@ def removed_fields(up: Above, value: Any, paths: int) -> Any:
 
 def removed(path: Path, value: Any, paths: int) -> Any:
     """``value`` without the items in ``paths`` (``RemoveItems``), some of which are below ``path``."""
-    atom = _atom(path)
+    atom = path.atom
     form = atom.forms_of(value)[0]
     if form == "s":
         return value
@@ -277,7 +270,7 @@ def type_errors(path: Above, value: Any, *, duplicates: bool) -> list[tuple[str,
 
     ``duplicates`` says whether an associative list may have a key twice, which applied configurations may not.
     """
-    atom = _atom(path)
+    atom = path.atom
     form = atom.forms_of(value)[0]
     if value is None:
         return []
@@ -293,7 +286,7 @@ def type_errors(path: Above, value: Any, *, duplicates: bool) -> list[tuple[str,
 
 
 def _field_errors(path: Above, value: dict[str, Any], duplicates: bool) -> Iterator[tuple[str, str]]:
-    kind = _atom(path).map
+    kind = path.atom.map
     assert kind is not None
     for name, item in value.items():
         if name not in kind.fields and kind.element is None:
@@ -305,7 +298,7 @@ def _field_errors(path: Above, value: dict[str, Any], duplicates: bool) -> Itera
 
 
 def _item_errors(path: Above, value: list[Any], duplicates: bool) -> Iterator[tuple[str, str]]:
-    kind = _atom(path).list
+    kind = path.atom.list
     assert kind is not None
     if kind.atomic:
         element = Root(Paths(), kind.element)

@@ -56,7 +56,6 @@ class OddItemError(Exception):
 
 def item_path(up: Above, item: Any) -> Path:
     """The path of a list's item. Raises ``OddItemError`` where it can have none (``listItemToPathElement``)."""
-    assert up.atom is not None
     kind = up.atom.list
     assert kind is not None
     if not kind.keys:
@@ -91,7 +90,7 @@ def item_path(up: Above, item: Any) -> Path:
 def key_position(up: Above, keys: dict[str, Any]) -> Position:
     """The place of the item with these keys."""
     shown = ",".join(f"{name}={_value_text(keys[name])}" for name in sorted(keys))
-    atom = up.atom.list.element if up.atom is not None and up.atom.list is not None else UNTYPED
+    atom = up.atom.list.element if up.atom.list is not None else UNTYPED
     rank = (1, tuple((name, _rank(keys[name])) for name in sorted(keys)))
     return Position(up.paths, _above(up), f"k:{_plain(keys)}", f"[{shown}]", atom, declared=False, rank=rank)
 
@@ -110,7 +109,7 @@ def value_path(up: Above, value: Any) -> Path:
     text = golang.compact(value)
     found = up.members.get(("v", text))
     if found is None:
-        atom = up.atom.list.element if up.atom is not None and up.atom.list is not None else UNTYPED
+        atom = up.atom.list.element if up.atom.list is not None else UNTYPED
         place = f"[={_value_text(value)}]"
         rank = (2, _rank(value))
         position = Position(up.paths, _above(up), f"v:{_plain(value)}", place, atom, declared=False, rank=rank)

@@ -86,38 +86,3 @@ def merged_patch(target: Any, patch: Any) -> Any:
             out = dict(target) if out is None else out
             out[key] = new
     return target if out is None else out
-
-
-def string_maps(metadata: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """The labels and annotations in ``metadata``; a map that is not there, or empty, is none.
-
-    Raises ``TypeError`` where one is no map of strings. A null value is the empty string.
-    """
-    if not metadata:
-        return NOTHING, NOTHING
-    if not isinstance(metadata, dict):
-        raise TypeError("metadata is no map")
-    return strings(metadata.get("labels")), strings(metadata.get("annotations"))
-
-
-def strings(values: Any) -> dict[str, str]:
-    """Labels or annotations as decoding leaves them.
-
-    Raises ``TypeError`` where they are no map of strings.
-    """
-    if not values:
-        return NOTHING
-    if not isinstance(values, dict):
-        raise TypeError("labels and annotations are maps")
-    for value in values.values():
-        if type(value) is not str:
-            return {key: _string(value) for key, value in values.items()}
-    return values
-
-
-def _string(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    raise TypeError("labels and annotations are strings")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from array import array
 
     from sim.analysis.measured import Measured
-    from sim.experiment.spread import Spread
+    from sim.experiment.executor import Executor
     from sim.scenario.model import Scenario
 
 
@@ -52,7 +52,7 @@ class Evaluator:
 
     def __init__(
         self,
-        spread: Spread,
+        spread: Executor,
         journal: Journal | None = None,
         *,
         expected: int = 0,

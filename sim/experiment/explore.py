@@ -38,7 +38,7 @@ from sim.units import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.experiment.spread import Spread
+    from sim.experiment.executor import Executor
 
 BATCH = 25
 """Runs that travel together."""
@@ -106,7 +106,7 @@ class Exploration:
         scenario: Scenario,
         strategy: StrategyName,
         seed: int,
-        spread: Spread,
+        spread: Executor,
         journal: Journal | None = None,
         progress: Progress | None = None,
     ) -> None:

@@ -24,8 +24,7 @@ from sim.families.certmanager.family import CERT_MANAGER, CertManagerPopulation
 from sim.families.endings import DELETED, DROPPED, SETTLED
 from sim.families.family import Family
 from sim.families.operators.endings import OperatorRemains
-from sim.families.operators.family import OperatorsFamily, OperatorsPopulation
-from sim.families.operators.kinds import brought
+from sim.families.operators.family import OperatorsFamily, OperatorsPopulation, brought
 from sim.families.operators.operator import Operator
 from sim.families.plain.family import PLAIN, PlainPopulation
 from sim.kernel.clock import unix_seconds

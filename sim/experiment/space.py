@@ -139,14 +139,15 @@ def default_space(scenario: Scenario) -> list[Dimension]:
                 path = f"operators.{n}.controllers.{m}"
                 found.append(_range(f"{path}.workers", 1, max(20, controller.workers)))
                 found += _waits(f"{path}.retry", controller.retry) if controller.retry is not None else []
-    if not found:
-        raise ValueError("there is nothing to search by itself here; name keys and values with --space")
     useless = varied_without_effect((each.key for each in found), [scenario])
-    return [
+    kept = [
         each
         for each in found
         if each.range is not None and each.range.low < each.range.high and each.key not in useless
     ]
+    if not kept:
+        raise ValueError("there is nothing to search by itself here; name keys and values with --space")
+    return kept
 
 
 def _waits(path: str, retry: Retry) -> list[Dimension]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import write
 from sim.report.text import Rendered, bold, render, table
-from sim.report.validation_cells import Part, conflicts_off, inside, interval, off, share
+from sim.report.validation_cells import DETAILED, Part, conflicts_off, details, interval, off, predicted, share
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Document = Mapping[str, Any]
-DETAILED = 3
-"""Up to so many cases are shown with all their figures."""
 HEADS = (
     "runs",
     "conflicts",
@@ -219,7 +217,7 @@ def _cases(runs: Sequence[Part], terminal: bool) -> Table:
             interval(conflicts),
             off(conflicts),
             write(ready["recorded"], "seconds"),
-            write(ready["predicted"], "seconds") + ("" if inside(ready) else " !"),
+            predicted(ready, "seconds"),
             off(ready),
             off(requests),
         )
@@ -241,9 +239,7 @@ def _left(runs: Sequence[Part]) -> list[str]:
 
 
 def _details(run: Part, terminal: bool) -> Table:
-    made = table(f"{run['name']}, all figures", "", "recorded", "predicted", "off", terminal=terminal)
-    for label, each, kind in _figures(run):
-        made.add_row(label, write(each["recorded"], kind), interval(each, kind), off(each))
+    made = details(run, _figures(run), terminal)
     distance = run["time_to_ready_wasserstein_s"]
     made.add_row("time to Ready, Wasserstein distance", "", write(distance, "seconds"), "")
     return made

@@ -1,13 +1,19 @@
-"""How the figures of validated runs are written: shares, intervals, how far off they are."""
+"""How the figures of validated runs are written: shares, intervals, how far off they are; in tables and in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sim.report import numbers
 from sim.report.numbers import NONE, write
+from sim.report.text import table
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DETAILED = 3
+"""Up to so many cases are shown with all their figures."""
 Part = Mapping[str, Any]
 """A figure: recorded, predicted, low, high. Or a case, or a summary."""
 
@@ -49,3 +55,47 @@ def conflicts_off(summary: Part, cases: str) -> str:
         median, worst = (numbers.interval(each, "share") for each in by_chance)
         said += f"; by chance alone, with so few runs of each, {median} and {worst}"
     return f"{said})"
+
+
+def predicted(each: Part, kind: str = "count") -> str:
+    """Write the predicted figure without its interval, marked where the recorded one is outside."""
+    return write(each["predicted"], kind) + ("" if inside(each) else " !")
+
+
+def pair(each: Part | None, kind: str = "count") -> str:
+    """Write the recorded figure and the predicted one with its interval."""
+    return NONE if each is None else f"{write(each['recorded'], kind)}, {interval(each, kind)}"
+
+
+def named(run: Part, used: Collection[str]) -> str:
+    """Return a case's name, marked where the profile was measured on it."""
+    return f"{run['name']} (c)" if run["name"] in used else str(run["name"])
+
+
+def details(run: Part, figures: Iterable[tuple[str, Part, str]], terminal: bool) -> Table:
+    """Return the table of all figures of a case: each with its label and kind."""
+    made = table(f"{run['name']}, all figures", "", "recorded", "predicted", "off", terminal=terminal)
+    for label, each, kind in figures:
+        made.add_row(label, write(each["recorded"], kind), interval(each, kind), off(each))
+    return made
+
+
+def grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table as lines of Markdown."""
+    return [
+        f"| {' | '.join(heads)} |",
+        f"|{'---|' * len(heads)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def summaries(part: Part, shown: Iterable[tuple[str, str, str]], ranked: str = "") -> list[str]:
+    """Return the figures over all cases as Markdown: keys with labels and kinds; ``ranked`` has one for each group."""
+    columns = [("all", part["summary"])]
+    if part["predictions"] is not None:
+        columns.append(("predictions only", part["predictions"]))
+    rows = [[label, *(write(summary[key], kind) for _, summary in columns)] for key, label, kind in shown]
+    for group in part["summary"].get(ranked, ()):
+        taus = [write(summary[ranked].get(group)) for _, summary in columns]
+        rows.append([f"order of the patterns of {group}: tau-b", *taus])
+    return grid(("", *(name for name, _ in columns)), rows)

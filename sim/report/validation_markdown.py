@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.report import validation_operators
@@ -21,7 +21,7 @@ from sim.report.validation import (
     row,
     verdict,
 )
-from sim.report.validation_cells import Part, inside, interval
+from sim.report.validation_cells import Part, grid, inside, named, pair, summaries
 from sim.report.validation_pictures import ABLATIONS, ALT, CASES
 
 BEGIN = "<!-- generated: {command} -->"
@@ -43,13 +43,13 @@ def markdown(document: Document, stem: str = "validation") -> str:
     runs = document["runs"]
     lines = [BEGIN.format(command=document["command"]), "", *verdict(document), ""]
     operators = (
-        validation_operators.markdown(document["operators"], set(document["calibrated_on"]), _grid)
+        validation_operators.markdown(document["operators"], set(document["calibrated_on"]))
         if "operators" in document
         else []
     )
     of_cert_manager = (
         ("All recordings", [*_picture(CASES), *_recordings(document)]),
-        ("Summary", _summaries(document)),
+        ("Summary", summaries(document, _SUMMARY)),
         ("Conflicts by controller and by phase", _splits(runs)),
         ("Conflicts on other kinds", _elsewhere(runs)),
         ("Spread of single runs", _spreads(runs)),
@@ -86,33 +86,25 @@ def replaced(text: str, generated: str) -> str:
     return text[:start] + generated.rstrip("\n") + text[end + len(END) :]
 
 
-def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [
-        f"| {' | '.join(heads)} |",
-        f"|{'---|' * len(heads)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
-
-
 def _decisions(decided: Mapping[str, Any]) -> list[str]:
     if not decided["pairs"]:
         return []
-    return [*decision_words(decided["summary"]), "", *_grid(DECIDED, decision_rows(decided["pairs"]))]
+    return [*decision_words(decided["summary"]), "", *grid(DECIDED, decision_rows(decided["pairs"]))]
 
 
 def _ladder(rungs: Sequence[Part]) -> list[str]:
-    lines = _grid(("rung", "figure"), [[rung["rung"], rung["figure"]] for rung in rungs])
+    lines = grid(("rung", "figure"), [[rung["rung"], rung["figure"]] for rung in rungs])
     checks = [
         [check["name"], f"{check['expected']:.4g}", f"{check['found']:.4g}", f"{check['error']:.2g}"]
         for rung in rungs
         for check in rung.get("checks", ())
     ]
-    return [*lines, "", *_grid(("closed form", "expected", "found", "standard error"), checks)]
+    return [*lines, "", *grid(("closed form", "expected", "found", "standard error"), checks)]
 
 
 def _back(document: Document) -> list[str]:
     rows = back_rows(document["runs"])
-    return [back_words(document["summary"]), "", *_grid(BACK, rows)] if rows else []
+    return [back_words(document["summary"]), "", *grid(BACK, rows)] if rows else []
 
 
 def _recordings(document: Document) -> list[str]:
@@ -123,15 +115,11 @@ def _recordings(document: Document) -> list[str]:
         "In brackets the 95% prediction interval for the mean of the recorded runs; ! where that is outside. "
         "*Unfinished* is the share of Certificates left so at the end, recorded / predicted.",
         "",
-        *_grid(("case", *HEADS), [[_named(run, used), *row(run)] for run in runs]),
+        *grid(("case", *HEADS), [[named(run, used), *row(run)] for run in runs]),
     ]
     if used & {run["name"] for run in runs}:
         lines += ["", "(c): the profile was measured on this case; all others are predictions."]
     return lines
-
-
-def _named(run: Part, used: set[str]) -> str:
-    return f"{run['name']} (c)" if run["name"] in used else str(run["name"])
 
 
 _SUMMARY = (
@@ -154,14 +142,6 @@ _SUMMARY = (
 )
 
 
-def _summaries(document: Document) -> list[str]:
-    columns = [("all", document["summary"])]
-    if document["predictions"] is not None:
-        columns.append(("predictions only", document["predictions"]))
-    rows = [[label, *(write(summary[key], kind) for _, summary in columns)] for key, label, kind in _SUMMARY]
-    return _grid(("", *(name for name, _ in columns)), rows)
-
-
 def _splits(runs: Sequence[Part]) -> list[str]:
     updates = [run for run in runs if run["conflicts"]["recorded"]]
     controllers = list(dict.fromkeys(name for run in updates for name in run["by_controller"]))
@@ -169,25 +149,21 @@ def _splits(runs: Sequence[Part]) -> list[str]:
     rows = [
         [
             run["name"],
-            *(_pair(run["by_controller"].get(name)) for name in controllers),
-            *(_pair(run["by_phase"].get(name)) for name in phases),
+            *(pair(run["by_controller"].get(name)) for name in controllers),
+            *(pair(run["by_phase"].get(name)) for name in phases),
         ]
         for run in updates
     ]
     heads = ("case", *(name.removeprefix("certificates-") for name in controllers), *phases)
-    return ["Recorded, predicted [95% prediction interval].", "", *_grid(heads, rows)] if rows else []
+    return ["Recorded, predicted [95% prediction interval].", "", *grid(heads, rows)] if rows else []
 
 
 def _elsewhere(runs: Sequence[Part]) -> list[str]:
     """Conflicts on CertificateRequests, Orders and Challenges, where recordings count them."""
     named = sorted({name for run in runs for name in run["elsewhere"]})
-    rows = [[run["name"], *(_pair(run["elsewhere"].get(name)) for name in named)] for run in runs if run["elsewhere"]]
+    rows = [[run["name"], *(pair(run["elsewhere"].get(name)) for name in named)] for run in runs if run["elsewhere"]]
     heads = ("case", *(name.replace(".", ", by ") for name in named))
-    return ["Recorded, predicted [95% prediction interval].", "", *_grid(heads, rows)] if rows else []
-
-
-def _pair(each: Part | None, kind: str = "count") -> str:
-    return NONE if each is None else f"{write(each['recorded'], kind)}, {interval(each, kind)}"
+    return ["Recorded, predicted [95% prediction interval].", "", *grid(heads, rows)] if rows else []
 
 
 _SPREADS = (
@@ -206,7 +182,7 @@ def _spreads(runs: Sequence[Part]) -> list[str]:
             cells.append(f"{write(both['recorded'], kind)} / {write(both['predicted'], kind)}")
         rows.append([*cells, write(run["time_to_ready_wasserstein_s"], "seconds")])
     heads = ("case", *(label for _, label, _ in _SPREADS), "Wasserstein distance of times to Ready")
-    return ["Standard deviation of single runs, recorded / predicted.", "", *_grid(heads, rows)]
+    return ["Standard deviation of single runs, recorded / predicted.", "", *grid(heads, rows)]
 
 
 def _others(runs: Sequence[Part]) -> list[str]:
@@ -217,12 +193,12 @@ def _others(runs: Sequence[Part]) -> list[str]:
         rows.append(
             [
                 run["name"],
-                _pair(run["requests"]),
+                pair(run["requests"]),
                 f"{sum(map(inside, kinds))} of {len(kinds)}",
-                _pair(run["status_writes"]),
+                pair(run["status_writes"]),
                 _total_off(passes),
                 f"{sum(map(inside, passes))} of {len(passes)}",
-                _pair(run["time_to_ready_p95"], "seconds"),
+                pair(run["time_to_ready_p95"], "seconds"),
             ]
         )
     heads = (
@@ -234,7 +210,7 @@ def _others(runs: Sequence[Part]) -> list[str]:
         "controllers' passes inside",
         "Ready p95",
     )
-    return _grid(heads, rows)
+    return grid(heads, rows)
 
 
 def _total_off(parts: Sequence[Part]) -> str:
@@ -265,7 +241,7 @@ def _stranded(runs: Sequence[Part]) -> list[str]:
         "Certificates not Ready, still Issuing or with a next private key when all were listed for the last time, as "
         "shares of all Certificates and of the runs. In all other cases none was, recorded or predicted.",
         "",
-        *_grid(heads, rows),
+        *grid(heads, rows),
     ]
     return lines
 
@@ -283,5 +259,5 @@ def _ablations(document: Document) -> list[str]:
         f"{document['ablation_replications']} simulated runs of each.",
         "",
         *_picture(ABLATIONS),
-        *_grid(("without", *ABLATED), [[outcome["without"], *ablated(outcome)] for outcome in outcomes]),
+        *grid(("without", *ABLATED), [[outcome["without"], *ablated(outcome)] for outcome in outcomes]),
     ]

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.report.numbers import write
 from sim.report.text import table
-from sim.report.validation_cells import Part, conflicts_off, inside, interval, off, share
+from sim.report.validation_cells import (
+    DETAILED,
+    Part,
+    conflicts_off,
+    details,
+    grid,
+    interval,
+    named,
+    off,
+    pair,
+    predicted,
+    share,
+    summaries,
+)
 from sim.units import counted
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _LABELS = {
     "conflicts": "conflicts",
@@ -28,8 +38,6 @@ _LABELS = {
     "unfinished": "unfinished at the end",
 }
 _TIMED = ("time_to", "edit_to", "lost_repaired")
-DETAILED = 3
-"""Up to so many cases are shown with all their figures."""
 
 
 def _kind(key: str) -> str:
@@ -114,25 +122,12 @@ def tables(part: Part, used: Collection[str], *, terminal: bool) -> list[Any]:
     for run in part["runs"]:
         cells = row(run)[1:]
         ready, lost = run["figures"]["time_to_ready.p50"], run["figures"]["lost"]
-        cells[1] = write(run["figures"]["conflicts"]["predicted"]) + (
-            "" if inside(run["figures"]["conflicts"]) else " !"
-        )
-        cells[6] = write(ready["predicted"], "seconds") + ("" if inside(ready) else " !")
-        cells[9] = write(lost["predicted"]) + ("" if inside(lost) else " !")
-        made.add_row(_named(run, used), *cells)
-    details = [_details(run, terminal) for run in part["runs"]] if len(part["runs"]) <= DETAILED else []
-    return [made, *details]
-
-
-def _named(run: Part, used: Collection[str]) -> str:
-    return f"{run['name']} (c)" if run["name"] in used else str(run["name"])
-
-
-def _details(run: Part, terminal: bool) -> Table:
-    made = table(f"{run['name']}, all figures", "", "recorded", "predicted", "off", terminal=terminal)
-    for label, each, kind in _figures(run):
-        made.add_row(label, write(each["recorded"], kind), interval(each, kind), off(each))
-    return made
+        cells[1] = predicted(run["figures"]["conflicts"])
+        cells[6] = predicted(ready, "seconds")
+        cells[9] = predicted(lost)
+        made.add_row(named(run, used), *cells)
+    every = part["runs"] if len(part["runs"]) <= DETAILED else []
+    return [made, *(details(run, _figures(run), terminal) for run in every)]
 
 
 def _figures(run: Part) -> Iterable[tuple[str, Part, str]]:
@@ -152,24 +147,24 @@ def _figures(run: Part) -> Iterable[tuple[str, Part, str]]:
 # Markdown.
 
 
-def markdown(part: Part, used: Collection[str], grid: Any) -> list[tuple[str, list[str]]]:
-    """Return the sections of the generated document, titles and lines; ``grid(heads, rows)`` makes a table."""
+def markdown(part: Part, used: Collection[str]) -> list[tuple[str, list[str]]]:
+    """Return the sections of the generated document, titles and lines."""
     runs: Sequence[Part] = part["runs"]
     main = [
         "*Off* of status writes and reconciles is the relative error of their totals. (c): the profile was measured on "
         "this case; all others are predictions.",
         "",
-        *grid(("case", *HEADS), [[_named(run, used), *row(run)] for run in runs]),
+        *grid(("case", *HEADS), [[named(run, used), *row(run)] for run in runs]),
     ]
     controllers = list(dict.fromkeys(key for run in runs for key in run["conflicts_by_controller"]))
     split = [
-        [run["name"], *(_pair(run["conflicts_by_controller"].get(key)) for key in controllers)]
+        [run["name"], *(pair(run["conflicts_by_controller"].get(key)) for key in controllers)]
         for run in runs
         if run["may_conflict"]
     ]
     return [
         ("Recordings of an operator", main),
-        ("Operators: summary", _summaries(part, grid)),
+        ("Operators: summary", summaries(part, _SUMMARY, "rank_agreement_patterns")),
         ("Operators: conflicts by controller", grid(("case", *controllers), split)),
         ("Operators: other figures", grid(("case", *_OTHERS.values()), [_others(run) for run in runs])),
     ]
@@ -187,11 +182,7 @@ _OTHERS = {
 
 
 def _others(run: Part) -> list[str]:
-    return [run["name"], *(_pair(run["figures"].get(key), _kind(key)) for key in _OTHERS)]
-
-
-def _pair(each: Part | None, kind: str = "count") -> str:
-    return "-" if each is None else f"{write(each['recorded'], kind)}, {interval(each, kind)}"
+    return [run["name"], *(pair(run["figures"].get(key), _kind(key)) for key in _OTHERS)]
 
 
 _SUMMARY = (
@@ -212,15 +203,3 @@ _SUMMARY = (
     ("max_abs_rel_error_time_to_ready.p50", "median time to Ready: largest", "share"),
     ("rank_agreement_conflicts", "order of cases by conflicts an object: Kendall's tau-b", "count"),
 )
-
-
-def _summaries(part: Part, grid: Any) -> list[str]:
-    columns = [("all", part["summary"])]
-    if part["predictions"] is not None:
-        columns.append(("predictions only", part["predictions"]))
-    rows = [[label, *(write(summary[key], kind) for _, summary in columns)] for key, label, kind in _SUMMARY]
-    for group in part["summary"]["rank_agreement_patterns"]:
-        taus = [write(summary["rank_agreement_patterns"].get(group)) for _, summary in columns]
-        rows.append([f"order of the patterns of {group}: tau-b", *taus])
-    lines: list[str] = grid(("", *(name for name, _ in columns)), rows)
-    return lines

@@ -17,7 +17,7 @@ from sim.scenario.acme import Challenge
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.validation.faults import checked
-from sim.validation.recorded import ARRIVALS, AS_RECORDED, DOES, OF_ACME, scenario_of
+from sim.validation.recorded import ARRIVALS, AS_RECORDED, DOES, KNOWN, OF_ACME, scenario_of
 
 RELEASES = {
     "1.12": "1.12.9",
@@ -37,29 +37,6 @@ _DEFAULTS: dict[str, Any] = {
 }
 """cert-manager's defaults, and the recordings' for the rest: taken, and noted, where a run is silent."""
 
-KNOWN: dict[str, tuple[type, ...]] = {
-    "cert_manager": (str,),
-    "server_side_apply": (bool,),
-    "kube_api_qps": (int, float),
-    "kube_api_burst": (int,),
-    "concurrent_workers": (int,),
-    "certificates": (int,),
-    "arrival": (str, dict),
-    "issuer": (str,),
-    "private_key": (dict,),
-    "duration": (str,),
-    "renew_before": (str,),
-    "requeue_backoff": (dict,),
-    "network_one_way_ms": (int, float),
-    "controller_restarts_at_s": (list,),
-    "other_writers": (list,),
-    "dns_names": (int,),
-    "acme": (dict,),
-    "observed_for_at_least_s": (int, float),
-    "faults": (list,),
-    "controllers_running": (int,),
-    "leader_election": (dict,),
-}
 _INSIDE = {
     "arrival": {"rate_per_s"},
     "private_key": {"algorithm", "size", "rotationPolicy"},

@@ -8,6 +8,7 @@ may name a repetition, a case, or a folder of cases.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,21 @@ class Run(NamedTuple):
     t0: float | None  # seconds since 1970 of the first creation
     ended_s: float | None  # when the counting ended, since t0
     created_s: dict[str, float]  # when each creation was answered, since t0
+
+    def number(self, key: str, value: Any) -> Any:
+        """Return a number of what was recorded. Raises ``CaseError`` for anything else."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+            raise CaseError(f"{self.folder}: recorded.{key} is {value!r}, wanted a number")
+        return value
+
+    def counts(self, key: str) -> Counter[str] | None:
+        """Return recorded counts by name, None where there are none. Raises ``CaseError`` for anything else."""
+        found = self.recorded.get(key)
+        if found is None:
+            return None
+        if not isinstance(found, dict):
+            raise CaseError(f"{self.folder}: recorded.{key} is no object of counts")
+        return Counter({name: self.number(f"{key}.{name}", count) for name, count in found.items()})
 
 
 class Case(NamedTuple):

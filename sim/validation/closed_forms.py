@@ -98,7 +98,7 @@ def shared_cores(cores: int = 2, load: float = 0.7, jobs: int = 40_000) -> Check
     sim.run_until(over)
     part = jobs // 40
     batches = [sum(took[n : n + part]) / part / MS for n in range(0, jobs, part)]
-    expected = 1 + _erlang_c(cores, load * cores) / (cores * (1 - load))
+    expected = 1 + erlang_c(cores, load * cores) / (cores * (1 - load))
     return _mean("shared cores, Poisson jobs: mean time, ms", expected, batches)
 
 
@@ -130,10 +130,7 @@ def against_writers(rate: float = 20, window: int = 50 * MS, attempts: int = 8_0
 
 
 def closed_loop(clients: int = 10, commits: int = 4_000) -> Check:
-    """N clients that read, wait exponentially, write, and read again: refused 1 - 1/Q(N).
-
-    Q(n) = sum over k >= 1 of n! / ((n - k)! n^k), Ramanujan's Q-function.
-    """
+    """N clients that read, wait exponentially, write, and read again: refused 1 - 1/Q(N)."""
     sim, api = _with_certificate()
     window = sim.streams.exponential("clients", "windows", MS)
     over = sim.event()
@@ -151,11 +148,16 @@ def closed_loop(clients: int = 10, commits: int = 4_000) -> Check:
     for _ in range(clients):
         read()
     sim.run_until(over)
+    return _share(f"{clients} writers of one object: share refused", 1 - 1 / ramanujan_q(clients), outcomes)
+
+
+def ramanujan_q(n: int) -> float:
+    """Ramanujan's Q-function: Q(n) = sum over k >= 1 of n! / ((n - k)! n^k)."""
     term = q = 1.0
-    for k in range(1, clients):
-        term *= (clients - k) / clients
+    for k in range(1, n):
+        term *= (n - k) / n
         q += term
-    return _share(f"{clients} writers of one object: share refused", 1 - 1 / q, outcomes)
+    return q
 
 
 def _with_certificate() -> tuple[Simulation, ApiServer]:
@@ -176,7 +178,8 @@ def _version(api: ApiServer) -> int:
     return current.resource_version
 
 
-def _erlang_c(servers: int, offered: float) -> float:
+def erlang_c(servers: int, offered: float) -> float:
+    """Share of jobs that wait in M/M/c with this many servers, ``offered`` of which are busy on average."""
     terms = [offered**k / math.factorial(k) for k in range(servers + 1)]
     waiting = terms[-1] / (1 - offered / servers)
     return waiting / (sum(terms[:-1]) + waiting)

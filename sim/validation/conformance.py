@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sim.cluster.apiserver import ApiServer
-from sim.cluster.causes import Cause
 from sim.cluster.golang import identical
 from sim.cluster.kinds import Kind
-from sim.cluster.messages import Response
+from sim.cluster.messages import Cause, Response
+from sim.cluster.objectmeta import NAMESPACE
 from sim.cluster.objects import Object, Write
 from sim.cluster.render import as_kubernetes, managed_fields
 from sim.cluster.store import Store
@@ -93,6 +93,9 @@ class Replay:
         version: int | None = None
         if wanted != "omit" and (op == "update" or wanted is not None):
             version = copy.resource_version if copy else 1
+        if self.sequence.kind is None and op == "apply" and isinstance(body.get("metadata", {}), dict):
+            # What was recorded of Certificates leaves out the names that their clients sent.
+            body = {**body, "metadata": {"namespace": NAMESPACE, **body.get("metadata", {})}}
         if "uid" in step:
             named = self._copy(step["uid"])
             uid = named.uid if named else NO_UID
@@ -132,7 +135,7 @@ class Replay:
             for aspect in STORED[:-2]:
                 found[aspect] = getattr(stored, aspect)
             found["managedFields"] = _by_name(managed_fields(self.kind, stored, times=False))
-            found["others"] = _others(as_kubernetes(self.kind, stored)) if self.sequence.kind is not None else {}
+            found["others"] = _others(as_kubernetes(self.kind, stored))
         return found
 
     def _unnamed(self, message: str) -> str:

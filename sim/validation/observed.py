@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from sim.logs.audit import CERTIFICATES, AuditEvent
 from sim.scenario.machinery import is_own
@@ -53,22 +52,22 @@ def _told(run: Run) -> Figures:
         ("unfinished_at_end", "unfinished"),
     ):
         if recorded.get(key) is not None:
-            figures[name] = _count(run, key, recorded[key])
-    by_controller = _counts(run, "conflicts_by_controller")
+            figures[name] = run.number(key, recorded[key])
+    by_controller = run.counts("conflicts_by_controller")
     if by_controller is not None:
         figures.update({f"conflicts.{name}": count for name, count in (at_zero() | by_controller).items()})
     for key, name in (("requests", "requests"), ("reconciles_by_controller", "reconciles")):
-        found = _counts(run, key)
+        found = run.counts(key)
         if found is not None:
             figures.update({f"{name}.{item}": count for item, count in found.items()})
-    writes = _counts(run, "status_writes_by_controller")
+    writes = run.counts("status_writes_by_controller")
     if writes is not None:
         figures.update(with_total("status_writes", at_zero() | writes))
     elsewhere = recorded.get("conflicts_on_other_resources")
     if isinstance(elsewhere, dict):
         counts = Counter(
             {
-                f"{resource}.{name}": _count(run, f"conflicts_on_other_resources.{resource}.{name}", count)
+                f"{resource}.{name}": run.number(f"conflicts_on_other_resources.{resource}.{name}", count)
                 for resource, named in elsewhere.items()
                 if isinstance(named, dict)
                 for name, count in named.items()
@@ -79,23 +78,8 @@ def _told(run: Run) -> Figures:
     if isinstance(times, dict):
         for quantile in _QUANTILES:
             if times.get(quantile) is not None:
-                figures[f"time_to_ready.{quantile}"] = _count(run, f"time_to_ready_s.{quantile}", times[quantile])
+                figures[f"time_to_ready.{quantile}"] = run.number(f"time_to_ready_s.{quantile}", times[quantile])
     return figures
-
-
-def _counts(run: Run, key: str) -> Counter[str] | None:
-    found = run.recorded.get(key)
-    if found is None:
-        return None
-    if not isinstance(found, dict):
-        raise CaseError(f"{run.folder}: recorded.{key} is no object of counts")
-    return Counter({name: _count(run, f"{key}.{name}", count) for name, count in found.items()})
-
-
-def _count(run: Run, key: str, value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise CaseError(f"{run.folder}: recorded.{key} is {value!r}, wanted a number")
-    return value
 
 
 def audit_logs(folder: Path) -> list[Path]:

@@ -41,29 +41,30 @@ DOES = {
     _SPEC_EDITS: {"action": "patch", "target": "dnsNames"},
 }
 """What other writers did, in the recordings' words and in a scenario's."""
-_ASKED = {
-    "cert_manager",
-    "server_side_apply",
-    "kube_api_qps",
-    "kube_api_burst",
-    "concurrent_workers",
-    "certificates",
-    "arrival",
-    "issuer",
-    "private_key",
-    "duration",
-    "renew_before",
-    "requeue_backoff",
-    "network_one_way_ms",
-    "controller_restarts_at_s",
-    "other_writers",
-    "dns_names",
-    "acme",
-    "observed_for_at_least_s",
-    "faults",
-    "controllers_running",
-    "leader_election",
+KNOWN: dict[str, tuple[type, ...]] = {
+    "cert_manager": (str,),
+    "server_side_apply": (bool,),
+    "kube_api_qps": (int, float),
+    "kube_api_burst": (int,),
+    "concurrent_workers": (int,),
+    "certificates": (int,),
+    "arrival": (str, dict),
+    "issuer": (str,),
+    "private_key": (dict,),
+    "duration": (str,),
+    "renew_before": (str,),
+    "requeue_backoff": (dict,),
+    "network_one_way_ms": (int, float),
+    "controller_restarts_at_s": (list,),
+    "other_writers": (list,),
+    "dns_names": (int,),
+    "acme": (dict,),
+    "observed_for_at_least_s": (int, float),
+    "faults": (list,),
+    "controllers_running": (int,),
+    "leader_election": (dict,),
 }
+"""What a recording can say that it was asked, and of what type that is."""
 OF_ACME = {
     "nonce_reject_percent",
     "retry_after_authz_s",
@@ -111,7 +112,7 @@ def scenario_of(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ``ValueError`` for anything asked that no scenario can ask for.
     """
-    unknown = sorted(set(asked) - _ASKED)
+    unknown = sorted(set(asked) - set(KNOWN))
     if unknown:
         raise ValueError(f"{case}: no scenario can ask for {', '.join(unknown)}")
     arrival, key = asked["arrival"], asked["private_key"]

@@ -22,11 +22,11 @@ from sim.logs.certificates import CertificateView
 from sim.logs.reader import read_mixed
 from sim.scenario.machinery import is_own
 from sim.units import SECOND
-from sim.validation.asked import KNOWN
 from sim.validation.cases import RUN, CaseError, Run
 from sim.validation.faults import MARKS, marks_of
 from sim.validation.observed import audit_logs
 from sim.validation.operators.asked import MARK
+from sim.validation.recorded import KNOWN
 
 T0 = 946_684_800
 """When every shared run begins, in seconds since 1970: the day and the hour stay at home."""

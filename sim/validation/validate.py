@@ -241,7 +241,6 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     """Return the figures over all cases, None where there is nothing to compute one from."""
     counted = [case for case in cases if case.counts]
     updates = [case for case in cases if case.updates]
-    times = [abs(error) for case in updates if (error := case[P50].error) is not None]
     controllers = [each for case in updates for each in case.by_controller().values() if each.inside is not None]
     widths = [
         (each.high - each.low) / each.recorded
@@ -255,21 +254,21 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     return {
         "cases": len(cases),
         **conflict_errors([case["conflicts"] for case in counted]),
-        "coverage": sum(bool(each.inside) for each in controllers) / len(controllers) if controllers else None,
+        "coverage": coverage(controllers),
         "median_interval_width": median(widths),
-        "median_abs_rel_error_time_to_ready": median(times),
-        "rank_agreement_conflicts": _ranks(counted, "conflicts", lambda case: 1 / case.certificates),
-        "rank_agreement_time_to_ready": _ranks(cases, P50, lambda _: 1.0),
+        "median_abs_rel_error_time_to_ready": median(errors(updates, P50)),
+        "rank_agreement_conflicts": ranks(counted, "conflicts", by_object),
+        "rank_agreement_time_to_ready": ranks(cases, P50),
         "cases_with_enough_conflicts": len(counted),
         "apply_cases": len(applies),
         "apply_cases_with_conflicts": sum(bool(case["conflicts"].predicted) for case in applies),
         "median_interval_score": median(scores),
         "median_recorded_spread": _spread(updates, "recorded_spread"),
         "median_predicted_spread": _spread(updates, "predicted_spread"),
-        "median_abs_rel_error_requests": median(_errors(cases, "requests")),
-        "max_abs_rel_error_requests": max(_errors(cases, "requests"), default=None),
-        "median_abs_rel_error_status_writes_apply": median(_errors(applies, "status_writes")),
-        "median_abs_rel_error_time_to_ready_apply": median(_errors(applies, P50)),
+        "median_abs_rel_error_requests": median(errors(cases, "requests")),
+        "max_abs_rel_error_requests": max(errors(cases, "requests"), default=None),
+        "median_abs_rel_error_status_writes_apply": median(errors(applies, "status_writes")),
+        "median_abs_rel_error_time_to_ready_apply": median(errors(applies, P50)),
         **_recoveries(cases),
     }
 
@@ -287,7 +286,14 @@ def _close(each: Prediction) -> bool:
 P50, P95 = "time_to_ready.p50", "time_to_ready.p95"
 
 
-def _errors(cases: Iterable[CaseResult], figure: str) -> list[float]:
+def coverage(parts: Iterable[Prediction]) -> float | None:
+    """Return which share of predictions has the recorded figure inside, of those of which that is known."""
+    known = [each.inside for each in parts if each.inside is not None]
+    return sum(known) / len(known) if known else None
+
+
+def errors(cases: Iterable[CaseResult], figure: str) -> list[float]:
+    """Return the absolute relative errors of a figure, of the cases that have one."""
     return [abs(error) for case in cases if (error := case[figure].error) is not None]
 
 
@@ -306,7 +312,15 @@ def _spread(cases: Iterable[CaseResult], side: str) -> float | None:
     )
 
 
-def _ranks(cases: Sequence[CaseResult], figure: str, scale: Callable[[CaseResult], float]) -> float | None:
+def by_object(case: CaseResult) -> float:
+    """What makes a figure of a case one of each object."""
+    return 1 / case.certificates
+
+
+def ranks(
+    cases: Iterable[CaseResult], figure: str, scale: Callable[[CaseResult], float] = lambda _: 1.0
+) -> float | None:
+    """Return how well the predicted order of the cases by a figure agrees with the recorded one."""
     pairs = [
         (each.recorded * scale(case), each.predicted * scale(case))
         for case in cases
@@ -327,20 +341,20 @@ def as_dict(case: CaseResult) -> dict[str, Any]:
         "time_to_ready_p95": case[P95].as_dict(),
         "strategy": case.case.asked.scenario.strategy,
         "certificates": case.certificates,
-        "by_phase": {phase: _full(case[f"phase.{phase}"]) for phase in PHASES if f"phase.{phase}" in case.predictions},
+        "by_phase": {phase: full(case[f"phase.{phase}"]) for phase in PHASES if f"phase.{phase}" in case.predictions},
         "spread": {name: _spreads(case[name]) for name in ("conflicts", "requests", P50)},
-        "status_writes": _full(case["status_writes"]),
+        "status_writes": full(case["status_writes"]),
         "reconciles": {
-            name: _full(each)
+            name: full(each)
             for name, each in case.family("reconciles").items()
             if each.recorded is not None and each.predicted is not None
         },
-        "requests_by_kind": {name: _full(each) for name, each in case.family("requests").items()},
+        "requests_by_kind": {name: full(each) for name, each in case.family("requests").items()},
         "elsewhere": _elsewhere(case),
-        "time_to_ready_max": _full(case["time_to_ready.max"]),
+        "time_to_ready_max": full(case["time_to_ready.max"]),
         "time_to_ready_wasserstein_s": case.distance_s,
         "unfinished": case.unfinished(),
-        "back": {name: {**_full(each), "close": _close(each)} for name, each in case.back().items()},
+        "back": {name: {**full(each), "close": _close(each)} for name, each in case.back().items()},
         "notes": case.notes,
     }
 
@@ -349,10 +363,11 @@ def _elsewhere(case: CaseResult) -> dict[str, Any]:
     """Conflicts on other kinds than Certificates, by resource and controller, where a recording counts them."""
     if case["elsewhere"].recorded is None:
         return {}
-    return {name: _full(each) for name, each in case.family("elsewhere").items()}
+    return {name: full(each) for name, each in case.family("elsewhere").items()}
 
 
-def _full(each: Prediction) -> dict[str, Any]:
+def full(each: Prediction) -> dict[str, Any]:
+    """Return a prediction as plain data, and whether the recorded figure is inside."""
     return {**each.as_dict(), "inside": each.inside}
 
 

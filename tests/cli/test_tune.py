@@ -56,6 +56,11 @@ def test_killed_and_interrupted_it_comes_to_the_same_answer(tmp_path: Path):
     assert sorted(lines) == sorted(journal_lines(undisturbed))
 
 
+def test_where_none_of_the_usual_settings_has_an_effect_keys_are_asked_for(project: Path):
+    done = inside("tune", "contention/retry-storm", "--trials", "2", at=project)
+    assert (done.returncode, "name keys and values with --space" in done.stderr) == (2, True), done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -302,8 +302,8 @@ class TestPreconditions:
             (Write("update", "Pod", NAME, {}), 404),
             (Write("update", "Certificate", NAME, [], resource_version=2), 400),  # type: ignore[arg-type]
             (Write("merge-patch", "Certificate", NAME, {"spec": 7}), 422),
-            (Write("merge-patch", "Certificate", NAME, {"metadata": 7}), 400),
-            (Write("merge-patch", "Certificate", NAME, {"metadata": {"labels": {"a": 1}}}), 400),
+            (Write("merge-patch", "Certificate", NAME, {"metadata": 7}), 422),
+            (Write("merge-patch", "Certificate", NAME, {"metadata": {"labels": {"a": 1}}}), 422),
             (Write("apply", "Certificate", NAME, {"metadata": {"labels": {"a": 1}}}, "x"), 500),
             (Write("apply", "Certificate", NAME, {"metadata": 7}, "x"), 500),
             (Write("apply", "Event", NAME, {}, "x"), 415),

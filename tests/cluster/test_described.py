@@ -94,6 +94,13 @@ def test_finalizers_and_owners_stay_where_a_status_is_written(widgets: Widgets) 
     assert (widgets.live.finalizers, widgets.live.owners) == (("example.com/f",), (owner,))
 
 
+def test_an_owner_that_the_creation_names_stays(widgets: Widgets) -> None:
+    widgets.send("create", {"spec": {"size": 1}}, owner="u")
+    assert widgets.send("json-patch", [{"op": "replace", "path": "/spec/size", "value": 2}]).written
+    assert widgets.send("merge-patch", {"status": {"phase": "x"}}, subresource="status").written
+    assert widgets.live.owner == "u"
+
+
 def test_an_update_of_the_whole_object_takes_away_what_it_lacks(widgets: Widgets) -> None:
     widgets.send("create", {"metadata": {"finalizers": ["example.com/f"]}, "spec": {"size": 1}})
     widgets.send("update", {"spec": {"size": 2}}, resource_version=widgets.live.resource_version)

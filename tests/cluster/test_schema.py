@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from sim.cluster.keyed import merged_order
 from sim.cluster.schema import IrregularError, Node
-from sim.cluster.validation import cleaned
 from sim.cluster.versions import merged_patch
 from tests.cluster.writes import KINDS, statuses
 
@@ -42,10 +41,10 @@ def _sorted(status: dict[str, Any]) -> dict[str, Any]:
 def test_a_merge_has_all_of_the_configuration_and_the_rest_of_the_live_value(
     live: dict[str, Any], config: dict[str, Any]
 ) -> None:
-    merged, owned, changed = STATUS.merge(live, config, False)
+    merged, owned, changed = STATUS.merge(live, config)
     assert owned == STATUS.adopt(config, False)[0]
     assert STATUS.compare(live, merged) == (changed, 0)
-    again, _, nothing = STATUS.merge(merged, config, False)
+    again, _, nothing = STATUS.merge(merged, config)
     assert again is merged
     assert nothing == 0
     if changed == 0 and _sorted(live) == _sorted(merged):
@@ -121,15 +120,6 @@ def test_paths_of_what_is_applied_and_of_what_is_added() -> None:
     leaves = {".secretName", ".privateKey", ".secretTemplate.labels.a", ".dnsNames"}
     assert names(SPEC, owned) == leaves
     assert names(SPEC, added) == leaves | {"", ".secretTemplate", ".secretTemplate.labels"}
-
-
-def test_decoding_drops_unknown_fields_and_nulls_and_copies_only_then() -> None:
-    good = {"secretName": "s", "privateKey": {"size": 1}}
-    assert cleaned(SPEC, good) is good
-    assert cleaned(SPEC, {**good, "bogus": 1, "duration": None, "privateKey": {"size": None}}) == {
-        "secretName": "s",
-        "privateKey": {},
-    }
 
 
 def test_merge_patch_shares_what_it_does_not_change() -> None:

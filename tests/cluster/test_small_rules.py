@@ -6,13 +6,13 @@ import pytest
 
 from sim.cluster.objects import Write
 from sim.cluster.schema import IrregularError
-from sim.cluster.validation import typed_message
+from sim.cluster.typed import message_of
 from tests.cluster.writes import KINDS, NAME, cluster, current
 
 
 def test_one_error_stands_alone_and_several_are_joined():
-    assert typed_message(["a"]) == "a"
-    assert typed_message(["a", "b"]) == "errors:\n  a\n  b"
+    assert message_of([("", "a")]) == "a"
+    assert message_of([("", "a"), (".b", "c")]) == "errors:\n  a\n  .b: c"
 
 
 @pytest.mark.parametrize("order", [["A", "A"], ["A", "B", "A"], ["A", "B", "C", "B"]])

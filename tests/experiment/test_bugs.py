@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sim.experiment.executor import InProcess
 from sim.experiment.explore import Exploration
-from sim.experiment.spread import SpreadHere
 from sim.scenario.reading.loader import load
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "bugs"
@@ -18,7 +18,7 @@ SOON = ("gardener-managedseedset-3713", "operator-sdk-2636", "rabbitmq-653", "sp
 
 
 def first_broken(name: str, runs: int) -> tuple[int, list[str]]:
-    search = Exploration(load(FOLDER / f"{name}.yaml"), "guided", 1, SpreadHere())
+    search = Exploration(load(FOLDER / f"{name}.yaml"), "guided", 1, InProcess())
     search.search(runs)
     return search.runs, sorted(search.broken)
 

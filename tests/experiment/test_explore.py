@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
+from sim.experiment.executor import InProcess, Joblib
 from sim.experiment.explore import Exploration, fix_check
 from sim.experiment.journal import Journal
 from sim.experiment.perturbed import Schedule, play, points_of, prepared
 from sim.experiment.replicate import replicate, undisturbed
 from sim.experiment.schedules import DEPTH, STRATEGIES, Explorer
 from sim.experiment.shrinking import Shrinker, ddmin
-from sim.experiment.spread import Joblib, SpreadHere
 from sim.kernel.perturbing import Bends, BentStreams
 from sim.kernel.simulation import Simulation
 from sim.scenario.errors import ScenarioError
@@ -146,7 +146,7 @@ def test_what_perturbations_delay_is_nobodys_fault():
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_children_with_generated_names_are_found_shrunk_and_gone_with_the_fix(strategy):
-    search = Exploration(CHILDREN, strategy, 1, SpreadHere())
+    search = Exploration(CHILDREN, strategy, 1, InProcess())
     search.search(runs=2000)
     finding = search.finding("as many children as asked for", plain=20)
     assert len(finding.without) <= 2
@@ -170,7 +170,7 @@ def test_a_thread_that_is_left_of_another_search_waits_for_the_run_of_this_one()
 
 
 def test_the_same_seed_finds_the_same_on_more_processes_and_after_a_kill(tmp_path):
-    here = Exploration(CHILDREN, "guided", 3, SpreadHere())
+    here = Exploration(CHILDREN, "guided", 3, InProcess())
     here.search(runs=60)
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
@@ -184,7 +184,7 @@ def test_the_same_seed_finds_the_same_on_more_processes_and_after_a_kill(tmp_pat
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
-    class Counted(SpreadHere):
+    class Counted(InProcess):
         items = 0
 
         def unordered(self, function, items):
@@ -234,7 +234,7 @@ def test_a_leader_that_stood_still_for_longer_than_its_lease_writes_beside_its_s
 
 @pytest.mark.sweep
 def test_explore_finds_the_old_leader_without_a_hint():
-    search = Exploration(OLD_LEADER.model_copy(update={"faults": []}), "guided", 1, SpreadHere())
+    search = Exploration(OLD_LEADER.model_copy(update={"faults": []}), "guided", 1, InProcess())
     search.search(runs=800)  # each of six seeds finds it in so many
     assert "led" in search.broken
 
@@ -317,7 +317,7 @@ def test_what_cannot_be_explored_is_said_in_python_too():
 def test_a_search_of_so_many_seconds_says_how_many_are_left():
     left = []
     one = load("name: one\nworkload: {certificates: 1}\n")
-    search = Exploration(one, "random", 1, SpreadHere(), progress=lambda at: left.append(at.left_s))
+    search = Exploration(one, "random", 1, InProcess(), progress=lambda at: left.append(at.left_s))
     search.search(runs=None, seconds=0.5)
     assert left[0] == pytest.approx(0.5, abs=0.2)
     assert left == sorted(left, reverse=True)
@@ -325,7 +325,7 @@ def test_a_search_of_so_many_seconds_says_how_many_are_left():
 
 def test_a_search_says_how_far_it_is_within_a_generation_too():
     done = []
-    Exploration(FIVE, "seeds", 1, SpreadHere(), progress=lambda at: done.append(at.done)).search(runs=60)
+    Exploration(FIVE, "seeds", 1, InProcess(), progress=lambda at: done.append(at.done)).search(runs=60)
     assert done == [0, 1, 26, 51, 60]
 
 

@@ -9,8 +9,8 @@ import pytest
 import sim
 from sim.analysis.measured import Measured
 from sim.experiment.evaluate import Evaluator
+from sim.experiment.executor import InProcess
 from sim.experiment.journal import Journal, JournalError, computing, key_of
-from sim.experiment.spread import SpreadHere
 from sim.scenario.model import Scenario
 
 
@@ -67,13 +67,13 @@ def test_nothing_is_run_twice(made_up: Scenario, tmp_path: Path):
     other = made_up.model_copy(update={"seed": 9})
     path = tmp_path / "j.jsonl"
     with Journal(path) as journal:
-        evaluator = Evaluator(SpreadHere(), journal)
+        evaluator = Evaluator(InProcess(), journal)
         first = evaluator.evaluate([(made_up, 0), (made_up, 1), (made_up, 0)])
         assert evaluator.ran == 2
         assert first[0] == first[2]
     shown: list[tuple[int, int]] = []
     with Journal(path) as journal:
-        again = Evaluator(SpreadHere(), journal, expected=4, progress=lambda at: shown.append((at.done, at.total)))
+        again = Evaluator(InProcess(), journal, expected=4, progress=lambda at: shown.append((at.done, at.total)))
         both = again.evaluate([(made_up, index) for index in range(3)] + [(other, 0)])
         assert again.ran == 2
         assert both[:2] == first[:2]

@@ -15,10 +15,10 @@ from sim.client.workqueue import Workqueue
 from sim.cluster.apiserver import ApiServer
 from sim.cluster.store import Store
 from sim.cluster.watch import Watch
+from sim.experiment.executor import InProcess
 from sim.experiment.explore import BATCH, Exploration
 from sim.experiment.perturbed import Schedule, play, prepared
 from sim.experiment.replicate import replicate
-from sim.experiment.spread import SpreadHere
 from sim.families.certmanager import policies
 from sim.families.certmanager.approver import Approver
 from sim.families.certmanager.issuing import Issuing
@@ -214,7 +214,7 @@ def test_a_planted_mistake_is_found(name, monkeypatch):
     target, attribute, make, workload = PLANTS[name]
     assert not [each for n in range(4) for each in play(prepared(load(workload), SECOND), Schedule(n)).broken]
     monkeypatch.setattr(target, attribute, make(getattr(target, attribute)))
-    search = Exploration(load(workload), "guided", 1, SpreadHere())
+    search = Exploration(load(workload), "guided", 1, InProcess())
     for runs in range(BATCH, 401, BATCH):  # no more than are needed
         search.search(runs)
         if search.broken:

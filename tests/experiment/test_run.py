@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import sim
-from sim.experiment.executor import InProcess, Processes
+from sim.experiment.executor import InProcess, Joblib
 from sim.experiment.run import execute
 from sim.recording.results import GivenFolder, ResultsError
 from sim.scenario.errors import ScenarioError
@@ -162,7 +162,7 @@ def test_what_is_no_results_folder_is_refused(tmp_path: Path):
 def test_the_simulator_gives_the_same_whatever_the_executor(tmp_path: Path, strategy: str):
     scenario = Scenario.model_validate(SMALL | {"strategy": strategy})
     here = execute(scenario, executor=InProcess(), log=True)
-    there = execute(scenario, executor=Processes(2), log=True, folder=GivenFolder(tmp_path / "out"))
+    there = execute(scenario, executor=Joblib("loky", 2), log=True, folder=GivenFolder(tmp_path / "out"))
     assert here.digest == there.digest
     assert here.summary == there.summary
     assert here.log == there.log

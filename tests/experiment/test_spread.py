@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.experiment.spread import AdaptiveSpread, Joblib, Ordered, SpreadError, SpreadHere, opened
+from sim.experiment.executor import Adaptive, InProcess, Joblib
+from sim.experiment.spread import SpreadError, opened
 from tests.cli.command import inside
 
 pytestmark = pytest.mark.usefixtures("two_cores")
@@ -28,7 +29,7 @@ def picky(number: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "spread", [SpreadHere(), Joblib("loky", 2), Joblib("threading", 2), AdaptiveSpread(3), AdaptiveSpread(9, 0)]
+    "spread", [InProcess(), Joblib("loky", 2), Joblib("threading", 2), Adaptive(3), Adaptive(9, 0)]
 )
 def test_every_outcome_once_with_its_position(spread):
     items = [5, 4, 3, 2, 1, 0]
@@ -37,13 +38,13 @@ def test_every_outcome_once_with_its_position(spread):
     assert list(spread.unordered(square, [])) == []
 
 
-@pytest.mark.parametrize("spread", [SpreadHere(), Joblib("threading", 3), AdaptiveSpread(9, 0)])
+@pytest.mark.parametrize("spread", [InProcess(), Joblib("threading", 3), Adaptive(9, 0)])
 def test_outcomes_in_the_order_of_the_items(spread):
     items = [2, 1, 0, 5, 4, 3]
-    assert list(Ordered(spread).map(square, items)) == [item * item for item in items]
+    assert list(spread.map(square, items)) == [item * item for item in items]
 
 
-@pytest.mark.parametrize("spread", [SpreadHere(), Joblib("loky", 2), Joblib("threading", 2)])
+@pytest.mark.parametrize("spread", [InProcess(), Joblib("loky", 2), Joblib("threading", 2)])
 def test_a_failing_replication_is_raised(spread):
     with pytest.raises(LookupError, match="three"):
         list(spread.unordered(picky, list(range(6))))
@@ -56,7 +57,9 @@ def test_what_is_done_comes_before_what_is_slow():
 
 def test_a_worker_that_starts_when_its_parent_is_gone_already_ends():
     """A command that is killed while workers start leaves none that holds its output open for minutes."""
-    code = "import time; from sim.experiment.spread import _Numbered; work = _Numbered(time.sleep, by_children=True); "
+    code = (
+        "import time; from sim.experiment.executor import _Numbered; work = _Numbered(time.sleep, by_children=True); "
+    )
     orphaned = f"{code}work.home = 1 << 30; work(0, 30)"
     assert subprocess.call([sys.executable, "-c", orphaned], timeout=20) == 1
     assert subprocess.call([sys.executable, "-c", f"{code}work(0, 2)"], timeout=20) == 0  # at home

@@ -13,7 +13,7 @@ from sim import load
 from sim.cluster.builtin import registry
 from sim.cluster.described import DescribedKind
 from sim.families.certmanager.kinds import brought as cert_manager
-from sim.families.operators.kinds import brought
+from sim.families.operators.family import brought
 from sim.scenario.errors import ScenarioError
 from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER
 from sim.scenario.model import Scenario

@@ -11,8 +11,8 @@ from sim.analysis import figures
 from sim.analysis.intervals import Estimate
 from sim.analysis.measured import Measured
 from sim.experiment.evaluate import Evaluator
+from sim.experiment.executor import Adaptive
 from sim.experiment.space import changed
-from sim.experiment.spread import AdaptiveSpread
 from sim.scenario.reading.catalogue import resolve_scenario
 
 REPLICATIONS = 8
@@ -27,7 +27,7 @@ class Variants:
     def __init__(self, name: str, **settings: Mapping[str, str]) -> None:
         base = sim.load(resolve_scenario(name))
         scenarios = {"current": base} | {key: changed(base, each) for key, each in settings.items()}
-        evaluator = Evaluator(AdaptiveSpread(len(scenarios) * REPLICATIONS))
+        evaluator = Evaluator(Adaptive(len(scenarios) * REPLICATIONS))
         wanted = [(each, index) for each in scenarios.values() for index in range(REPLICATIONS)]
         found = evaluator.evaluate(wanted)
         self.measured: dict[str, list[Measured]] = {

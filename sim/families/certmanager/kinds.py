@@ -7,94 +7,110 @@ field. CertificateRequest and Issuer are as loose as the simulator needs.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
 from sim.cluster.builtin import registry
+from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import Kind, Registry
-from sim.cluster.shapes import (
-    ANY,
-    BOOLEAN,
-    DATE_TIME,
-    INTEGER,
-    STRING,
-    STRING_MAP,
-    STRINGS,
-    array,
-    enum,
-    free_map,
-    list_map,
-    struct,
-)
+from sim.scenario.kinds.crd import Description
+from sim.scenario.kinds.structural import read_schema
 
 GROUP = "cert-manager.io"
 
-_CONDITIONS = list_map(
-    "type",
-    struct(
-        ("status", "type"),
-        lastTransitionTime=DATE_TIME,
-        message=STRING,
-        observedGeneration=INTEGER,
-        reason=STRING,
-        status=enum("True", "False", "Unknown"),
-        type=STRING,
+TEXT = {"type": "string"}
+FLAG = {"type": "boolean"}
+_NUMBER = {"type": "integer"}
+TIME = {"type": "string", "format": "date-time"}
+TEXTS = {"type": "array", "items": TEXT}
+_TEXT_MAP = {"type": "object", "additionalProperties": TEXT}
+FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def _enum(*values: str) -> dict[str, Any]:
+    return {"type": "string", "enum": list(values)}
+
+
+def described(*required: str, **properties: Any) -> dict[str, Any]:
+    """The schema of a map with these fields."""
+    return {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}
+
+
+_CONDITIONS = {
+    "type": "array",
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+    "items": described(
+        "status",
+        "type",
+        lastTransitionTime=TIME,
+        message=TEXT,
+        observedGeneration=_NUMBER,
+        reason=TEXT,
+        status=_enum("True", "False", "Unknown"),
+        type=TEXT,
     ),
-)
-_ISSUER_REF = struct(("name",), group=STRING, kind=STRING, name=STRING)
-_PASSWORD_REF = struct(("name",), key=STRING, name=STRING)
-_KEYSTORE = struct(("create", "passwordSecretRef"), create=BOOLEAN, passwordSecretRef=_PASSWORD_REF)
+}
+REF = described("name", group=TEXT, kind=TEXT, name=TEXT)
+_PASSWORD_REF = described("name", key=TEXT, name=TEXT)
+_KEYSTORE = described("create", "passwordSecretRef", create=FLAG, passwordSecretRef=_PASSWORD_REF)
 _USAGES = (
     *("signing", "digital signature", "content commitment", "key encipherment", "key agreement"),
     *("data encipherment", "cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth"),
     *("client auth", "code signing", "email protection", "s/mime", "ipsec end system", "ipsec tunnel"),
     *("ipsec user", "timestamping", "ocsp signing", "microsoft sgc", "netscape sgc"),
 )
+_SUBJECT = (
+    *("countries", "localities", "organizationalUnits", "organizations", "postalCodes", "provinces"),
+    *("serialNumber", "streetAddresses"),
+)
 
-_CERTIFICATE_SPEC = struct(
-    ("issuerRef", "secretName"),
-    additionalOutputFormats=array(struct(("type",), type=enum("DER", "CombinedPEM"))),
-    commonName=STRING,
-    dnsNames=STRINGS,
-    duration=STRING,
-    emailAddresses=STRINGS,
-    encodeUsagesInRequest=BOOLEAN,
-    ipAddresses=STRINGS,
-    isCA=BOOLEAN,
-    issuerRef=_ISSUER_REF,
-    keystores=struct(jks=_KEYSTORE, pkcs12=_KEYSTORE),
-    literalSubject=STRING,
-    privateKey=struct(
-        algorithm=enum("RSA", "ECDSA", "Ed25519"),
-        encoding=enum("PKCS1", "PKCS8"),
-        rotationPolicy=enum("Never", "Always"),
-        size=INTEGER,
+_CERTIFICATE = described(
+    "spec",
+    spec=described(
+        "issuerRef",
+        "secretName",
+        additionalOutputFormats={"type": "array", "items": described("type", type=_enum("DER", "CombinedPEM"))},
+        commonName=TEXT,
+        dnsNames=TEXTS,
+        duration=TEXT,
+        emailAddresses=TEXTS,
+        encodeUsagesInRequest=FLAG,
+        ipAddresses=TEXTS,
+        isCA=FLAG,
+        issuerRef=REF,
+        keystores=described(jks=_KEYSTORE, pkcs12=_KEYSTORE),
+        literalSubject=TEXT,
+        privateKey=described(
+            algorithm=_enum("RSA", "ECDSA", "Ed25519"),
+            encoding=_enum("PKCS1", "PKCS8"),
+            rotationPolicy=_enum("Never", "Always"),
+            size=_NUMBER,
+        ),
+        renewBefore=TEXT,
+        revisionHistoryLimit=_NUMBER,
+        secretName=TEXT,
+        secretTemplate=described(annotations=_TEXT_MAP, labels=_TEXT_MAP),
+        subject=described(**{name: TEXT if name == "serialNumber" else TEXTS for name in _SUBJECT}),
+        uris=TEXTS,
+        usages={"type": "array", "items": _enum(*_USAGES)},
     ),
-    renewBefore=STRING,
-    revisionHistoryLimit=INTEGER,
-    secretName=STRING,
-    secretTemplate=struct(annotations=STRING_MAP, labels=STRING_MAP),
-    subject=struct(
-        countries=STRINGS,
-        localities=STRINGS,
-        organizationalUnits=STRINGS,
-        organizations=STRINGS,
-        postalCodes=STRINGS,
-        provinces=STRINGS,
-        serialNumber=STRING,
-        streetAddresses=STRINGS,
+    status=described(
+        conditions=_CONDITIONS,
+        failedIssuanceAttempts=_NUMBER,
+        lastFailureTime=TIME,
+        nextPrivateKeySecretName=TEXT,
+        notAfter=TIME,
+        notBefore=TIME,
+        renewalTime=TIME,
+        revision=_NUMBER,
     ),
-    uris=STRINGS,
-    usages=array(enum(*_USAGES)),
 )
-_CERTIFICATE_STATUS = struct(
-    conditions=_CONDITIONS,
-    failedIssuanceAttempts=INTEGER,
-    lastFailureTime=DATE_TIME,
-    nextPrivateKeySecretName=STRING,
-    notAfter=DATE_TIME,
-    notBefore=DATE_TIME,
-    renewalTime=DATE_TIME,
-    revision=INTEGER,
+_REQUEST = described(
+    spec={**FREE, "properties": {"issuerRef": REF}},
+    status={**FREE, "properties": {"conditions": _CONDITIONS, "failureTime": TIME}},
 )
+_ISSUER = described(spec=FREE, status={**FREE, "properties": {"conditions": _CONDITIONS}})
 
 
 def kinds() -> Registry:
@@ -102,35 +118,14 @@ def kinds() -> Registry:
     return registry(brought())
 
 
+@lru_cache(1)
+def _described() -> tuple[Description, ...]:
+    return tuple(
+        Description(name, f"{name.lower()}s", GROUP, "v1", read_schema(schema), status=True, namespaced=True)
+        for name, schema in (("Certificate", _CERTIFICATE), ("CertificateRequest", _REQUEST), ("Issuer", _ISSUER))
+    )
+
+
 def brought() -> Iterable[Kind]:
     """Return the kinds that cert-manager brings along, for one run."""
-    return (
-        Kind(
-            "Certificate",
-            "certificates",
-            GROUP,
-            "v1",
-            {"spec": _CERTIFICATE_SPEC, "status": _CERTIFICATE_STATUS},
-            required=("spec",),
-            status=True,
-        ),
-        Kind(
-            "CertificateRequest",
-            "certificaterequests",
-            GROUP,
-            "v1",
-            {
-                "spec": free_map(ANY, issuerRef=_ISSUER_REF),
-                "status": struct(conditions=_CONDITIONS, certificate=ANY, ca=ANY, failureTime=DATE_TIME),
-            },
-            status=True,
-        ),
-        Kind(
-            "Issuer",
-            "issuers",
-            GROUP,
-            "v1",
-            {"spec": free_map(ANY), "status": struct(conditions=_CONDITIONS, acme=ANY)},
-            status=True,
-        ),
-    )
+    return tuple(map(DescribedKind, _described()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from sim.client.election import Elector, first_lease
 from sim.client.manager import Manager
 from sim.client.process import Process
 from sim.client.surroundings import Surroundings
+from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import Kind
 from sim.cluster.objects import Object
 from sim.families.certmanager.kinds import brought as certmanager_kinds
@@ -23,6 +24,7 @@ from sim.families.operators.programs import Program, programs
 from sim.families.operators.views import Seen
 from sim.families.otherwriter import OtherWriters, beside_name, object_name, writer_of
 from sim.scenario.expressions import compiled, template
+from sim.scenario.kinds import KindSettings
 from sim.scenario.model import Scenario
 from sim.scenario.operators import OperatorSettings
 from sim.scenario.workload import OtherObjects, Workload
@@ -42,6 +44,12 @@ def subject(scenario: Scenario) -> Subject:
 def _asked(source: str) -> Callable[[Object], bool]:
     expression = compiled(source, Seen.VARIABLES)
     return lambda obj: expression.holds(Seen(obj))
+
+
+def brought(kinds: Mapping[str, KindSettings]) -> Iterable[Kind]:
+    """Return the kinds that a scenario describes, for one run."""
+    for name, settings in kinds.items():
+        yield DescribedKind(settings.description(name))
 
 
 class OperatorsPopulation:

@@ -65,13 +65,13 @@ def told(run: Run, letters: Sequence[str]) -> Figures:
         ("reconciles_by_controller", "reconciles"),
     ):
         if key in recorded:
-            figures |= with_total(name, at_zero(letters) | _counts(run, key))
+            figures |= with_total(name, at_zero(letters) | (run.counts(key) or {}))
     if "status_writes_that_changed_nothing" in recorded:
-        figures["unchanged"] = sum(_counts(run, "status_writes_that_changed_nothing").values())
+        figures["unchanged"] = sum((run.counts("status_writes_that_changed_nothing") or {}).values())
     if "requests" in recorded:
-        figures |= {f"requests.{name}": count for name, count in _counts(run, "requests").items()}
+        figures |= {f"requests.{name}": count for name, count in (run.counts("requests") or {}).items()}
     if "requests_by_controllers" in recorded:
-        figures["requests"] = _number(run, "requests_by_controllers", recorded["requests_by_controllers"])
+        figures["requests"] = run.number("requests_by_controllers", recorded["requests_by_controllers"])
     for key, name in (
         ("time_to_ready_s", "time_to_ready"),
         ("time_to_all_conditions_s", "time_to_all"),
@@ -80,16 +80,16 @@ def told(run: Run, letters: Sequence[str]) -> Figures:
         for quantile in ("p50", "p90", "max"):
             value = _object(run, key).get(quantile)
             if value is not None:
-                figures[f"{name}.{quantile}"] = _number(run, f"{key}.{quantile}", value)
+                figures[f"{name}.{quantile}"] = run.number(f"{key}.{quantile}", value)
     lost = _object(run, "lost_updates")
     if lost:
-        figures["lost"] = _number(run, "lost_updates.total", lost.get("total", 0))
-        figures["lost.never_repaired"] = _number(run, "lost_updates", lost.get("conditions_never_repaired", 0))
+        figures["lost"] = run.number("lost_updates.total", lost.get("total", 0))
+        figures["lost.never_repaired"] = run.number("lost_updates", lost.get("conditions_never_repaired", 0))
         for kind, count in (lost.get("by_kind") or {}).items():
-            figures[f"lost.{kind}"] = _number(run, "lost_updates.by_kind", count)
+            figures[f"lost.{kind}"] = run.number("lost_updates.by_kind", count)
         median = (lost.get("conditions_repaired_after_s") or {}).get("p50")
         if median is not None:
-            figures["lost_repaired_after.p50"] = _number(run, "lost_updates.conditions_repaired_after_s", median)
+            figures["lost_repaired_after.p50"] = run.number("lost_updates.conditions_repaired_after_s", median)
     if "unfinished_at_end" in recorded:
         figures["unfinished"] = len(_object(run, "unfinished_at_end"))
     return figures
@@ -100,16 +100,6 @@ def _object(run: Run, key: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CaseError(f"{run.folder}: recorded.{key} is no object")
     return found
-
-
-def _counts(run: Run, key: str) -> dict[str, float]:
-    return {name: _number(run, f"{key}.{name}", count) for name, count in _object(run, key).items()}
-
-
-def _number(run: Run, key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise CaseError(f"{run.folder}: recorded.{key} is {value!r}, wanted a number")
-    return value
 
 
 def derived(run: Run, log: Path, letters: Sequence[str], notes: list[str]) -> tuple[Figures, Outcome]:

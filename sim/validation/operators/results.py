@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from sim.validation.operators.asked import CANNOT_CONFLICT
-from sim.validation.scores import Prediction, conflict_errors, median, rank_agreement
+from sim.validation.scores import Prediction, conflict_errors, median
+from sim.validation.validate import ENOUGH_CONFLICTS, CaseResult, by_object, coverage, errors, full, ranks
 
-if TYPE_CHECKING:
-    from sim.validation.validate import CaseResult
-
-ENOUGH_CONFLICTS = 30
-"""Recorded conflicts from which on a relative error says something."""
 MAIN = (
     ("conflicts", "count"),
     ("status_writes", "count"),
@@ -63,32 +59,23 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     counted = [case for case in cases if _counts(case)]
     refused = [case for case in cases if may_conflict(case)]
     never = [case for case in cases if not may_conflict(case)]
-    parts = [each for case in refused for each in case.family("conflicts").values() if each.inside is not None]
+    parts = [each for case in refused for each in case.family("conflicts").values()]
     found: dict[str, Any] = {
         "cases": len(cases),
         "cases_with_enough_conflicts": len(counted),
         **conflict_errors([case["conflicts"] for case in counted]),
-        "coverage": sum(bool(each.inside) for each in parts) / len(parts) if parts else None,
+        "coverage": coverage(parts),
         "cases_that_cannot_conflict": len(never),
         "of_them_predicted_with_conflicts": sum(bool(case["conflicts"].predicted) for case in never),
         "lost_as_recorded": sum(lost_as_recorded(case) for case in cases),
-        "rank_agreement_conflicts": _ranks(cases, lambda case: 1 / case.certificates),
+        "rank_agreement_conflicts": ranks(cases, "conflicts", by_object),
         "rank_agreement_patterns": _patterns_ranked(cases),
     }
     for key in ("status_writes", "reconciles", "requests", READY, "time_to_all.p50"):
-        errors = [abs(error) for case in cases if (error := case[key].error) is not None]
-        found[f"median_abs_rel_error_{key}"] = median(errors)
-        found[f"max_abs_rel_error_{key}"] = max(errors, default=None)
+        off = errors(cases, key)
+        found[f"median_abs_rel_error_{key}"] = median(off)
+        found[f"max_abs_rel_error_{key}"] = max(off, default=None)
     return found
-
-
-def _ranks(cases: Iterable[CaseResult], scale: Callable[[CaseResult], float]) -> float | None:
-    pairs = [
-        (each.recorded * scale(case), each.predicted * scale(case))
-        for case in cases
-        if (each := case["conflicts"]).recorded is not None and each.predicted is not None
-    ]
-    return rank_agreement([recorded for recorded, _ in pairs], [predicted for _, predicted in pairs])
 
 
 def _patterns_ranked(cases: Sequence[CaseResult]) -> dict[str, float | None]:
@@ -101,7 +88,7 @@ def _patterns_ranked(cases: Sequence[CaseResult]) -> dict[str, float | None]:
     for group in groups.values():
         if len(group) > 2:
             names = [case.name for case in group]
-            found[_common(names)] = _ranks(group, lambda _: 1.0)
+            found[_common(names)] = ranks(group, "conflicts")
     return found
 
 
@@ -139,8 +126,7 @@ def _each(case: CaseResult, name: str) -> dict[str, Any]:
 
 def _full(each: Prediction) -> dict[str, Any]:
     return {
-        **each.as_dict(),
-        "inside": each.inside,
+        **full(each),
         "recorded_spread": each.recorded_spread,
         "predicted_spread": each.predicted_spread,
     }

@@ -17,7 +17,8 @@ from sim.experiment.replicate import replicate
 from sim.recording.contended import Contended
 from sim.units import MS
 from sim.validation import contention_forms as forms
-from sim.validation.closed_forms import Check
+from sim.validation.closed_forms import Check, ramanujan_q
+from tests.families.plain.formulas import bucket_wait, chain, erlang_wait, recovery
 
 Runs = list[dict[str, float | None]]
 WINDOW = {"kind": "exponential", "mean": "10ms"}
@@ -44,12 +45,12 @@ def holds(expected: float, values: list[Any], off: float = 0.05) -> None:
 
 @pytest.mark.parametrize(("clients", "p"), [(2, 0.33333), (10, 0.72679), (100, 0.91810)])
 def test_a_closed_loop_is_refused_as_ramanujans_q_says(clients: int, p: float):
-    assert 1 - 1 / forms.ramanujan_q(clients) == pytest.approx(p, abs=5e-6)
+    assert 1 - 1 / ramanujan_q(clients) == pytest.approx(p, abs=5e-6)
     until = {2: "20s", 10: "3s", 100: "1s"}[clients]
     runs = run(20, until=until, clients=clients, retry=AT_ONCE, contention={"think": WINDOW, "warm_up": "200ms"})
     holds(p, forms.share(runs), 0.01)
     # Commits a window: N/Q(N); 8.190 for 100 clients.
-    holds(clients / forms.ramanujan_q(clients), column(runs, "throughput", 0.01), 0.02)
+    holds(clients / ramanujan_q(clients), column(runs, "throughput", 0.01), 0.02)
 
 
 # 2. Scan, then validate.
@@ -58,7 +59,7 @@ def test_a_closed_loop_is_refused_as_ramanujans_q_says(clients: int, p: float):
 @pytest.mark.parametrize(("clients", "commits"), [(2, 0.70000), (4, 1.00176), (8, 1.44649), (32, 3.01239)])
 def test_scan_then_validate(clients: int, commits: float):
     if clients <= 8:
-        assert forms.chain(clients, None, 1, 1, None)[1] == pytest.approx(commits, abs=5e-6)
+        assert chain(clients, None, 1, 1, None)[1] == pytest.approx(commits, abs=5e-6)
     contention = {"scan": WINDOW, "think": WINDOW, "warm_up": "200ms"}
     runs = run(20, until="3s", clients=clients, retry=AT_ONCE, contention=contention)
     holds(commits, column(runs, "throughput", 0.01), 0.02)
@@ -73,7 +74,7 @@ def test_scan_then_validate(clients: int, commits: float):
 )
 def test_idling_and_backoff_as_a_markov_chain(clients: int, rates: tuple[float, ...], p: float, commits: float):
     if clients == 8:
-        assert forms.chain(clients, *rates) == pytest.approx((p, commits), abs=5e-6)
+        assert chain(clients, *rates) == pytest.approx((p, commits), abs=5e-6)
     idle, read, window, backoff = ({"kind": "exponential", "mean": f"{100 / rate:g}ms"} for rate in rates)
     runs = _exponential_backoff(clients, idle, read, window, backoff)
     holds(p, forms.share(runs), 0.01)
@@ -192,7 +193,7 @@ BLIND = {"strategy": "merge-patch-unconditional"}
 def test_the_server_is_mmc(servers: int, rate: int):
     contention = {"loop": "open", "rate": f"{rate}/s", "read": "none", "service": WINDOW, "warm_up": "2s"}
     runs = run(20, until="27s", **BLIND, server={"max_in_flight": servers}, contention=contention)
-    holds(1000 * forms.erlang_wait(rate, 100, servers) + 10, column(runs, "time"), 0.06)
+    holds(1000 * erlang_wait(rate, 100, servers) + 10, column(runs, "time"), 0.06)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_the_client_throttle_at_poisson_times(rate: int, burst: int):
     client = {"throttle": True, "qps": 20.0, "burst": burst}
     contention = {"loop": "open", "rate": f"{rate}/s", "read": "none", "warm_up": "20s"}
     runs = run(20, until="240s", **BLIND, client=client, contention=contention)
-    holds(1000 * forms.bucket_wait(rate, 20, burst), column(runs, "time"), 0.12)
+    holds(1000 * bucket_wait(rate, 20, burst), column(runs, "time"), 0.12)
 
 
 def test_the_client_throttle_when_all_call_at_once():
@@ -276,7 +277,7 @@ def storm(load: float, ratio: float, until: int, poisson: bool = False, reps: in
 
 @pytest.mark.parametrize(("load", "ratio", "published"), [(100, 1, 46), (148, 1, 658), (270, 0.1, 911)])
 def test_the_fluid_limit_is_the_published_one(load: float, ratio: float, published: float):
-    assert forms.recovery(load, ratio, 300, 1, 10) == pytest.approx(published - CONFIRMED)
+    assert recovery(load, ratio, 300, 1, 10) == pytest.approx(published - CONFIRMED)
 
 
 def test_a_retry_storm_ends_when_the_load_with_retries_is_below_capacity():
@@ -285,7 +286,7 @@ def test_a_retry_storm_ends_when_the_load_with_retries_is_below_capacity():
 
 
 def test_a_retry_storm_never_ends_above_it():
-    assert forms.recovery(151, 1, 300, 1, 10) is None
+    assert recovery(151, 1, 300, 1, 10) is None
     (ends,) = storm(151, 1, 60)
     assert ends > 59
 
@@ -299,7 +300,7 @@ def test_near_the_edge_it_takes_as_long_as_published(load: float, ratio: float, 
 
 def test_with_poisson_arrivals_the_mean_is_the_same():
     ends = storm(120, 1, 60, poisson=True, reps=12)
-    expected = forms.recovery(120, 1, 300, 1, 10)
+    expected = recovery(120, 1, 300, 1, 10)
     assert expected is not None
     holds(expected, list(ends), 0.1)
 
@@ -324,5 +325,5 @@ def test_a_bucket_that_saves_too_much_is_found(monkeypatch):
     client = {"throttle": True, "qps": 20.0, "burst": 1}
     contention = {"loop": "open", "rate": "14/s", "read": "none", "warm_up": "20s"}
     runs = run(20, until="120s", **BLIND, client=client, contention=contention)
-    found: Check = forms.check("", 1000 * forms.bucket_wait(14, 20, 1), column(runs, "time"))
+    found: Check = forms.check("", 1000 * bucket_wait(14, 20, 1), column(runs, "time"))
     assert not found.holds

@@ -16,9 +16,9 @@ from sim.cluster.messages import Response
 from sim.cluster.objects import Object, Write
 from sim.families.certmanager.acme.base import AcmeController
 from sim.families.certmanager.acme.client import UNREACHABLE, AcmeClient, Steps, UnreachableError
+from sim.families.certmanager.acme.kinds import FAILED, FINAL
 from sim.families.certmanager.acme.server import AcmeProblem
 from sim.families.certmanager.acme.solvers import Dns01, Http01, Solver, Visible
-from sim.families.certmanager.acme.states import FAILED, FINAL
 from sim.kernel.clock import rfc3339
 from sim.units import MINUTE
 

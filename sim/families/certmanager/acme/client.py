@@ -22,8 +22,6 @@ Steps = Generator[Effect, Any, T]
 TRIES = 6
 POOL = 100
 """Nonces that are kept (x/crypto/acme: maxNonces)."""
-LONGEST_WAIT = 120 * SECOND
-"""How long 1.21 waits for an authorization."""
 
 
 class UnreachableError(Exception):

@@ -13,7 +13,7 @@ from sim.client import writes
 from sim.client.effects import Failure, Reconcile, Send
 from sim.cluster.objects import Object
 from sim.families.certmanager import pki
-from sim.families.certmanager.acme.states import FAILED
+from sim.families.certmanager.acme.kinds import FAILED
 from sim.families.certmanager.issuers import BuiltInIssuer
 from sim.families.certmanager.names import CERTIFICATE_NAME
 

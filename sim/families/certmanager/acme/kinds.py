@@ -8,66 +8,67 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 from sim.cluster.described import DescribedKind
 from sim.cluster.kinds import Kind
+from sim.families.certmanager.kinds import FLAG, FREE, REF, TEXT, TEXTS, TIME, described
 from sim.scenario.kinds.crd import Description, schema_of
 
 GROUP = "acme.cert-manager.io"
+FAILED = frozenset({"invalid", "expired", "errored"})
+"""States of Orders and Challenges in which they failed (pkg/acme/acme.go: IsFailureState)."""
+FINAL = FAILED | {"valid"}
+"""States that stay (IsFinalState)."""
 
-_TEXT = {"type": "string"}
-_FLAG = {"type": "boolean"}
-_TIME = {"type": "string", "format": "date-time"}
-_TEXTS = {"type": "array", "items": _TEXT}
 _STATE = {"type": "string", "enum": ["valid", "ready", "pending", "processing", "invalid", "expired", "errored", ""]}
-_REF = {"type": "object", "required": ["name"], "properties": dict.fromkeys(("name", "kind", "group"), _TEXT)}
-
-
-def _object(required: Iterable[str] = (), **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}
-
-
-_CHALLENGE_OF_ORDER = _object(("token", "type", "url"), token=_TEXT, type=_TEXT, url=_TEXT)
-_ORDER = _object(
-    spec=_object(
-        ("issuerRef", "request"),
-        request=_TEXT,
-        issuerRef=_REF,
-        commonName=_TEXT,
-        dnsNames=_TEXTS,
-        ipAddresses=_TEXTS,
-        duration=_TEXT,
+_CHALLENGE_OF_ORDER = described("token", "type", "url", token=TEXT, type=TEXT, url=TEXT)
+_ORDER = described(
+    spec=described(
+        "issuerRef",
+        "request",
+        request=TEXT,
+        issuerRef=REF,
+        commonName=TEXT,
+        dnsNames=TEXTS,
+        ipAddresses=TEXTS,
+        duration=TEXT,
     ),
-    status=_object(
-        url=_TEXT,
-        finalizeURL=_TEXT,
+    status=described(
+        url=TEXT,
+        finalizeURL=TEXT,
         state=_STATE,
-        reason=_TEXT,
-        failureTime=_TIME,
-        certificate=_TEXT,
+        reason=TEXT,
+        failureTime=TIME,
+        certificate=TEXT,
         authorizations={
             "type": "array",
-            "items": _object(
-                ("url",),
-                url=_TEXT,
-                identifier=_TEXT,
+            "items": described(
+                "url",
+                url=TEXT,
+                identifier=TEXT,
                 initialState=_STATE,
-                wildcard=_FLAG,
+                wildcard=FLAG,
                 challenges={"type": "array", "items": _CHALLENGE_OF_ORDER},
             ),
         },
     ),
 )
-_CHALLENGE = _object(
-    spec=_object(
-        ("authorizationURL", "dnsName", "issuerRef", "key", "solver", "token", "type", "url"),
-        **dict.fromkeys(("authorizationURL", "dnsName", "key", "token", "type", "url"), _TEXT),
-        wildcard=_FLAG,
-        issuerRef=_REF,
-        solver={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+_CHALLENGE = described(
+    spec=described(
+        "authorizationURL",
+        "dnsName",
+        "issuerRef",
+        "key",
+        "solver",
+        "token",
+        "type",
+        "url",
+        **dict.fromkeys(("authorizationURL", "dnsName", "key", "token", "type", "url"), TEXT),
+        wildcard=FLAG,
+        issuerRef=REF,
+        solver=FREE,
     ),
-    status=_object(processing=_FLAG, presented=_FLAG, presentedAt=_TIME, reason=_TEXT, state=_STATE),
+    status=described(processing=FLAG, presented=FLAG, presentedAt=TIME, reason=TEXT, state=_STATE),
 )
 
 SOLVERS = ("Pod", "Service", "Ingress")
@@ -84,6 +85,6 @@ def _described() -> tuple[Description, Description]:
 def brought() -> Iterable[Kind]:
     """Return the kinds of an ACME issuer, for one run."""
     yield from (DescribedKind(each) for each in _described())
-    yield Kind("Pod", "pods", "", "v1", {}, unconditional=True, tracked=False)
-    yield Kind("Service", "services", "", "v1", {}, unconditional=True, tracked=False)
-    yield Kind("Ingress", "ingresses", "networking.k8s.io", "v1", {}, unconditional=True, tracked=False)
+    yield Kind("Pod", "pods", "", "v1")
+    yield Kind("Service", "services", "", "v1")
+    yield Kind("Ingress", "ingresses", "networking.k8s.io", "v1")

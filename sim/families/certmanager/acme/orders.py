@@ -18,8 +18,8 @@ from sim.families.certmanager import pki
 from sim.families.certmanager.acme.base import AcmeController
 from sim.families.certmanager.acme.client import UNREACHABLE, AcmeClient, NoLocationError, Steps, UnreachableError
 from sim.families.certmanager.acme.issuer import owner_reference
+from sim.families.certmanager.acme.kinds import FAILED, FINAL
 from sim.families.certmanager.acme.server import AcmeOrder, AcmeProblem
-from sim.families.certmanager.acme.states import FAILED, FINAL
 from sim.families.certmanager.names import CERTIFICATE_NAME
 from sim.kernel.clock import rfc3339
 from sim.units import SECOND

@@ -11,7 +11,7 @@ from sim.client.effects import Send
 from sim.cluster.messages import Response
 from sim.cluster.objects import Object
 from sim.families.certmanager.acme.challenges import Challenges
-from sim.families.certmanager.acme.states import FINAL
+from sim.families.certmanager.acme.kinds import FINAL
 from sim.kernel.bursts import Burst
 from sim.units import SECOND
 
