@@ -235,9 +235,10 @@ class Storing:
         item.labels = metadata.get("labels", NOTHING)
         item.annotations = metadata.get("annotations", NOTHING)
         item.finalizers = tuple(metadata.get("finalizers", ()))
-        item.owners = tuple(metadata.get("ownerReferences", ()))
+        had, item.owners = item.owners, tuple(metadata.get("ownerReferences", ()))
         controller = next((owner["uid"] for owner in item.owners if owner.get("controller")), "")
-        item.owner = controller or (item.owner if self.write.verb == "create" else "")
+        # Who was created with an owner has no references that a write could leave out.
+        item.owner = controller or ("" if had else item.owner)
         item.generate_name = metadata.get("generateName", "")
         for slot in _SLOTS:
             setattr(item, slot, read.pop(slot) if read.get(slot) is not None else None)

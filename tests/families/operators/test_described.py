@@ -315,3 +315,40 @@ class Made(Mapping[str, Any]):
 def test_what_reads_a_whole_object_is_not_told_of_another_that_was_at_its_place():
     whole = compiled("self['spec'].replicas", VARIABLES)
     assert [whole.value({"self": Made(number)}) for number in range(50)] == list(range(50))
+
+
+CHILD = """
+name: child
+kinds: {App: {}, Child: {}}
+workload: {kind: App, objects: 1}
+operators:
+- name: o
+  controllers:
+  - name: app
+    for: App
+    owns: [KIND]
+    steps:
+    - when: size(owned.KIND) == 0
+      do: [{create: {kind: KIND, spec: {replicas: 2}}}]
+    - when: "!('Ready' in holds)"
+      do: [{status: {conditions: {Ready: {}}}}]
+    - when: "owned.KIND.exists(each, each.spec.replicas != 2)"
+      do: [{create: {kind: KIND, exists: update, spec: {replicas: 2}}}]
+  - name: child
+    for: Child
+    steps:
+    - when: "!('x.io/f' in self.metadata.finalizers)"
+      do: [{write: {add_finalizer: x.io/f}}]
+writers:
+- {name: other, kind: KIND, rate: 2/s, action: ACTION, set: {spec.replicas: 7}, lasts: 4s}
+until: {settled_for: 1s, at_least: 4s, at_most: 10s}
+"""
+
+
+@pytest.mark.parametrize("action", ["update", "patch"])
+@pytest.mark.parametrize("kind", ["Deployment", "Child"])  # both take the long way: by its schema, by its finalizer
+def test_a_child_that_others_write_still_wakes_its_owner(kind: str, action: str):
+    found = replicate(sim.load(CHILD.replace("KIND", kind).replace("ACTION", action)), 0)
+    resource = f"{kind.lower()}s" if kind == "Deployment" else "childs"
+    assert [each[2] for each in sent(found, "app") if each[:2] == ("create", resource)] == [201]
+    assert ("update", resource, 200) in sent(found, "app")
