@@ -352,3 +352,29 @@ def test_a_child_that_others_write_still_wakes_its_owner(kind: str, action: str)
     resource = f"{kind.lower()}s" if kind == "Deployment" else "childs"
     assert [each[2] for each in sent(found, "app") if each[:2] == ("create", resource)] == [201]
     assert ("update", resource, 200) in sent(found, "app")
+
+
+@pytest.mark.parametrize(
+    ("part", "empty"),
+    [("metadata.finalizers", []), ("metadata.labels", {}), ("metadata.annotations", {}), ("status", {}), ("spec", {})],
+)
+def test_a_part_that_is_empty_is_not_there(part: str, empty: Any):
+    def seen(value: Any) -> dict[str, Any]:
+        for name in reversed(part.split(".")):
+            value = {name: value}
+        return {"self": value, "owned": {"Child": [value]}}
+
+    for there, value in ((False, empty), (True, ["a"] if empty == [] else {"a": "b"})):
+        assert compiled(f"has(self.{part})", VARIABLES).holds(seen(value)) is there
+        assert compiled(f"!has(self.{part})", VARIABLES).holds(seen(value)) is not there
+        assert compiled(f"owned.Child.exists(c, has(c.{part}))", VARIABLES).holds(seen(value)) is there
+    assert compiled("has(self.spec.status)", VARIABLES).holds({"self": {"spec": {"status": {}}}})
+
+
+def test_labels_and_annotations_are_texts():
+    write = {"write": {"labels": {"g": "${generation}"}, "annotations": {"on": "${generation == 1}", "off": None}}}
+    create = {"create": {"kind": "ConfigMap", "labels": {"g": "${generation}"}, "data": {"n": "${generation}"}}}
+    found = run([{"when": "!('g' in self.metadata.labels)", "do": [write, create, READY]}])
+    assert sent(found) == [
+        ("update", "widgets", 200), ("create", "configmaps", 201), ("update", "widgets/status", 200)
+    ]  # fmt: skip
