@@ -16,14 +16,16 @@ attempts                    writes to a Certificate that carried a resourceVersi
 refused                     of the attempts, those that were: the numerator of the rate
 accepted                    of the attempts, the others
 ..._by_controllers          conflicts, attempts and refused of cert-manager's own controllers alone
-written                     writes to Certificates that succeeded, creations not counted
+written                     writes to Certificates, and of other writers to anything but Events and leases, that
+                            succeeded, creations not counted
 field_conflicts             applies refused because another manager owns a field (FieldConflict)
 status_writes               successful writes to the status subresource of Certificates
 requests, requests.code.N   all requests; those answered N
 requests_by_controllers     without reads and without the writers outside cert-manager, as recordings count
 them
 requests.kind.K             by ``actor verb resource code``, as in a recording
-conflicts_on.R.W            updates and patches of another resource R that were answered 409, by writer W
+conflicts_on.R.W            updates and patches of another resource R that were answered 409, by writer W; all of
+                            them are conflicts_elsewhere
 events                      requests for events
 reconciles, gave_up         passes of all controllers; of them those that failed and dropped their key
 retries                     tries after a refusal or an error: passes that sent something or failed again, and tries
@@ -54,6 +56,7 @@ import numpy as np
 from sim.analysis.endings import counted
 from sim.analysis.hazards import hazards, hot_loops
 from sim.analysis.intervals import quantile
+from sim.analysis.levels import EXTERNAL_ISSUER
 from sim.analysis.waste import FAILED, Metrics, waste, with_parts
 from sim.families.certmanager.fields import FIELDS
 from sim.families.endings import DROPPED
@@ -84,6 +87,8 @@ LINES = {
 """The kinds of lines that the controllers log, and what to grep for: in none of the others."""
 
 CERTIFICATES = "certificates"
+BACKGROUND = frozenset({"events", "leases"})
+"""What a process writes beside what it is there for."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 SECONDS = 1e-9
@@ -187,7 +192,8 @@ def overwritten(requests: Iterable[Row], since: int = 0, subjects: Collection[st
 def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     # Where no cert-manager is, the controllers are all that reconcile.
     certificates = replication.subject == CERTIFICATES
-    reconcilers = () if certificates else counts(replication.reconciles, RECONCILES, "controller")
+    inside = {*counts(replication.reconciles, RECONCILES, "controller"), EXTERNAL_ISSUER}
+    reconcilers = () if certificates else inside - {EXTERNAL_ISSUER}
 
     def is_own(who: str) -> bool:
         return of_cert_manager(who) or who in reconcilers
@@ -209,6 +215,9 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         by_kind[f"{who} {what} {where}{'/' + part if part else ''} {answer}"] += count
         events += count * (where == "events")
         own += count * (what != "get" and is_own(who))
+        stored = 200 <= answer < 300 and what not in {"get", "create"}
+        if stored and (where == replication.subject or not (is_own(who) or who in inside or where in BACKGROUND)):
+            written[who] += count
         if where != replication.subject:
             if answer == 409 and what in {"update", "patch"}:
                 elsewhere[f"{where}.{who}"] += count
@@ -219,11 +228,9 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
         if could:
             attempts[who] += count
             refused[who] += count * conflict
-        if 200 <= answer < 300 and what not in {"get", "create"}:
-            written[who] += count
         if why == "FieldConflict":
             field_conflicts[who] += count
-        if part == "status" and 200 <= answer < 300 and what != "get":
+        if part == "status" and stored:
             writes[who] += count
     metrics: Metrics = {
         "requests": len(replication.requests),
@@ -247,6 +254,7 @@ def _requests(replication: Replication, subjects: Collection[str]) -> Metrics:
     metrics["accepted"] = sum(attempts.values()) - sum(refused.values())
     metrics.update({f"requests.code.{answer}": count for answer, count in sorted(by_code.items())})
     metrics.update({f"requests.kind.{kind}": count for kind, count in sorted(by_kind.items())})
+    metrics["conflicts_elsewhere"] = sum(elsewhere.values())
     metrics.update({f"conflicts_on.{of}": count for of, count in sorted(elsewhere.items())})
     return metrics
 

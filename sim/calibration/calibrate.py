@@ -186,8 +186,10 @@ def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:
     events, lines = sum(len(trace.events) for trace in traces), sum(len(trace.lines) for trace in traces)
     unused = "; ".join(f"{why}: {count}" for why, count in ignored.most_common(3))
     said = f"none of these recordings shows a parameter: {events} writes and {lines} log lines were read"
-    if events or lines:
-        beside = "" if events and lines else f", with {_ONE[LOG if events else AUDIT]}"
+    if not events:
+        said += f"; what is measured are writes: give {_ONE[AUDIT]} too"
+    else:
+        beside = "" if lines else f", with {_ONE[LOG]}"
         said += f", too few of a kind that met no other in the server; record a longer time{beside}"
     return f"{said} (not used: {unused})" if unused else said
 

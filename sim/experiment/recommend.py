@@ -263,13 +263,14 @@ def fragment(scenario: Scenario, keys: Sequence[str]) -> str:
     import yaml
 
     resolved, defaults = scenario.resolved(), type(scenario)(name=scenario.name).resolved()
+    given = scenario.model_dump(mode="json", exclude_defaults=True)
     always = ALWAYS if scenario.family != OPERATORS else {}
     sections = dict.fromkeys((*always, *(key.partition(".")[0] for key in keys)))
     found: dict[str, Any] = {}
     for section in sections:
         value = resolved[section]
         if not isinstance(value, Mapping):
-            found[section] = value
+            found[section] = given.get(section, value)
             continue
         tuned = {key.split(".")[1] for key in keys if key.startswith(f"{section}.")}
         kept = {*always.get(section, ()), *tuned}

@@ -42,6 +42,7 @@ def without_effect(scenario: Scenario) -> dict[str, str]:
         found |= _of_clients(scenario, scenario.contention)
     elif scenario.family == OPERATORS:
         found |= dict.fromkeys(_OF_CERT_MANAGER, f"no cert-manager runs here: the figures are about {_kinds(scenario)}")
+        found |= _of_faults(scenario)
     else:
         found |= _of_certificates(scenario)
     for path, retry in retries(scenario).items():
@@ -215,6 +216,14 @@ def _of_certificates(scenario: Scenario) -> _Found:
 
 def _kinds(scenario: Scenario) -> str:
     return plural(scenario.workload.kind)
+
+
+def _of_faults(scenario: Scenario) -> _Found:
+    for n, fault in enumerate(scenario.faults):
+        if fault.target == "issuer":
+            yield f"faults.{n}", "nobody signs here"
+        elif fault.target == "webhook" and fault.of.kind is None:
+            yield f"faults.{n}", f"the webhook is asked about cert-manager's kinds; set faults.{n}.of.kind"
 
 
 def _of_operators(scenario: Scenario) -> _Found:

@@ -108,9 +108,7 @@ class GivenFolder(Folder):
 
     def _publish(self) -> Path:
         """Give the folder its name, or move its files to where it exists already."""
-        if self.path.parent != self.target:
-            self.path.rename(self.target)
-        else:
+        if self.path.parent == self.target or not _renamed(self.path, self.target):  # another run was there first
             _exchange(self.target, self.path, refuse_foreign(self.target))
         return self.target
 

@@ -126,6 +126,8 @@ def fields(names: str) -> str:
 def _touched(row: dict[str, Any]) -> str:
     wanted = f"It meant to change {fields(row['wanted_fields'])}"
     if row["winner"] == row["controller"]:
+        if row["outdated_at"] > row["read_at"]:
+            return f"{wanted}: an earlier write of the same pass, or another replica of it, was first."
         return f"{wanted}: it ran again before its own write was in its cache."
     if row["true_conflict"]:
         return f"{wanted}; changed meanwhile: {fields(row['winner_fields'])}. Both touched the same: a true conflict."
@@ -138,6 +140,8 @@ def _touched(row: dict[str, Any]) -> str:
 def _retried(row: dict[str, Any]) -> str:
     after = "" if row["retried_by"] == "nothing" else spelled((row["retried_at"] - row["decided_at"]).value)
     match row["retried_by"]:
+        case _ if after and row["retried_at"] < row["decided_at"]:
+            return "Another replica of it was at work on the same key."
         case "watch":
             text = f"A watch event put it into the queue again, before the backoff: the retry began {after} later."
         case "backoff":

@@ -14,6 +14,7 @@ from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
 from sim.report.sentences import controlled, expired, loops, replicated
 from sim.report.text import bold, footer, led, losses, render, table
+from sim.scenario.expectations import written
 from sim.scenario.machinery import is_own
 from sim.scenario.metrics import find
 from sim.units import counted, plural
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Summary = Mapping[str, Any]
 CERTIFICATE = "Certificate"
 NOTHING: Mapping[str, Any] = {"mean": None}
+_SPELLED = {each.lower(): each for each in ("CertificateRequests", "Orders", "Challenges")}
 HAZARDS = (
     *("lost_updates", "lost_updates.never_repaired", "duplicates", "already_exists", "writes_without_change"),
     *("stale_reconciles", "errors_logged", "late_writes"),
@@ -187,8 +189,16 @@ def verdict(summary: Summary) -> str:
         rate = write(found["rate"]["mean"], "share")
         many = amount(found["per_certificate"], "conflict")
         conflicts = f"{many} per {kind(summary)}, {rate} of conditional writes refused"
+    if kind(summary) != CERTIFICATE:  # of cert-manager the table below says it
+        conflicts += "".join(f", {amount(each, 'conflict')} on {what}" for what, each in _elsewhere(summary).items())
     gone = expired(summary)
     return f"{gone}{'; ' * bool(gone)}{_ready(summary)} {conflicts}; {_losses(summary)}."
+
+
+def _elsewhere(summary: Summary) -> dict[str, float]:
+    """Conflicts on other objects than those that the figures are about, by resource."""
+    found = summary.get("conflicts_on_other_resources", {})
+    return {resource: sum(by.values()) for resource, by in found.items()}
 
 
 def _ready(summary: Summary) -> str:
@@ -304,13 +314,10 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     row("successful status writes", interval(summary["status_writes"]["total"]), beside.status_writes())
     row("reconciles", interval(summary["reconciles"]["total"]))
     row("  ghosts", interval(summary["ghost_reconciles"]["total"]))
-    for label in ("CertificateRequests", "Orders", "Challenges"):
-        # Issuer and approver, for one, write the same CertificateRequest.
-        contended = summary.get("conflicts_on_other_resources", {}).get(label.lower(), {})
-        if contended:
-            row(f"conflicts on {label}", write(sum(contended.values())))
-            for actor, count in contended.items():
-                row(f"  by {actor}", write(count))
+    for resource, count in _elsewhere(summary).items():  # issuer and approver, for one, write the same request
+        row(f"conflicts on {_SPELLED.get(resource, resource)}", write(count))
+        for actor, many in summary["conflicts_on_other_resources"][resource].items():
+            row(f"  by {actor}", write(many))
     row("retries", interval(summary.get("retries")))
     if summary["gave_up"]["mean"]:
         row("  gave up", interval(summary["gave_up"]))
@@ -319,6 +326,10 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     if kind(summary) == CERTIFICATE:
         row("log lines", write(summary["log_lines"]))
     else:
+        for who, many in requests["by_kind"].items():
+            request, _, code = who.rpartition(" ")
+            if code >= "400" and (code != "409" or request.split()[-2] == "apply"):  # other 409s are counted above
+                row(f"answered {code}: {request}", write(many))
         for name in HAZARDS:
             about = find(name)
             row(about.label, interval(summary["metrics"][name], about.unit))
@@ -337,5 +348,5 @@ def _figures(summary: Summary, terminal: bool) -> Table:
 def _expectation(outcome: Mapping[str, Any]) -> Text:
     said = f"{outcome['metric']} {outcome['condition']}"
     if outcome["met"]:
-        return led("met", "green", f"      {said}  ({outcome['value']:.6g})")
+        return led("met", "green", f"      {said}  ({written(outcome['value'], outcome['metric'])})")
     return led("NOT MET", "bold red", f"  {said}  ({outcome['reason']})")

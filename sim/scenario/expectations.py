@@ -93,7 +93,7 @@ def _check(metric: str, text: str, value: float | None) -> ExpectationResult:
     if holds(value, condition):
         return ExpectationResult(metric, text, value, True, "")
     return ExpectationResult(
-        metric, text, value, False, f"{metric} is {_written(value, metric)}, expected {text.strip()}"
+        metric, text, value, False, f"{metric} is {written(value, metric)}, expected {text.strip()}"
     )
 
 
@@ -115,7 +115,8 @@ def holds(value: float, condition: Condition) -> bool:
             return value > condition.number or same
 
 
-def _written(value: float, metric: str) -> str:
+def written(value: float, metric: str) -> str:
+    """Return a metric's value as it stands beside its condition: a time with its unit, all else to six digits."""
     unit = find(metric).unit
     if unit in _TIMES and math.isfinite(value):
         return format_duration(round(value * _TIMES[unit] / (SECOND // 1000)) * (SECOND // 1000))

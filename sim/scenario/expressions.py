@@ -26,6 +26,11 @@ _TEMPLATE = re.compile(r"\$\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _LISTED = re.compile(r"(?<![\w.])(owned|objects)(?:\.|\[\s*['\"])(\w+)\b(?!\s*\()")
 """owned.Secret, objects['Secret']; not a macro, as in owned.exists(...)."""
 _MISSING = (KeyError, IndexError)
+_HAS_PART = re.compile(
+    r"(?<![\w.])has\(\s*([A-Za-z_]\w*\.(?:metadata\.(?:annotations|labels|finalizers)|spec|status|data))\s*\)"
+)
+"""Parts that objects are seen with though they are empty: Kubernetes writes such a part not at all, and ``has`` is of
+what is written."""
 
 Scope = Mapping[str, Any]
 """Values of the variables."""
@@ -53,6 +58,8 @@ class Expression:
                 raise ValueError(f"{_place(source, name)}: there is no variable {name}; {hint}")
         for name in program.unknown(EXTENSIONS):
             raise ValueError(f"{_place(source, name)}: {name}() is no function of CEL that is simulated")
+        if _HAS_PART.search(source):
+            program = Program(_HAS_PART.sub(r"(has(\1) && size(\1) > 0)", source))
         self._execute_with = program.evaluate if program.functions() & EXTENSIONS.keys() else program.plainly
         self._remembered: dict[bytes, Any] = {}
 
@@ -228,6 +235,11 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     return str(value)
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a map of texts, as labels, annotations and data are; a None, which takes a key away, stays one."""
+    return {key: None if value is None else as_text(value) for key, value in values.items()}
 
 
 def _pruned(value: Any, tree: Mapping[str, Any]) -> Any:

@@ -13,15 +13,15 @@ EVERY: tuple[Metric, ...] = (
     Metric(
         "conflicts.total",
         "conflicts",
-        "writes refused as stale (409 Conflict: another resourceVersion than the current one), of all writers: the "
-        "controllers', and those of whoever else writes",
+        "writes of the workload's objects refused as stale (409 Conflict: another resourceVersion than the current "
+        "one), of all writers: the controllers', and those of whoever else writes",
         figure="conflicts",
         aliases=("conflicts_total", "conflicts"),
     ),
     Metric(
         "conflicts.rate",
         "conflict rate",
-        "share refused as stale of the writes that carried a resourceVersion, of all writers",
+        "share refused as stale of the writes of the workload's objects that carried a resourceVersion, of all writers",
         unit="share",
         figure="refused",
         over="attempts",
@@ -120,8 +120,15 @@ _LOSSES: tuple[Metric, ...] = (
     ),
 )
 """Of what operators write, beside cert-manager too."""
+_ELSEWHERE = Metric(
+    "conflicts.elsewhere",
+    "conflicts on other objects",
+    "updates and patches of other objects than the workload's, such as those that controllers create, answered 409",
+    quiet=True,
+)
 OF_CERTIFICATES: tuple[Metric, ...] = (
     _HOT_LOOPS,
+    _ELSEWHERE,
     *(replace(each, quiet=True) for each in _LOSSES),
     Metric(
         "conflicts.per_certificate",
@@ -177,7 +184,7 @@ OF_CERTIFICATES: tuple[Metric, ...] = (
     *quantiles(
         "time_to_ready",
         "time to Ready",
-        "from a Certificate's creation to its first Ready=True",
+        "from an object's creation to its first Ready=True",
         "Ready",
         listed="p50 p95 p99",
     ),
@@ -185,7 +192,7 @@ OF_CERTIFICATES: tuple[Metric, ...] = (
         Metric(
             f"time_to_ready_pooled.{q}",
             f"time to Ready of all replications, {q}",
-            f"from a Certificate's creation to its first Ready=True, {words}",
+            f"from an object's creation to its first Ready=True, {words}",
             unit="seconds",
             figure=q,
             aggregate="pooled",
@@ -320,6 +327,7 @@ OF_OBJECTS: tuple[Metric, ...] = (
         called="conflicts",
         per="per object",
     ),
+    _ELSEWHERE,
     *(each for each in OF_CERTIFICATES if each.name in _ALSO_OF_OBJECTS),
     *_LOSSES,
     Metric(

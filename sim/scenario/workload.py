@@ -265,8 +265,8 @@ class Workload(Part):
     )
     settled: OverStored | None = Field(
         default=None,
-        description="CEL over the stored object: whether nobody has anything left to do; a run ends when all are. "
-        "Default: ready",
+        description="CEL over the stored object: whether, once it is ready, nobody has anything left to do; a run ends "
+        "when all are. Default: ready",
     )
 
     @model_validator(mode="before")

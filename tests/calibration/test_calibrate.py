@@ -350,6 +350,7 @@ def test_metrics_alone_show_nothing(tmp_path):
     run = runner.invoke(app, [str(path)])
     assert run.exit_code == 2
     assert "none of these recordings shows a parameter" in run.stderr
+    assert run.stderr.endswith("what is measured are writes: give an audit log too\n")
 
 
 def test_a_missing_recording_ends_with_2(tmp_path):

@@ -163,3 +163,32 @@ def test_diff_tells_where_two_runs_part(project: Path):
         bad = requeue("diff", *words, at=project)
         assert bad.exit_code == 2
         assert bad.stderr.startswith("requeue: ")
+
+
+REPLICAS = """
+name: replicas
+replications: 1
+kinds: {Widget: {}}
+workload: {kind: Widget, objects: 6, arrival: at-once}
+operators:
+- name: op
+  replicas: 2
+  controllers:
+  - name: w
+    for: Widget
+    steps:
+    - when: "!('Ready' in holds)"
+      do: [{work: {kind: exponential, mean: 30ms}}, {status: {conditions: {Ready: {}}}}]
+"""
+
+
+def test_replicas_without_a_leader_are_not_told_as_one(tmp_path: Path):
+    (tmp_path / "replicas.yaml").write_text(REPLICAS)
+    assert requeue("run", "replicas.yaml", "--out", "out", at=tmp_path).exit_code == 0
+    rows = sim.open_results(tmp_path / "out").attribution
+    assert (rows["retried_at"] < rows["decided_at"]).any()
+    found = requeue("explain", "out", at=tmp_path)
+    words = " ".join(found.stdout.split())
+    assert "the retry began -" not in words
+    assert "an earlier write of the same pass, or another replica of it, was first." in words
+    assert "Another replica of it was at work on the same key." in words

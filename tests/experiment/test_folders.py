@@ -112,6 +112,17 @@ def test_a_name_that_is_taken_is_refused_and_the_older_results_stay(tmp_path: Pa
     assert everything(out) == before
 
 
+def test_of_two_runs_into_one_new_folder_the_last_to_end_stays(tmp_path: Path):
+    out = tmp_path / "out"
+    with GivenFolder(out) as one, GivenFolder(out) as other:
+        for folder, name in ((one, "a"), (other, "b")):
+            (folder.path / name).write_text(name)
+            (folder.path / MANIFEST).write_text("{}")
+            assert folder.publish() == out
+    assert everything(out).keys() == {"b", MANIFEST}
+    assert [*tmp_path.iterdir()] == [out]
+
+
 @pytest.mark.parametrize("at", range(1, 8))
 def test_a_fault_at_any_step_leaves_the_older_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int):
     out = fill(GivenFolder(tmp_path / "out"), a="1", b="1")

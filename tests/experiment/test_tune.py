@@ -13,7 +13,7 @@ from sim.analysis.measured import Measured
 from sim.experiment.goals import constraint
 from sim.experiment.recommend import FRESH, expected, fragment, tune
 from sim.experiment.screening import screen, verdicts
-from sim.experiment.space import Dimension, changed, current, default_space, dimensions
+from sim.experiment.space import Dimension, changed, current, default_space, dimensions, same
 from sim.experiment.tune import Question, Tried, chosen, front, search
 from sim.report.tune import figure, verdict
 from sim.scenario.model import Scenario
@@ -255,3 +255,31 @@ def test_round_figures_are_recommended_where_the_curve_is_flat():
         assert dimension.range is not None
         value = dimension.range.number(recommended[key])
         assert dimension.range.number(low) <= value <= dimension.range.number(high)
+
+
+OPERATED = """
+name: x
+kinds: {Task: {}}
+workload: {kind: Task, objects: 2}
+operators:
+- name: op
+  runtime: controller-runtime-0.19
+  controllers: [{name: a, for: Task, steps: [{when: "!('Ready' in holds)", do: [{status: {conditions: {Ready: {}}}}]}]}]
+"""
+
+
+def test_what_a_runtime_decides_is_the_same_as_itself_and_as_no_number():
+    scenario = load(OPERATED)
+    qps = next(each for each in default_space(scenario) if each.key == "operators.0.client.qps")
+    now = current(scenario, [qps.key])[qps.key]
+    assert now == "null"
+    assert same(qps, now, now)
+    assert not same(qps, "20/s", now)
+    assert same(qps, "20/s", "20")
+
+
+def test_the_fragment_of_operators_has_what_differs_from_the_defaults():
+    tuned = changed(load(OPERATED), {"operators.0.controllers.0.workers": "4"})
+    text = fragment(tuned, ["operators.0.controllers.0.workers"])
+    assert "null" not in text
+    assert load(yaml.safe_dump(yaml.safe_load(OPERATED) | yaml.safe_load(text))) == tuned

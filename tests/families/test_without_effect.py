@@ -198,3 +198,18 @@ def test_a_search_leaves_out_what_has_no_effect():
     limited = load(OPERATED, ["operators.0.client.qps=20/s", "operators.0.controllers.0.retry={base: 10ms}"])
     waits = {f"operators.0.controllers.0.retry.{key}" for key in ("base", "max")}
     assert keys(limited) == {*workers, *waits, "operators.0.client.qps", "operators.0.client.burst"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("{at: 1s, refuse: webhook}", "faults.0 has no effect here: the webhook is asked about cert-manager's kinds"),
+        ("{at: 1s, delay: webhook, by: 1s}", "faults.0 has no effect here: the webhook is asked about"),
+        ("{at: 1s, stop: issuer, lasts: 1s}", "faults.0 has no effect here: nobody signs here"),
+        ("{at: 1s, refuse: webhook, of: {kind: Task}}", None),
+        ("{at: 1s, kill: op}", None),
+    ],
+)
+def test_faults_of_cert_manager_s_alone_are_warned_of(fault: str, why: str | None):
+    found = warnings_of(load(OPERATED, [f"faults=[{fault}]"]))
+    assert any(each.startswith(why) for each in found) if why else not any("faults" in each for each in found)

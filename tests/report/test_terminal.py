@@ -164,3 +164,54 @@ def test_a_run_of_nothing_has_a_report(made_up: Scenario, monkeypatch: pytest.Mo
 
 def test_the_fixture_is_no_constant(made_up: Scenario):
     assert random_replication(made_up, 0).digest != random_replication(made_up, 1).digest
+
+
+FOUGHT_OVER = """
+name: fought-over
+replications: 2
+kinds: {App: {}}
+workload: {kind: App, objects: 1}
+operators:
+- name: o
+  controllers:
+  - name: app
+    for: App
+    owns: [Deployment]
+    steps:
+    - {when: size(owned.Deployment) == 0, do: [{create: {kind: Deployment, spec: {replicas: 2}}}]}
+    - {when: "!('Ready' in holds)", do: [{status: {conditions: {Ready: {}}}}]}
+writers:
+- {name: hpa, kind: Deployment, rate: 20/s, action: update, wait: 50ms, set: {spec.replicas: 7}, lasts: 3s}
+- {name: user, kind: Deployment, rate: 20/s, action: update, wait: 50ms, set: {spec.replicas: 8}, lasts: 3s}
+- {name: argocd, kind: Deployment, rate: 5/s, action: apply, set: {spec.replicas: 4}, lasts: 3s}
+- {name: broken, kind: Deployment, rate: 5/s, action: patch, set: {spec.replicas: many}, lasts: 3s}
+until: {settled_for: 1s, at_least: 3s, at_most: 10s}
+"""
+
+
+def test_what_happens_to_the_objects_that_controllers_make_is_said():
+    result = sim.run(sim.load(FOUGHT_OVER))
+    text, rows = report(result), result.requests
+    at = rows[rows["resource"] == "deployments"]
+    many = result.replications.shape[0]
+
+    def mean(chosen: object) -> float:
+        return len(at[chosen]) / many
+
+    stale = mean(at["reason"] == "Conflict")
+    assert stale > 1
+    assert result.metrics["conflicts.elsewhere"].mean == stale
+    assert f", {stale:g} conflicts on deployments; " in verdict(result.summary)
+    assert re.search(r"^conflicts on deployments +[\d.]+$", text, re.M)
+    assert result.metrics["conflicts.total"].mean == 0
+    stored = mean((at["actor"] == "hpa") & (at["verb"] == "update") & (at["code"] == 200))
+    assert result.summary["written"]["by_controller"]["hpa"]["mean"] == stored
+    assert re.search(r"hpa wrote [1-9]", text)
+    assert mean(at["reason"] == "FieldConflict") > 1
+    assert re.search(r"^answered 409: argocd apply deployments +[1-9]", text, re.M)
+    assert re.search(r"^answered 4\d\d: broken patch deployments +\d", text, re.M)
+
+
+def test_a_time_that_was_expected_has_its_unit(made_up: Scenario):
+    text = report(sim.run(made_up.model_copy(update={"expect": {"time_to_ready.p95": "< 30m"}})))
+    assert re.search(r"^met +time_to_ready\.p95 < 30m  \([\dm.]+s\)$", text, re.M)

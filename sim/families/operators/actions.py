@@ -29,7 +29,7 @@ from sim.scenario.actions import (
     StatusWrite,
 )
 from sim.scenario.contention import Times
-from sim.scenario.expressions import as_text, compiled, template, words
+from sim.scenario.expressions import compiled, template, texts, words
 from sim.scenario.operators import ControllerSettings, OperatorSettings
 from sim.scenario.values import Strategy
 from sim.units import MS
@@ -259,16 +259,16 @@ def _main_maker(settings: MainWrite) -> Make:
         scope = one.scope(copy)
         fields: writes.Body = {}
         if metadata:
-            fields["metadata"] = {key: value(scope) for key, value in metadata.items()}
+            fields["metadata"] = {key: texts(value(scope)) for key, value in metadata.items()}
         if settings.add_finalizer or settings.remove_finalizer:
             kept = [each for each in copy.finalizers if each != settings.remove_finalizer]
             if settings.add_finalizer and settings.add_finalizer not in kept:
                 kept.append(settings.add_finalizer)
             fields.setdefault("metadata", {})["finalizers"] = kept
         for part, values in parts.items():
-            made: dict[str, Any] = {}
-            for path, value in values(scope).items():
-                _put(made, path, as_text(value) if part == "data" else value)
+            found, made = values(scope), dict[str, Any]()
+            for path, value in (texts(found) if part == "data" else found).items():
+                _put(made, path, value)
             fields[part] = made
         return writes.set_fields(strategy, fields, read=copy, manager=manager)
 
@@ -296,8 +296,9 @@ def _creation(settings: Creation) -> Do:
         scope = one.scope()
         generated = prefix(scope) + controller.manager.suffix(controller.name, "names") if prefix else None
         wanted, body = generated or name(scope), body_of(scope)
-        if "data" in body:
-            body["data"] = {key: as_text(value) for key, value in body["data"].items()}
+        for within, part in ((body, "data"), (body.get("metadata", {}), "labels")):
+            if part in within:
+                within[part] = texts(within[part])
         if settings.exists == "update":
             there = controller.cached(settings.kind).get(wanted)
             if there is not None:

@@ -21,6 +21,8 @@ from sim.scenario.operators import ControllerSettings
 
 _HOLDS = re.compile(r"^'([^']+)' in (?:holds|conditions)$")
 _HAS = re.compile(r"^has\(self\.status\.(\w+)[\w.]*\)$")
+_READY = "'Ready' in holds"
+"""What ``workload.ready`` is by default."""
 _ENDS = ("requeue_after", "requeue", "fail")
 _FOR_PEOPLE = frozenset({"observedGeneration"})
 """Fields that are there for others than controllers to read, by the API conventions."""
@@ -51,6 +53,7 @@ class _Sense:
                 yield from self._steps_end(f"{path}.steps.{s}", step)
                 yield from self._dropped(f"{path}.steps.{s}", controller, step)
             yield from self._unread(path, controller)
+        yield from self._never_ready()
 
     # What nothing wakes.
 
@@ -94,15 +97,22 @@ class _Sense:
         if _constant(step.when) is False:
             yield f"{path}.when: {step.when!r} never holds, so the step can never run"
             return
-        known = self.conditions.get(controller.kind), self.fields.get(controller.kind)
-        for part in _conjuncts(step.when):
+        yield from self._never_holds(f"{path}.when", controller.kind, step.when, "so the step can never run")
+
+    def _never_ready(self) -> Iterator[str]:
+        workload = self.scenario.workload
+        for key, text in (("ready", workload.ready or _READY), ("settled", workload.settled or "")):
+            so = f"so no {workload.kind} is ever {'Ready' if key == 'ready' else key}"
+            yield from self._never_holds(f"workload.{key}", workload.kind, text, so)
+
+    def _never_holds(self, path: str, kind: str, text: str, so: str) -> Iterator[str]:
+        known = self.conditions.get(kind), self.fields.get(kind)
+        for part in _conjuncts(text):
             condition, field = _HOLDS.match(part), _HAS.match(part)
             if condition and known[0] is not None and condition[1] not in known[0]:
-                near = did_you_mean(condition[1], known[0])
-                yield f"{path}.when: nobody writes the condition {condition[1]}, so the step can never run{near}"
+                yield f"{path}: nobody writes the condition {condition[1]}, {so}{did_you_mean(condition[1], known[0])}"
             elif field and known[1] is not None and field[1] not in known[1]:
-                near = did_you_mean(field[1], known[1])
-                yield f"{path}.when: nobody writes status.{field[1]}, so the step can never run{near}"
+                yield f"{path}: nobody writes status.{field[1]}, {so}{did_you_mean(field[1], known[1])}"
 
     @cached_property
     def conditions(self) -> Mapping[str, set[str]]:
@@ -150,7 +160,7 @@ class _Sense:
 
     def _dropped(self, path: str, controller: ControllerSettings, step: Step) -> Iterator[str]:
         settings = self.scenario.kinds.get(controller.kind)
-        if settings is None or (settings.crd is None and settings.openapi is None):
+        if settings is None:
             return
         described = settings.description(controller.kind)
         for number, action in enumerate(step.do):
@@ -182,7 +192,7 @@ class _Sense:
         nobody += [f"status.{name}" for name in fields if name not in _FOR_PEOPLE and not self._speaks_of(name)]
         if nobody:
             known = sorted(self.asked_for - set(conditions) - set(fields))
-            near = next((hint for name in (*conditions, *fields) if (hint := did_you_mean(name, known))), "")
+            near = next((hint for name in conditions if (hint := did_you_mean(name, known))), "")
             yield f"{path}: {controller.name} writes {_listed(nobody)}, which no expression reads{near}"
 
     def _speaks_of(self, name: str) -> bool:
@@ -192,7 +202,7 @@ class _Sense:
     def read(self) -> str:
         """All expressions of the scenario, one after the other."""
         workload = self.scenario.workload
-        found = [workload.ready or "'Ready' in holds", workload.settled or ""]
+        found = [workload.ready or _READY, workload.settled or ""]
         for _, controller in self.controllers:
             found += [text for text in controller.predicates if text != "generation-changed"]
             found += expressions_in(controller.model_dump())

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.analysis.figures import decided
 from sim.analysis.hazards import HAZARDS as HEADS
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
 from sim.report.terminal import HAZARDS, kind, kinds
+from sim.scenario.expectations import written
 from sim.scenario.metrics import OPERATORS, find
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
             if "ending" in each.summary:
                 section.words.append(each.summary["ending"]["said"])
     rows = [
-        (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one["value"]), name)
+        (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one), name)
         for name, each in named.items()
         for one in each.summary["expectations"]
     ]
@@ -185,5 +186,5 @@ def differences(comparison: Comparison) -> Section:
     return section
 
 
-def _value(value: float | None) -> str:
-    return NONE if value is None else f"{value:.6g}"
+def _value(one: Mapping[str, Any]) -> str:
+    return NONE if one["value"] is None else written(one["value"], one["metric"])

@@ -315,3 +315,66 @@ class Made(Mapping[str, Any]):
 def test_what_reads_a_whole_object_is_not_told_of_another_that_was_at_its_place():
     whole = compiled("self['spec'].replicas", VARIABLES)
     assert [whole.value({"self": Made(number)}) for number in range(50)] == list(range(50))
+
+
+CHILD = """
+name: child
+kinds: {App: {}, Child: {}}
+workload: {kind: App, objects: 1}
+operators:
+- name: o
+  controllers:
+  - name: app
+    for: App
+    owns: [KIND]
+    steps:
+    - when: size(owned.KIND) == 0
+      do: [{create: {kind: KIND, spec: {replicas: 2}}}]
+    - when: "!('Ready' in holds)"
+      do: [{status: {conditions: {Ready: {}}}}]
+    - when: "owned.KIND.exists(each, each.spec.replicas != 2)"
+      do: [{create: {kind: KIND, exists: update, spec: {replicas: 2}}}]
+  - name: child
+    for: Child
+    steps:
+    - when: "!('x.io/f' in self.metadata.finalizers)"
+      do: [{write: {add_finalizer: x.io/f}}]
+writers:
+- {name: other, kind: KIND, rate: 2/s, action: ACTION, set: {spec.replicas: 7}, lasts: 4s}
+until: {settled_for: 1s, at_least: 4s, at_most: 10s}
+"""
+
+
+@pytest.mark.parametrize("action", ["update", "patch"])
+@pytest.mark.parametrize("kind", ["Deployment", "Child"])  # both take the long way: by its schema, by its finalizer
+def test_a_child_that_others_write_still_wakes_its_owner(kind: str, action: str):
+    found = replicate(sim.load(CHILD.replace("KIND", kind).replace("ACTION", action)), 0)
+    resource = f"{kind.lower()}s" if kind == "Deployment" else "childs"
+    assert [each[2] for each in sent(found, "app") if each[:2] == ("create", resource)] == [201]
+    assert ("update", resource, 200) in sent(found, "app")
+
+
+@pytest.mark.parametrize(
+    ("part", "empty"),
+    [("metadata.finalizers", []), ("metadata.labels", {}), ("metadata.annotations", {}), ("status", {}), ("spec", {})],
+)
+def test_a_part_that_is_empty_is_not_there(part: str, empty: Any):
+    def seen(value: Any) -> dict[str, Any]:
+        for name in reversed(part.split(".")):
+            value = {name: value}
+        return {"self": value, "owned": {"Child": [value]}}
+
+    for there, value in ((False, empty), (True, ["a"] if empty == [] else {"a": "b"})):
+        assert compiled(f"has(self.{part})", VARIABLES).holds(seen(value)) is there
+        assert compiled(f"!has(self.{part})", VARIABLES).holds(seen(value)) is not there
+        assert compiled(f"owned.Child.exists(c, has(c.{part}))", VARIABLES).holds(seen(value)) is there
+    assert compiled("has(self.spec.status)", VARIABLES).holds({"self": {"spec": {"status": {}}}})
+
+
+def test_labels_and_annotations_are_texts():
+    write = {"write": {"labels": {"g": "${generation}"}, "annotations": {"on": "${generation == 1}", "off": None}}}
+    create = {"create": {"kind": "ConfigMap", "labels": {"g": "${generation}"}, "data": {"n": "${generation}"}}}
+    found = run([{"when": "!('g' in self.metadata.labels)", "do": [write, create, READY]}])
+    assert sent(found) == [
+        ("update", "widgets", 200), ("create", "configmaps", 201), ("update", "widgets/status", 200)
+    ]  # fmt: skip

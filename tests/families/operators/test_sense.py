@@ -29,7 +29,9 @@ SCHEMA = "openapi: {type: object, properties: {status: {type: object, properties
 
 
 def said(steps: str, more: str = "workers: 1", of: str = "Widget", kind: str = "") -> list[str]:
-    scenario: Any = sim.load(HEAD.format(steps=steps, more=more, of=of, kind=kind))
+    more, _, settled = more.partition("\nworkload.settled: ")
+    settings = [f"workload.settled={settled}"] if settled else []
+    scenario: Any = sim.load(HEAD.format(steps=steps, more=more, of=of, kind=kind), settings)
     return [warning.removeprefix("operators.0.controllers.0").lstrip(".: ") for warning in warnings_of(scenario)]
 
 
@@ -93,6 +95,18 @@ def said(steps: str, more: str = "workers: 1", of: str = "Widget", kind: str = "
             {"steps": f"[{{do: [{READY}]}}]", "kind": "status: false, " + SCHEMA},
             "steps.0.do.0: Widget has no status subresource; the server answers 404",
         ),
+        (
+            {"steps": f"[{{do: [{READY}]}}]", "kind": "status: false"},
+            "steps.0.do.0: Widget has no status subresource; the server answers 404",
+        ),
+        (
+            {"steps": "[{do: [{status: {conditions: {Redy: {}}}}]}]"},
+            "workload.ready: nobody writes the condition Ready, so no Widget is ever Ready; did you mean Redy?",
+        ),
+        (
+            {"steps": f"[{{do: [{READY}]}}]", "more": "workers: 1\nworkload.settled: has(self.status.phase)"},
+            "workload.settled: nobody writes status.phase, so no Widget is ever settled",
+        ),
     ],
 )
 def test_what_can_hardly_be_meant_is_said_with_its_key(given: dict[str, str], says: str | None):
@@ -101,6 +115,11 @@ def test_what_can_hardly_be_meant_is_said_with_its_key(given: dict[str, str], sa
         assert found == []
     else:
         assert any(warning.startswith(says) for warning in found), found
+
+
+def test_a_field_is_not_taken_for_a_condition_that_is_asked_for():
+    steps = "[{when: '!has(self.status.ready)', do: [{status: {set: {ready: 1, replicas: 1}}}]}]"
+    assert "c writes status.replicas, which no expression reads" in said(steps)
 
 
 def test_the_command_says_it(tmp_path: Path):
