@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from sim.logs.framing import decode
+from sim.logs.documents import parsed
 
 AUDIT_VERSION = "audit.k8s.io/v1"
 _CODES = {0: 200, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 409, 10: 409, 12: 501, 13: 500, 14: 503, 16: 401}
@@ -56,10 +56,8 @@ def _aks(document: dict[str, Any]) -> dict[str, Any]:
         if field is None:
             continue
         if field in _OBJECTS and isinstance(value, str) and value.startswith("{"):
-            try:
-                event[field] = decode(value.encode())
-            except ValueError:
-                continue
+            if (found := parsed(value)) is not None:
+                event[field] = found
         elif field.endswith("Timestamp") and isinstance(value, str):
             event[field] = _stamp(value)
         else:
@@ -193,17 +191,3 @@ def fields_of_insights(items: list[Any]) -> dict[str, Any] | None:
     if items and all(isinstance(item, dict) and {"field", "value"} <= item.keys() for item in items):
         return {str(item["field"]): item["value"] for item in items}
     return None
-
-
-def events_in(document: object) -> Iterator[dict[str, Any] | None]:
-    """The audit events in one JSON document: itself, or the items of an EventList as a webhook receives."""
-    if isinstance(document, dict):
-        group = str(document.get("apiVersion", ""))
-        if group.startswith("audit.k8s.io/"):
-            if document.get("kind") == "Event":
-                yield document
-                return
-            if document.get("kind") == "EventList" and isinstance(document.get("items"), list):
-                yield from (item if isinstance(item, dict) else None for item in document["items"])
-                return
-    yield None

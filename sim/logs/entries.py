@@ -13,8 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-import msgspec
-
+from sim.logs.documents import parsed
 from sim.logs.times import STAMP, Years, parse_time
 from sim.units import SECOND
 
@@ -95,11 +94,8 @@ def unescaped(text: str) -> str:
     """Take one level of JSON's escapes off a text that was cut out of a string."""
     end = re.search(r'(?<!\\)(?:\\\\)*"', text)
     inside = text[: end.end() - 1] if end else text
-    try:
-        found: str = msgspec.json.decode(f'"{inside}"'.encode(), type=str)
-    except msgspec.MsgspecError:
-        return inside.replace('\\"', '"').replace("\\n", "\n")
-    return found
+    found = parsed(f'"{inside}"')
+    return found if isinstance(found, str) else inside.replace('\\"', '"').replace("\\n", "\n")
 
 
 def structured(document: dict[str, Any], default_time: int | None) -> Entry | None:
@@ -196,12 +192,9 @@ def _zap_parts(rest: str) -> tuple[str, str, str, dict[str, Any] | None]:
     values = None
     start = rest.find('{"')
     if start >= 0:
-        try:
-            found = msgspec.json.decode(rest[start:].strip().partition("\n")[0].encode())  # a stack trace may follow
-            if isinstance(found, dict):
-                values, rest = found, rest[:start]
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass
+        found = parsed(rest[start:].strip().partition("\n")[0])  # a stack trace may follow
+        if isinstance(found, dict):
+            values, rest = found, rest[:start]
     if "\t" in rest:
         parts = [part for part in rest.strip().split("\t") if part]
     else:

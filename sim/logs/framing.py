@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-import msgspec
-
+from sim.logs.documents import parsed
 from sim.logs.lines import LONGEST_LINE, split_lines
 
 Record = tuple[int, Any]
@@ -38,7 +37,6 @@ _KNOWN_COLUMNS = frozenset(
      "textpayload", "logentry", "logmessage", "log_s", "timegenerated", "_raw", "_time", "verb", "objectref", "auditid",
      "body", "labels", "host", "service", "raw", "event", "value", "text"}
 )  # fmt: skip
-decode = msgspec.json.Decoder().decode
 
 
 def records(blocks: Iterable[bytes], ignored: Counter[str]) -> tuple[str, Iterator[Record]]:
@@ -70,10 +68,7 @@ def _spans_lines(head: bytes) -> bool:
     for line in whole[first : first + 200]:
         bare = line.rstrip(b",")
         if bare.startswith(b'{"') or bare.startswith(b"{ "):
-            try:
-                found = decode(bare)
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                continue
+            found = parsed(bare)
             # An object of one short field is a line of somebody's pretty-printed list.
             if isinstance(found, dict) and (len(found) > 1 or len(bare) > 60):
                 return False
@@ -176,9 +171,10 @@ class _Scanner:
             yield from _pieces(self._line, text)
 
     def _whole(self, text: bytes, line: int) -> Iterator[Record]:
-        try:
-            yield line, decode(text)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+        document = parsed(text)
+        if document is not None:
+            yield line, document
+        else:
             self.damaged += 1
             yield from _pieces(line, text)
 

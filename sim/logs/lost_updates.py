@@ -13,9 +13,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
-
 from sim.logs.audit import AuditEvent
+from sim.logs.documents import parsed
 
 _HISTORY = 12  # versions of each object
 _BACK = 8  # of them, those before a write that it is compared with
@@ -133,10 +132,7 @@ def _carries_version(event: AuditEvent) -> bool:
 
 
 def _leaves(body: bytes) -> dict[tuple[str, ...], Any]:
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
+    document = parsed(body)
     return dict(_walk(document, ())) if isinstance(document, dict) else {}
 
 

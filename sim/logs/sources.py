@@ -14,10 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from sim.guarded import Unusable
 from sim.logs.audit import NO_RESOURCE, OTHER_STAGE, READS, AuditEvent
+from sim.logs.documents import parsed
 from sim.logs.lines import split_lines
 from sim.logs.packing import STDIN, members
 from sim.logs.prometheus import parse_metrics
@@ -118,10 +117,7 @@ def _keys(path: Path) -> str:
     for member in members(path, Counter(), look=True):
         _, found = records(member.blocks, Counter())
         for _, record in islice(found, 1):
-            try:
-                document = msgspec.json.decode(record) if isinstance(record, bytes) else record
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                return ""
+            document = parsed(record) if isinstance(record, bytes) else record
             document = document[0] if isinstance(document, list) and document else document
             if isinstance(document, dict) and document:
                 return f" (its fields: {', '.join(repr(str(key)[:40]) for key in islice(document, 6))})"
@@ -131,11 +127,7 @@ def _keys(path: Path) -> str:
 def _run(path: Path) -> dict[str, Any]:
     if path == STDIN or path.stat().st_size > _RUN_AT_MOST:
         return {}
-    try:
-        text = b"".join(block for member in members(path, Counter()) for block in member.blocks)
-        found = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
+    found = parsed(b"".join(block for member in members(path, Counter()) for block in member.blocks))
     asked = found.get("asked") if isinstance(found, dict) else None
     return asked if isinstance(asked, dict) else {}
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sim.logs import dialects
+from sim.logs.documents import parsed
 from sim.logs.entries import (
     BARE,
     KLOG,
@@ -30,7 +31,7 @@ from sim.logs.entries import (
     with_error,
 )
 from sim.logs.envelopes import BATCHES, Envelope, attributes_of, envelope_of, first, look_up
-from sim.logs.framing import decode, fields_of
+from sim.logs.framing import fields_of
 from sim.logs.parts import Pieces, goes_on, lines_in, may_be_many
 from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
 from sim.logs.times import STAMP, Years, parse_time
@@ -247,7 +248,7 @@ class Unwrapper:
         if depth > _DEEPEST:
             yield Unread(text, json=False)
             return
-        if text[0] in "{[" and (found := _decoded(text)) is not None:
+        if text[0] in "{[" and (found := parsed(text.rstrip(", \t"))) is not None:
             if found:
                 yield from self._any(found, context.inside("JSON") if depth else context, depth + 1)
             elif found == {}:
@@ -288,7 +289,7 @@ class Unwrapper:
             if entry is not None and entry.values is not None and not wraps(entry.values):
                 yield EntryFound(entry, context.inside(entry.form))
                 return
-            document = _decoded(text[brace:])
+            document = parsed(text[brace:].rstrip(", \t"))
             documents = [document] if document else _decoded_parts(text[brace:])
             if documents and all(isinstance(each, dict) and each for each in documents):
                 for each in documents:
@@ -324,7 +325,7 @@ def _decoded_parts(text: str) -> list[Any]:
     while at >= 0 and len(found) < 100_000:
         try:
             document, at = decoder.raw_decode(text, at)
-            found.append(document)
+            found.append(parsed(json.dumps(document, ensure_ascii=False)))  # without halves of letters
         except (ValueError, RecursionError):
             at += 1
         at = text.find('{"', at)
@@ -334,10 +335,9 @@ def _decoded_parts(text: str) -> list[Any]:
 def _peeled(text: str) -> tuple[str, str] | None:
     """What is inside of quoting: a row of CSV without its header, a JSON string, HTML; None without any."""
     if text[0] == '"' == text[-1] and '\\"' in text:
-        try:
-            return "JSON string", msgspec.json.decode(text.encode("utf-8", "replace"), type=str)
-        except (msgspec.MsgspecError, ValueError):
-            pass
+        found = parsed(text)
+        if isinstance(found, str):
+            return "JSON string", found
     if '""' in text and (text[0] == '"' or ',"' in text or ';"' in text):
         for separator in ",;\t":
             for field in fields_of(text, separator):
@@ -377,13 +377,6 @@ def _prefixed(before: str, context: Context) -> Context:
         pod=pod[1] if pod else context.pod,
         how=(*context.how, "a prefix"),
     )
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return decode(text.rstrip(", \t").encode("utf-8", "replace"))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 def _plain(document: dict[str, Any]) -> str:

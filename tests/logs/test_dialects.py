@@ -87,6 +87,14 @@ def test_the_story_comes_out_of_every_dialect(tmp_path, dialect):
     check(told(requeue("log", "--json", str(path))), audit=True, bodies=dialect == "objects as strings")
 
 
+def test_a_body_that_is_nested_without_end_is_left_out(tmp_path):
+    row = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in AKS[0].items()}
+    path = tmp_path / "input"
+    path.write_text(json.dumps(row | {"RequestObject": '{"a":' * 9000}))
+    (read,) = read_events([path], bodies=True)
+    assert (read.verb, read.sent_json) == (AKS[0]["Verb"], b"")
+
+
 @pytest.mark.parametrize("dialect", ["GKE array", "picked columns"])
 def test_one_time_a_request_gives_no_service_times(tmp_path, dialect):
     path = tmp_path / "input"

@@ -179,6 +179,13 @@ def test_lines_of_other_libraries_in_one_record_are_read_too(tmp_path, form, bet
     assert account.unread_conflicts == 0
 
 
+def test_half_of_a_letter_does_no_harm(tmp_path):
+    """JSON may have an escape of UTF-16 whose other half was cut off."""
+    half = Q({"log": klog("web") + "@"}).replace("@", "\\ud83d").replace("web", "w\\ud83d")
+    found, account = read(tmp_path, f"pod-1 {half} {half}\n")
+    assert ([line.key for line in found], account.unread_conflicts) == (["team-a/w?"], 0)
+
+
 def test_what_a_line_quotes_is_no_line(tmp_path):
     said = Q("first\n" + klog("web"))
     quoting = f'I0318 06:34:59.000000       1 x.go:7] "a container said" log={said}\n'
