@@ -29,8 +29,6 @@ CLUSTER_SCOPED = frozenset(
 )  # fmt: skip
 """Resources without a namespace: that of the object whose controller was refused is not theirs."""
 
-HINT = re.compile(r"409|fulfilled|odified|onflict|ptimistic")
-"""What the text of a refusal has."""
 _REFUSED = re.compile(rf"Operation cannot be fulfilled on ([a-zA-Z0-9./-]+)\s+{QUOTE}([^\"\\“”']{{1,300}}){QUOTE}: ?")
 _REPORTED = re.compile(r"the server reported a conflict \((?:put|patch|delete) ([a-z0-9.-]+) ([a-z0-9.-]+)\)")
 _APPLY = re.compile(r"Apply failed with \d+ conflicts?: ?")
@@ -98,7 +96,7 @@ def refused(text: str) -> list[RefusedObject]:
     matches = list(_REFUSED.finditer(text))
     for number, match in enumerate(matches, 1):
         until = matches[number].start() if number < len(matches) else len(text)
-        resource = re.split(r"[./]", match[1], maxsplit=1)[0]
+        resource = match[1].replace("/", ".").partition(".")[0]
         one = RefusedObject(resource, match[2], text[match.end() : min(until, match.end() + 400)])
         if not (known := found.get((resource, match[2]))) or not known.stale:
             found[resource, match[2]] = one
@@ -162,7 +160,7 @@ def refused_request(text: str) -> AskedFor | None:
 
 def says_so(message: str) -> bool:
     """Whether a controller says in its own words that its write met another and that it tries again."""
-    return _SAID.search(message) is not None and _AGAIN.search(message) is not None
+    return "onflict" in message and _SAID.search(message) is not None and _AGAIN.search(message) is not None
 
 
 def speaks_of_conflict(text: str) -> bool:

@@ -40,9 +40,10 @@ _STAMPED = re.compile(
 _CALLER = re.compile(r"[\w./@-]+\.go:\d+")
 _CLASS = re.compile(r"\[?((?:[\w$]+\.)+[A-Z][\w$]*)\]?")
 _LOGFMT = re.compile(r"(?:^|\s)(?:time|ts|t)=\"?[\dT][^\s\"]*\"? .*?\b(?:msg|message)=", re.DOTALL)
+_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _PAIR = re.compile(
-    r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))='
-    r'("(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|\'[^\'\s]*\'|[^\s"]+)',
+    r'(?:"([\w. /-]{1,80}+)"|(?<![\w./-])([\w./-]++))='
+    rf'({_QUOTED}|\{{(?:[^{{}}"]|{_QUOTED})*\}}|\'[^\'\s]*\'|[^\s"]+)',
     re.DOTALL,
 )
 _TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "instant", "_time", "T")
@@ -91,11 +92,15 @@ WRAPPED = (b'""', b"&quot;", b"\x1b", b"\xef\xbb\xbf", b'{"', b'{ "')
 
 
 def unescaped(text: str) -> str:
-    """Take one level of JSON's escapes off a text that was cut out of a string."""
+    """Take one level of JSON's escapes off a text that was cut out of a string, of which the end may be there."""
     end = re.search(r'(?<!\\)(?:\\\\)*"', text)
-    inside = text[: end.end() - 1] if end else text
-    found = parsed(f'"{inside}"')
-    return found if isinstance(found, str) else inside.replace('\\"', '"').replace("\\n", "\n")
+    return _unquoted(f'"{text[: end.end() - 1] if end else text}"')
+
+
+def _unquoted(text: str) -> str:
+    """What a quotation says."""
+    found = parsed(text) if "\\" in text else None
+    return found if isinstance(found, str) else text[1:-1].replace('\\"', '"').replace("\\n", "\n")
 
 
 def structured(document: dict[str, Any], default_time: int | None) -> Entry | None:
@@ -228,6 +233,6 @@ def pairs(text: str) -> dict[str, str]:
     """Return the ``key="value"`` and ``"key"="value"`` pairs in a text."""
     found: dict[str, str] = {}
     for quoted, plain, value in _PAIR.findall(text):
-        bare = value[1:-1] if value.startswith('"') else value.strip("'") if value[0] == "'" else value
-        found.setdefault(quoted or plain, unescaped(bare + '"') if value[0] == '"' and "\\" in bare else bare)
+        bare = _unquoted(value) if value[0] == '"' else value.strip("'") if value[0] == "'" else value
+        found.setdefault(quoted or plain, bare)
     return found
