@@ -25,7 +25,6 @@ from sim.logs.naming import (
     reconciled,
     writer_of,
 )
-from sim.logs.unwrap import Unread
 from sim.units import HOUR, MINUTE, MS, SECOND, US
 
 CONFLICT = "conflict"  # a write was refused as stale: the item is queued again
@@ -44,8 +43,6 @@ UNAPPROVED = "not approved"  # a CertificateRequest waits for its approval
 ERROR = "error"  # an item failed for another reason, and is queued again
 OTHER = "other"
 
-NOT_KLOG = "no header of a known kind of log"
-BAD_TIME = "klog header with an impossible time"
 NO_TIME = -1
 
 _THROTTLED = re.compile(r"Waited for ([0-9.a-zµ]+?)(?: due to ([^,]*?))?,|Throttling request took ([0-9.a-zµ]+),")
@@ -101,13 +98,6 @@ class LogLine(NamedTuple):
     def timed(self) -> bool:
         """Whether it is known when the line was written."""
         return self.time_ns >= 0
-
-
-def why_unread(found: Unread) -> str:
-    """The reason under which an unread text is counted."""
-    from sim.logs.entries import klog_header
-
-    return BAD_TIME if not found.json and klog_header(found.text) is not None else NOT_KLOG
 
 
 Line = Callable[..., LogLine]

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from sim.logs.documents import parsed
 from sim.logs.times import STAMP, Years, parse_time
-from sim.units import SECOND
 
 KLOG = "klog"
 ZAP_JSON = "JSON log line"
@@ -62,13 +61,7 @@ class Entry(NamedTuple):
     message: str
     values: dict[str, Any] | None  # of a structured line; None where they stand in the message
     form: str
-    before: str = ""  # what stood before it on the line
     pod: str = ""
-
-    @property
-    def rounded(self) -> bool:
-        """Whether its time has whole seconds alone, as far as can be seen."""
-        return self.time is not None and self.time % SECOND == 0
 
 
 def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> Entry | None:
@@ -77,11 +70,11 @@ def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> E
     time = years.time(int(header["month"]), int(header["day"]), clock, int(header["us"]) * 1000, stamp)
     if time is None:
         return None
-    before, message = text[: header.start()], text[header.end() :]
+    message = text[header.end() :]
     quote = message.find('"')
-    if before.endswith('"') and quote > 0 and message[quote - 1] == "\\":  # cut out of a JSON string
-        message = unescaped(message)
-    return Entry(time, header["level"], header["source"], "", message, None, KLOG, before)
+    if text[: header.start()].endswith('"') and quote > 0 and message[quote - 1] == "\\":  # cut out of a JSON string
+        message = _unescaped(message)
+    return Entry(time, header["level"], header["source"], "", message, None, KLOG)
 
 
 klog_header = re.compile(HEADER).search
@@ -91,7 +84,7 @@ WRAPPED = (b'""', b"&quot;", b"\x1b", b"\xef\xbb\xbf", b'{"', b'{ "')
 """What a line has that may be more than klog's: CSV, HTML, colours, JSON."""
 
 
-def unescaped(text: str) -> str:
+def _unescaped(text: str) -> str:
     """Take one level of JSON's escapes off a text that was cut out of a string, of which the end may be there."""
     end = re.search(r'(?<!\\)(?:\\\\)*"', text)
     return _unquoted(f'"{text[: end.end() - 1] if end else text}"')
@@ -172,14 +165,14 @@ def console(text: str) -> Entry | None:
     rest = text[match.start("rest") :]
     if time is None:
         return None
-    letter, before = letter_of(match["level"]), text[: match.start()]
+    letter = letter_of(match["level"])
     if "\t" in rest or re.match(r"\s+\S+\s.*\{\"", rest, re.DOTALL) or rest.rstrip().endswith("}"):
         source, logger, message, values = _zap_parts(rest.lstrip(" \t"))
-        return Entry(time, letter, source, logger, message, values, ZAP_CONSOLE, before)
+        return Entry(time, letter, source, logger, message, values, ZAP_CONSOLE)
     named = _CLASS.search(rest[:300]) or _CLASS.search(match["between"])
     return Entry(
         time, letter, named[1].rsplit(".", 1)[-1] if named else "", named[1] if named else "", rest.strip(), None,
-        STAMPED, before,
+        STAMPED,
     )  # fmt: skip
 
 

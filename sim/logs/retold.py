@@ -1,4 +1,4 @@
-"""One refusal that a log tells of several times: the reconciler, its library, an Event, the client.
+"""What logs tell of several times: one refusal by the reconciler, its library, an Event, the client; copies of a line.
 
 kubebuilder's ``log.Error(err, ...); return err`` has two lines for one refused write, client-go's round trippers a
 third. They are of one pass, or of one object within milliseconds, and differ in their words: who is refused again says
@@ -10,13 +10,45 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from sim.logs.controller_log import LogLine
+from sim.logs.controller_log import OTHER, LogLine
+from sim.logs.entries import Entry
 from sim.units import MS, SECOND
 
 _NEAR = 10 * MS
 _ONE_PASS = 60 * SECOND  # a pass that takes longer is none
 _OF_ONE = 16  # refusals of one object
 _MOST = 2000  # objects of whose refusals further lines may tell
+_REMEMBERED = 100_000  # lines of which copies are found
+
+
+class Copies:
+    """Knows the lines that were read: by time and words, in whatever wrapping."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._rounded: dict[tuple[int, int], int] = {}  # how often, by line and log; in log 0 the most in any
+
+    def seen(self, line: LogLine, entry: Entry, log: int) -> bool:
+        """Whether a line of this log, a number from 1, was read before; if not, it is from now on.
+
+        Of times in whole seconds the same words may come twice in one log; then only other logs can hold copies.
+        """
+        if line.what == OTHER or not line.timed:
+            return False
+        digest = hash((line.time_ns // 1000, entry.message, line.key, line.controller))
+        if line.time_ns % SECOND == 0:
+            mine = self._rounded[digest, log] = self._rounded.get((digest, log), 0) + 1
+            if len(self._rounded) > _REMEMBERED:
+                self._rounded.clear()
+            most = self._rounded.get((digest, 0), 0)
+            self._rounded[digest, 0] = max(most, mine)
+            return mine <= most
+        if digest in self._seen:
+            return True
+        self._seen[digest] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return False
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sim.logs import dialects
+from sim.logs.audit import NOT_AUDIT
 from sim.logs.documents import parsed
 from sim.logs.entries import (
     BARE,
@@ -36,6 +37,9 @@ from sim.logs.parts import Pieces, goes_on, lines_in, may_be_many
 from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
 from sim.logs.times import STAMP, Years, parse_time
 
+NOT_KLOG = "no header of a known kind of log"
+BAD_TIME = "klog header with an impossible time"
+PLAIN = "audit event"
 _DEEPEST = 10
 _CUTTING = ("Docker", "Fluent Bit")  # envelopes of pieces that a runtime made
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\ufeff")
@@ -60,9 +64,9 @@ class Context(NamedTuple):
 
 
 class AuditFound(NamedTuple):
-    """An audit event, as a document or as its text."""
+    """An audit event."""
 
-    event: dict[str, Any] | bytes
+    event: dict[str, Any]
     dialect: str  # "" for audit.k8s.io itself
     context: Context
 
@@ -83,6 +87,13 @@ class Unread(NamedTuple):
 
     text: str
     json: bool
+
+    @property
+    def why(self) -> str:
+        """The reason under which it is counted."""
+        if self.json:
+            return NOT_AUDIT
+        return BAD_TIME if klog_header(self.text) is not None else NOT_KLOG
 
 
 Found = AuditFound | EntryFound | CutShort | Unread
@@ -139,7 +150,7 @@ class Unwrapper:
     def _document(self, document: dict[str, Any], context: Context, depth: int) -> Iterator[Found]:
         group = document.get("apiVersion")
         if isinstance(group, str) and group.startswith(AUDIT) and document.get("kind") == "Event":
-            yield AuditFound(document, "", context.inside("audit event"))
+            yield AuditFound(document, "", context.inside(PLAIN))
             return
         dialect = dialects.dialect_of(document)
         if dialect is not None:
@@ -364,7 +375,7 @@ def _bare(text: str, time: int, context: Context, outer: dict[str, Any] | None) 
     location = around.get("sourceLocation")
     source = f"{location.get('file', '')}:{location.get('line', '')}" if isinstance(location, dict) else ""
     logger = str(told.get("logger") or told.get("logger_name") or "")
-    return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, "", context.pod)
+    return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, context.pod)
 
 
 def _prefixed(before: str, context: Context) -> Context:

@@ -11,12 +11,12 @@ from itertools import count
 from pathlib import Path
 
 from sim.logs.audit import NOT_AUDIT, NOT_JSON, STARTS, AuditEvent, AuditParser
-from sim.logs.controller_log import LogLine, said, why_unread
+from sim.logs.controller_log import LogLine, said
 from sim.logs.documents import parsed
 from sim.logs.lines import read_lines
 from sim.logs.packing import Progress
 from sim.logs.times import Years
-from sim.logs.unwrap import EntryFound, Unread, Unwrapper
+from sim.logs.unwrap import NOT_KLOG, EntryFound, Unread, Unwrapper
 from sim.units import DAY, SECOND
 
 DATA = Path(__file__).parent.parent / "data" / "recordings"
@@ -143,7 +143,7 @@ def parse_controller_log(lines: Iterable[bytes], ignored: Counter[str], year: in
         if isinstance(found, EntryFound):
             yield said(found.entry)
         elif isinstance(found, Unread):
-            ignored[why_unread(found)] += 1
+            ignored[NOT_KLOG if found.json else found.why] += 1
 
 
 def read_controller_log(path: Path, ignored: Counter[str], year: int) -> Iterator[LogLine]:

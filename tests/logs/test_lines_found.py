@@ -265,6 +265,13 @@ def test_a_line_that_was_broken_is_one(tmp_path, how):
         assert account.unread_conflicts == 0, width
 
 
+def test_a_line_that_was_broken_may_quote_a_backslash(tmp_path):
+    line = klog("web").replace('key="', r'path="C:\\" key="')
+    for width in range(220, 300, 7):
+        found, account = read(tmp_path, f"{broken(line, width, 'hard')}\n")
+        assert [(line.key, account.unread_conflicts) for line in found] == [("team-a/web", 0)], width
+
+
 def test_what_follows_a_line_is_not_taken_for_its_rest(tmp_path):
     open_quote = 'I0318 06:34:55.000000       1 x.go:1] it said "never closed'
     between = [open_quote, zap("a"), open_quote, zap_json("b"), open_quote, klog("web"), open_quote, "", klog("api")]
