@@ -31,7 +31,7 @@ from sim.logs.entries import (
     structured,
     with_error,
 )
-from sim.logs.envelopes import BATCHES, Envelope, attributes_of, envelope_of, first, look_up
+from sim.logs.envelopes import Envelope, attributes_of, envelope_of, first, look_up
 from sim.logs.framing import fields_of
 from sim.logs.parts import Pieces, goes_on, lines_in, may_be_many
 from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
@@ -181,7 +181,7 @@ class Unwrapper:
         self, document: dict[str, Any], envelope: Envelope, inside: Any, context: Context, depth: int
     ) -> Iterator[Found]:
         inner = self._told(document, envelope, context)
-        if envelope in BATCHES:
+        if envelope.many:
             for item in inside:
                 yield from self._any(item, inner, depth + 1)
             return

@@ -36,8 +36,8 @@ def words(report: LogReport, files: Iterable[Path], terminal: bool, explain: boo
         parts += _apply_conflicts(report)
     if report.lost:
         parts += [
-            f"lost: {one.by} took back {one.field} of {one.of} on {one.resource}: {one.times}"
-            for one in report.lost[:_SHOWN]
+            f"lost: {one.by} took back {one.field} of {one.of} on {one.resource}: {times}"
+            for one, times in report.lost[:_SHOWN]
         ]
     parts += _details(report)
     if explain:
