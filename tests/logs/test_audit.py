@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from sim.logs.audit import DUPLICATE, NOT_AUDIT, NOT_JSON, READS
 from sim.logs.lines import LINE_TOO_LONG, LONGEST_LINE, read_lines
-from sim.logs.packing import DAMAGED_GZIP, TRUNCATED_GZIP
 from sim.logs.times import parse_rfc3339
 from sim.logs.writers import actor_of
 from tests.logs.made import DATA, event, line, parse_audit, read_audit, write
+
+TRUNCATED_GZIP = "gzip file cut off"
+DAMAGED_GZIP = "gzip data damaged"
 
 
 def recorded(case: str):

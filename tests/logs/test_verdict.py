@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -224,9 +226,14 @@ def test_lost_updates_can_t_be_told_without_bodies(tmp_path):
     assert verdict_of(tmp_path, [line(event()), line(event())])["lost_updates"] is None
 
 
-@pytest.mark.parametrize("how", ["-", "fifo"])
+@pytest.mark.parametrize("how", ["-", "fifo", "zip"])
 def test_what_can_be_read_only_once(tmp_path, how):
     text = "".join(f"{text}\n" for _, text in klog_lines()).encode()
+    if how == "zip":  # larger than what is looked at, which alone would not open
+        with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+            archive.writestr("log", text)
+            archive.writestr("noise", random.Random(1).randbytes(3 << 20))
+        text, how = (tmp_path / "zip").read_bytes(), "-"
     command = [sys.executable, "-m", "sim.cli.main", "log", "--json"]
     if how == "-":
         done = subprocess.run([*command, "-"], input=text, capture_output=True, check=True)
