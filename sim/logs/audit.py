@@ -18,7 +18,6 @@ from msgspec import Raw, Struct
 
 from sim.logs import conflicts
 from sim.logs.certificates import CertificateView, view_of
-from sim.logs.dialects import UNTIMED
 from sim.logs.documents import parsed
 from sim.logs.naming import joined
 from sim.logs.times import parse_rfc3339
@@ -190,9 +189,9 @@ class AuditParser:
             item = _taken(document)
         return self._used(item, timed=True)
 
-    def document(self, document: dict[str, Any], dialect: str = "") -> AuditEvent | None:
+    def document(self, document: dict[str, Any], *, timed: bool = True) -> AuditEvent | None:
         """Return the write in an event that was parsed already; fields of a wrong type are taken for absent."""
-        return self._used(_taken(document), timed=dialect not in UNTIMED)
+        return self._used(_taken(document), timed=timed)
 
     def _used(self, item: _Event, *, timed: bool) -> AuditEvent | None:
         if item.stage == "ResponseComplete" and item.identity and self._known(item):

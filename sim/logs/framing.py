@@ -7,6 +7,7 @@ the beginning of the file.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,7 @@ _SHORT = 200  # bytes between documents that may be a collector's prefix
 _STRUCTURE = re.compile(rb'["\\{}\[\]\n]')
 _PREFIXED = re.compile(rb"\d{4}-\d\d-\d\d[T ].*\{$")
 _BETWEEN = re.compile(rb"\n|(?<=[}\]])\s*,?\s*(?=[{\[])")
+_FOLLOWED = re.compile(rb'}\s*{"')
 _NAME = re.compile(r"[@_A-Za-z][\w@ .\[\]()/-]{0,60}")
 _KNOWN_COLUMNS = frozenset(
     {"message", "msg", "log", "line", "@message", "@timestamp", "timestamp", "time", "date", "_source", "content",
@@ -76,11 +78,7 @@ def _spans_lines(head: bytes) -> bool:
     if len(lines) == 1 or start in {b"{", b"["} or start.endswith((b"{", b"[", b",")):
         return True
     # One line that is no document, among lines: damaged, unless a second document follows the first on it.
-    return (len(whole) == 1 and len(head) >= _HEAD) or b"}{" in start or _second(start)
-
-
-def _second(line: bytes) -> bool:
-    return bool(re.search(rb"}\s*{\"", line)) and not line.endswith(b"}{")
+    return (len(whole) == 1 and len(head) >= _HEAD) or b"}{" in start or _FOLLOWED.search(start) is not None
 
 
 def _documents(blocks: Iterable[bytes], ignored: Counter[str]) -> Iterator[Record]:
@@ -215,24 +213,19 @@ def _columns(head: bytes) -> tuple[list[str], str] | None:
     if not text or len(text) > 4000 or text[0] in "{[":
         return None
     for separator in (",", ";", "\t"):
-        names = [name.strip().removesuffix(" [UTC]") for name in _fields(text, separator)]
+        names = [name.strip().removesuffix(" [UTC]") for name in fields_of(text, separator)]
         if all(_NAME.fullmatch(name) for name in names) and any(name.lower() in _KNOWN_COLUMNS for name in names):
             return names, separator
     return None
 
 
-def _fields(text: str, separator: str = ",") -> list[str]:
-    """The fields of one row of CSV; a quote that is never closed takes all that follows."""
-    import csv
-
+def fields_of(text: str, separator: str) -> list[str]:
+    """Return the fields of one row of CSV; a quote that is never closed takes all that follows."""
     csv.field_size_limit(2 * LONGEST_LINE)
     try:
         return next(csv.reader([text], delimiter=separator), [])
     except csv.Error:
         return []
-
-
-fields_of = _fields
 
 
 def _rows(lines: Iterable[bytes], names: list[str], separator: str, ignored: Counter[str]) -> Iterator[Record]:
@@ -262,14 +255,14 @@ def _is_row(line: bytes, names: list[str], separator: str) -> bool:
     """Whether a line is a whole row by itself, which what is inside of a quoted field hardly ever is."""
     if line.count(b'"') % 2 or len(names) < 2 or separator.encode() not in line:
         return False
-    return len(_fields(line.decode("utf-8", "replace").strip("\r"), separator)) == len(names)
+    return len(fields_of(line.decode("utf-8", "replace").strip("\r"), separator)) == len(names)
 
 
 def _row(number: int, raw: bytes, names: list[str], separator: str) -> Iterator[Record]:
     text = raw.decode("utf-8", "replace").strip("\r\n")
     if not text.strip():
         return
-    fields = _fields(text, separator)
+    fields = fields_of(text, separator)
     if fields == names:  # another file's header, where exports were put together
         return
     if len(fields) != len(names) and not (len(fields) > len(names) == 1):

@@ -18,6 +18,7 @@ import msgspec
 from sim.logs.audit import DUPLICATE, NOT_JSON, OTHER_STAGE, STARTS, WRITES_NOTHING, AuditEvent, AuditParser
 from sim.logs.conflicts import MODIFIED, speaks_of_conflict
 from sim.logs.controller_log import CONFLICT, ERROR, FIELD_CONFLICT, OTHER, LogLine, others_in, said
+from sim.logs.dialects import AUDIT
 from sim.logs.entries import BARE, KLOG, KLOG_START, LOGFMT, STAMPED, ZAP_CONSOLE, ZAP_JSON, Entry
 from sim.logs.framing import LINES, Record, records
 from sim.logs.packing import Member, Progress, changed, members
@@ -222,7 +223,7 @@ class _OneLog:
             elif isinstance(found, AuditFound):
                 self._told = True
                 self._account.ways[" > ".join(found.context.how)] += 1
-                event = self._reader.audit.document(found.event, found.dialect)
+                event = self._reader.audit.document(found.event, timed=found.timed)
                 if event is not None:
                     yield self._used(event)
                 else:
@@ -296,7 +297,7 @@ class _OneLog:
         self._reader.ignored[found.why] += 1
         if not speaks_of_conflict(found.text):
             return None
-        if found.json or "audit.k8s.io/" in found.text:  # an event that is damaged
+        if found.json or AUDIT in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
         line = self._below(found.text)

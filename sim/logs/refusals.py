@@ -143,16 +143,13 @@ class Refusals(Counted):
             self.pending.setdefault(again, []).append(event.answered_ns)
 
     def _succeeded(self, event: AuditEvent, who: LoggedWriter, key: str) -> None:
-        if self.pending and (waiting := self.pending.get((who, key))):
-            left = [time for time in waiting if time > event.answered_ns]
+        if self.pending and (waiting := self.pending.pop((who, key), None)):
             over = [time for time in waiting if time <= event.answered_ns]
             self.waits[concerns_certificates(who)].extend((event.answered_ns - time) / SECOND for time in over)
             if over:
                 self.tries[len(over)] += 1
-            if left:
+            if left := [time for time in waiting if time > event.answered_ns]:
                 self.pending[who, key] = left
-            else:
-                del self.pending[who, key]
         thing = (event.resource, key)
         undecided = self._undecided.get(thing)
         if undecided:
@@ -164,17 +161,12 @@ class Refusals(Counted):
                 self._undecided[thing] = later
             else:
                 del self._undecided[thing]
-        recent = self._recent.get(thing)
-        write = (event.received_ns, event.answered_ns, event.actor, event.written_version)
-        if recent is None:
-            self._recent[thing] = [write]
-            if len(self._recent) > _OBJECTS:
-                self._recent.popitem(last=False)
-            return
-        recent.append(write)
-        if len(recent) > _LAST_WRITES:
-            del recent[0]
+        recent = self._recent.setdefault(thing, [])
+        recent.append((event.received_ns, event.answered_ns, event.actor, event.written_version))
+        del recent[:-_LAST_WRITES]
         self._recent.move_to_end(thing)
+        if len(self._recent) > _OBJECTS:
+            self._recent.popitem(last=False)
 
     def _decide(self, thing: _Object, refused: _Refused) -> None:
         """Find the write that a refused one had not seen: the last before it, and newer than its copy."""

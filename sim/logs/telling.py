@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.logs import dialects
+from sim.logs.dialects import AUDIT, dialect_of
 from sim.logs.entries import console, klog_header, logfmt
 from sim.logs.envelopes import envelope_of
 
-AUDIT = "audit.k8s.io/"
-"""How the apiVersion of an audit event begins."""
 MARKS = (AUDIT, '"msg"', '"message"', '"log"', "protoPayload", '"ObjectRef"')
 """What JSON in a text has, where it is worth a look."""
 
@@ -49,7 +47,7 @@ def wraps(document: dict[str, Any]) -> bool:
     """Whether a document is an audit event, or wraps a line."""
     return (
         str(document.get("apiVersion", "")).startswith(AUDIT)
-        or dialects.dialect_of(document) is not None
+        or dialect_of(document) is not None
         or any(isinstance(value, str) and is_line(value) for value in document.values())
     )
 

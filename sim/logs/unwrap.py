@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sim.logs import dialects
 from sim.logs.audit import NOT_AUDIT
+from sim.logs.dialects import AUDIT, dialect_of, fields_of_insights, rows_of
 from sim.logs.documents import parsed
 from sim.logs.entries import (
     BARE,
@@ -34,7 +34,7 @@ from sim.logs.entries import (
 from sim.logs.envelopes import Envelope, attributes_of, envelope_of, first, look_up
 from sim.logs.framing import fields_of
 from sim.logs.parts import Pieces, goes_on, lines_in, may_be_many
-from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
+from sim.logs.telling import MARKS, holds_line, is_entry, is_line, leads_on, wraps
 from sim.logs.times import STAMP, Years, parse_time
 
 NOT_KLOG = "no header of a known kind of log"
@@ -67,7 +67,7 @@ class AuditFound(NamedTuple):
     """An audit event."""
 
     event: dict[str, Any]
-    dialect: str  # "" for audit.k8s.io itself
+    timed: bool  # whether it has two times, not one alone
     context: Context
 
 
@@ -150,13 +150,13 @@ class Unwrapper:
     def _document(self, document: dict[str, Any], context: Context, depth: int) -> Iterator[Found]:
         group = document.get("apiVersion")
         if isinstance(group, str) and group.startswith(AUDIT) and document.get("kind") == "Event":
-            yield AuditFound(document, "", context.inside(PLAIN))
+            yield AuditFound(document, True, context.inside(PLAIN))
             return
-        dialect = dialects.dialect_of(document)
+        dialect = dialect_of(document)
         if dialect is not None:
-            yield AuditFound(dialect.event(document), dialect.name, context.inside(dialect.name))
+            yield AuditFound(dialect.event(document), dialect.timed, context.inside(dialect.name))
             return
-        rows = dialects.rows_of(document)
+        rows = rows_of(document)
         if rows is not None:
             name, inner = rows
             for row in inner:
@@ -238,7 +238,7 @@ class Unwrapper:
             inner = context._replace(time=parse_time(items[0]))
             yield from self._text(items[1], inner.inside("Loki value"), depth + 1)
             return
-        fields = dialects.fields_of_insights(items)
+        fields = fields_of_insights(items)
         if fields is not None:
             yield from self._any(fields, context.inside("CloudWatch Logs Insights result"), depth + 1)
             return
