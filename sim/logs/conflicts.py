@@ -163,11 +163,19 @@ def says_so(message: str) -> bool:
     return "onflict" in message and _SAID.search(message) is not None and _AGAIN.search(message) is not None
 
 
+def may_speak(text: str) -> bool:
+    """Whether a text has any of the words with which a refusal is told, so that a look at it is worth it."""
+    return "modified" in text or "ptimistic lock" in text or "409" in text or "fulfilled" in text
+
+
+def refuses(text: str) -> bool:
+    """Whether a text is the API server's refusal, of a stale copy or of another's fields."""
+    return "object has been modified" in text or "cannot be fulfilled" in text or "Apply failed with" in text
+
+
 def speaks_of_conflict(text: str) -> bool:
     """Whether a text's words are those of a refusal for a stale copy, whether or not it was understood."""
-    if "modified" not in text and "ptimistic lock" not in text and "409" not in text and "fulfilled" not in text:
-        return False
-    if _SPEAKS.search(text) is None or _another(text):
+    if not may_speak(text) or _SPEAKS.search(text) is None or _another(text):
         return False
     named = refused(text)
     return not named or any(one.stale or not one.why for one in named)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from sim.logs.conflicts import refuses
 from sim.logs.documents import parsed
 from sim.logs.times import STAMP, Years, parse_time
 
@@ -121,7 +122,7 @@ def with_error(values: dict[str, Any], message: str) -> dict[str, Any]:
     Libraries have it as ``exc_info``, ``error.message``, ``thrown: {message: ..}`` and more.
     """
     error = values.get("error")
-    if _refuses(message) or (isinstance(error, str) and _refuses(error)):
+    if refuses(message) or (isinstance(error, str) and refuses(error)):
         return values
     found = _refused_in(values, 0)
     return {**values, "error": found} if found else values
@@ -133,7 +134,7 @@ def _refused_in(value: Any, depth: int) -> str:
     for each in value.values() if isinstance(value, dict) else value:
         kind = each.__class__
         if kind is str:
-            if len(each) > _SHORT and _refuses(each):
+            if len(each) > _SHORT and refuses(each):
                 return str(each)
         elif (kind is dict or kind is list) and (found := _refused_in(each, depth + 1)):
             return found
@@ -141,10 +142,6 @@ def _refused_in(value: Any, depth: int) -> str:
 
 
 _SHORT = 40  # letters; no refusal is told in less
-
-
-def _refuses(text: str) -> bool:
-    return "object has been modified" in text or "cannot be fulfilled" in text or "Apply failed with" in text
 
 
 def letter_of(level: str) -> str:

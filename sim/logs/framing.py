@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from sim.logs.conflicts import may_speak
 from sim.logs.documents import parsed
 from sim.logs.lines import LONGEST_LINE, split_lines
 
@@ -165,7 +166,7 @@ class _Scanner:
 
     def _between(self, text: bytes) -> Iterator[Record]:
         """What stands outside of documents: commas, prefixes, or what a damaged document was torn to."""
-        if len(text.strip(b" ,\r\n\t")) > _SHORT or b"modified" in text or b"409" in text:
+        if len(text.strip(b" ,\r\n\t")) > _SHORT or may_speak(text.decode("utf-8", "replace")):
             yield from _pieces(self._line, text)
 
     def _whole(self, text: bytes, line: int) -> Iterator[Record]:

@@ -265,6 +265,13 @@ def test_a_line_that_was_broken_is_one(tmp_path, how):
         assert account.unread_conflicts == 0, width
 
 
+@pytest.mark.parametrize("said", ["Operation cannot be fulfilled on widgets", "optimistic lock", "409 Conflict"])
+def test_a_refusal_between_documents_is_not_passed_over(tmp_path, said):
+    pretty = json.dumps({"ts": T, "level": "info", "msg": "reconciled"}, indent=2)
+    found, account = read(tmp_path, f"{pretty}\n{said}\n{pretty}\n")
+    assert len(found) + account.unread_conflicts == 1
+
+
 def test_a_line_that_was_broken_may_quote_a_backslash(tmp_path):
     line = klog("web").replace('key="', r'path="C:\\" key="')
     for width in range(220, 300, 7):
