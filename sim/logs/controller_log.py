@@ -73,13 +73,11 @@ class LogLine(NamedTuple):
     """One line of a controller's log. ``time_ns`` counts from 1970, by the controller's clock; -1: not told."""
 
     time_ns: int
-    level: str  # I, W, E, F
-    source: str  # file:line
     what: str  # one of the constants above
     controller: str  # "" where the line does not say
-    resource: str  # certificates, Certificate, ...: as the line names it; "" if not
-    key: str  # namespace/name, or the name alone where the line has no namespace; "" if not
-    condition: str  # TRANSITION only
+    resource: str = ""  # certificates, Certificate, ...: as the line names it; "" if not
+    key: str = ""  # namespace/name, or the name alone where the line has no namespace; "" if not
+    condition: str = ""  # TRANSITION only
     first: bool = False  # TRANSITION: the object had no such condition before; REISSUE: there was no Secret yet
     status: str = ""  # TRANSITION: the new status, where the line has it
     amount_ns: int = 0  # THROTTLED: the wait; BACKOFF: until the next attempt, where the line has it
@@ -123,9 +121,8 @@ def said(entry: Entry) -> LogLine:
 
     def line(what: str, resource: str = "", about: str = "", condition: str = "", **more: Any) -> LogLine:
         return LogLine(
-            entry.time if entry.time is not None else NO_TIME, entry.level, entry.source, what,
-            more.pop("by", controller), resource, about, condition, form=entry.form,
-            certmanager=more.pop("ours", certmanager), **more,
+            entry.time if entry.time is not None else NO_TIME, what, more.pop("by", controller), resource, about,
+            condition, form=entry.form, certmanager=more.pop("ours", certmanager), **more,
         )  # fmt: skip
 
     refusal = _refusal(line, entry, text, values, controller, key)
@@ -206,17 +203,12 @@ def _at_a_glance(entry: Entry) -> LogLine | None:
         if moved is None:
             return None
         kind, of, condition, status, first = moved
-        return LogLine(
-            time, entry.level, entry.source, TRANSITION, controller, kind, of, condition, first, status,
-            form=KLOG, certmanager=True,
-        )  # fmt: skip
+        return LogLine(time, TRANSITION, controller, kind, of, condition, first, status, form=KLOG, certmanager=True)
     if WORTH_IT.search(message) is not None:
         return None
     key = _KEY.search(message)
     ours = named is not None or 'logger="cert-manager' in message
-    return LogLine(
-        time, entry.level, entry.source, OTHER, controller, "", key[1] if key else "", "", form=KLOG, certmanager=ours
-    )
+    return LogLine(time, OTHER, controller, key=key[1] if key else "", form=KLOG, certmanager=ours)
 
 
 def _moved(message: str, values: dict[str, Any]) -> tuple[str, str, str, str, bool] | None:

@@ -19,19 +19,16 @@ class Envelope(NamedTuple):
     inside: str  # path of what is wrapped: text, an object, or a list of either
     time: tuple[str, ...] = ()  # paths of the time, the best first
     pod: tuple[str, ...] = ()
-    namespace: tuple[str, ...] = ()
     level: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # paths of what else must be there
     many: bool = False  # whether it wraps a list, and then nothing else; else anything but a list
 
 
 _K8S_POD = ("kubernetes.pod_name", "kubernetes.pod.name", "pod_name", "pod", "podName", "k8s.pod.name")
-_K8S_NAMESPACE = ("kubernetes.namespace_name", "kubernetes.namespace", "namespace_name", "k8s.namespace.name")
 _STAMPS = ("@timestamp", "timestamp", "time", "date", "ts", "_time", "Time", "Date", "Timestamp")
 _GKE = Envelope(
-    "GKE Cloud Logging, jsonPayload", "jsonPayload", ("timestamp",), ("resource.labels.pod_name",),
-    ("resource.labels.namespace_name",), ("severity",),
-)  # fmt: skip
+    "GKE Cloud Logging, jsonPayload", "jsonPayload", ("timestamp",), ("resource.labels.pod_name",), ("severity",)
+)
 
 _BATCHES = (
     Envelope("audit EventList", "items", beside=("kind", "apiVersion")),
@@ -53,14 +50,13 @@ _BATCHES = (
 
 ENVELOPES = (
     *(each._replace(many=True) for each in _BATCHES),
-    Envelope("Docker json-file", "log", ("time",), _K8S_POD, _K8S_NAMESPACE, beside=("stream", "time")),
-    Envelope("Fluent Bit", "log", _STAMPS, _K8S_POD, _K8S_NAMESPACE),
+    Envelope("Docker json-file", "log", ("time",), _K8S_POD, beside=("stream", "time")),
+    Envelope("Fluent Bit", "log", _STAMPS, _K8S_POD),
     Envelope("AKS diagnostic log", "properties.log", ("time",), ("properties.pod",)),
     Envelope("AKS Log Analytics", "log_s", ("TimeGenerated",), ("pod_s",)),
-    Envelope("Azure ContainerLogV2", "LogMessage", ("TimeGenerated",), ("PodName",), ("PodNamespace",), ("LogLevel",)),
-    Envelope("Azure ContainerLog", "LogEntry", ("LogEntryTimeStamp", "TimeGenerated"), ("PodName", "Name"),
-             ("Namespace",)),
-    Envelope("stern", "message", (), ("podName",), ("namespace",), beside=("podName",)),
+    Envelope("Azure ContainerLogV2", "LogMessage", ("TimeGenerated",), ("PodName",), ("LogLevel",)),
+    Envelope("Azure ContainerLog", "LogEntry", ("LogEntryTimeStamp", "TimeGenerated"), ("PodName", "Name")),
+    Envelope("stern", "message", (), ("podName",), beside=("podName",)),
     Envelope("Elasticsearch document", "_source", ("_source.@timestamp",)),
     Envelope("Elasticsearch fields", "fields.message", ("fields.@timestamp",)),
     Envelope("Splunk", "result._raw", ("result._time",)),
@@ -68,20 +64,19 @@ ENVELOPES = (
     *(_GKE._replace(inside=path) for path in ("jsonPayload.message", "jsonPayload.MESSAGE", "jsonPayload")),
     _GKE._replace(name="GKE Cloud Logging, textPayload", inside="textPayload"),
     Envelope("CloudWatch Logs Insights", "@message", ("@timestamp", "@ingestionTime"), ("@logStream",)),
-    Envelope("Loki (logcli, Grafana)", "line", ("timestamp",), ("labels.pod", "fields.pod"),
-             ("labels.namespace", "fields.namespace"), beside=("timestamp",)),
-    Envelope("Loki (logcli, Grafana)", "line", _STAMPS, ("labels.pod",), ("labels.namespace",)),
-    Envelope("Grafana", "Line", ("tsNs", *_STAMPS), ("labels.pod", "pod"), ("labels.namespace", "namespace")),
+    Envelope("Loki (logcli, Grafana)", "line", ("timestamp",), ("labels.pod", "fields.pod"), beside=("timestamp",)),
+    Envelope("Loki (logcli, Grafana)", "line", _STAMPS, ("labels.pod",)),
+    Envelope("Grafana", "Line", ("tsNs", *_STAMPS), ("labels.pod", "pod")),
     Envelope("journald", "MESSAGE", ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"), ("CONTAINER_NAME",)),
     Envelope("OpenTelemetry record", "body", ("timeUnixNano", "observedTimeUnixNano", *_STAMPS), _K8S_POD,
-             _K8S_NAMESPACE, ("severityText",)),
+             ("severityText",)),
     *(Envelope("Datadog", f"{path}.message", (f"{path}.timestamp",)) for path in ("content", "attributes")),
     Envelope("Datadog", "Content", ("Date",), ("Pod Name",)),
     Envelope("Datadog", "Message", ("Date", *_STAMPS), ("Pod Name",)),
-    Envelope("event.original", "event.original", _STAMPS, _K8S_POD, _K8S_NAMESPACE),
+    Envelope("event.original", "event.original", _STAMPS, _K8S_POD),
     Envelope("CloudWatch log event", "message", ("timestamp",), ("logStreamName",), beside=("logStreamName",)),
     Envelope("CloudWatch log event", "message", ("timestamp",), beside=("id", "timestamp")),
-    Envelope("message with a time (Filebeat and others)", "message", _STAMPS, _K8S_POD, _K8S_NAMESPACE,
+    Envelope("message with a time (Filebeat and others)", "message", _STAMPS, _K8S_POD,
              ("level", "log.level", "severity", "status")),
 )  # fmt: skip
 """The first whose keys are there is taken."""

@@ -51,11 +51,10 @@ class Copies:
         return False
 
 
-@dataclass
+@dataclass(eq=False)
 class _Told:
     line: LogLine
     words: set[str]
-    counted: bool
 
 
 class Retold:
@@ -75,17 +74,18 @@ class Retold:
         self._told[thing] = known
         same = next((told for told in known if _same(told, line)), None)
         if same is None:
-            same = _Told(line, {line.told_by}, bool(line.controller))
+            same = _Told(line, {line.told_by})
             known.append(same)
             del known[:-_OF_ONE]
             if len(self._told) > _MOST:
                 self._told.popitem(last=False)
-            if not same.counted:
-                self.waiting.append(same)
-            return [*ready, line] if same.counted else ready
+            if line.controller:
+                return [*ready, line]
+            self.waiting.append(same)
+            return ready
         same.words.add(line.told_by)
-        if not same.counted and line.controller:
-            same.line, same.counted = line, True
+        if line.controller and same in self.waiting:
+            same.line = line
             self.waiting.remove(same)
             return [*ready, line]
         return ready
@@ -100,8 +100,6 @@ class Retold:
         """Return the refusals that wait, as when the log is over."""
         over = [told for told in self.waiting if before_ns is None or told.line.time_ns < before_ns]
         self.waiting = [told for told in self.waiting if told not in over]
-        for told in over:
-            told.counted = True
         return [told.line for told in over]
 
 

@@ -1,7 +1,7 @@
 """Takes wrapping after wrapping off a record, until an audit event or a line of a log is found.
 
 What is known of wrappings stands in ``envelopes.py``; this applies it, keeps what the outer ones tell (time, pod,
-namespace) for the inner ones that don't, and remembers by which way each thing was found, for ``requeue log
+level) for the inner ones that don't, and remembers by which way each thing was found, for ``requeue log
 --explain``. What nothing is known of is searched for a text that is a line of a log itself.
 """
 
@@ -54,7 +54,6 @@ class Context(NamedTuple):
 
     time: int | None = None
     pod: str = ""
-    namespace: str = ""
     level: str = ""
     how: tuple[str, ...] = ()
 
@@ -212,7 +211,6 @@ class Unwrapper:
         return Context(
             parse_time(first(document, envelope.time)) or context.time,
             str(first(document, envelope.pod) or context.pod),
-            str(first(document, envelope.namespace) or context.namespace),
             level if isinstance(level, str) else context.level,
             (*context.how, envelope.name),
         )
