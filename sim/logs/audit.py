@@ -42,7 +42,7 @@ READS = "reads (get, list, watch)"
 DRY_RUN = "dry runs: nothing was stored"
 REFUSED_DRY_RUN = "dry runs that were refused with 409: nothing was to be stored"
 WRITES_NOTHING = frozenset({READS, DRY_RUN, REFUSED_DRY_RUN})
-DUPLICATE = "seen before (same auditID)"
+SEEN_BEFORE = "seen before (same auditID)"
 
 
 class AuditEvent(NamedTuple):
@@ -195,7 +195,7 @@ class AuditParser:
 
     def _used(self, item: _Event, *, timed: bool) -> AuditEvent | None:
         if item.stage == "ResponseComplete" and item.identity and self._known(item):
-            self._unused(DUPLICATE)
+            self._unused(SEEN_BEFORE)
             return None
         event = _event(item, self._bodies, timed)
         if isinstance(event, str):

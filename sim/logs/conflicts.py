@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 MODIFIED = "the object has been modified"
-QUOTE = r'(?:\\*["“”\']){1,2}'
+QUOTE = r'(?:\\*(?:["“”\']|&quot;|&#34;)){1,2}'
 ANONYMOUS = "(not named)"
 CLUSTER_SCOPED = frozenset(
     {"apiservices", "certificatesigningrequests", "clusterissuers", "clusterrolebindings", "clusterroles",
@@ -29,7 +29,7 @@ CLUSTER_SCOPED = frozenset(
 )  # fmt: skip
 """Resources without a namespace: that of the object whose controller was refused is not theirs."""
 
-_REFUSED = re.compile(rf"Operation cannot be fulfilled on ([a-zA-Z0-9./-]+)\s+{QUOTE}([^\"\\“”']{{1,300}}){QUOTE}: ?")
+_REFUSED = re.compile(rf"Operation cannot be fulfilled on ([a-zA-Z0-9./-]+)\s+{QUOTE}([^\"\\“”'&]{{1,300}}){QUOTE}: ?")
 _REPORTED = re.compile(r"the server reported a conflict \((?:put|patch|delete) ([a-z0-9.-]+) ([a-z0-9.-]+)\)")
 _APPLY = re.compile(r"Apply failed with \d+ conflicts?: ?")
 _OWNERS = re.compile(rf"conflicts? with {QUOTE}([^\"\\]{{1,200}}){QUOTE}")

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from sim.logs.documents import parsed
 from sim.logs.times import parse_rfc3339, parse_time
 
-AUDIT = "audit.k8s.io/"
+AUDIT_GROUP = "audit.k8s.io/"
 """How the apiVersion of an audit event begins."""
-_EVENT = {"kind": "Event", "apiVersion": f"{AUDIT}v1"}
+_EVENT = {"kind": "Event", "apiVersion": f"{AUDIT_GROUP}v1"}
 _CODES = {0: 200, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 409, 10: 409, 12: 501, 13: 500, 14: 503, 16: 401}
 """HTTP's codes for those of google.rpc.Code: 10 is ABORTED, 6 ALREADY_EXISTS."""
 _AKS_COLUMNS = {"Level": "level", "AuditId": "auditID", "Stage": "stage", "RequestUri": "requestURI", "Verb": "verb",

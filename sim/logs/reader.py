@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from sim.logs.audit import DUPLICATE, NOT_JSON, OTHER_STAGE, STARTS, WRITES_NOTHING, AuditEvent, AuditParser
+from sim.logs.audit import NOT_JSON, OTHER_STAGE, SEEN_BEFORE, STARTS, WRITES_NOTHING, AuditEvent, AuditParser
 from sim.logs.conflicts import MODIFIED, speaks_of_conflict
 from sim.logs.controller_log import CONFLICT, ERROR, FIELD_CONFLICT, OTHER, LogLine, others_in, said
-from sim.logs.dialects import AUDIT
+from sim.logs.dialects import AUDIT_GROUP
 from sim.logs.entries import BARE, KLOG, KLOG_START, LOGFMT, STAMPED, ZAP_CONSOLE, ZAP_JSON, Entry
 from sim.logs.framing import LINES, Record, records
 from sim.logs.packing import Member, Progress, changed, members
@@ -297,7 +297,7 @@ class _OneLog:
         self._reader.ignored[found.why] += 1
         if not speaks_of_conflict(found.text):
             return None
-        if found.json or AUDIT in found.text:  # an event that is damaged
+        if found.json or AUDIT_GROUP in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
         line = self._below(found.text)
@@ -359,7 +359,7 @@ def _named(line: LogLine) -> tuple[str, str]:
 
 _STAGES = ('"RequestReceived"', '"ResponseStarted"', '"Panic"')
 """Stages of a request other than its answer."""
-_TOLD = frozenset({DUPLICATE, *WRITES_NOTHING})
+_TOLD = frozenset({SEEN_BEFORE, *WRITES_NOTHING})
 """Why an event that may have been refused is not counted, and nothing is missed by that."""
 
 

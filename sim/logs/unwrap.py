@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sim.logs.audit import NOT_AUDIT
-from sim.logs.dialects import AUDIT, dialect_of, fields_of_insights, rows_of
+from sim.logs.dialects import AUDIT_GROUP, dialect_of, fields_of_insights, rows_of
 from sim.logs.documents import parsed
 from sim.logs.entries import (
     BARE,
@@ -148,7 +148,7 @@ class Unwrapper:
 
     def _document(self, document: dict[str, Any], context: Context, depth: int) -> Iterator[Found]:
         group = document.get("apiVersion")
-        if isinstance(group, str) and group.startswith(AUDIT) and document.get("kind") == "Event":
+        if isinstance(group, str) and group.startswith(AUDIT_GROUP) and document.get("kind") == "Event":
             yield AuditFound(document, True, context.inside(PLAIN))
             return
         dialect = dialect_of(document)
