@@ -20,7 +20,7 @@ from typing import Any
 from sim.calibration.estimate import MeasuredValue, lag_of, lognormal, message_time, quantile_of
 from sim.calibration.fit import known
 from sim.calibration.trace import Trace
-from sim.logs.lines import read_lines
+from sim.logs.framing import read_lines
 from sim.scenario.profile import Profile
 from sim.units import MS, SECOND, US
 

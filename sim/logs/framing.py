@@ -2,7 +2,8 @@
 
 Most logs have one a line. A JSON document may instead span many lines (pretty-printed), follow another on the same
 line, or hold all others in one array of any size; a row of CSV may hold line breaks. Which it is is told once, from
-the beginning of the file.
+the beginning of the file. A log that was rotated, cut off or overwritten still has records worth reading; what can't be
+read is counted by reason in a ``Counter``.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from sim.logs.conflicts import may_speak
 from sim.logs.documents import parsed
-from sim.logs.lines import LONGEST_LINE, split_lines
+from sim.logs.packing import Progress, members
 
 Record = tuple[int, Any]
 """The number of the line that it begins in, and a line (bytes), a row of CSV (a dictionary) or a JSON document."""
+
+LONGEST_LINE = 8 << 20
+"""Longest line read, in bytes: an audit event may hold the request's and the answer's body, and etcd
+stores at most 1.5 MiB of one."""
+LINE_TOO_LONG = "line longer than 8 MiB"
 
 LINES = "one a line"
 DOCUMENTS = "JSON documents over several lines"
@@ -40,6 +47,42 @@ _KNOWN_COLUMNS = frozenset(
      "textpayload", "logentry", "logmessage", "log_s", "timegenerated", "_raw", "_time", "verb", "objectref", "auditid",
      "body", "labels", "host", "service", "raw", "event", "value", "text"}
 )  # fmt: skip
+
+
+def read_lines(path: Path, ignored: Counter[str], progress: Progress | None = None) -> Iterator[bytes]:
+    """Yield the lines of a log without newline, in bounded memory; ``OSError`` where it can't be opened.
+
+    A packed file that is cut off or damaged yields what comes before; the reason is counted in ``ignored``. A
+    last line without newline is yielded too: whoever parses it finds out whether it is whole.
+    """
+    for member in members(path, ignored, progress):
+        yield from split_lines(member.blocks, ignored)
+
+
+def split_lines(blocks: Iterable[bytes], ignored: Counter[str]) -> Iterator[bytes]:
+    """Yield the lines in these blocks."""
+    parts: list[bytes] = []
+    held = 0
+    skipping = False
+    for block in blocks:
+        first, newline, rest = block.partition(b"\n")
+        if newline:
+            if not skipping:
+                parts.append(first)
+                yield b"".join(parts)
+            skipping = False
+            lines = rest.split(b"\n")
+            last = lines.pop()
+            yield from lines
+            parts, held = [last], len(last)
+        elif not skipping:
+            parts.append(first)
+            held += len(first)
+            if held > LONGEST_LINE:
+                ignored[LINE_TOO_LONG] += 1
+                skipping, parts, held = True, [], 0
+    if not skipping and any(parts):
+        yield b"".join(parts)
 
 
 def records(blocks: Iterable[bytes], ignored: Counter[str]) -> tuple[str, Iterator[Record]]:

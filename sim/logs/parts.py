@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 from sim.logs.entries import HEADER, LEVELS, begins, klog_header
-from sim.logs.lines import LONGEST_LINE
+from sim.logs.framing import LONGEST_LINE
 from sim.logs.times import STAMP
 
 _PARTIAL = 16_000  # bytes; Docker and containerd cut lines at 16 KiB

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 from sim.guarded import Unusable
 from sim.logs.audit import NO_RESOURCE, OTHER_STAGE, READS, AuditEvent
 from sim.logs.documents import parsed
-from sim.logs.framing import records
-from sim.logs.lines import split_lines
+from sim.logs.framing import records, split_lines
 from sim.logs.packing import STDIN, is_stream, members
 from sim.logs.prometheus import parse_metrics
 from sim.logs.reader import LogReader

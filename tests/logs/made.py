@@ -13,7 +13,7 @@ from pathlib import Path
 from sim.logs.audit import NOT_AUDIT, NOT_JSON, STARTS, AuditEvent, AuditParser
 from sim.logs.controller_log import LogLine, said
 from sim.logs.documents import parsed
-from sim.logs.lines import read_lines
+from sim.logs.framing import read_lines
 from sim.logs.packing import Progress
 from sim.logs.times import Years
 from sim.logs.unwrap import NOT_KLOG, EntryFound, Unread, Unwrapper

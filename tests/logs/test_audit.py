@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.logs.audit import NOT_AUDIT, NOT_JSON, READS, SEEN_BEFORE
-from sim.logs.lines import LINE_TOO_LONG, LONGEST_LINE, read_lines
+from sim.logs.framing import LINE_TOO_LONG, LONGEST_LINE, read_lines
 from sim.logs.times import parse_rfc3339
 from sim.logs.writers import actor_of
 from tests.logs.made import DATA, event, line, parse_audit, read_audit, write
