@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 MODIFIED = "the object has been modified"
 QUOTE = r'(?:\\*(?:["“”\']|&quot;|&#34;)){1,2}'
+_BEGUN = len("the object has been")
 ANONYMOUS = "(not named)"
 CLUSTER_SCOPED = frozenset(
     {"apiservices", "certificatesigningrequests", "clusterissuers", "clusterrolebindings", "clusterroles",
@@ -84,7 +85,8 @@ class AskedFor(NamedTuple):
 def is_stale(words: str) -> bool:
     """Whether the server's words for a 409 Conflict tell of a stale copy; so they do where there are none."""
     why = words.strip(" .\"'\\")
-    return not why or "modified" in why or "ResourceVersion in precondition" in why or MODIFIED.startswith(why)
+    begun = MODIFIED.startswith(why[:_BEGUN])  # however they go on: cut off, or with a word in two
+    return begun or "modified" in why or "ResourceVersion in precondition" in why
 
 
 def refused(text: str) -> list[RefusedObject]:
