@@ -40,7 +40,7 @@ JUPYTER = {(f"sim.experiment.{name}", "sim.report.html.cell") for name in ("resu
 
 SAME_NAME = {
     *("Cause", "Comparison", "Fault", "Process", "Program", "Step"),
-    *("Lost", "Outcome"),
+    *("Outcome",),
 }
 """Names that more than one class has, and that are on their way out."""
 

@@ -23,7 +23,7 @@ from sim.calibration.estimate import MeasuredValue, lag_of, lognormal, message_t
 from sim.calibration.fit import known
 from sim.calibration.trace import Trace
 from sim.guarded import LATEST_NS
-from sim.logs.lines import read_lines
+from sim.logs.framing import read_lines
 from sim.scenario.profile import Profile
 from sim.units import MS, SECOND, US
 

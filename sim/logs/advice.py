@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,37 +19,30 @@ class Next(NamedTuple):
     why: str
 
 
-def next_commands(report: LogReport, files: Iterable[Path]) -> list[Next]:
-    """Return the commands that go on from here, the most useful first."""
+def next_commands(report: LogReport, files: Iterable[Path]) -> Iterator[Next]:
+    """Yield the commands that go on from here, the most useful first."""
     named = [str(path) for path in files]
     shown = shlex.join(named[:4]) + (" ..." if len(named) > 4 else "")
-    timed = report.source == AUDIT_LOG and not any("one time a request" in note for note in report.notes)
-    made = []
+    audit = report.source == AUDIT_LOG
     if report.subject != CERT_MANAGER:
-        if report.source == AUDIT_LOG:
-            made.append(Next(f"requeue log --json {shown}", "the whole matrix of losers and winners, for scripts"))
-        made.append(Next(
+        if audit:
+            yield Next(f"requeue log --json {shown}", "the whole matrix of losers and winners, for scripts")
+        yield Next(
             "requeue compare tutorial --vary strategy=update,apply,merge-patch",
             "how update, server-side apply and merge patches behave when several controllers write one status",
-        ))  # fmt: skip
-        return made
+        )
+        return
     many = min(max(report.seen, len(report.certificates), 1), _MOST)
     size = f" --set workload.certificates={many}" if many > 1 else ""
-    if timed and report.writes >= 100:
-        made.append(Next(f"requeue calibrate {shown} -o profile.yaml", "how long things take on this cluster"))
+    if audit and report.writes >= 100 and not any("one time a request" in note for note in report.notes):
+        yield Next(f"requeue calibrate {shown} -o profile.yaml", "how long things take on this cluster")
         size += " --set profile=profile.yaml"
-    throttled = next((cause for cause in report.causes if cause.what == "throttling"), None)
-    if throttled is not None:
-        made.append(Next(
-            f"requeue compare tutorial{size} --vary client.qps=20,50,100", "what a higher --kube-api-qps would change"
-        ))  # fmt: skip
+    compare = f"requeue compare tutorial{size} --vary"
+    if any(cause.what == "throttling" for cause in report.causes):
+        yield Next(f"{compare} client.qps=20,50,100", "what a higher --kube-api-qps would change")
     if report.total:
-        made.append(Next(
-            f"requeue compare tutorial{size} --vary strategy=update,apply", "whether server-side apply would end them"
-        ))  # fmt: skip
-        made.append(Next(f"requeue budget tutorial{size}", "how many tries a write takes, and how many are enough"))
-    if report.source != AUDIT_LOG:
-        made.append(Next(
-            "requeue log AUDIT_LOG ...", "who won, and what is stuck: switch the audit log on (docs/reading-logs.md)"
-        ))  # fmt: skip
-    return made
+        yield Next(f"{compare} strategy=update,apply", "whether server-side apply would end them")
+        yield Next(f"requeue budget tutorial{size}", "how many tries a write takes, and how many are enough")
+    if not audit:
+        why = "who won, and what is stuck: switch the audit log on (docs/reading-logs.md)"
+        yield Next("requeue log AUDIT_LOG ...", why)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from msgspec import Raw, Struct
 
 from sim.logs import conflicts
 from sim.logs.certificates import CertificateView, view_of
-from sim.logs.dialects import UNTIMED, events_in
+from sim.logs.documents import parsed
 from sim.logs.naming import joined
 from sim.logs.times import parse_rfc3339
 from sim.logs.writers import actor_of
@@ -35,9 +34,6 @@ _REFUSALS_REMEMBERED = 500_000  # the same of refusals, which are what is counte
 _EVENT_NAME = re.compile(r"(.+)\.([0-9a-f]{15,16})")
 _MANAGER = re.compile(r"[?&]fieldManager=([^&]+)")
 
-NAMELESS = conflicts.ANONYMOUS
-"""An object whose name the log does not have."""
-
 NOT_JSON = "not JSON"
 NOT_AUDIT = "JSON, but no audit event"
 OTHER_STAGE = "another stage than ResponseComplete"
@@ -46,7 +42,7 @@ READS = "reads (get, list, watch)"
 DRY_RUN = "dry runs: nothing was stored"
 REFUSED_DRY_RUN = "dry runs that were refused with 409: nothing was to be stored"
 WRITES_NOTHING = frozenset({READS, DRY_RUN, REFUSED_DRY_RUN})
-DUPLICATE = "seen before (same auditID)"
+SEEN_BEFORE = "seen before (same auditID)"
 
 
 class AuditEvent(NamedTuple):
@@ -87,7 +83,7 @@ class AuditEvent(NamedTuple):
     @property
     def key(self) -> str:
         """``namespace/name`` of the object; the name alone where it is in no namespace."""
-        return joined(self.namespace, self.name or NAMELESS)
+        return joined(self.namespace, self.name or conflicts.ANONYMOUS)
 
     @property
     def sent_body(self) -> dict[str, Any] | None:
@@ -157,9 +153,8 @@ class _Named(Struct, gc=False):
     api_version: str = msgspec.field(default="", name="apiVersion")
 
 
-_decode_event = msgspec.json.Decoder(_Event).decode
-_decode_named = msgspec.json.Decoder(_Named).decode
-_decode = msgspec.json.Decoder().decode
+_EVENT = msgspec.json.Decoder(_Event)
+_NAMED = msgspec.json.Decoder(_Named)
 STARTS = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1'
 """How the API server begins each line."""
 
@@ -179,52 +174,28 @@ class AuditParser:
         self._refused: set[int] = set()
         self.why = ""  # why the last event that can't be used can't be
 
-    def read(self, line: bytes) -> Iterator[AuditEvent]:
-        """Yield the writes in one line: none, one, or the items of a list."""
-        if not line.strip():
-            return
-        if line.startswith(STARTS):
-            event = self.plain(line)
-            if event is not None:
-                yield event
-            return
-        try:
-            document = _decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            self._ignored[NOT_JSON] += 1
-            return
-        for item in events_in(document):
-            if item is None:
-                self._ignored[NOT_AUDIT] += 1
-                continue
-            event = self.document(item)
-            if event is not None:
-                yield event
-
     def plain(self, line: bytes) -> AuditEvent | None:
         """Return the write in a line that begins as the API server begins each; most are told without parsing."""
         at = line.find(b'"verb":"', 80, 8000)
         if at > 0 and line[at + 8 : at + 12] in _READ_VERBS:  # the first one: bodies come later
             self._unused(READS)
             return None
-        try:
-            item = _decode_event(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            try:
-                document = _decode(line)
-            except (msgspec.MsgspecError, ValueError, RecursionError):
+        item = parsed(line, _EVENT)
+        if item is None:  # a field of a wrong type, or damage
+            document = parsed(line)
+            if document is None:
                 self._unused(NOT_JSON)
                 return None
-            return self.document(document)
+            item = _taken(document)
         return self._used(item, timed=True)
 
-    def document(self, document: dict[str, Any], dialect: str = "") -> AuditEvent | None:
+    def document(self, document: dict[str, Any], *, timed: bool = True) -> AuditEvent | None:
         """Return the write in an event that was parsed already; fields of a wrong type are taken for absent."""
-        return self._used(_taken(document), timed=dialect not in UNTIMED)
+        return self._used(_taken(document), timed=timed)
 
     def _used(self, item: _Event, *, timed: bool) -> AuditEvent | None:
         if item.stage == "ResponseComplete" and item.identity and self._known(item):
-            self._unused(DUPLICATE)
+            self._unused(SEEN_BEFORE)
             return None
         event = _event(item, self._bodies, timed)
         if isinstance(event, str):
@@ -324,11 +295,11 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
     if code == 409:
         reason, stale = conflicts.why_refused(verb, status.reason, status.message)
         if stale is not None and not resource.startswith(stale.resource.lower()):
-            wanted = (resource, joined(namespace, name or NAMELESS))
+            wanted = (resource, joined(namespace, name or conflicts.ANONYMOUS))
             resource, name, base = stale.resource, stale.name, 0
     good = 200 <= code < 300
     secret = resource == SECRETS
-    answer_named = _named(item.answer) if good and not secret and item.answer else None
+    answer_named = parsed(item.answer, _NAMED) if good and not secret and item.answer else None
     written = 0
     if answer_named is not None and answer_named.metadata is not None:
         written = _number(answer_named.metadata.version)
@@ -359,18 +330,8 @@ def _event(item: _Event, bodies: bool, timed: bool) -> AuditEvent | str:
 
 
 def _body(text: bytes) -> dict[str, Any] | None:
-    try:
-        found = _decode(text) if text else None
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
+    found = parsed(text)
     return found if isinstance(found, dict) else None
-
-
-def _named(raw: Raw) -> _Named | None:
-    try:
-        return _decode_named(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 def _applied(raw: Raw) -> bool:
@@ -378,7 +339,7 @@ def _applied(raw: Raw) -> bool:
 
     Its body must say what it is; a merge patch of the difference does not, and a JSON patch is a list.
     """
-    sent = _named(raw)
+    sent = parsed(raw, _NAMED)
     return sent is not None and bool(sent.kind and sent.api_version)
 
 

@@ -8,7 +8,7 @@ beside it are not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -33,14 +33,8 @@ from sim.units import SECOND, counted, spelled
 
 _MOST = 20_000  # objects kept by name
 _ONE_LOSS = 10 * SECOND  # lines about one lost lease: of client-go and of who used it
-_KINDS = {
-    "certificaterequests": "CertificateRequest",
-    "orders": "Order",
-    "challenges": "Challenge",
-    "secrets": "Secret",
-}
-
-
+_KINDS = {"certificaterequests": "CertificateRequest", "orders": "Order", "challenges": "Challenge",
+          "secrets": "Secret"}  # fmt: skip
 _ENDS = {"CertificateRequest": ("Ready", "Approved")}
 """Conditions with which the waiting of a resource is over; of all others Ready."""
 
@@ -51,9 +45,9 @@ class Cause(NamedTuple):
     what: str
     says: str
     change: str
-    objects: list[str]
-    seconds: float  # that it took, where the log tells; 0 else
-    stops: bool  # whether an object waits for it for good, or for an hour
+    objects: Sequence[str] = ()
+    seconds: float = 0.0  # that it took, where the log tells
+    stops: bool = False  # whether an object waits for it for good, or for an hour
 
 
 class Durations(NamedTuple):
@@ -227,12 +221,9 @@ class Causes:
                 longest = max(found[key] for key in keys) / SECOND if found is self.waiting else 0.0
                 yield Cause(name, f"{counted(len(keys), one, many)} {says}", change, keys, longest, stops=True)
         if self.lost:
-            yield Cause(
-                "lease lost",
-                f"the leader's lease was lost {counted(self.lost, 'time')}, and nothing happened until another led",
-                "look at the API server's latency and at the node; give the controller more CPU",
-                [], 0.0, stops=True,
-            )  # fmt: skip
+            says = f"the leader's lease was lost {counted(self.lost, 'time')}, and nothing happened until another led"
+            change = "look at the API server's latency and at the node; give the controller more CPU"
+            yield Cause("lease lost", says, change, stops=True)
 
     def _taken(self, end_ns: int) -> Iterator[Cause]:
         """Names that creations found taken, by kind."""
@@ -254,43 +245,30 @@ class Causes:
                 says = f"{many} stuck on a name of {kind} that is taken again and again ({names})"
                 change = "see whose that object is (ownerReferences, managedFields) before anything is done to it"
             objects = sorted({taken.wanted_for for taken in found.values()} if stuck else found)
-            yield Cause("already exists", says, change, objects, 0.0, stops=stuck)
+            yield Cause("already exists", says, change, objects, stops=stuck)
 
     def _slow(self) -> Iterator[Cause]:
         if self.throttled:
-            longest, total = self.longest_ns / SECOND, self.throttled_ns / SECOND
-            yield Cause(
-                "throttling",
-                f"client-side throttling, {counted(self.throttled, 'wait')}, the longest {spelled(longest * SECOND)}, "
-                f"{spelled(total * SECOND)} "
-                "in all (waits of less than a second are not logged)",
-                "raise --kube-api-qps and --kube-api-burst of the controller",
-                [], total, stops=False,
-            )  # fmt: skip
+            says = (
+                f"client-side throttling, {counted(self.throttled, 'wait')}, the longest {spelled(self.longest_ns)}, "
+                f"{spelled(self.throttled_ns)} in all (waits of less than a second are not logged)"
+            )
+            change = "raise --kube-api-qps and --kube-api-burst of the controller"
+            yield Cause("throttling", says, change, seconds=self.throttled_ns / SECOND)
         if self.by_server:
-            yield Cause(
-                "server throttling",
-                f"the API server or the issuer slowed requests down {counted(self.by_server, 'time')} (429)",
-                "see who else floods the server: its audit log tells",
-                [], 0.0, stops=False,
-            )  # fmt: skip
+            says = f"the API server or the issuer slowed requests down {counted(self.by_server, 'time')} (429)"
+            yield Cause("server throttling", says, "see who else floods the server: its audit log tells")
         if self.late:
-            yield Cause(
-                "lease late",
-                f"{counted(self.late, 'try', 'tries')} to renew the leader's lease failed, and it was not lost by that",
-                "look at the API server's latency",
-                [], 0.0, stops=False,
-            )  # fmt: skip
+            tries = counted(self.late, "try", "tries")
+            says = f"{tries} to renew the leader's lease failed, and it was not lost by that"
+            yield Cause("lease late", says, "look at the API server's latency")
         yield from self._errors()
         signed, issued = self.signed, self.issued
         if signed is not None and issued is not None and signed.p50_s > issued.p50_s / 2:
-            yield Cause(
-                "issuer",
-                f"the issuer took {spelled(signed.p50_s * SECOND)} of the "
-                f"{spelled(issued.p50_s * SECOND)} from decision to Ready (medians)",
-                "look at the issuer, not at the controllers",
-                [], signed.p50_s * signed.number, stops=False,
-            )  # fmt: skip
+            took, whole = spelled(signed.p50_s * SECOND), spelled(issued.p50_s * SECOND)
+            says = f"the issuer took {took} of the {whole} from decision to Ready (medians)"
+            change = "look at the issuer, not at the controllers"
+            yield Cause("issuer", says, change, seconds=signed.p50_s * signed.number)
 
     def _errors(self) -> Iterator[Cause]:
         """Items that failed for other reasons, by controller."""
@@ -299,13 +277,13 @@ class Causes:
             failed[controller] += count
         for controller, count in failed.most_common(3):
             issuer = "issuer" in controller or controller in {"orders", "challenges"}
-            yield Cause(
-                "issuer" if issuer else "errors",
-                f"{controller or 'a controller'} failed {counted(count, 'time')} for another reason: "
-                f"{self.error_text[controller][:120]}",
-                "see the issuer's own log and status" if issuer else "that is no conflict, and has a cause of its own",
-                sorted(key for name, key in self.errors if name == controller and key), 0.0, stops=False,
-            )  # fmt: skip
+            why = self.error_text[controller][:120]
+            says = f"{controller or 'a controller'} failed {counted(count, 'time')} for another reason: {why}"
+            change = (
+                "see the issuer's own log and status" if issuer else "that is no conflict, and has a cause of its own"
+            )
+            keys = sorted(key for name, key in self.errors if name == controller and key)
+            yield Cause("issuer" if issuer else "errors", says, change, keys)
 
 
 def _durations(values: list[float]) -> Durations | None:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from sim.logs.documents import parsed
+
 
 class CertificateView(NamedTuple):
     """What is read of a Certificate's body. None where a field is absent."""
@@ -46,7 +48,7 @@ class _Certificate(Struct, gc=False):
     spec: _Spec | None = None
 
 
-_decode = msgspec.json.Decoder(_Certificate).decode
+_CERTIFICATE = msgspec.json.Decoder(_Certificate)
 
 
 def view_of(raw: Raw) -> CertificateView | None:
@@ -56,10 +58,7 @@ def view_of(raw: Raw) -> CertificateView | None:
     """
     if not raw:
         return None
-    try:
-        body = _decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        body = _piecemeal(raw)
+    body = parsed(raw, _CERTIFICATE) or _piecemeal(raw)
     if body.kind != "Certificate":
         return None
     status = body.status or _Status()
@@ -73,11 +72,7 @@ def view_of(raw: Raw) -> CertificateView | None:
 
 def _piecemeal(raw: Raw) -> _Certificate:
     """A body of which something has a wrong type, without that."""
-    try:
-        document = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _Certificate()
-    made = _Certificate()
+    document, made = parsed(raw), _Certificate()
     if isinstance(document, dict) and isinstance(document.get("kind"), str):
         made.kind = document["kind"]
         for name, kind in (("status", _Status), ("spec", _Spec)):

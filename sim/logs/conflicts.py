@@ -18,7 +18,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 MODIFIED = "the object has been modified"
-QUOTE = r'(?:\\*["“”\']){1,2}'
+QUOTE = r'(?:\\*(?:["“”\']|&quot;|&#34;)){1,2}'
+_BEGUN = len("the object has been")
 ANONYMOUS = "(not named)"
 CLUSTER_SCOPED = frozenset(
     {"apiservices", "certificatesigningrequests", "clusterissuers", "clusterrolebindings", "clusterroles",
@@ -29,9 +30,7 @@ CLUSTER_SCOPED = frozenset(
 )  # fmt: skip
 """Resources without a namespace: that of the object whose controller was refused is not theirs."""
 
-HINT = re.compile(r"409|fulfilled|odified|onflict|ptimistic")
-"""What the text of a refusal has."""
-_REFUSED = re.compile(rf"Operation cannot be fulfilled on ([a-zA-Z0-9./-]+)\s+{QUOTE}([^\"\\“”']{{1,300}}){QUOTE}: ?")
+_REFUSED = re.compile(rf"Operation cannot be fulfilled on ([a-zA-Z0-9./-]+)\s+{QUOTE}([^\"\\“”'&]{{1,300}}){QUOTE}: ?")
 _REPORTED = re.compile(r"the server reported a conflict \((?:put|patch|delete) ([a-z0-9.-]+) ([a-z0-9.-]+)\)")
 _APPLY = re.compile(r"Apply failed with \d+ conflicts?: ?")
 _OWNERS = re.compile(rf"conflicts? with {QUOTE}([^\"\\]{{1,200}}){QUOTE}")
@@ -86,7 +85,8 @@ class AskedFor(NamedTuple):
 def is_stale(words: str) -> bool:
     """Whether the server's words for a 409 Conflict tell of a stale copy; so they do where there are none."""
     why = words.strip(" .\"'\\")
-    return not why or "modified" in why or "ResourceVersion in precondition" in why or MODIFIED.startswith(why)
+    begun = MODIFIED.startswith(why[:_BEGUN])  # however they go on: cut off, or with a word in two
+    return begun or "modified" in why or "ResourceVersion in precondition" in why
 
 
 def refused(text: str) -> list[RefusedObject]:
@@ -98,7 +98,7 @@ def refused(text: str) -> list[RefusedObject]:
     matches = list(_REFUSED.finditer(text))
     for number, match in enumerate(matches, 1):
         until = matches[number].start() if number < len(matches) else len(text)
-        resource = re.split(r"[./]", match[1], maxsplit=1)[0]
+        resource = match[1].replace("/", ".").partition(".")[0]
         one = RefusedObject(resource, match[2], text[match.end() : min(until, match.end() + 400)])
         if not (known := found.get((resource, match[2]))) or not known.stale:
             found[resource, match[2]] = one
@@ -162,14 +162,22 @@ def refused_request(text: str) -> AskedFor | None:
 
 def says_so(message: str) -> bool:
     """Whether a controller says in its own words that its write met another and that it tries again."""
-    return _SAID.search(message) is not None and _AGAIN.search(message) is not None
+    return "onflict" in message and _SAID.search(message) is not None and _AGAIN.search(message) is not None
+
+
+def may_speak(text: str) -> bool:
+    """Whether a text has any of the words with which a refusal is told, so that a look at it is worth it."""
+    return "modified" in text or "ptimistic lock" in text or "409" in text or "fulfilled" in text
+
+
+def refuses(text: str) -> bool:
+    """Whether a text is the API server's refusal, of a stale copy or of another's fields."""
+    return "object has been modified" in text or "cannot be fulfilled" in text or "Apply failed with" in text
 
 
 def speaks_of_conflict(text: str) -> bool:
     """Whether a text's words are those of a refusal for a stale copy, whether or not it was understood."""
-    if "modified" not in text and "ptimistic lock" not in text and "409" not in text and "fulfilled" not in text:
-        return False
-    if _SPEAKS.search(text) is None or _another(text):
+    if not may_speak(text) or _SPEAKS.search(text) is None or _another(text):
         return False
     named = refused(text)
     return not named or any(one.stale or not one.why for one in named)

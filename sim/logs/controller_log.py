@@ -8,6 +8,7 @@ of the API server's refusals, which every client logs in its own frame.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sim.logs import conflicts
@@ -24,7 +25,6 @@ from sim.logs.naming import (
     reconciled,
     writer_of,
 )
-from sim.logs.unwrap import Unread
 from sim.units import HOUR, MINUTE, MS, SECOND, US
 
 CONFLICT = "conflict"  # a write was refused as stale: the item is queued again
@@ -43,8 +43,6 @@ UNAPPROVED = "not approved"  # a CertificateRequest waits for its approval
 ERROR = "error"  # an item failed for another reason, and is queued again
 OTHER = "other"
 
-NOT_KLOG = "no header of a known kind of log"
-BAD_TIME = "klog header with an impossible time"
 NO_TIME = -1
 
 _THROTTLED = re.compile(r"Waited for ([0-9.a-zµ]+?)(?: due to ([^,]*?))?,|Throttling request took ([0-9.a-zµ]+),")
@@ -75,13 +73,11 @@ class LogLine(NamedTuple):
     """One line of a controller's log. ``time_ns`` counts from 1970, by the controller's clock; -1: not told."""
 
     time_ns: int
-    level: str  # I, W, E, F
-    source: str  # file:line
     what: str  # one of the constants above
     controller: str  # "" where the line does not say
-    resource: str  # certificates, Certificate, ...: as the line names it; "" if not
-    key: str  # namespace/name, or the name alone where the line has no namespace; "" if not
-    condition: str  # TRANSITION only
+    resource: str = ""  # certificates, Certificate, ...: as the line names it; "" if not
+    key: str = ""  # namespace/name, or the name alone where the line has no namespace; "" if not
+    condition: str = ""  # TRANSITION only
     first: bool = False  # TRANSITION: the object had no such condition before; REISSUE: there was no Secret yet
     status: str = ""  # TRANSITION: the new status, where the line has it
     amount_ns: int = 0  # THROTTLED: the wait; BACKOFF: until the next attempt, where the line has it
@@ -102,11 +98,8 @@ class LogLine(NamedTuple):
         return self.time_ns >= 0
 
 
-def why_unread(found: Unread) -> str:
-    """The reason under which an unread text is counted."""
-    from sim.logs.entries import klog_header
-
-    return BAD_TIME if not found.json and klog_header(found.text) is not None else NOT_KLOG
+Line = Callable[..., LogLine]
+"""Makes a line of what it says, its resource, its key and more."""
 
 
 def said(entry: Entry) -> LogLine:
@@ -128,9 +121,8 @@ def said(entry: Entry) -> LogLine:
 
     def line(what: str, resource: str = "", about: str = "", condition: str = "", **more: Any) -> LogLine:
         return LogLine(
-            entry.time if entry.time is not None else NO_TIME, entry.level, entry.source, what,
-            more.pop("by", controller), resource, about, condition, form=entry.form,
-            certmanager=more.pop("ours", certmanager), **more,
+            entry.time if entry.time is not None else NO_TIME, what, more.pop("by", controller), resource, about,
+            condition, form=entry.form, certmanager=more.pop("ours", certmanager), **more,
         )  # fmt: skip
 
     refusal = _refusal(line, entry, text, values, controller, key)
@@ -139,12 +131,11 @@ def said(entry: Entry) -> LogLine:
     if "must be re-issued" in message:
         missing = values.get("reason") == "DoesNotExist"
         return line(REISSUE, "certificates", key, first=missing, by="certificates-trigger")
-    if "lastTransitionTime" in message or "Found status change for" in message:
-        moved = _TRANSITION.search(message) or _TRANSITION_121.search(message) or _moved(message, values)
-        if moved is not None:
-            first = "Setting lastTransitionTime" in message[: message.find(moved[1]) + 1]
-            return line(TRANSITION, moved[1], moved[2], moved[3], first=first, status=moved[4] or "")
-    found: LogLine = _causes(line, entry, text, values, key) or line(OTHER, "", key)
+    moved = _moved(message, values)
+    if moved is not None:
+        kind, of, condition, status, first = moved
+        return line(TRANSITION, kind, of, condition, first=first, status=status)
+    found = _causes(line, entry, text, values, controller, key) or line(OTHER, "", key)
     return found._replace(understood=True) if error and conflicts.of_another_service(error) else found
 
 
@@ -153,42 +144,35 @@ def others_in(line: LogLine) -> list[LogLine]:
     return [line._replace(resource=resource, key=key, also=()) for resource, key in line.also]
 
 
-def _refusal(line: Any, entry: Entry, text: str, values: dict[str, Any], controller: str, key: str) -> LogLine | None:
+def _refusal(line: Line, entry: Entry, text: str, values: dict[str, Any], controller: str, key: str) -> LogLine | None:
     """A refusal with 409 of the API server, of whatever kind; None where the text tells of none."""
-    made: LogLine
-    if conflicts.HINT.search(text) is None:
-        return None
-    frame = {
-        "told_by": entry.source + _DIGITS.sub("", entry.message[:40]), "reconcile": str(values.get("reconcileID", ""))
-    }  # fmt: skip
+
+    def conflict(resource: str, key: str, **more: Any) -> LogLine:
+        words = entry.source + _DIGITS.sub("", entry.message[:40])
+        return line(CONFLICT, resource, key, told_by=words, reconcile=str(values.get("reconcileID", "")), **more)
+
     named = conflicts.refused(text)
     objects = [(one.resource, about(key, values, one.resource, one.name, text)) for one in named if one.stale]
     if objects:
-        by = controller or from_source(entry)
-        made = line(CONFLICT, *objects[0], by=by, also=tuple(objects[1:]), **frame)
-        return made
+        return conflict(*objects[0], by=controller or from_source(entry), also=tuple(objects[1:]))
     fields = conflicts.field_owners(text)
     if fields is not None:
-        made = line(FIELD_CONFLICT, "", key, text=text[:200], owner=fields[0], field=fields[1])
-        return made
+        return line(FIELD_CONFLICT, "", key, text=text[:200], owner=fields[0], field=fields[1])
     asked = None if named else conflicts.refused_request(text)
     modified = not named and (conflicts.MODIFIED in text or "optimistic lock" in text)
     if asked is not None or modified:
         asked = asked or conflicts.request_of(text)
         if asked is not None and asked.verb == "POST":  # nothing that is made has a copy that could be stale
             if asked.name:
-                made = line(OTHER, "", key, understood=True)
-                return made
-            made = line(EXISTS, asked.resource, key, exists=joined(asked.namespace, conflicts.ANONYMOUS))
-            return made._replace(understood=True)
-        by, ours = asked_by(values)
-        whose = {} if controller or not by else {"by": by, "ours": ours}
+                return line(OTHER, "", key, understood=True)
+            there = joined(asked.namespace, conflicts.ANONYMOUS)
+            return line(EXISTS, asked.resource, key, exists=there, understood=True)
         if asked is not None and asked.name:
-            made = line(CONFLICT, asked.resource, joined(asked.namespace, asked.name), **whose, **frame)
-            return made
+            by, ours = asked_by(values)
+            whose = {} if controller or not by else {"by": by, "ours": ours}
+            return conflict(asked.resource, joined(asked.namespace, asked.name), **whose)
     if (modified or conflicts.says_so(entry.message)) and key and (resource := reconciled(controller, values)):
-        made = line(CONFLICT, resource, key, **frame)
-        return made
+        return conflict(resource, key)
     return None
 
 
@@ -215,80 +199,69 @@ def _at_a_glance(entry: Entry) -> LogLine | None:
     named = CONTROLLER.match(message)
     controller = known(named[1]) if named else ""
     if "lastTransitionTime" in message:
-        moved = _TRANSITION.search(message) or _TRANSITION_121.search(message)
+        moved = _moved(message, {})
         if moved is None:
             return None
-        first = "Setting lastTransitionTime" in message[: moved.end(1)]
-        return LogLine(
-            time, entry.level, entry.source, TRANSITION, controller, moved[1], moved[2], moved[3], first,
-            moved[4] or "", form=KLOG, certmanager=True,
-        )  # fmt: skip
+        kind, of, condition, status, first = moved
+        return LogLine(time, TRANSITION, controller, kind, of, condition, first, status, form=KLOG, certmanager=True)
     if WORTH_IT.search(message) is not None:
         return None
     key = _KEY.search(message)
     ours = named is not None or 'logger="cert-manager' in message
-    return LogLine(
-        time, entry.level, entry.source, OTHER, controller, "", key[1] if key else "", "", form=KLOG, certmanager=ours
-    )
+    return LogLine(time, OTHER, controller, key=key[1] if key else "", form=KLOG, certmanager=ours)
 
 
-def _moved(message: str, values: dict[str, Any]) -> tuple[str, str, str, str, str] | None:
-    """A transition as 1.15 and later log it as JSON."""
-    named = re.match(r"(?:Setting lastTransitionTime for|Found status change for) (\w+) condition", message)
-    about = values.get("certificate") or values.get("certificateRequest") or values.get("resource")
-    if named is None or about is None or not isinstance(values.get("condition"), str):
+def _moved(message: str, values: dict[str, Any]) -> tuple[str, str, str, str, bool] | None:
+    """A transition: kind, object, condition, status, and whether it had no such condition; None where there is none."""
+    if "lastTransitionTime" not in message and "Found status change for" not in message:
         return None
-    if isinstance(about, dict):
-        about = f"{about.get('namespace', '')}/{about.get('name', '')}".lstrip("/")
-    return "", named[1], str(about), values["condition"], str(values.get("status", ""))
+    moved = _TRANSITION.search(message) or _TRANSITION_121.search(message)
+    if moved is not None:
+        return moved[1], moved[2], moved[3], moved[4] or "", moved[0].lstrip('"').startswith("Setting")
+    # As 1.15 and later log it as JSON.
+    named = re.match(r"(?:Setting lastTransitionTime for|Found status change for) (\w+) condition", message)
+    of = values.get("certificate") or values.get("certificateRequest") or values.get("resource")
+    if named is None or of is None or not isinstance(values.get("condition"), str):
+        return None
+    if isinstance(of, dict):
+        of = joined(of.get("namespace"), str(of.get("name", "")))
+    return named[1], str(of), values["condition"], str(values.get("status", "")), message.startswith("Setting")
 
 
-def _causes(line: Any, entry: Entry, text: str, values: dict[str, Any], key: str) -> LogLine | None:
+def _causes(line: Line, entry: Entry, text: str, values: dict[str, Any], controller: str, key: str) -> LogLine | None:
     """What else makes Certificates slow, and failed items."""
-    made: LogLine
     waited = _THROTTLED.search(text)
     if waited or "Waited before sending request" in text:
         amount = go_duration((waited[1] or waited[3]) if waited else str(values.get("delay", "")))
         why = str((waited[2] if waited else values.get("reason")) or "")
-        server = "server-side" in why or (why.startswith("priority and fairness"))
-        made = line(SERVER_THROTTLED if server else THROTTLED, "", _url_key(text), amount_ns=amount)
-        return made
+        server = "server-side" in why or why.startswith("priority and fairness")
+        return line(SERVER_THROTTLED if server else THROTTLED, "", _url_key(text), amount_ns=amount)
     if ("Retry-After" in text and "429" in text) or "TooManyRequests" in text or "Too many requests" in text:
-        made = line(SERVER_THROTTLED, "", key, text=text[:200])
-        return made
+        return line(SERVER_THROTTLED, "", key, text=text[:200])
     if "attempt has been made in the last hour" in text or "Backing off from issuance" in text:
         delay = str(values.get("retry_delay", "") or values.get("retry_after", ""))
         amount = int(delay) if delay.isdigit() and len(delay) < 19 else go_duration(delay)
-        made = line(BACKOFF, "certificates", key, amount_ns=amount)
-        return made
+        return line(BACKOFF, "certificates", key, amount_ns=amount)
     if "multiple CertificateRequests" in text or "same Secret as other Certificates" in text:
-        made = line(DUPLICATE, "certificates", key, text=text[:200])
-        return made
+        return line(DUPLICATE, "certificates", key, text=text[:200])
     exists = conflicts.existing(text)
     if exists and (entry.level in "EW" or "error" in text.lower()):
         resource, name, words = exists
         there = about(key, values, resource, name, text)
-        made = line(EXISTS, resource, key or there, text=words, exists=there, understood=True)
-        return made
+        return line(EXISTS, resource, key or there, text=words, exists=there, understood=True)
     if _LOST.search(text):
-        made = line(LEASE_LOST, text=text[:200])
-        return made
+        return line(LEASE_LOST, text=text[:200])
     if _LATE.search(text):
-        made = line(LEASE_LATE, text=text[:200])
-        return made
+        return line(LEASE_LATE, text=text[:200])
     if _LEADS.search(text):
-        made = line(STARTED)
-        return made
+        return line(STARTED)
     if "has not been approved" in text or "until it is Approved" in text:
-        made = line(UNAPPROVED, "certificaterequests", key)
-        return made
+        return line(UNAPPROVED, "certificaterequests", key)
     if "in work queue no longer exists" in text:
         return None  # it was deleted meanwhile: nothing is left to do
     if entry.level in "EF" or ("re-queuing item" in text and "error" in text) or "Reconciler error" in text:
-        made = line(
-            ERROR, "", key, text=(error_of(values, "E") or text)[:200], by=line("").controller or from_source(entry)
-        )
-        return made
+        error = error_of(values, "E") or text
+        return line(ERROR, "", key, text=error[:200], by=controller or from_source(entry))
     return None
 
 

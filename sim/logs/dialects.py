@@ -9,19 +9,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sim.logs.framing import decode
+from sim.logs.documents import parsed
+from sim.logs.times import parse_rfc3339, parse_time
 
-AUDIT_VERSION = "audit.k8s.io/v1"
+AUDIT_GROUP = "audit.k8s.io/"
+"""How the apiVersion of an audit event begins."""
+_EVENT = {"kind": "Event", "apiVersion": f"{AUDIT_GROUP}v1"}
 _CODES = {0: 200, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 409, 10: 409, 12: 501, 13: 500, 14: 503, 16: 401}
 """HTTP's codes for those of google.rpc.Code: 10 is ABORTED, 6 ALREADY_EXISTS."""
-_AKS = {"Level": "level", "AuditId": "auditID", "Stage": "stage", "RequestUri": "requestURI", "Verb": "verb",
+_AKS_COLUMNS = {"Level": "level", "AuditId": "auditID", "Stage": "stage", "RequestUri": "requestURI", "Verb": "verb",
         "User": "user", "UserAgent": "userAgent", "ObjectRef": "objectRef", "ResponseStatus": "responseStatus",
         "RequestObject": "requestObject", "ResponseObject": "responseObject", "SourceIps": "sourceIPs",
         "RequestReceivedTime": "requestReceivedTimestamp", "StageReceivedTime": "stageTimestamp",
         "Annotations": "annotations"}  # fmt: skip
-_AKS_BY_LOWER = {name.lower(): field for name, field in _AKS.items()}
+_AKS_BY_LOWER = {name.lower(): field for name, field in _AKS_COLUMNS.items()}
 _OBJECTS = frozenset({"user", "objectRef", "responseStatus", "requestObject", "responseObject", "annotations"})
 
 
@@ -30,36 +34,35 @@ class Dialect(NamedTuple):
 
     name: str
     event: Callable[[dict[str, Any]], dict[str, Any]]
+    timed: bool  # whether it has two times for a request, not one alone
 
 
 def dialect_of(document: dict[str, Any]) -> Dialect | None:
     """Return the dialect that a document is in; None for any other document."""
     if any(isinstance(document.get(name), dict) and "methodName" in document[name] for name in _GKE_NAMES):
-        return _GKE_DIALECT
+        return _GKE
     if "objectRef.resource" in document and "verb" in document:
-        return _FLAT_DIALECT if "requestReceivedTimestamp" in document else _FLAT_UNTIMED
+        return _FLAT if "requestReceivedTimestamp" in document else _FLAT_UNTIMED
     if len(document) >= 5:
         names = {name.lower() for name in document}
         if {"verb", "objectref", "stage"} <= names and ("auditid" in names or "requestreceivedtime" in names):
-            return _AKS_DIALECT if "apiVersion" not in document else None
+            return _AKS if "apiVersion" not in document else None
     if "verb" in document and "apiVersion" not in document and all(
         isinstance(document.get(name), dict) for name in ("objectRef", "responseStatus")
     ):  # fmt: skip
-        return _FLAT_DIALECT if document.keys() >= _BOTH_TIMES else _FLAT_UNTIMED
+        return _FLAT if document.keys() >= _BOTH_TIMES else _FLAT_UNTIMED
     return None
 
 
-def _aks(document: dict[str, Any]) -> dict[str, Any]:
-    event: dict[str, Any] = {"kind": "Event", "apiVersion": AUDIT_VERSION}
+def _of_aks(document: dict[str, Any]) -> dict[str, Any]:
+    event: dict[str, Any] = dict(_EVENT)
     for name, value in document.items():
         field = _AKS_BY_LOWER.get(name.lower())
         if field is None:
             continue
         if field in _OBJECTS and isinstance(value, str) and value.startswith("{"):
-            try:
-                event[field] = decode(value.encode())
-            except ValueError:
-                continue
+            if (found := parsed(value)) is not None:
+                event[field] = found
         elif field.endswith("Timestamp") and isinstance(value, str):
             event[field] = _stamp(value)
         else:
@@ -73,16 +76,12 @@ def _aks(document: dict[str, Any]) -> dict[str, Any]:
 
 def _stamp(text: str) -> str:
     """The portal's stamps (``3/18/2025, 6:34:56.050 AM``) as RFC 3339."""
-    from datetime import UTC, datetime
-
-    from sim.logs.times import parse_rfc3339, parse_time
-
     if parse_rfc3339(text) is not None or (time := parse_time(text)) is None:
         return text
     return datetime.fromtimestamp(time // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{time % 10**9:09d}Z"
 
 
-def _gke(document: dict[str, Any]) -> dict[str, Any]:
+def _of_gke(document: dict[str, Any]) -> dict[str, Any]:
     payload = next(_object(document, name) for name in _GKE_NAMES if name in document)
     method = str(payload["methodName"]).split(".")
     path = [part for part in str(payload.get("resourceName", "")).split("/") if part]
@@ -110,7 +109,7 @@ def _gke(document: dict[str, Any]) -> dict[str, Any]:
     if isinstance(sent.get("metadata"), dict):
         about.setdefault("resourceVersion", sent["metadata"].get("resourceVersion", ""))
     return {
-        "kind": "Event", "apiVersion": AUDIT_VERSION, "stage": "ResponseComplete", "verb": verb, "objectRef": about,
+        **_EVENT, "stage": "ResponseComplete", "verb": verb, "objectRef": about,
         "auditID": operation.get("id") or document.get("insertId"),
         "user": {"username": who.get("principalEmail", "")},
         "userAgent": caller.get("callerSuppliedUserAgent", ""),
@@ -134,9 +133,9 @@ def _typed(body: dict[str, Any] | None) -> dict[str, Any] | None:
     return body
 
 
-def _flat(document: dict[str, Any]) -> dict[str, Any]:
+def _of_fields(document: dict[str, Any]) -> dict[str, Any]:
     """Fields that were picked from audit events: ``objectRef.resource`` and so on, or ``objectRef`` as a whole."""
-    event: dict[str, Any] = {"kind": "Event", "apiVersion": AUDIT_VERSION, "stage": "ResponseComplete"}
+    event: dict[str, Any] = {**_EVENT, "stage": "ResponseComplete"}
     for name, value in document.items():
         plain = value[0] if isinstance(value, list) and len(value) == 1 else value
         *path, last = name.split(".")
@@ -155,15 +154,10 @@ def _flat(document: dict[str, Any]) -> dict[str, Any]:
 _BOTH_TIMES = {"requestReceivedTimestamp", "stageTimestamp"}
 _ONE_TIME = ("@timestamp", "timestamp", "time", "_time", "stageTimestamp", "requestReceivedTimestamp")
 _GKE_NAMES = ("protoPayload", "protopayload_auditlog")
-GKE = "GKE audit log (protoPayload)"
-AKS = "AKS audit log (resource-specific)"
-_GKE_DIALECT = Dialect(GKE, _gke)
-_AKS_DIALECT = Dialect(AKS, _aks)
-FLAT = "fields of an audit event"
-_FLAT_DIALECT = Dialect(FLAT, _flat)
-_FLAT_UNTIMED = Dialect("fields of an audit event with one time", _flat)
-UNTIMED = frozenset({GKE, _FLAT_UNTIMED.name})
-"""Dialects that have one time alone for a request."""
+_GKE = Dialect("GKE audit log (protoPayload)", _of_gke, timed=False)
+_AKS = Dialect("AKS audit log (resource-specific)", _of_aks, timed=True)
+_FLAT = Dialect("fields of an audit event", _of_fields, timed=True)
+_FLAT_UNTIMED = Dialect("fields of an audit event with one time", _of_fields, timed=False)
 
 
 def rows_of(document: dict[str, Any]) -> tuple[str, Iterator[dict[str, Any]]] | None:
@@ -193,17 +187,3 @@ def fields_of_insights(items: list[Any]) -> dict[str, Any] | None:
     if items and all(isinstance(item, dict) and {"field", "value"} <= item.keys() for item in items):
         return {str(item["field"]): item["value"] for item in items}
     return None
-
-
-def events_in(document: object) -> Iterator[dict[str, Any] | None]:
-    """The audit events in one JSON document: itself, or the items of an EventList as a webhook receives."""
-    if isinstance(document, dict):
-        group = str(document.get("apiVersion", ""))
-        if group.startswith("audit.k8s.io/"):
-            if document.get("kind") == "Event":
-                yield document
-                return
-            if document.get("kind") == "EventList" and isinstance(document.get("items"), list):
-                yield from (item if isinstance(item, dict) else None for item in document["items"])
-                return
-    yield None

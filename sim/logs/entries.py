@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-import msgspec
-
+from sim.logs.conflicts import refuses
+from sim.logs.documents import parsed
 from sim.logs.times import STAMP, Years, parse_time
-from sim.units import SECOND
 
 KLOG = "klog"
 ZAP_JSON = "JSON log line"
@@ -41,9 +40,10 @@ _STAMPED = re.compile(
 _CALLER = re.compile(r"[\w./@-]+\.go:\d+")
 _CLASS = re.compile(r"\[?((?:[\w$]+\.)+[A-Z][\w$]*)\]?")
 _LOGFMT = re.compile(r"(?:^|\s)(?:time|ts|t)=\"?[\dT][^\s\"]*\"? .*?\b(?:msg|message)=", re.DOTALL)
+_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _PAIR = re.compile(
-    r'(?:"([\w. /-]{1,80})"|([\w./-]{1,80}))='
-    r'("(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}|\'[^\'\s]*\'|[^\s"]+)',
+    r'(?:"([\w. /-]{1,80}+)"|(?<![\w./-])([\w./-]++))='
+    rf'({_QUOTED}|\{{(?:[^{{}}"]|{_QUOTED})*\}}|\'[^\'\s]*\'|[^\s"]+)',
     re.DOTALL,
 )
 _TIMES = ("ts", "time", "timestamp", "@timestamp", "t", "date", "asctime", "instant", "_time", "T")
@@ -62,13 +62,7 @@ class Entry(NamedTuple):
     message: str
     values: dict[str, Any] | None  # of a structured line; None where they stand in the message
     form: str
-    before: str = ""  # what stood before it on the line
     pod: str = ""
-
-    @property
-    def rounded(self) -> bool:
-        """Whether its time has whole seconds alone, as far as can be seen."""
-        return self.time is not None and self.time % SECOND == 0
 
 
 def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> Entry | None:
@@ -77,11 +71,11 @@ def klog(text: str, years: Years, stamp: int | None, header: re.Match[str]) -> E
     time = years.time(int(header["month"]), int(header["day"]), clock, int(header["us"]) * 1000, stamp)
     if time is None:
         return None
-    before, message = text[: header.start()], text[header.end() :]
+    message = text[header.end() :]
     quote = message.find('"')
-    if before.endswith('"') and quote > 0 and message[quote - 1] == "\\":  # cut out of a JSON string
-        message = unescaped(message)
-    return Entry(time, header["level"], header["source"], "", message, None, KLOG, before)
+    if text[: header.start()].endswith('"') and quote > 0 and message[quote - 1] == "\\":  # cut out of a JSON string
+        message = _unescaped(message)
+    return Entry(time, header["level"], header["source"], "", message, None, KLOG)
 
 
 klog_header = re.compile(HEADER).search
@@ -91,15 +85,16 @@ WRAPPED = (b'""', b"&quot;", b"\x1b", b"\xef\xbb\xbf", b'{"', b'{ "')
 """What a line has that may be more than klog's: CSV, HTML, colours, JSON."""
 
 
-def unescaped(text: str) -> str:
-    """Take one level of JSON's escapes off a text that was cut out of a string."""
+def _unescaped(text: str) -> str:
+    """Take one level of JSON's escapes off a text that was cut out of a string, of which the end may be there."""
     end = re.search(r'(?<!\\)(?:\\\\)*"', text)
-    inside = text[: end.end() - 1] if end else text
-    try:
-        found: str = msgspec.json.decode(f'"{inside}"'.encode(), type=str)
-    except msgspec.MsgspecError:
-        return inside.replace('\\"', '"').replace("\\n", "\n")
-    return found
+    return _unquoted(f'"{text[: end.end() - 1] if end else text}"')
+
+
+def _unquoted(text: str) -> str:
+    """What a quotation says."""
+    found = parsed(text) if "\\" in text else None
+    return found if isinstance(found, str) else text[1:-1].replace('\\"', '"').replace("\\n", "\n")
 
 
 def structured(document: dict[str, Any], default_time: int | None) -> Entry | None:
@@ -127,7 +122,7 @@ def with_error(values: dict[str, Any], message: str) -> dict[str, Any]:
     Libraries have it as ``exc_info``, ``error.message``, ``thrown: {message: ..}`` and more.
     """
     error = values.get("error")
-    if _refuses(message) or (isinstance(error, str) and _refuses(error)):
+    if refuses(message) or (isinstance(error, str) and refuses(error)):
         return values
     found = _refused_in(values, 0)
     return {**values, "error": found} if found else values
@@ -139,7 +134,7 @@ def _refused_in(value: Any, depth: int) -> str:
     for each in value.values() if isinstance(value, dict) else value:
         kind = each.__class__
         if kind is str:
-            if len(each) > _SHORT and _refuses(each):
+            if len(each) > _SHORT and refuses(each):
                 return str(each)
         elif (kind is dict or kind is list) and (found := _refused_in(each, depth + 1)):
             return found
@@ -147,10 +142,6 @@ def _refused_in(value: Any, depth: int) -> str:
 
 
 _SHORT = 40  # letters; no refusal is told in less
-
-
-def _refuses(text: str) -> bool:
-    return "object has been modified" in text or "cannot be fulfilled" in text or "Apply failed with" in text
 
 
 def letter_of(level: str) -> str:
@@ -171,14 +162,14 @@ def console(text: str) -> Entry | None:
     rest = text[match.start("rest") :]
     if time is None:
         return None
-    letter, before = letter_of(match["level"]), text[: match.start()]
+    letter = letter_of(match["level"])
     if "\t" in rest or re.match(r"\s+\S+\s.*\{\"", rest, re.DOTALL) or rest.rstrip().endswith("}"):
         source, logger, message, values = _zap_parts(rest.lstrip(" \t"))
-        return Entry(time, letter, source, logger, message, values, ZAP_CONSOLE, before)
+        return Entry(time, letter, source, logger, message, values, ZAP_CONSOLE)
     named = _CLASS.search(rest[:300]) or _CLASS.search(match["between"])
     return Entry(
         time, letter, named[1].rsplit(".", 1)[-1] if named else "", named[1] if named else "", rest.strip(), None,
-        STAMPED, before,
+        STAMPED,
     )  # fmt: skip
 
 
@@ -196,12 +187,9 @@ def _zap_parts(rest: str) -> tuple[str, str, str, dict[str, Any] | None]:
     values = None
     start = rest.find('{"')
     if start >= 0:
-        try:
-            found = msgspec.json.decode(rest[start:].strip().partition("\n")[0].encode())  # a stack trace may follow
-            if isinstance(found, dict):
-                values, rest = found, rest[:start]
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass
+        found = parsed(rest[start:].strip().partition("\n")[0])  # a stack trace may follow
+        if isinstance(found, dict):
+            values, rest = found, rest[:start]
     if "\t" in rest:
         parts = [part for part in rest.strip().split("\t") if part]
     else:
@@ -235,6 +223,6 @@ def pairs(text: str) -> dict[str, str]:
     """Return the ``key="value"`` and ``"key"="value"`` pairs in a text."""
     found: dict[str, str] = {}
     for quoted, plain, value in _PAIR.findall(text):
-        bare = value[1:-1] if value.startswith('"') else value.strip("'") if value[0] == "'" else value
-        found.setdefault(quoted or plain, unescaped(bare + '"') if value[0] == '"' and "\\" in bare else bare)
+        bare = _unquoted(value) if value[0] == '"' else value.strip("'") if value[0] == "'" else value
+        found.setdefault(quoted or plain, bare)
     return found

@@ -16,107 +16,88 @@ class Envelope(NamedTuple):
     """One kind of wrapping."""
 
     name: str
-    has: tuple[str, ...]  # paths that must be there
     inside: str  # path of what is wrapped: text, an object, or a list of either
     time: tuple[str, ...] = ()  # paths of the time, the best first
     pod: tuple[str, ...] = ()
-    namespace: tuple[str, ...] = ()
     level: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()  # paths of what else must be there
+    many: bool = False  # whether it wraps a list, and then nothing else; else anything but a list
 
 
 _K8S_POD = ("kubernetes.pod_name", "kubernetes.pod.name", "pod_name", "pod", "podName", "k8s.pod.name")
-_K8S_NAMESPACE = ("kubernetes.namespace_name", "kubernetes.namespace", "namespace_name", "k8s.namespace.name")
 _STAMPS = ("@timestamp", "timestamp", "time", "date", "ts", "_time", "Time", "Date", "Timestamp")
-
-BATCHES = (
-    Envelope("audit EventList", ("kind", "apiVersion", "items"), "items"),
-    Envelope("CloudWatch subscription or Firehose", ("logEvents",), "logEvents"),
-    Envelope("CloudWatch log events", ("events",), "events"),
-    Envelope("Kibana search", ("rawResponse.hits.hits",), "rawResponse.hits.hits"),
-    Envelope("Elasticsearch search", ("hits.hits",), "hits.hits"),
-    Envelope("Loki query", ("data.result",), "data.result"),
-    Envelope("Loki push", ("streams",), "streams"),
-    Envelope("Loki stream", ("stream", "values"), "values"),
-    Envelope("Azure Event Hub", ("records",), "records"),
-    Envelope("OpenTelemetry", ("resourceLogs",), "resourceLogs"),
-    Envelope("OpenTelemetry resource", ("scopeLogs",), "scopeLogs"),
-    Envelope("OpenTelemetry scope", ("logRecords",), "logRecords"),
-    Envelope("list of entries", ("entries",), "entries"),
-    Envelope("list of values", ("value",), "value"),
-    Envelope("list of results", ("results",), "results"),
-    Envelope("list of items", ("items",), "items"),
-    Envelope("list of data", ("data",), "data"),
-    Envelope("list of rows", ("rows",), "rows"),
-    Envelope("list of logs", ("logs",), "logs"),
+_GKE = Envelope(
+    "GKE Cloud Logging, jsonPayload", "jsonPayload", ("timestamp",), ("resource.labels.pod_name",), ("severity",)
 )
-"""Wrappings of many; each applies only where what is inside is a list."""
+
+_BATCHES = (
+    Envelope("audit EventList", "items", beside=("kind", "apiVersion")),
+    Envelope("CloudWatch subscription or Firehose", "logEvents"),
+    Envelope("CloudWatch log events", "events"),
+    Envelope("Kibana search", "rawResponse.hits.hits"),
+    Envelope("Elasticsearch search", "hits.hits"),
+    Envelope("Loki query", "data.result"),
+    Envelope("Loki push", "streams"),
+    Envelope("Loki stream", "values", beside=("stream",)),
+    Envelope("Azure Event Hub", "records"),
+    Envelope("OpenTelemetry", "resourceLogs"),
+    Envelope("OpenTelemetry resource", "scopeLogs"),
+    Envelope("OpenTelemetry scope", "logRecords"),
+    Envelope("list of entries", "entries"),
+    Envelope("list of values", "value"),
+    *(Envelope(f"list of {name}", name) for name in ("results", "items", "data", "rows", "logs")),
+)
 
 ENVELOPES = (
-    Envelope("Docker json-file", ("log", "stream", "time"), "log", ("time",), _K8S_POD, _K8S_NAMESPACE),
-    Envelope("Fluent Bit", ("log",), "log", _STAMPS, _K8S_POD, _K8S_NAMESPACE),
-    Envelope("AKS diagnostic log", ("properties.log",), "properties.log", ("time",), ("properties.pod",)),
-    Envelope("AKS Log Analytics", ("log_s",), "log_s", ("TimeGenerated",), ("pod_s",)),
-    Envelope("Azure ContainerLogV2", ("LogMessage",), "LogMessage", ("TimeGenerated",), ("PodName",), ("PodNamespace",),
-             ("LogLevel",)),
-    Envelope("Azure ContainerLog", ("LogEntry",), "LogEntry", ("LogEntryTimeStamp", "TimeGenerated"),
-             ("PodName", "Name"), ("Namespace",)),
-    Envelope("stern", ("message", "podName"), "message", (), ("podName",), ("namespace",)),
-    Envelope("Elasticsearch document", ("_source",), "_source", ("_source.@timestamp",)),
-    Envelope("Elasticsearch fields", ("fields.message",), "fields.message", ("fields.@timestamp",)),
-    Envelope("Splunk", ("result._raw",), "result._raw", ("result._time",)),
-    Envelope("Splunk", ("_raw",), "_raw", ("_time",)),
-    Envelope("GKE Cloud Logging, jsonPayload", ("jsonPayload.message",), "jsonPayload.message", ("timestamp",),
-             ("resource.labels.pod_name",), ("resource.labels.namespace_name",), ("severity",)),
-    Envelope("GKE Cloud Logging, jsonPayload", ("jsonPayload.MESSAGE",), "jsonPayload.MESSAGE", ("timestamp",),
-             ("resource.labels.pod_name",), ("resource.labels.namespace_name",), ("severity",)),
-    Envelope("GKE Cloud Logging, jsonPayload", ("jsonPayload",), "jsonPayload", ("timestamp",),
-             ("resource.labels.pod_name",), ("resource.labels.namespace_name",), ("severity",)),
-    Envelope("GKE Cloud Logging, textPayload", ("textPayload",), "textPayload", ("timestamp",),
-             ("resource.labels.pod_name",), ("resource.labels.namespace_name",), ("severity",)),
-    Envelope("CloudWatch Logs Insights", ("@message",), "@message", ("@timestamp", "@ingestionTime"), ("@logStream",)),
-    Envelope("Loki (logcli, Grafana)", ("line", "timestamp"), "line", ("timestamp",), ("labels.pod", "fields.pod"),
-             ("labels.namespace", "fields.namespace")),
-    Envelope("Loki (logcli, Grafana)", ("line",), "line", _STAMPS, ("labels.pod",), ("labels.namespace",)),
-    Envelope("Grafana", ("Line",), "Line", ("tsNs", *_STAMPS), ("labels.pod", "pod"),
-             ("labels.namespace", "namespace")),
-    Envelope("journald", ("MESSAGE",), "MESSAGE", ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"),
-             ("CONTAINER_NAME",)),
-    Envelope("OpenTelemetry record", ("body",), "body", ("timeUnixNano", "observedTimeUnixNano", *_STAMPS), _K8S_POD,
-             _K8S_NAMESPACE, ("severityText",)),
-    Envelope("Datadog", ("content.message",), "content.message", ("content.timestamp",)),
-    Envelope("Datadog", ("attributes.message",), "attributes.message", ("attributes.timestamp",)),
-    Envelope("Datadog", ("Content",), "Content", ("Date",), ("Pod Name",)),
-    Envelope("Datadog", ("Message",), "Message", ("Date", *_STAMPS), ("Pod Name",)),
-    Envelope("event.original", ("event.original",), "event.original", _STAMPS, _K8S_POD, _K8S_NAMESPACE),
-    Envelope("CloudWatch log event", ("message", "logStreamName"), "message", ("timestamp",), ("logStreamName",)),
-    Envelope("CloudWatch log event", ("message", "id", "timestamp"), "message", ("timestamp",)),
-    Envelope("message with a time (Filebeat and others)", ("message",), "message", _STAMPS, _K8S_POD, _K8S_NAMESPACE,
+    *(each._replace(many=True) for each in _BATCHES),
+    Envelope("Docker json-file", "log", ("time",), _K8S_POD, beside=("stream", "time")),
+    Envelope("Fluent Bit", "log", _STAMPS, _K8S_POD),
+    Envelope("AKS diagnostic log", "properties.log", ("time",), ("properties.pod",)),
+    Envelope("AKS Log Analytics", "log_s", ("TimeGenerated",), ("pod_s",)),
+    Envelope("Azure ContainerLogV2", "LogMessage", ("TimeGenerated",), ("PodName",), ("LogLevel",)),
+    Envelope("Azure ContainerLog", "LogEntry", ("LogEntryTimeStamp", "TimeGenerated"), ("PodName", "Name")),
+    Envelope("stern", "message", (), ("podName",), beside=("podName",)),
+    Envelope("Elasticsearch document", "_source", ("_source.@timestamp",)),
+    Envelope("Elasticsearch fields", "fields.message", ("fields.@timestamp",)),
+    Envelope("Splunk", "result._raw", ("result._time",)),
+    Envelope("Splunk", "_raw", ("_time",)),
+    *(_GKE._replace(inside=path) for path in ("jsonPayload.message", "jsonPayload.MESSAGE", "jsonPayload")),
+    _GKE._replace(name="GKE Cloud Logging, textPayload", inside="textPayload"),
+    Envelope("CloudWatch Logs Insights", "@message", ("@timestamp", "@ingestionTime"), ("@logStream",)),
+    Envelope("Loki (logcli, Grafana)", "line", ("timestamp",), ("labels.pod", "fields.pod"), beside=("timestamp",)),
+    Envelope("Loki (logcli, Grafana)", "line", _STAMPS, ("labels.pod",)),
+    Envelope("Grafana", "Line", ("tsNs", *_STAMPS), ("labels.pod", "pod")),
+    Envelope("journald", "MESSAGE", ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"), ("CONTAINER_NAME",)),
+    Envelope("OpenTelemetry record", "body", ("timeUnixNano", "observedTimeUnixNano", *_STAMPS), _K8S_POD,
+             ("severityText",)),
+    *(Envelope("Datadog", f"{path}.message", (f"{path}.timestamp",)) for path in ("content", "attributes")),
+    Envelope("Datadog", "Content", ("Date",), ("Pod Name",)),
+    Envelope("Datadog", "Message", ("Date", *_STAMPS), ("Pod Name",)),
+    Envelope("event.original", "event.original", _STAMPS, _K8S_POD),
+    Envelope("CloudWatch log event", "message", ("timestamp",), ("logStreamName",), beside=("logStreamName",)),
+    Envelope("CloudWatch log event", "message", ("timestamp",), beside=("id", "timestamp")),
+    Envelope("message with a time (Filebeat and others)", "message", _STAMPS, _K8S_POD,
              ("level", "log.level", "severity", "status")),
 )  # fmt: skip
-"""Wrappings of one; the first whose keys are there is taken."""
-
-_ABSENT: Any = object()
+"""The first whose keys are there is taken."""
 
 
 def look_up(document: dict[str, Any], path: str) -> Any:
-    """Return what is at a path, or ``ABSENT``; of a list with one item (as Elastic's ``fields`` are), that item."""
-    found = document.get(path, _ABSENT)
-    if found is _ABSENT and "." in path:
+    """Return what is at a path; None where nothing is."""
+    found = document.get(path)
+    if found is None and "." in path:
         head, _, rest = path.partition(".")
         below = document.get(head)
         if isinstance(below, dict):
-            found = look_up(below, rest)
+            return look_up(below, rest)
     return found
 
 
-ABSENT = _ABSENT
-
-
 def first(document: dict[str, Any], paths: tuple[str, ...]) -> Any:
-    """Return what is at the first of these paths that is there; None at none."""
+    """Return what is at the first path that is there, of a list with one item (Elastic's ``fields``) that; or None."""
     for path in paths:
         found = look_up(document, path)
-        if found is not _ABSENT and found != "":
+        if found is not None and found != "":
             return found[0] if isinstance(found, list) and len(found) == 1 else found
     return None
 
@@ -128,15 +109,11 @@ def envelope_of(document: dict[str, Any]) -> tuple[Envelope, Any] | None:
         return None
     for each in _candidates(keys):
         inside = _plain(look_up(document, each.inside))
-        if inside is _ABSENT or inside is None:
-            continue
-        if isinstance(inside, list) != (each in _BATCHES):
+        if isinstance(inside, list) != each.many:
             inside = _one_text(inside)
-            if inside is None:
-                continue
-        if isinstance(inside, int | float):
+        if inside is None or isinstance(inside, int | float):
             continue
-        if all(look_up(document, path) is not _ABSENT for path in each.has):
+        if all(look_up(document, path) is not None for path in each.beside):
             return each, inside
     return None
 
@@ -173,16 +150,10 @@ def _one_text(inside: Any) -> str | None:
     return None
 
 
-_BATCHES = frozenset(BATCHES)
-
-
 @lru_cache(maxsize=2000)
 def _candidates(keys: tuple[str, ...]) -> tuple[Envelope, ...]:
     """The rows that documents with these keys may match: a log has few sets of keys and many lines."""
-    there = set(keys)
     begins = {key.partition(".")[0] for key in keys}
-
-    def possible(path: str) -> bool:
-        return path in there or path.partition(".")[0] in begins
-
-    return tuple(each for each in (*BATCHES, *ENVELOPES) if all(possible(path) for path in each.has))
+    return tuple(
+        each for each in ENVELOPES if begins.issuperset(path.partition(".")[0] for path in (each.inside, *each.beside))
+    )

@@ -47,7 +47,6 @@ OPEN = "the log ends too soon to tell"
 
 @dataclass
 class _Chain:
-    first: int
     last: int
     count: int = 1
     gap: int = 0
@@ -95,7 +94,7 @@ class Fates:
             chain = chains[-1]
             chain.gap, chain.last, chain.count = line.time_ns - chain.last, line.time_ns, chain.count + 1
         else:
-            chains.append(_Chain(line.time_ns, line.time_ns))
+            chains.append(_Chain(line.time_ns))
             self._items[line.controller, line.key] = [chains[-1]]
 
     def full_key(self, key: str) -> str:
@@ -105,9 +104,7 @@ class Fates:
 
     def report(self) -> list[Fate]:
         """Return what became of all refusals, those that need attention first."""
-        found = [
-            self._fate(*which, chain) for which, chains in self._chains.items() for chain in chains
-        ]  # fmt: skip
+        found = [self._fate(*which, chain) for which, chains in self._chains.items() for chain in chains]
         return sorted(found, key=lambda fate: (_ORDER.index(fate.what), -fate.tries, fate.key, fate.controller))
 
     def _fate(self, controller: str, resource: str, key: str, chain: _Chain) -> Fate:

@@ -2,23 +2,31 @@
 
 Most logs have one a line. A JSON document may instead span many lines (pretty-printed), follow another on the same
 line, or hold all others in one array of any size; a row of CSV may hold line breaks. Which it is is told once, from
-the beginning of the file.
+the beginning of the file. A log that was rotated, cut off or overwritten still has records worth reading; what can't be
+read is counted by reason in a ``Counter``.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from sim.logs.lines import LONGEST_LINE, split_lines
+from sim.logs.conflicts import may_speak
+from sim.logs.documents import parsed
+from sim.logs.packing import Progress, members
 
 Record = tuple[int, Any]
 """The number of the line that it begins in, and a line (bytes), a row of CSV (a dictionary) or a JSON document."""
+
+LONGEST_LINE = 8 << 20
+"""Longest line read, in bytes: an audit event may hold the request's and the answer's body, and etcd
+stores at most 1.5 MiB of one."""
+LINE_TOO_LONG = "line longer than 8 MiB"
 
 LINES = "one a line"
 DOCUMENTS = "JSON documents over several lines"
@@ -32,13 +40,49 @@ _SHORT = 200  # bytes between documents that may be a collector's prefix
 _STRUCTURE = re.compile(rb'["\\{}\[\]\n]')
 _PREFIXED = re.compile(rb"\d{4}-\d\d-\d\d[T ].*\{$")
 _BETWEEN = re.compile(rb"\n|(?<=[}\]])\s*,?\s*(?=[{\[])")
+_FOLLOWED = re.compile(rb'}\s*{"')
 _NAME = re.compile(r"[@_A-Za-z][\w@ .\[\]()/-]{0,60}")
 _KNOWN_COLUMNS = frozenset(
     {"message", "msg", "log", "line", "@message", "@timestamp", "timestamp", "time", "date", "_source", "content",
      "textpayload", "logentry", "logmessage", "log_s", "timegenerated", "_raw", "_time", "verb", "objectref", "auditid",
      "body", "labels", "host", "service", "raw", "event", "value", "text"}
 )  # fmt: skip
-decode = msgspec.json.Decoder().decode
+
+
+def read_lines(path: Path, ignored: Counter[str], progress: Progress | None = None) -> Iterator[bytes]:
+    """Yield the lines of a log without newline, in bounded memory; ``OSError`` where it can't be opened.
+
+    A packed file that is cut off or damaged yields what comes before; the reason is counted in ``ignored``. A
+    last line without newline is yielded too: whoever parses it finds out whether it is whole.
+    """
+    for member in members(path, ignored, progress):
+        yield from split_lines(member.blocks, ignored)
+
+
+def split_lines(blocks: Iterable[bytes], ignored: Counter[str]) -> Iterator[bytes]:
+    """Yield the lines in these blocks."""
+    parts: list[bytes] = []
+    held = 0
+    skipping = False
+    for block in blocks:
+        first, newline, rest = block.partition(b"\n")
+        if newline:
+            if not skipping:
+                parts.append(first)
+                yield b"".join(parts)
+            skipping = False
+            lines = rest.split(b"\n")
+            last = lines.pop()
+            yield from lines
+            parts, held = [last], len(last)
+        elif not skipping:
+            parts.append(first)
+            held += len(first)
+            if held > LONGEST_LINE:
+                ignored[LINE_TOO_LONG] += 1
+                skipping, parts, held = True, [], 0
+    if not skipping and any(parts):
+        yield b"".join(parts)
 
 
 def records(blocks: Iterable[bytes], ignored: Counter[str]) -> tuple[str, Iterator[Record]]:
@@ -70,10 +114,7 @@ def _spans_lines(head: bytes) -> bool:
     for line in whole[first : first + 200]:
         bare = line.rstrip(b",")
         if bare.startswith(b'{"') or bare.startswith(b"{ "):
-            try:
-                found = decode(bare)
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                continue
+            found = parsed(bare)
             # An object of one short field is a line of somebody's pretty-printed list.
             if isinstance(found, dict) and (len(found) > 1 or len(bare) > 60):
                 return False
@@ -81,11 +122,7 @@ def _spans_lines(head: bytes) -> bool:
     if len(lines) == 1 or start in {b"{", b"["} or start.endswith((b"{", b"[", b",")):
         return True
     # One line that is no document, among lines: damaged, unless a second document follows the first on it.
-    return (len(whole) == 1 and len(head) >= _HEAD) or b"}{" in start or _second(start)
-
-
-def _second(line: bytes) -> bool:
-    return bool(re.search(rb"}\s*{\"", line)) and not line.endswith(b"}{")
+    return (len(whole) == 1 and len(head) >= _HEAD) or b"}{" in start or _FOLLOWED.search(start) is not None
 
 
 def _documents(blocks: Iterable[bytes], ignored: Counter[str]) -> Iterator[Record]:
@@ -172,13 +209,14 @@ class _Scanner:
 
     def _between(self, text: bytes) -> Iterator[Record]:
         """What stands outside of documents: commas, prefixes, or what a damaged document was torn to."""
-        if len(text.strip(b" ,\r\n\t")) > _SHORT or b"modified" in text or b"409" in text:
+        if len(text.strip(b" ,\r\n\t")) > _SHORT or may_speak(text.decode("utf-8", "replace")):
             yield from _pieces(self._line, text)
 
     def _whole(self, text: bytes, line: int) -> Iterator[Record]:
-        try:
-            yield line, decode(text)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+        document = parsed(text)
+        if document is not None:
+            yield line, document
+        else:
             self.damaged += 1
             yield from _pieces(line, text)
 
@@ -219,24 +257,19 @@ def _columns(head: bytes) -> tuple[list[str], str] | None:
     if not text or len(text) > 4000 or text[0] in "{[":
         return None
     for separator in (",", ";", "\t"):
-        names = [name.strip().removesuffix(" [UTC]") for name in _fields(text, separator)]
+        names = [name.strip().removesuffix(" [UTC]") for name in fields_of(text, separator)]
         if all(_NAME.fullmatch(name) for name in names) and any(name.lower() in _KNOWN_COLUMNS for name in names):
             return names, separator
     return None
 
 
-def _fields(text: str, separator: str = ",") -> list[str]:
-    """The fields of one row of CSV; a quote that is never closed takes all that follows."""
-    import csv
-
+def fields_of(text: str, separator: str) -> list[str]:
+    """Return the fields of one row of CSV; a quote that is never closed takes all that follows."""
     csv.field_size_limit(2 * LONGEST_LINE)
     try:
         return next(csv.reader([text], delimiter=separator), [])
     except csv.Error:
         return []
-
-
-fields_of = _fields
 
 
 def _rows(lines: Iterable[bytes], names: list[str], separator: str, ignored: Counter[str]) -> Iterator[Record]:
@@ -266,14 +299,14 @@ def _is_row(line: bytes, names: list[str], separator: str) -> bool:
     """Whether a line is a whole row by itself, which what is inside of a quoted field hardly ever is."""
     if line.count(b'"') % 2 or len(names) < 2 or separator.encode() not in line:
         return False
-    return len(_fields(line.decode("utf-8", "replace").strip("\r"), separator)) == len(names)
+    return len(fields_of(line.decode("utf-8", "replace").strip("\r"), separator)) == len(names)
 
 
 def _row(number: int, raw: bytes, names: list[str], separator: str) -> Iterator[Record]:
     text = raw.decode("utf-8", "replace").strip("\r\n")
     if not text.strip():
         return
-    fields = _fields(text, separator)
+    fields = fields_of(text, separator)
     if fields == names:  # another file's header, where exports were put together
         return
     if len(fields) != len(names) and not (len(fields) > len(names) == 1):

@@ -42,8 +42,8 @@ def as_json(report: LogReport) -> dict[str, Any]:
         ],
         "refused_otherwise": [{**one._asdict(), "count": count} for one, count in report.otherwise.most_common()],
         "tries": {str(many): count for many, count in report.tries.items()},
-        "lost_updates": [one._asdict() for one in report.lost] if report.bodies else None,
-        "causes": [cause._asdict() for cause in report.causes],
+        "lost_updates": [{**one._asdict(), "times": n} for one, n in report.lost] if report.bodies else None,
+        "causes": [{**cause._asdict(), "objects": list(cause.objects)} for cause in report.causes],
         "issuance": {
             "decided_to_ready": report.issued._asdict() if report.issued else None,
             "approved_to_signed": report.signed._asdict() if report.signed else None,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sim.logs.causes import Cause, Durations
 from sim.logs.fates import Fate
+from sim.logs.lost_updates import Overwritten
 from sim.logs.reader import FileAccount
 from sim.logs.refusals import FieldLoss, Loss, Otherwise
 from sim.units import SECOND, spelled
@@ -55,16 +56,6 @@ class WriterRow(NamedTuple):
     lost: int  # fields, to others
 
 
-class Lost(NamedTuple):
-    """A field that one writer took back from another, and how often."""
-
-    by: str
-    of: str
-    resource: str
-    field: str
-    times: int
-
-
 @dataclass
 class LogReport:
     """The answer to "are these conflicts a problem?". Times in seconds, rates an hour."""
@@ -94,7 +85,7 @@ class LogReport:
     field_losses: list[tuple[FieldLoss, int, str]]  # with an example of a field
     otherwise: Counter[Otherwise]  # refused with 409, and neither for a stale copy nor for fields
     tries: dict[int, int]  # refusals before a write went through: how often so many
-    lost: list[Lost]
+    lost: list[tuple[Overwritten, int]]  # how often each
     lost_writes: int  # writes that took back another's field
     bodies: bool  # whether there were bodies to see lost updates in
     causes: list[Cause]

@@ -46,12 +46,8 @@ def verdict_of_many(reports: Reports) -> str:
 
 def json_of_many(reports: Reports) -> dict[str, Any]:
     """Return the reports as plain data, each recording under its name."""
-    controllers: Counter[str] = Counter()
-    ignored: Counter[str] = Counter()
-    for report in reports.values():
-        controllers += report.conflicts
-    for report in reports.values():
-        ignored += report.ignored
+    controllers = sum((report.conflicts for report in reports.values()), Counter[str]())
+    ignored = sum((report.ignored for report in reports.values()), Counter[str]())
     return {
         "verdict": verdict_of_many(reports),
         "conflicts": {

@@ -13,9 +13,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
-
 from sim.logs.audit import AuditEvent
+from sim.logs.documents import parsed
 
 _HISTORY = 12  # versions of each object
 _BACK = 8  # of them, those before a write that it is compared with
@@ -57,13 +56,13 @@ class LostUpdates:
         self._bytes = 0
 
     def add(self, event: AuditEvent) -> None:
-        """Look at one write that has the answer's body."""
+        """Look at one write that went through."""
         resource, body = event.resource, event.answer_json
-        if not event.name or resource in _UNFOLLOWED or not body or len(body) > _LARGEST:
-            return
         thing = (resource, event.key)
-        if event.verb == "delete":
+        if event.verb == "delete":  # what is made under its name later is another
             self._forget(thing)
+            return
+        if not event.name or resource in _UNFOLLOWED or not body or len(body) > _LARGEST:
             return
         unchecked = event.base_version == 0 and event.verb != "create" and not _carries_version(event)
         new = _Version(event.written_version, event.answered_ns, event.actor, body, unchecked, resource)
@@ -71,25 +70,16 @@ class LostUpdates:
         history = self._objects.get(thing)
         if history is None:
             self._objects[thing] = [new]
-            while self._bytes > _MOST_BYTES and len(self._objects) > 1:
-                self._forget(next(iter(self._objects)))
-            return
-        self._objects.move_to_end(thing)
-        self.seen += 1
-        # Answers are not logged in the order of the versions: a few may come after a later one.
-        if (history[-1].version, history[-1].answered_ns) > (new.version, new.answered_ns):
-            insort(history, new, key=lambda each: (each.version, each.answered_ns))
         else:
-            history.append(new)
-        if len(history) > _HISTORY:
-            self._check(history, _SETTLED)
-            self._bytes -= len(history.pop(0).body)
+            self._objects.move_to_end(thing)
+            self.seen += 1
+            # Answers are not logged in the order of the versions: a few may come after a later one.
+            insort(history, new, key=lambda each: (each.version, each.answered_ns))
+            if len(history) > _HISTORY:
+                self._check(history, _SETTLED)
+                self._bytes -= len(history.pop(0).body)
         while self._bytes > _MOST_BYTES and len(self._objects) > 1:
             self._forget(next(iter(self._objects)))
-
-    def forget(self, resource: str, key: str) -> None:
-        """An object was deleted: what is made under its name later is another."""
-        self._forget((resource, key))
 
     def finish(self) -> None:
         """Look at the last versions of all objects; called when the log is over."""
@@ -133,10 +123,7 @@ def _carries_version(event: AuditEvent) -> bool:
 
 
 def _leaves(body: bytes) -> dict[tuple[str, ...], Any]:
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
+    document = parsed(body)
     return dict(_walk(document, ())) if isinstance(document, dict) else {}
 
 

@@ -61,12 +61,11 @@ def writer_of(entry: Entry, values: dict[str, Any]) -> tuple[str, bool]:
         if logger.startswith(prefix):
             return known(re.split(r"[./]", logger[len(prefix) :], maxsplit=1)[0]), True
     ours = (
-        logger == "cert-manager" or message.startswith("cert-manager/") or "certificate_controller.go" in entry.source
-    )
-    ours = (
-        ours
+        logger == "cert-manager"
+        or message.startswith("cert-manager/")
+        or "certificate_controller.go" in entry.source
         or entry.source.rpartition("/")[2].split(":")[0] in {"trigger_controller.go", "conditions.go"}
-        or ("re-queuing item due to" in message.replace("  ", " "))
+        or "re-queuing item due to" in message.replace("  ", " ")
     )
     if isinstance(value, str) and value:
         value = value.removesuffix(".Reconciler").rpartition(".")[2] if value.endswith(".Reconciler") else value
@@ -91,14 +90,9 @@ def known(name: str) -> str:
 def from_source(entry: Entry) -> str:
     """The controller that a file of kube-controller-manager belongs to: ``deployment_controller.go``."""
     stem = re.split(r"[./]go:|\.go:", entry.source.rsplit("/", 1)[-1])[0]
-    if not stem.endswith("_controller") and stem not in {
-        "replica_set",
-        "stateful_set",
-        "horizontal",
-        "garbagecollector",
-    }:
-        return ""
-    if stem in {"trigger_controller", "issuing_controller", "readiness_controller"}:
+    others = {"replica_set", "stateful_set", "horizontal", "garbagecollector"}
+    ours = {"trigger_controller", "issuing_controller", "readiness_controller"}
+    if stem in ours or not (stem.endswith("_controller") or stem in others):
         return ""
     return stem.removesuffix("_controller").replace("_", "") + "-controller"
 

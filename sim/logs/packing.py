@@ -14,14 +14,17 @@ import lzma
 import stat
 import sys
 import tarfile
+import tempfile
 import time
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from sim.units import SECOND
 
@@ -34,7 +37,12 @@ BLOCK = 1 << 18
 LOOK = 1 << 20
 """Unpacked bytes of a file that decide what it is."""
 _LAYERS = 4
+_DEEPEST = 12  # packings and archives inside of each other
 _MOST_MEMBERS = 100_000
+_IN_MEMORY = 16 << 20  # bytes of an archive that is inside of something; more go to a file
+
+_STEP = 1 << 13  # bytes of a file in an archive, which damage behind them does not take away
+_ZIP = b"PK\x03\x04"
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
@@ -42,8 +50,6 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codec
 _ENCODINGS = {"utf-8-sig": "UTF-8 with a byte order mark", "utf-16": "UTF-16", "utf-32": "UTF-32",
               "utf-16-le": "UTF-16 without a byte order mark"}  # fmt: skip
 
-TRUNCATED_GZIP = "gzip file cut off"
-DAMAGED_GZIP = "gzip data damaged"
 DAMAGED_ARCHIVE = "archive cut off or damaged"
 
 
@@ -56,34 +62,29 @@ class Member(NamedTuple):
 
 
 class _Readable(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Peek:
     """A binary stream whose beginning can be looked at before it is read."""
 
-    def __init__(self, raw: _Readable, progress: Progress | None = None) -> None:
+    def __init__(self, raw: _Readable, progress: Progress | None = None, head: bytes = b"") -> None:
         self._raw = raw
         self._progress = progress
-        self._head = b""
+        self._head = head
 
     def peek(self, size: int) -> bytes:
-        while len(self._head) < size:
-            more = self._raw.read(size - len(self._head))
-            if not more:
-                break
-            if self._progress is not None:
-                self._progress(len(more))
+        while len(self._head) < size and (more := self._more(size - len(self._head))):
             self._head += more
         return self._head[:size]
 
-    def read(self, size: int = -1) -> bytes:
-        if self._head:
-            taken = self._head if size < 0 else self._head[:size]
-            self._head = self._head[len(taken) :]
-            if size >= 0:
-                return taken
-            return taken + self.read(-1)
+    def read(self, size: int) -> bytes:
+        if not self._head:
+            return self._more(size)
+        taken, self._head = self._head[:size], self._head[size:]
+        return taken
+
+    def _more(self, size: int) -> bytes:
         data = self._raw.read(size)
         if self._progress is not None:
             self._progress(len(data))
@@ -99,34 +100,20 @@ def is_stream(path: Path) -> bool:
     return path == STDIN or not stat.S_ISREG(path.stat().st_mode)
 
 
-def _open(path: Path, *, look: bool) -> IO[bytes]:
+def _open(path: Path, *, look: bool) -> AbstractContextManager[_Readable]:
     if not is_stream(path):
         return path.open("rb")
     raw, head = _once.get(path, (None, b""))
     if raw is None:
         raw = sys.stdin.buffer if path == STDIN else path.open("rb")
     if look:
-        while len(head) < LOOK and (more := raw.read(LOOK - len(head))):
+        # What a zip archive holds stands at its end.
+        while (len(head) < LOOK or head.startswith(_ZIP)) and (more := raw.read(LOOK)):
             head += more
         _once[path] = raw, head
         return BytesIO(head)
     _once.pop(path, None)
-    joined = _Peek(raw)
-    joined._head = head
-    return cast(IO[bytes], _Closing(joined))
-
-
-class _Closing:
-    """Makes a stream usable in ``with``; what it reads from stays open, as standard input must."""
-
-    def __init__(self, raw: _Readable) -> None:
-        self.read = raw.read
-
-    def __enter__(self) -> _Closing:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+    return nullcontext(_Peek(raw, head=head))  # standard input stays open
 
 
 def members(
@@ -137,114 +124,94 @@ def members(
     With ``look`` the content ends after the first mebibyte of each. ``OSError`` where the file can't be opened.
     """
     with _open(path, look=look) as raw:
-        if isinstance(raw, IO | BytesIO) or hasattr(raw, "seekable"):
-            start = raw.read(4)
-            raw.seek(0)
-            if start == b"PK\x03\x04":
-                yield from _zipped(raw, ignored, look)
-                return
         yield from _opened("", (), _Peek(raw, progress), ignored, look)
-
-
-def _zipped(raw: IO[bytes], ignored: Counter[str], look: bool) -> Iterator[Member]:
-    try:
-        with zipfile.ZipFile(raw) as archive:
-            for info in archive.infolist()[:_MOST_MEMBERS]:
-                if not info.is_dir():
-                    with archive.open(info) as inside:
-                        yield from _opened(info.filename, ("zip",), _Peek(inside), ignored, look)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
-        ignored[DAMAGED_ARCHIVE] += 1
 
 
 def _opened(name: str, how: tuple[str, ...], raw: _Peek, ignored: Counter[str], look: bool) -> Iterator[Member]:
     """Take off packing after packing, and open archives."""
     for _ in range(_LAYERS):
-        kind = _packing(raw, ignored)
+        kind = next((kind for magic, kind in _MAGIC.items() if raw.peek(6).startswith(magic)), None)
         if kind is None:
             break
         how = (*how, kind)
         raw = _Peek(_Safe(_unpacked(kind, raw), kind, ignored))
-    if raw.peek(262)[257:] == b"ustar":
-        yield from _tarred(name, (*how, "tar"), raw, ignored, look)
-    else:
-        encoding = _encoding(raw.peek(4096))
-        taken = (*how, _ENCODINGS[encoding]) if encoding else how
-        yield Member(name, taken, _blocks(raw, encoding, look))
+    archive = "zip" if raw.peek(4) == _ZIP else "tar" if raw.peek(262)[257:] == b"ustar" else ""
+    if archive and len(how) < _DEEPEST:
+        try:
+            for inner, file in (_zipped if archive == "zip" else _tarred)(raw):
+                inside = _Peek(_Safe(file.read, archive, ignored, _STEP))
+                yield from _opened(f"{name}:{inner}" if name else inner, (*how, archive), inside, ignored, look)
+        except (zipfile.BadZipFile, tarfile.TarError, zlib.error, NotImplementedError, RuntimeError, EOFError):
+            ignored[DAMAGED_ARCHIVE] += 1
+        return
+    encoding = _encoding(raw.peek(4096))
+    yield Member(name, (*how, _ENCODINGS[encoding]) if encoding else how, _blocks(raw, encoding, look))
 
 
-def _packing(raw: _Peek, ignored: Counter[str]) -> str | None:
-    head = raw.peek(6)
-    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+def _zipped(raw: _Peek) -> Iterator[tuple[str, _Readable]]:
+    """The files in a zip archive, which is read from its end."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as whole:
+        while block := raw.read(BLOCK):
+            whole.write(block)
+        with zipfile.ZipFile(whole) as archive:
+            for info in archive.infolist()[:_MOST_MEMBERS]:
+                if not info.is_dir():
+                    with archive.open(info) as inside:
+                        yield info.filename, inside
 
 
-def _unpacked(kind: str, raw: _Peek) -> _Readable:
+def _tarred(raw: _Peek) -> Iterator[tuple[str, _Readable]]:
+    with tarfile.open(fileobj=cast(Any, raw), mode="r|") as archive:
+        for info in islice(archive, _MOST_MEMBERS):
+            inside = archive.extractfile(info) if info.isfile() else None
+            if inside is not None:
+                yield info.name, inside
+
+
+def _unpacked(kind: str, raw: _Peek) -> Callable[[int], bytes]:
+    """What reads a packed stream step by step, so that what comes before damage is not lost."""
     source = cast(Any, raw)
     if kind == "gzip":
         # GzipFile reads several members one after the other, as rotation by ``cat`` leaves them.
-        return _Read1(gzip.GzipFile(fileobj=source))
+        return gzip.GzipFile(fileobj=source).read1
     if kind == "bzip2":
-        return _Read1(bz2.BZ2File(source))
+        return bz2.BZ2File(source).read1
     if kind == "xz":
-        return _Read1(lzma.LZMAFile(source))
+        return lzma.LZMAFile(source).read1
     import zstandard
 
-    return cast(_Readable, zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True, closefd=False))
-
-
-class _Read1:
-    """Reads what one step of unpacking gives, so that what comes before damage is not lost."""
-
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._raw.read1(size if size >= 0 else BLOCK)
-        return data
+    reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True, closefd=False)
+    return cast(Callable[[int], bytes], reader.read)
 
 
 class _Safe:
     """A packed stream that ends where it is cut off or damaged, and counts that."""
 
-    def __init__(self, raw: _Readable, kind: str, ignored: Counter[str]) -> None:
-        self._raw = raw
+    def __init__(self, step: Callable[[int], bytes], kind: str, ignored: Counter[str], most: int = BLOCK) -> None:
+        self._step = step
+        self._most = most
         self._kind = kind
         self._ignored = ignored
         self._ended = False
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         if self._ended:
             return b""
         try:
-            data = self._raw.read(size)
+            return self._step(min(size, self._most))
         except EOFError:
             return self._end(f"{self._kind} file cut off")
-        except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, OSError, ValueError):
+        except (zlib.error, lzma.LZMAError, OSError, ValueError, zipfile.BadZipFile, tarfile.TarError):
             return self._end(f"{self._kind} data damaged")
         except Exception as error:
             if type(error).__name__ != "ZstdError":
                 raise
             return self._end(f"{self._kind} data damaged")
-        return data
 
     def _end(self, why: str) -> bytes:
         self._ended = True
         self._ignored[why] += 1
         return b""
-
-
-def _tarred(name: str, how: tuple[str, ...], raw: _Peek, ignored: Counter[str], look: bool) -> Iterator[Member]:
-    try:
-        with tarfile.open(fileobj=cast(Any, raw), mode="r|") as archive:
-            for number, info in enumerate(archive):
-                if number >= _MOST_MEMBERS:
-                    return
-                inside = archive.extractfile(info) if info.isfile() else None
-                if inside is not None:
-                    inner = f"{name}:{info.name}" if name else info.name
-                    yield from _opened(inner, how, _Peek(inside), ignored, look)
-    except (tarfile.TarError, EOFError):
-        ignored[DAMAGED_ARCHIVE] += 1
 
 
 def _encoding(head: bytes) -> str | None:

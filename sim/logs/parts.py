@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 from sim.logs.entries import HEADER, LEVELS, begins, klog_header
-from sim.logs.lines import LONGEST_LINE
+from sim.logs.framing import LONGEST_LINE
 from sim.logs.times import STAMP
 
 _PARTIAL = 16_000  # bytes; Docker and containerd cut lines at 16 KiB
@@ -21,7 +21,6 @@ _BREAK = r"(?:\\r)?\\n|<br ?/?>|</p>"
 _LOST = re.compile(rf"(?:{_BREAK}|\s)\s*(?={HEADER})|(?:{_BREAK}|(?<=\}})\s)\s*(?={STAMP.pattern}\s+\[?(?:{LEVELS})\b)")
 """Where a line begins whose break was lost, or is spelt out: a stamp alone is not enough there."""
 _BETWEEN = re.compile(rf"(?:{_BREAK}|[\s,])*")
-_QUOTES = re.compile(r'\\.|"', re.DOTALL)
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -83,7 +82,7 @@ def _apart(row: str) -> list[str]:
 
 def open_quote(text: str) -> bool:
     """Whether a text stops inside of a quotation."""
-    return sum(quote[0] == '"' for quote in _QUOTES.finditer(text)) % 2 == 1
+    return text.replace("\\\\", "").replace('\\"', "").count('"') % 2 == 1
 
 
 class Pieces:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sim.logs.lines import read_lines
+from sim.logs.framing import read_lines
 
 NOT_METRIC = "no Prometheus sample"
 SYNC_CALLS = ("certmanager_controller_sync_call_count", "controller_sync_call_count")

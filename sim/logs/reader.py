@@ -6,29 +6,32 @@ is counted once. A line that speaks of a conflict and was not understood is neve
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
-from sim.logs.ahead import year_told
-from sim.logs.audit import DUPLICATE, NOT_AUDIT, OTHER_STAGE, STARTS, WRITES_NOTHING, AuditEvent, AuditParser
+import msgspec
+
+from sim.logs.audit import NOT_JSON, OTHER_STAGE, SEEN_BEFORE, STARTS, WRITES_NOTHING, AuditEvent, AuditParser
 from sim.logs.conflicts import MODIFIED, speaks_of_conflict
-from sim.logs.controller_log import CONFLICT, ERROR, FIELD_CONFLICT, OTHER, LogLine, others_in, said, why_unread
-from sim.logs.entries import BARE, KLOG, LOGFMT, STAMPED, ZAP_CONSOLE, ZAP_JSON, Entry
-from sim.logs.framing import LINES, records
+from sim.logs.controller_log import CONFLICT, ERROR, FIELD_CONFLICT, OTHER, LogLine, others_in, said
+from sim.logs.dialects import AUDIT_GROUP
+from sim.logs.entries import BARE, KLOG, KLOG_START, LOGFMT, STAMPED, ZAP_CONSOLE, ZAP_JSON, Entry
+from sim.logs.framing import LINES, Record, records
 from sim.logs.packing import Member, Progress, changed, members
+from sim.logs.retold import Copies
 from sim.logs.routine import Routine, RoutineLines
-from sim.logs.times import Years, shift
-from sim.logs.torn import Numbered, Torn
-from sim.logs.unwrap import AuditFound, CutShort, EntryFound, Found, Unread, Unwrapper
-from sim.logs.wording import STAGES, is_refusal, of_earlier_stage, speaks
+from sim.logs.times import Years, parse_time, shift
+from sim.logs.torn import Torn
+from sim.logs.unwrap import PLAIN, AuditFound, CutShort, EntryFound, Found, Unread, Unwrapper
 from sim.units import SECOND
 
 COPY = "seen before (the same line of a log)"
-_REMEMBERED = 100_000
-_PLAIN = "audit event"
+_AHEAD = 5000  # records in which a full date is looked for
+_BYTES_AHEAD = 4 << 20
 
 
 @dataclass
@@ -62,10 +65,9 @@ class LogReader:
     def __init__(self, ignored: Counter[str], *, bodies: bool = False, routine: bool = False) -> None:
         self.accounts: list[FileAccount] = []
         self.sums_up = routine
-        self._ignored = ignored
-        self._audit = AuditParser(ignored, bodies=bodies)
-        self._copies: OrderedDict[int, int] = OrderedDict()
-        self._rounded: dict[tuple[int, int], int] = {}
+        self.ignored = ignored
+        self.audit = AuditParser(ignored, bodies=bodies)
+        self.copies = Copies()
         self.near: int | None = None  # a time of this recording whose year is certain
 
     def read(self, path: Path, progress: Progress | None = None, *, look: int = 0) -> Iterator[AuditEvent | LogLine]:
@@ -78,7 +80,7 @@ class LogReader:
         self, path: Path, progress: Progress | None = None, *, look: int = 0
     ) -> Iterator[AuditEvent | LogLine | Routine]:
         """Yield what a file holds, routine lines many at once where that was asked for."""
-        for member in members(path, self._ignored, progress, look=bool(look)):
+        for member in members(path, self.ignored, progress, look=bool(look)):
             name = f"{path}:{member.name}" if member.name else str(path)
             account = FileAccount(name, member.how)
             self.accounts.append(account)
@@ -88,67 +90,11 @@ class LogReader:
             if self.near is None:
                 self.near = years.certain
 
-    def copied(self, line: LogLine, entry: Entry) -> bool:
-        """Whether a line was read before: the same time and words, in whatever wrapping.
-
-        Of times in whole seconds the same words may come twice in one log; then only other logs can hold copies.
-        """
-        if line.what == OTHER or not line.timed:
-            return False
-        digest = hash((line.time_ns // 1000, entry.message, line.key, line.controller))
-        log = len(self.accounts)
-        if entry.rounded:
-            mine = self._rounded[digest, log] = self._rounded.get((digest, log), 0) + 1
-            if len(self._rounded) > _REMEMBERED:
-                self._rounded.clear()
-            most = self._rounded.get((digest, 0), 0)
-            self._rounded[digest, 0] = max(most, mine)
-            return mine <= most
-        if digest in self._copies:
-            return True
-        self._copies[digest] = log
-        if len(self._copies) > _REMEMBERED:
-            self._copies.popitem(last=False)
-        return False
-
-    def plain(self, line: bytes) -> AuditEvent | None:
-        """Read a line as the API server itself writes them."""
-        event = self._audit.plain(line)
-        if event is not None and self.near is None:
-            self.near = event.received_ns
-        return event
-
-    def event(self, found: AuditFound) -> AuditEvent | None:
-        """Read an event that was unwrapped."""
-        document = found.event
-        event = (
-            self._audit.plain(document)
-            if isinstance(document, bytes)
-            else self._audit.document(document, found.dialect)
-        )
-        if event is not None and self.near is None:
-            self.near = event.received_ns
-        return event
-
-    @property
-    def why(self) -> str:
-        """Why the last audit event that can't be used can't be."""
-        return self._audit.why
-
-    def ignore(self, why: str) -> None:
-        """Count a line that can't be used."""
-        self._ignored[why] += 1
-
     def understood(self, why: str) -> None:
-        """Take back what ``ignore`` counted last."""
-        self._ignored[why] -= 1
-        if self._ignored[why] <= 0:
-            del self._ignored[why]
-
-    @property
-    def unused(self) -> Counter[str]:
-        """What was not used so far, by reason."""
-        return self._ignored
+        """Take back what was counted last as ignored."""
+        self.ignored[why] -= 1
+        if self.ignored[why] <= 0:
+            del self.ignored[why]
 
 
 class _OneLog:
@@ -169,24 +115,24 @@ class _OneLog:
 
     def read(self, member: Member, look: int) -> Iterator[AuditEvent | LogLine | Routine]:
         account, reader, routine = self._account, self._reader, self._routine
-        account.framing, found = records(member.blocks, reader.unused)
+        account.framing, found = records(member.blocks, reader.ignored)
         if reader.near is None and account.framing == LINES:
-            found = year_told(found, self._unwrapper.years)
+            found = _year_told(found, self._unwrapper.years)
         take = routine.take if routine is not None and account.framing == LINES else None
         torn = self._torn
         plain = number = 0
         for number, record in islice(found, look) if look else found:
             if record.__class__ is bytes and record.startswith(STARTS):
-                plain += 1
-                event = reader.plain(record)
-                if event is not None:
-                    account.events += 1
-                    yield event
-                elif b"\x1b" in record:  # coloured, as grep does what it finds
-                    reader.understood(reader.why)
+                event = reader.audit.plain(record)
+                if event is None and reader.audit.why == NOT_JSON and b"\x1b" in record:
+                    reader.understood(NOT_JSON)  # coloured, as grep does what it finds
                     yield from self._unwrapped([(number, record)])
-                elif b"409" in record or b"been modified" in record:
-                    self._lost(number, record)
+                    continue
+                plain += 1
+                if event is not None:
+                    yield self._used(event)
+                else:
+                    self._unused(number, record)
             elif take is not None and take(record):
                 if torn.held:
                     yield from self._unwrapped(torn.rest())
@@ -204,7 +150,7 @@ class _OneLog:
             yield self._summed_up(routine)
         yield from self._let_go()
         if plain:
-            account.ways[_PLAIN] += plain
+            account.ways[PLAIN] += plain
 
     def _let_go(self) -> Iterator[LogLine]:
         """An error whose text does not go on, or not with a refusal."""
@@ -218,12 +164,24 @@ class _OneLog:
         self._account.ways[KLOG] += found.lines
         return found
 
-    def _lost(self, number: int, record: bytes) -> None:
-        """A refusal that can't be used; copies, and other stages of the same, were told elsewhere."""
-        why = self._reader.why
-        if why in _TOLD or (why == OTHER_STAGE and any(stage in record for stage in STAGES)):
+    def _used(self, event: AuditEvent) -> AuditEvent:
+        self._account.events += 1
+        if self._reader.near is None:
+            self._reader.near = event.received_ns
+        return event
+
+    def _unused(self, number: int, event: Any) -> None:
+        """An event that can't be used. Was it a refusal, as far as anything in it tells, it is named.
+
+        Copies, and other stages of the same request, are told elsewhere.
+        """
+        why = self._reader.audit.why
+        if why in _TOLD:
             return
-        if b'"code":409' in record or speaks_of_conflict(record.decode("utf-8", "replace")):
+        text = _text(event)
+        if why == OTHER_STAGE and any(stage in text for stage in _STAGES):
+            return
+        if '"code":409' in text or '"reason":"Conflict"' in text or speaks_of_conflict(text):
             self._unread(number)
 
     def _unread(self, number: int, many: int = 1) -> None:
@@ -231,13 +189,15 @@ class _OneLog:
         if not self._account.first_unread:
             self._account.first_unread = number
 
-    def _unwrapped(self, records: Iterable[Numbered]) -> Iterator[AuditEvent | LogLine]:
+    def _unwrapped(self, records: Iterable[Record]) -> Iterator[AuditEvent | LogLine]:
         for number, record in records:
             self._told = False
             unread = self._account.unread_conflicts
             yield from self._settled(self._all(number, self._unwrapper.unwrap(record)))
-            if not self._told and self._account.unread_conflicts == unread and (many := speaks(record)):
-                self._unread(number, many)
+            if not self._told and self._account.unread_conflicts == unread:
+                text = _text(record)  # whatever was made of it
+                if speaks_of_conflict(text):
+                    self._unread(number, max(text.count(MODIFIED), 1))
 
     def _settled(self, items: Iterator[AuditEvent | LogLine]) -> Iterator[AuditEvent | LogLine]:
         """What was found, where an error is held until it is known whether its text goes on with a refusal."""
@@ -263,18 +223,13 @@ class _OneLog:
             elif isinstance(found, AuditFound):
                 self._told = True
                 self._account.ways[" > ".join(found.context.how)] += 1
-                event = self._reader.event(found)
+                event = self._reader.audit.document(found.event, timed=found.timed)
                 if event is not None:
-                    self._account.events += 1
-                    yield event
-                elif self._reader.why not in _TOLD and not of_earlier_stage(found) and is_refusal(found):
-                    self._unread(number)
-            elif isinstance(found, EntryFound):
-                line = self._line(number, found)
-                if line is not None:
-                    yield line
+                    yield self._used(event)
+                else:
+                    self._unused(number, found.event)
             else:
-                line = self._continued(number, found)
+                line = self._line(number, found) if isinstance(found, EntryFound) else self._continued(number, found)
                 if line is not None:
                     yield line
 
@@ -285,8 +240,8 @@ class _OneLog:
         self._told |= told
         if not told and speaks_of_conflict(entry.message):
             self._unread(number)
-        if self._reader.copied(line, entry):
-            self._reader.ignore(COPY)
+        if self._reader.copies.seen(line, entry, len(self._reader.accounts)):
+            self._reader.ignored[COPY] += 1
             return None
         self._account.lines += 1
         self._account.bare += entry.form == BARE and line.what == OTHER
@@ -339,10 +294,10 @@ class _OneLog:
 
     def _continued(self, number: int, found: Unread) -> LogLine | None:
         """A text without a header: the rest of the line before, as of an exception, or something else."""
-        self._reader.ignore(NOT_AUDIT if found.json else why_unread(found))
+        self._reader.ignored[found.why] += 1
         if not speaks_of_conflict(found.text):
             return None
-        if found.json or "audit.k8s.io/" in found.text:  # an event that is damaged
+        if found.json or AUDIT_GROUP in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
         line = self._below(found.text)
@@ -353,7 +308,7 @@ class _OneLog:
         self._told = True
         if self._says_again(line):
             return None
-        self._reader.understood(why_unread(found))
+        self._reader.understood(found.why)
         self._counted, self._more = _named(line), self._open is not None and self._open.form in _GO_ON
         self._account.lines += 1
         self._account.ways[BARE] += 1
@@ -365,11 +320,46 @@ _GO_ON = frozenset({STAMPED, ZAP_CONSOLE, LOGFMT, ZAP_JSON})
 """Forms whose lines may go on below, with a stack trace and the causes of an exception."""
 
 
+def _text(record: Any) -> str:
+    """A record's own text."""
+    return (record if isinstance(record, bytes) else msgspec.json.encode(record)).decode("utf-8", "replace")
+
+
+def _year_told(records: Iterator[Record], years: Years) -> Iterator[Record]:
+    """Give ``years`` the first full date among the first records of a log, and return all its records."""
+    seen: list[Record] = []
+    held = 0
+    probe = Unwrapper(Years(years.before))
+    for number, record in islice(records, _AHEAD):
+        seen.append((number, record))
+        held += len(record)
+        if KLOG_START(record) is None and (near := _date(probe, record)) is not None:
+            years.be_near(near)
+            break
+        if held > _BYTES_AHEAD:
+            break
+    return chain(seen, records)
+
+
+def _date(probe: Unwrapper, record: bytes) -> int | None:
+    """A time in a record whose year is certain."""
+    for found in probe.unwrap(record):
+        if isinstance(found, EntryFound):
+            time = found.entry.time if found.entry.form != KLOG else probe.years.certain
+            if time is not None:
+                return time
+        elif isinstance(found, AuditFound):
+            return parse_time(found.event.get("stageTimestamp") or found.event.get("requestReceivedTimestamp"))
+    return None
+
+
 def _named(line: LogLine) -> tuple[str, str]:
     return line.resource, line.key.rsplit("/", 1)[-1]
 
 
-_TOLD = frozenset({DUPLICATE, *WRITES_NOTHING})
+_STAGES = ('"RequestReceived"', '"ResponseStarted"', '"Panic"')
+"""Stages of a request other than its answer."""
+_TOLD = frozenset({SEEN_BEFORE, *WRITES_NOTHING})
 """Why an event that may have been refused is not counted, and nothing is missed by that."""
 
 

@@ -66,20 +66,43 @@ class _Refused(NamedTuple):
 _Object = tuple[str, str]
 
 
-class Refusals:
+class Counted:
+    """Refusals as a log of either kind tells them."""
+
+    def __init__(self) -> None:
+        self.refused: Counter[LoggedWriter] = Counter()  # stale copies
+        self.objects: Counter[tuple[LoggedWriter, str]] = Counter()  # by writer and key
+        self.times = {True: array("q"), False: array("q")}  # of cert-manager's on Certificates, of others
+        self.first: dict[str, int] = {}  # first refusal on each Certificate, by its name
+        self.fields: Counter[FieldLoss] = Counter()
+        self.field_examples: dict[FieldLoss, str] = {}
+
+    def count(self, who: LoggedWriter, key: str, time_ns: int) -> None:
+        """Count a write that was refused as stale; a time below 0 is not known."""
+        self.refused[who] += 1
+        self.objects[who, key] += 1
+        if time_ns >= 0:
+            self.times[concerns_certificates(who)].append(time_ns)
+            if who.resource == CERTIFICATES:
+                name = key.rsplit("/", 1)[-1]
+                self.first[name] = min(self.first.get(name, time_ns), time_ns)
+
+    def count_fields(self, loss: FieldLoss, field: str) -> None:
+        """Count an apply that met the fields of another."""
+        self.fields[loss] += 1
+        self.field_examples.setdefault(loss, field)
+
+
+class Refusals(Counted):
     """Counts refusals by writer, object and winner, and follows each to the write that resolved it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.writes: Counter[LoggedWriter] = Counter()  # answered with 2xx
-        self.refused: Counter[LoggedWriter] = Counter()  # stale copies
-        self.objects: Counter[tuple[LoggedWriter, str]] = Counter()  # by writer and key
-        self.fields: Counter[FieldLoss] = Counter()
-        self.field_examples: dict[FieldLoss, str] = {}
         self.otherwise: Counter[Otherwise] = Counter()  # with 409, and neither for a stale copy nor for fields
         self.losses: Counter[Loss] = Counter()
         self.nameless = 0
         self.tries: Counter[int] = Counter()  # refusals before the write that went through
-        self.times = {True: array("q"), False: array("q")}  # of refusals: of cert-manager's on Certificates, of others
         self.waits = {True: array("d"), False: array("d")}  # seconds from a refusal to the write that resolved it
         self.pending: dict[tuple[LoggedWriter, str], list[int]] = {}  # refusals not resolved so far
         self._recent: OrderedDict[_Object, list[_Write]] = OrderedDict()
@@ -88,7 +111,7 @@ class Refusals:
     def add(self, event: AuditEvent) -> None:
         """Count one write."""
         who = LoggedWriter(event.actor, event.ours, event.resource)
-        if 200 <= event.code < 300:
+        if event.succeeded:
             self.writes[who] += 1
             if event.name:
                 self._succeeded(event, who, event.key)
@@ -96,18 +119,14 @@ class Refusals:
             self._refused(event, who, event.key)
         elif event.reason == "FieldConflict":
             owner, field = field_owners(event.message) or (ANONYMOUS, "")
-            loss = FieldLoss(event.actor, owner, event.resource)
-            self.fields[loss] += 1
-            self.field_examples.setdefault(loss, field)
+            self.count_fields(FieldLoss(event.actor, owner, event.resource), field)
         elif event.reason == "OtherConflict" and len(self.otherwise) < _OBJECTS:
             named = refused(event.message)
             why = named[0].why if named else event.message
             self.otherwise[Otherwise(event.actor, event.resource, event.key, why[:300])] += 1
 
     def _refused(self, event: AuditEvent, who: LoggedWriter, key: str) -> None:
-        self.refused[who] += 1
-        self.objects[who, key] += 1
-        self.times[concerns_certificates(who)].append(event.answered_ns)
+        self.count(who, key, event.answered_ns)
         if not event.name:  # nobody can tell what became of it
             self.nameless += 1
             return
@@ -124,16 +143,13 @@ class Refusals:
             self.pending.setdefault(again, []).append(event.answered_ns)
 
     def _succeeded(self, event: AuditEvent, who: LoggedWriter, key: str) -> None:
-        if self.pending and (waiting := self.pending.get((who, key))):
-            left = [time for time in waiting if time > event.answered_ns]
+        if self.pending and (waiting := self.pending.pop((who, key), None)):
             over = [time for time in waiting if time <= event.answered_ns]
             self.waits[concerns_certificates(who)].extend((event.answered_ns - time) / SECOND for time in over)
             if over:
                 self.tries[len(over)] += 1
-            if left:
+            if left := [time for time in waiting if time > event.answered_ns]:
                 self.pending[who, key] = left
-            else:
-                del self.pending[who, key]
         thing = (event.resource, key)
         undecided = self._undecided.get(thing)
         if undecided:
@@ -145,17 +161,12 @@ class Refusals:
                 self._undecided[thing] = later
             else:
                 del self._undecided[thing]
-        recent = self._recent.get(thing)
-        write = (event.received_ns, event.answered_ns, event.actor, event.written_version)
-        if recent is None:
-            self._recent[thing] = [write]
-            if len(self._recent) > _OBJECTS:
-                self._recent.popitem(last=False)
-            return
-        recent.append(write)
-        if len(recent) > _LAST_WRITES:
-            del recent[0]
+        recent = self._recent.setdefault(thing, [])
+        recent.append((event.received_ns, event.answered_ns, event.actor, event.written_version))
+        del recent[:-_LAST_WRITES]
         self._recent.move_to_end(thing)
+        if len(self._recent) > _OBJECTS:
+            self._recent.popitem(last=False)
 
     def _decide(self, thing: _Object, refused: _Refused) -> None:
         """Find the write that a refused one had not seen: the last before it, and newer than its copy."""

@@ -33,7 +33,6 @@ class RoutineLines:
     def __init__(self, years: Years) -> None:
         self._years = years
         self._known: dict[bytes, bool] = {}  # by message: whether it may be routine
-        self._ours: dict[bytes, bool] = {}
         self.last = b""
         self._clear()
 

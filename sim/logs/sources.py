@@ -14,12 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from sim.guarded import Unusable
 from sim.logs.audit import NO_RESOURCE, OTHER_STAGE, READS, AuditEvent
-from sim.logs.lines import split_lines
-from sim.logs.packing import STDIN, members
+from sim.logs.documents import parsed
+from sim.logs.framing import records, split_lines
+from sim.logs.packing import STDIN, is_stream, members
 from sim.logs.prometheus import parse_metrics
 from sim.logs.reader import LogReader
 
@@ -34,7 +33,6 @@ REPETITION = re.compile(r"r\d+")
 _LOOKED_AT = 200  # records that decide what a file is
 _DEPTH = 16
 _MOST_FILES = 20_000
-_RUN_AT_MOST = 64 << 20
 
 
 class SourceError(Unusable):
@@ -93,9 +91,12 @@ def _of_no_log(path: Path, nothing: Counter[str], bare: bool) -> tuple[str | Non
         return METRICS, "Prometheus samples"
     first = lines[0].lstrip()
     if first[:1] in {b"{", b"["}:
-        if _run(path):
+        document = _document(path)
+        if isinstance(document.get("asked"), dict):
             return RUN, "the description of a run"
-        return None, f"JSON, but no audit events and no lines of a controller's log{_keys(path)}"
+        keys = ", ".join(repr(str(key)[:40]) for key in islice(document, 6))
+        has = f" (its fields: {keys})" if keys else ""
+        return None, f"JSON, but no audit events and no lines of a controller's log{has}"
     if b"\0" in lines[0]:
         return None, "binary data"
     if first.startswith(b"---") or re.match(rb"(apiVersion|insertId|items|- insertId): ?", first):
@@ -111,33 +112,15 @@ def _shown(line: bytes) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)[:60]
 
 
-def _keys(path: Path) -> str:
-    """What a JSON file's first document has, for a message."""
-    from sim.logs.framing import records
-
-    for member in members(path, Counter(), look=True):
-        _, found = records(member.blocks, Counter())
-        for _, record in islice(found, 1):
-            try:
-                document = msgspec.json.decode(record) if isinstance(record, bytes) else record
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                return ""
-            document = document[0] if isinstance(document, list) and document else document
-            if isinstance(document, dict) and document:
-                return f" (its fields: {', '.join(repr(str(key)[:40]) for key in islice(document, 6))})"
-    return ""
-
-
-def _run(path: Path) -> dict[str, Any]:
-    if path == STDIN or path.stat().st_size > _RUN_AT_MOST:
-        return {}
-    try:
-        text = b"".join(block for member in members(path, Counter()) for block in member.blocks)
-        found = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
-    asked = found.get("asked") if isinstance(found, dict) else None
-    return asked if isinstance(asked, dict) else {}
+def _document(path: Path) -> dict[str, Any]:
+    """The first JSON object of a file; {} where it has none."""
+    for member in members(path, Counter(), look=is_stream(path)):
+        for _, record in islice(records(member.blocks, Counter())[1], 1):
+            found = parsed(record) if isinstance(record, bytes) else record
+            found = found[0] if isinstance(found, list) and found else found
+            if isinstance(found, dict):
+                return found
+    return {}
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Recording]:
@@ -256,7 +239,7 @@ def _recording(name: str, paths: Iterable[Path], *, strict: bool = False) -> Rec
             raise SourceError(f"{path}: {found}; wanted: an audit log, a controller's log, or metrics")
         else:
             left_out.append(LeftOut(path, found))
-    run = _run(files[RUN][0]) if files[RUN] else {}
+    run = _document(files[RUN][0])["asked"] if files[RUN] else {}
     audit, logs = _in_order(files[AUDIT]), _in_order(files[LOG])
     return Recording(name, audit, logs, tuple(sorted(files[METRICS])), run, tuple(left_out))
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeVar
 
 from sim.logs.audit import CERTIFICATES, DRY_RUN, REFUSED_DRY_RUN, WRITES_NOTHING, AuditEvent
 from sim.logs.causes import Causes
+from sim.logs.conflicts import ANONYMOUS
 from sim.logs.controller_log import CONFLICT, ERROR, FIELD_CONFLICT, LogLine
 from sim.logs.fates import Fates
 from sim.logs.logreport import (
@@ -21,13 +23,12 @@ from sim.logs.logreport import (
     CONTROLLER_LOG,
     UNNAMED,
     LogReport,
-    Lost,
     Resolution,
     WriterRow,
 )
 from sim.logs.lost_updates import LostUpdates
 from sim.logs.reader import FileAccount
-from sim.logs.refusals import FieldLoss, LoggedWriter, Refusals, concerns_certificates
+from sim.logs.refusals import Counted, FieldLoss, LoggedWriter, Refusals, concerns_certificates
 from sim.logs.retold import Retold
 from sim.logs.routine import Routine
 from sim.logs.stuck import STUCK_AFTER, Certificates
@@ -36,6 +37,7 @@ from sim.units import SECOND, counted
 
 _SKEW = 2 * SECOND
 _LARGEST = 2**63 - 1
+T = TypeVar("T")
 
 
 @dataclass
@@ -54,23 +56,18 @@ class _Span:
         return max(self.end - self.start, 0) if self.end >= 0 else 0
 
 
-@dataclass
-class _LogSide:
+class _LogSide(Counted):
     """What the controller's log tells."""
 
-    lines: int = 0
-    ours: int = 0  # lines of cert-manager
-    other: int = 0  # lines that tell of anything but a refusal
-    span: _Span = field(default_factory=_Span)
-    refused: Counter[LoggedWriter] = field(default_factory=Counter)
-    objects: Counter[tuple[LoggedWriter, str]] = field(default_factory=Counter)
-    times: dict[bool, array[int]] = field(default_factory=lambda: {True: array("q"), False: array("q")})
-    fields: Counter[FieldLoss] = field(default_factory=Counter)
-    field_examples: dict[FieldLoss, str] = field(default_factory=dict)
-    retold: Retold = field(default_factory=Retold)
-    fates: Fates = field(default_factory=Fates)
-    causes: Causes = field(default_factory=Causes)
-    first: dict[str, int] = field(default_factory=dict)  # first refusal of each Certificate, by the controller's clock
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = 0
+        self.ours = 0  # lines of cert-manager
+        self.other = 0  # lines that tell of anything but a refusal
+        self.span = _Span()
+        self.retold = Retold()
+        self.fates = Fates()
+        self.causes = Causes()
 
     def routine(self, found: Routine) -> None:
         """Count lines that tell of nothing but time and objects."""
@@ -91,7 +88,6 @@ class ConflictTally:
         self._refusals = Refusals()
         self._lost = LostUpdates()
         self._certificates = Certificates()
-        self._first: dict[str, int] = {}  # first refusal of each Certificate, by the server's clock
         self._untimed = False
         self._together: set[str] = set()  # users of cert-manager whose controllers have one name
         self._log = _LogSide()
@@ -115,15 +111,10 @@ class ConflictTally:
         if not event.timed:
             self._untimed = True
         self._refusals.add(event)
-        if event.answer_json:
+        if event.succeeded:
             self._lost.add(event)
-        if event.resource == CERTIFICATES:
-            if 200 <= event.code < 300:
+            if event.resource == CERTIFICATES:
                 self._certificates.add(event)
-                if event.verb == "delete":
-                    self._lost.forget(event.resource, event.key)
-            elif event.ours and event.stale and event.name:
-                self._first[event.name] = min(self._first.get(event.name, _LARGEST), event.answered_ns)
 
     def _line(self, line: LogLine) -> None:
         log = self._log
@@ -142,23 +133,14 @@ class ConflictTally:
             return
         log.fates.add(line)
         if line.what == FIELD_CONFLICT:
-            loss = FieldLoss(line.controller or UNNAMED, line.owner, line.resource or "(not named)")
-            log.fields[loss] += 1
-            log.field_examples.setdefault(loss, line.field)
+            log.count_fields(FieldLoss(line.controller or UNNAMED, line.owner, line.resource or ANONYMOUS), line.field)
         else:
             log.other += 1
 
     def _refused(self, line: LogLine) -> None:
         log = self._log
         log.fates.add(line)
-        who = LoggedWriter(line.controller or UNNAMED, line.certmanager, line.resource)
-        log.refused[who] += 1
-        log.objects[who, line.key] += 1
-        if line.timed:
-            log.times[concerns_certificates(who)].append(line.time_ns)
-        if who.resource == CERTIFICATES:
-            name = line.key.rsplit("/", 1)[-1]
-            log.first[name] = min(log.first.get(name, _LARGEST), line.time_ns)
+        log.count(LoggedWriter(line.controller or UNNAMED, line.certmanager, line.resource), line.key, line.time_ns)
 
     @property
     def read(self) -> int:
@@ -180,27 +162,26 @@ class ConflictTally:
             self._refused(waiting)
         audit = self._events > 0
         log = self._log
+        side: Counted = self._refusals if audit else log
         span = self._span if audit else log.span
-        refused = self._refusals.refused if audit else log.refused
         objects = self._refusals.objects if audit else self._full_keys()
         ours = self._ours > 0 if audit else log.ours > 0
         subject = CERT_MANAGER if ours else ALL_WRITERS
-        times = (self._refusals.times if audit else log.times)[subject == CERT_MANAGER]
-        timeline = _timeline(times, span.start, span.length, parts)
+        timeline = _timeline(side.times[subject == CERT_MANAGER], span.start, span.length, parts)
         peak = timeline.index(max(timeline)) if timeline else 0
         stuck, ready = self._certificates.stuck(stuck_after_ns, self._end()), self._certificates.ready
-        mine = {who: n for who, n in refused.items() if subject == ALL_WRITERS or concerns_certificates(who)}
+        mine = {who: n for who, n in side.refused.items() if subject == ALL_WRITERS or concerns_certificates(who)}
         kept = list(accounts)
         return LogReport(
             source=AUDIT_LOG if audit else CONTROLLER_LOG,
             subject=subject,
             span_s=span.length / SECOND,
             start_ns=span.start if span.end >= 0 else 0,
-            conflicts=_by_actor(mine),
+            conflicts=_summed((who.actor, n) for who, n in mine.items()),
             logged=log.refused.total() if audit else 0,
             certificates=_summed((key, n) for (who, key), n in objects.items() if concerns_certificates(who)),
             objects=_summed((f"{who.resource} {key}", n) for (who, key), n in objects.items() if who in mine),
-            elsewhere=self._elsewhere({who: n for who, n in refused.items() if who not in mine}, audit),
+            elsewhere=self._elsewhere({who: n for who, n in side.refused.items() if who not in mine}, audit),
             others=_summed(
                 (f"{who.actor} on {who.resource} {key}", n) for (who, key), n in objects.items() if who not in mine
             ),
@@ -219,11 +200,10 @@ class ConflictTally:
             writers=self._writers() if audit else [],
             losses=dict(self._refusals.losses.most_common()),
             field_losses=[
-                (loss, count, (self._refusals if audit else log).field_examples.get(loss, ""))
-                for loss, count in (self._refusals.fields if audit else log.fields).most_common()
+                (loss, count, side.field_examples.get(loss, "")) for loss, count in side.fields.most_common()
             ],
             tries=dict(sorted(self._refusals.tries.items())),
-            lost=[Lost(*one, count) for one, count in self._lost.lost.most_common()],
+            lost=self._lost.lost.most_common(),
             lost_writes=self._lost.writes.total(),
             bodies=self._lost.seen > 0,
             causes=log.causes.found(log.span.end),
@@ -288,28 +268,23 @@ class ConflictTally:
         refusals = self._refusals
         hit = {who.resource for who in refusals.refused} | {loss.resource for loss in refusals.fields}
         hit |= {one.resource for one in self._lost.lost}
-        everybody = {LoggedWriter(who.actor, who.ours, who.resource) for who in (*refusals.writes, *refusals.refused)}
+        fields = _summed(((loss.loser, loss.resource), n) for loss, n in refusals.fields.items())
+        overwrote = _summed(((one.by, one.resource), n) for one, n in self._lost.lost.items())
+        lost = _summed(((one.of, one.resource), n) for one, n in self._lost.lost.items())
         rows = [
             WriterRow(
-                who.resource,
-                who.actor,
-                refusals.writes[who],
-                refusals.refused[who],
-                sum(
-                    n for loss, n in refusals.fields.items() if (loss.loser, loss.resource) == (who.actor, who.resource)
-                ),
-                sum(n for one, n in self._lost.lost.items() if (one.by, one.resource) == (who.actor, who.resource)),
-                sum(n for one, n in self._lost.lost.items() if (one.of, one.resource) == (who.actor, who.resource)),
+                who.resource, who.actor, refusals.writes[who], refusals.refused[who],
+                *(counts[who.actor, who.resource] for counts in (fields, overwrote, lost)),
             )
-            for who in everybody
+            for who in {*refusals.writes, *refusals.refused}
             if who.resource in hit
-        ]
+        ]  # fmt: skip
         return sorted(rows, key=lambda row: (row.resource, -row.refused, -row.writes, row.actor))
 
     def _skew(self) -> int | None:
         """How far the controller's clock is ahead of the server's; None where no conflict is in both logs."""
-        logged = self._log.first
-        both = sorted(logged[name] - self._first[name] for name in self._first if name in logged)
+        logged, audited = self._log.first, self._refusals.first
+        both = sorted(logged[name] - audited[name] for name in audited if name in logged)
         return both[len(both) // 2] if both else None
 
     def _end(self) -> int:
@@ -374,21 +349,15 @@ def _certificates(refused: Counter[LoggedWriter]) -> int:
     return sum(count for who, count in refused.items() if concerns_certificates(who))
 
 
-def _by_actor(refused: dict[LoggedWriter, int]) -> Counter[str]:
-    return _summed((who.actor, count) for who, count in refused.items())
-
-
-def _summed(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _summed(pairs: Iterable[tuple[T, int]]) -> Counter[T]:
+    found: Counter[T] = Counter()
     for name, count in pairs:
         found[name] += count
     return found
 
 
-def _timeline(times: Iterable[int], start: int, length: int, parts: int) -> list[int]:
-    counts = [0] * parts
-    some = False
+def _timeline(times: array[int], start: int, length: int, parts: int) -> list[int]:
+    counts = [0] * parts if times else []
     for time in times:
-        some = True
         counts[min(max((time - start) * parts // max(length, 1), 0), parts - 1)] += 1
-    return counts if some else []
+    return counts

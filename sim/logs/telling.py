@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.logs import dialects
+from sim.logs.dialects import AUDIT_GROUP, dialect_of
 from sim.logs.entries import console, klog_header, logfmt
 from sim.logs.envelopes import envelope_of
 
-AUDIT = "audit.k8s.io/"
-"""How the apiVersion of an audit event begins."""
-MARKS = (AUDIT, '"msg"', '"message"', '"log"', "protoPayload", '"ObjectRef"')
+MARKS = (AUDIT_GROUP, '"msg"', '"message"', '"log"', "protoPayload", '"ObjectRef"')
 """What JSON in a text has, where it is worth a look."""
 
 
@@ -29,7 +27,7 @@ def is_line(text: str) -> bool:
     head = text[:3000]
     if head.lstrip()[:1] in {"{", "["}:
         return klog_header(head) is not None or any(mark in head for mark in MARKS)
-    return klog_header(head) is not None or (AUDIT in head and '{"' in head) or console(head) is not None or (
+    return klog_header(head) is not None or (AUDIT_GROUP in head and '{"' in head) or console(head) is not None or (
         "level=" in head and logfmt(head) is not None
     )  # fmt: skip
 
@@ -48,8 +46,8 @@ def holds_line(value: Any, depth: int = 0) -> bool:
 def wraps(document: dict[str, Any]) -> bool:
     """Whether a document is an audit event, or wraps a line."""
     return (
-        str(document.get("apiVersion", "")).startswith(AUDIT)
-        or dialects.dialect_of(document) is not None
+        str(document.get("apiVersion", "")).startswith(AUDIT_GROUP)
+        or dialect_of(document) is not None
         or any(isinstance(value, str) and is_line(value) for value in document.values())
     )
 

@@ -7,6 +7,8 @@ is told by their size alone, dates as browsers show them. klog leaves the year o
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from sim.units import DAY, HOUR, MINUTE, SECOND
 
@@ -82,18 +84,13 @@ def parse_rfc3339(text: object) -> int | None:
     return _with_rest(second, text[19:])
 
 
-def _second(text: str, known: dict[str, int] = {}) -> int | None:  # noqa: B006 -- many lines are of one second
-    time = known.get(text)
-    if time is None:
-        try:
-            of_day = (int(text[11:13]) * 60 + int(text[14:16])) * MINUTE + int(text[17:19]) * SECOND
-            time = _day(text[:10]) + of_day
-        except (ValueError, IndexError):
-            return None
-        if len(known) > 4000:
-            known.clear()
-        known[text] = time
-    return time
+@lru_cache(maxsize=4096)  # many lines are of one second
+def _second(text: str) -> int | None:
+    try:
+        of_day = (int(text[11:13]) * 60 + int(text[14:16])) * MINUTE + int(text[17:19]) * SECOND
+        return _day(text[:10]) + of_day
+    except ValueError:
+        return None
 
 
 def _with_rest(second: int, rest: str) -> int | None:
@@ -141,18 +138,12 @@ def of_parts(
         return None
 
 
-def _day(text: str, known: dict[str, int] = {}) -> int:  # noqa: B006 -- a log has few days and many lines
-    day = known.get(text)
-    if day is None:
-        from datetime import date
-
-        found = date.fromisoformat(text)
-        if not 1900 <= found.year <= LATEST_YEAR:
-            raise ValueError(text)
-        if len(known) > 4000:
-            known.clear()
-        day = known[text] = (found.toordinal() - 719_163) * DAY
-    return day
+@lru_cache(maxsize=4096)  # a log has few days and many lines
+def _day(text: str) -> int:
+    found = date.fromisoformat(text)
+    if not 1900 <= found.year <= LATEST_YEAR:
+        raise ValueError(text)
+    return (found.toordinal() - 719_163) * DAY
 
 
 def _offset(text: str) -> int:
@@ -167,8 +158,6 @@ def _offset(text: str) -> int:
 
 def year_of(time_ns: int) -> int:
     """Return the year of a time."""
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(time_ns // SECOND, UTC).year
 
 

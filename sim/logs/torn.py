@@ -11,9 +11,8 @@ import re
 from typing import Any
 
 from sim.logs.entries import HEADER, KLOG_START
-
-Numbered = tuple[int, Any]
-"""A record and the number of its line."""
+from sim.logs.framing import Record
+from sim.logs.parts import open_quote
 
 _MOST = 40  # lines that one may have been broken into
 _HEADER = re.compile(HEADER.encode()).search
@@ -32,9 +31,9 @@ class Torn:
     """Holds a line that may go on in the next; ``held`` is empty where none is held."""
 
     def __init__(self) -> None:
-        self.held: list[Numbered] = []
+        self.held: list[Record] = []
 
-    def take(self, number: int, record: Any) -> list[Numbered]:
+    def take(self, number: int, record: Any) -> list[Record]:
         """Return what can be read now that this record has come."""
         new = record.__class__ is not bytes or KLOG_START(record) is not None
         if self.held and not new and self._is_next(number, record):
@@ -47,7 +46,7 @@ class Torn:
             out.append((number, record))
         return out
 
-    def rest(self) -> list[Numbered]:
+    def rest(self) -> list[Record]:
         """Return the line that is held: whole, or as it came where its quotes do not close."""
         held, self.held = self.held, []
         if len(held) < 2 or _open(*(record for _, record in held)):
@@ -72,8 +71,7 @@ def _has_header(record: bytes) -> bool:
 
 def _open(*parts: bytes) -> bool:
     """Whether a line of these parts stops inside of a quotation."""
-    whole = b"".join(parts)
-    return (whole.count(b'"') - whole.count(b'\\"')) % 2 == 1
+    return open_quote(b"".join(parts).decode("utf-8", "replace"))
 
 
 def _indent(record: bytes) -> int:

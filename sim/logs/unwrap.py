@@ -1,7 +1,7 @@
 """Takes wrapping after wrapping off a record, until an audit event or a line of a log is found.
 
 What is known of wrappings stands in ``envelopes.py``; this applies it, keeps what the outer ones tell (time, pod,
-namespace) for the inner ones that don't, and remembers by which way each thing was found, for ``requeue log
+level) for the inner ones that don't, and remembers by which way each thing was found, for ``requeue log
 --explain``. What nothing is known of is searched for a text that is a line of a log itself.
 """
 
@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sim.logs import dialects
+from sim.logs.audit import NOT_AUDIT
+from sim.logs.dialects import AUDIT_GROUP, dialect_of, fields_of_insights, rows_of
+from sim.logs.documents import parsed
 from sim.logs.entries import (
     BARE,
     KLOG,
@@ -29,12 +31,15 @@ from sim.logs.entries import (
     structured,
     with_error,
 )
-from sim.logs.envelopes import BATCHES, Envelope, attributes_of, envelope_of, first, look_up
-from sim.logs.framing import decode, fields_of
+from sim.logs.envelopes import Envelope, attributes_of, envelope_of, first, look_up
+from sim.logs.framing import fields_of
 from sim.logs.parts import Pieces, goes_on, lines_in, may_be_many
-from sim.logs.telling import AUDIT, MARKS, holds_line, is_entry, is_line, leads_on, wraps
+from sim.logs.telling import MARKS, holds_line, is_entry, is_line, leads_on, wraps
 from sim.logs.times import STAMP, Years, parse_time
 
+NOT_KLOG = "no header of a known kind of log"
+BAD_TIME = "klog header with an impossible time"
+PLAIN = "audit event"
 _DEEPEST = 10
 _CUTTING = ("Docker", "Fluent Bit")  # envelopes of pieces that a runtime made
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\ufeff")
@@ -49,7 +54,6 @@ class Context(NamedTuple):
 
     time: int | None = None
     pod: str = ""
-    namespace: str = ""
     level: str = ""
     how: tuple[str, ...] = ()
 
@@ -59,10 +63,10 @@ class Context(NamedTuple):
 
 
 class AuditFound(NamedTuple):
-    """An audit event, as a document or as its text."""
+    """An audit event."""
 
-    event: dict[str, Any] | bytes
-    dialect: str  # "" for audit.k8s.io itself
+    event: dict[str, Any]
+    timed: bool  # whether it has two times, not one alone
     context: Context
 
 
@@ -82,6 +86,13 @@ class Unread(NamedTuple):
 
     text: str
     json: bool
+
+    @property
+    def why(self) -> str:
+        """The reason under which it is counted."""
+        if self.json:
+            return NOT_AUDIT
+        return BAD_TIME if klog_header(self.text) is not None else NOT_KLOG
 
 
 Found = AuditFound | EntryFound | CutShort | Unread
@@ -137,14 +148,14 @@ class Unwrapper:
 
     def _document(self, document: dict[str, Any], context: Context, depth: int) -> Iterator[Found]:
         group = document.get("apiVersion")
-        if isinstance(group, str) and group.startswith(AUDIT) and document.get("kind") == "Event":
-            yield AuditFound(document, "", context.inside("audit event"))
+        if isinstance(group, str) and group.startswith(AUDIT_GROUP) and document.get("kind") == "Event":
+            yield AuditFound(document, True, context.inside(PLAIN))
             return
-        dialect = dialects.dialect_of(document)
+        dialect = dialect_of(document)
         if dialect is not None:
-            yield AuditFound(dialect.event(document), dialect.name, context.inside(dialect.name))
+            yield AuditFound(dialect.event(document), dialect.timed, context.inside(dialect.name))
             return
-        rows = dialects.rows_of(document)
+        rows = rows_of(document)
         if rows is not None:
             name, inner = rows
             for row in inner:
@@ -169,7 +180,7 @@ class Unwrapper:
         self, document: dict[str, Any], envelope: Envelope, inside: Any, context: Context, depth: int
     ) -> Iterator[Found]:
         inner = self._told(document, envelope, context)
-        if envelope in BATCHES:
+        if envelope.many:
             for item in inside:
                 yield from self._any(item, inner, depth + 1)
             return
@@ -200,7 +211,6 @@ class Unwrapper:
         return Context(
             parse_time(first(document, envelope.time)) or context.time,
             str(first(document, envelope.pod) or context.pod),
-            str(first(document, envelope.namespace) or context.namespace),
             level if isinstance(level, str) else context.level,
             (*context.how, envelope.name),
         )
@@ -226,7 +236,7 @@ class Unwrapper:
             inner = context._replace(time=parse_time(items[0]))
             yield from self._text(items[1], inner.inside("Loki value"), depth + 1)
             return
-        fields = dialects.fields_of_insights(items)
+        fields = fields_of_insights(items)
         if fields is not None:
             yield from self._any(fields, context.inside("CloudWatch Logs Insights result"), depth + 1)
             return
@@ -247,7 +257,7 @@ class Unwrapper:
         if depth > _DEEPEST:
             yield Unread(text, json=False)
             return
-        if text[0] in "{[" and (found := _decoded(text)) is not None:
+        if text[0] in "{[" and (found := parsed(text.rstrip(", \t"))) is not None:
             if found:
                 yield from self._any(found, context.inside("JSON") if depth else context, depth + 1)
             elif found == {}:
@@ -288,7 +298,7 @@ class Unwrapper:
             if entry is not None and entry.values is not None and not wraps(entry.values):
                 yield EntryFound(entry, context.inside(entry.form))
                 return
-            document = _decoded(text[brace:])
+            document = parsed(text[brace:].rstrip(", \t"))
             documents = [document] if document else _decoded_parts(text[brace:])
             if documents and all(isinstance(each, dict) and each for each in documents):
                 for each in documents:
@@ -324,7 +334,7 @@ def _decoded_parts(text: str) -> list[Any]:
     while at >= 0 and len(found) < 100_000:
         try:
             document, at = decoder.raw_decode(text, at)
-            found.append(document)
+            found.append(parsed(json.dumps(document, ensure_ascii=False)))  # without halves of letters
         except (ValueError, RecursionError):
             at += 1
         at = text.find('{"', at)
@@ -334,10 +344,9 @@ def _decoded_parts(text: str) -> list[Any]:
 def _peeled(text: str) -> tuple[str, str] | None:
     """What is inside of quoting: a row of CSV without its header, a JSON string, HTML; None without any."""
     if text[0] == '"' == text[-1] and '\\"' in text:
-        try:
-            return "JSON string", msgspec.json.decode(text.encode("utf-8", "replace"), type=str)
-        except (msgspec.MsgspecError, ValueError):
-            pass
+        found = parsed(text)
+        if isinstance(found, str):
+            return "JSON string", found
     if '""' in text and (text[0] == '"' or ',"' in text or ';"' in text):
         for separator in ",;\t":
             for field in fields_of(text, separator):
@@ -364,7 +373,7 @@ def _bare(text: str, time: int, context: Context, outer: dict[str, Any] | None) 
     location = around.get("sourceLocation")
     source = f"{location.get('file', '')}:{location.get('line', '')}" if isinstance(location, dict) else ""
     logger = str(told.get("logger") or told.get("logger_name") or "")
-    return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, "", context.pod)
+    return Entry(time, letter_of(context.level), source, logger, text, told or None, BARE, context.pod)
 
 
 def _prefixed(before: str, context: Context) -> Context:
@@ -377,13 +386,6 @@ def _prefixed(before: str, context: Context) -> Context:
         pod=pod[1] if pod else context.pod,
         how=(*context.how, "a prefix"),
     )
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return decode(text.rstrip(", \t").encode("utf-8", "replace"))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 def _plain(document: dict[str, Any]) -> str:

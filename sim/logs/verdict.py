@@ -204,7 +204,7 @@ def _otherwise(report: LogReport) -> list[str]:
 def _lost(report: LogReport) -> list[str]:
     said = []
     if report.lost:
-        worst = report.lost[0]
+        worst, _ = report.lost[0]
         said.append(
             f"{counted(report.lost_writes, 'write')} without a resourceVersion took back what another had written "
             f"(most often {worst.by}, {worst.field} of {worst.of} on {worst.resource}): nobody was refused, so nobody "

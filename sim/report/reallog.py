@@ -36,8 +36,8 @@ def words(report: LogReport, files: Iterable[Path], terminal: bool, explain: boo
         parts += _apply_conflicts(report)
     if report.lost:
         parts += [
-            f"lost: {one.by} took back {one.field} of {one.of} on {one.resource}: {one.times}"
-            for one in report.lost[:_SHOWN]
+            f"lost: {one.by} took back {one.field} of {one.of} on {one.resource}: {times}"
+            for one, times in report.lost[:_SHOWN]
         ]
     parts += _details(report)
     if explain:
@@ -46,9 +46,9 @@ def words(report: LogReport, files: Iterable[Path], terminal: bool, explain: boo
     parts += [f"note: {note}" for note in report.notes]
     if report.ignored:
         parts.append(f"not used: {_listed(report.ignored)}")
-    commands = next_commands(report, files)
+    commands = [f"  {each.command}\n      {each.why}" for each in next_commands(report, files)]
     if commands:
-        parts += ["", "Next:", *(f"  {each.command}\n      {each.why}" for each in commands)]
+        parts += ["", "Next:", *commands]
     return render(parts, terminal)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sim.cluster.described import DescribedKind
 from sim.guarded import Unusable, check_regular, load_json, read_bytes, why
-from sim.logs.lines import read_lines
+from sim.logs.framing import read_lines
 from sim.scenario.kinds.crd import description_of
 from sim.scenario.kinds.structural import SchemaError
 

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from sim.logs.audit import AuditEvent, AuditParser
-from sim.logs.controller_log import LogLine, said, why_unread
-from sim.logs.lines import read_lines
+from sim.logs.audit import NOT_AUDIT, NOT_JSON, STARTS, AuditEvent, AuditParser
+from sim.logs.controller_log import LogLine, said
+from sim.logs.documents import parsed
+from sim.logs.framing import read_lines
 from sim.logs.packing import Progress
 from sim.logs.times import Years
-from sim.logs.unwrap import EntryFound, Unread, Unwrapper
+from sim.logs.unwrap import NOT_KLOG, EntryFound, Unread, Unwrapper
 from sim.units import DAY, SECOND
 
 DATA = Path(__file__).parent.parent / "data" / "recordings"
@@ -108,7 +109,26 @@ def parse_audit(lines: Iterable[bytes], ignored: Counter[str]) -> Iterator[Audit
     """The writes in lines of an audit log."""
     parser = AuditParser(ignored)
     for each in lines:
-        yield from parser.read(each)
+        if not each.strip():
+            continue
+        if each.startswith(STARTS):
+            yield from filter(None, [parser.plain(each)])
+        elif (document := parsed(each)) is None:
+            ignored[NOT_JSON] += 1
+        else:
+            for one in document["items"] if is_of("EventList", document) else [document]:
+                if is_of("Event", one):
+                    yield from filter(None, [parser.document(one)])
+                else:
+                    ignored[NOT_AUDIT] += 1
+
+
+def is_of(kind: str, document: object) -> bool:
+    return (
+        isinstance(document, dict)
+        and document.get("kind") == kind
+        and str(document.get("apiVersion")).startswith("audit.k8s.io/")
+    )
 
 
 def read_audit(path: Path, ignored: Counter[str], progress: Progress | None = None) -> Iterator[AuditEvent]:
@@ -123,7 +143,7 @@ def parse_controller_log(lines: Iterable[bytes], ignored: Counter[str], year: in
         if isinstance(found, EntryFound):
             yield said(found.entry)
         elif isinstance(found, Unread):
-            ignored[why_unread(found)] += 1
+            ignored[NOT_KLOG if found.json else found.why] += 1
 
 
 def read_controller_log(path: Path, ignored: Counter[str], year: int) -> Iterator[LogLine]:

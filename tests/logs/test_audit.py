@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.logs.audit import DUPLICATE, NOT_AUDIT, NOT_JSON, READS
-from sim.logs.lines import LINE_TOO_LONG, LONGEST_LINE, read_lines
-from sim.logs.packing import DAMAGED_GZIP, TRUNCATED_GZIP
+from sim.logs.audit import NOT_AUDIT, NOT_JSON, READS, SEEN_BEFORE
+from sim.logs.framing import LINE_TOO_LONG, LONGEST_LINE, read_lines
 from sim.logs.times import parse_rfc3339
 from sim.logs.writers import actor_of
 from tests.logs.made import DATA, event, line, parse_audit, read_audit, write
+
+TRUNCATED_GZIP = "gzip file cut off"
+DAMAGED_GZIP = "gzip data damaged"
 
 
 def recorded(case: str):
@@ -158,7 +160,7 @@ def test_rotated_files_that_overlap_are_read_once(tmp_path):
     both.write_bytes(gzip.compress(b"\n".join(lines[:20]) + b"\n") + gzip.compress(b"\n".join(lines[10:])))
     ignored = Counter()
     assert len(list(read_audit(both, ignored))) == 30
-    assert ignored == {DUPLICATE: 10}
+    assert ignored == {SEEN_BEFORE: 10}
 
 
 def test_a_gzip_file_cut_off_yields_what_it_has(tmp_path):

@@ -51,6 +51,24 @@ ELSEWHERE = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("quote", ['"', '\\"', "\u201c", "&quot;", "\\&quot;", "&#34;"])
+def test_an_object_is_named_in_quotes_of_any_kind(quote):
+    (found,) = refused(f"Operation cannot be fulfilled on pods {quote}p{quote}: the UID in the precondition differs")
+    assert (found.resource, found.name, found.stale) == ("pods", "p", False)
+
+
+@pytest.mark.parametrize("words", ["", "the obj", "the object has been mo\ndified; please apply", "x: modified"])
+def test_a_stale_copy_is_told_by_its_first_words_too(words):
+    (found,) = refused(f'Operation cannot be fulfilled on pods "p": {words}')
+    assert found.stale == bool(words)  # without any, nobody knows
+
+
+def test_another_reason_is_no_conflict_where_a_page_spelt_out_the_quotes(tmp_path):
+    error = 'Operation cannot be fulfilled on widgets "w1": the UID in the precondition does not match'
+    found = verdict_of(tmp_path, reconciler(error).replace('"', "&quot;"))
+    assert (counted(found), found["conflicts"]["unread_lines"]) == ({}, 0)
+
+
 @pytest.mark.parametrize("service", ELSEWHERE)
 def test_a_409_of_another_service_is_an_error_and_no_conflict(tmp_path, service):
     found = verdict_of(tmp_path, ELSEWHERE[service])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.logs.controller_log import BAD_TIME, CONFLICT, NOT_KLOG, OTHER, REISSUE, TRANSITION
+from sim.logs.controller_log import CONFLICT, OTHER, REISSUE, TRANSITION
+from sim.logs.unwrap import BAD_TIME, NOT_KLOG
 from tests.logs.made import DATA, START, conflict_line, klog, parse_controller_log, read_controller_log
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sim.logs.reader import read_events
+from sim.logs.reader import LogReader, read_events
 from sim.logs.writers import actor_of
 from tests.logs.made import event, line, write
 from tests.logs.story import CASES, audit_events, check, requeue, told
@@ -85,6 +85,14 @@ def test_the_story_comes_out_of_every_dialect(tmp_path, dialect):
     path = tmp_path / "input"
     path.write_text(DIALECTS[dialect]())
     check(told(requeue("log", "--json", str(path))), audit=True, bodies=dialect == "objects as strings")
+
+
+def test_a_body_that_is_nested_without_end_is_left_out(tmp_path):
+    row = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in AKS[0].items()}
+    path = tmp_path / "input"
+    path.write_text(json.dumps(row | {"RequestObject": '{"a":' * 9000}))
+    (read,) = read_events([path], bodies=True)
+    assert (read.verb, read.sent_json) == (AKS[0]["Verb"], b"")
 
 
 @pytest.mark.parametrize("dialect", ["GKE array", "picked columns"])
@@ -178,6 +186,29 @@ def test_events_coloured_by_grep_are_read(tmp_path, what):
     ignored: Counter[str] = Counter()
     found = list(read_events([tmp_path / "audit.log"], ignored=ignored))
     assert ([each.code for each in found], ignored) == ([409, 200], Counter())
+    reader = LogReader(Counter())
+    assert len(list(reader.read(tmp_path / "audit.log"))) == 2
+    assert reader.accounts[0].ways.total() == 2
+
+
+DAMAGED = {
+    "cut off": lambda text: text[: text.index("fulfilled") + 20],
+    "without its code": lambda text: text.replace(',"code":409', "").replace(MESSAGE, "x"),
+}
+MESSAGE = 'Operation cannot be fulfilled on certificates.cert-manager.io \\"c0\\": the object has been modified'
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wrapped"])
+def test_a_refusal_in_a_damaged_event_is_named(tmp_path, damage, wrapped):
+    made = event(code=409)
+    status = made["responseStatus"]  # in the server's order, where the code comes last
+    status |= {"message": json.loads(f'"{MESSAGE}"'), "reason": status.pop("reason"), "code": status.pop("code")}
+    text = DAMAGED[damage](json.dumps(made, separators=(",", ":")))
+    (tmp_path / "audit.log").write_text((json.dumps({"log": text}) if wrapped else text) + "\n")
+    reader = LogReader(Counter())
+    assert list(reader.read(tmp_path / "audit.log")) == []
+    assert reader.accounts[0].unread_conflicts == 1
 
 
 WHOLE = ("verb", "objectRef", "responseStatus", "userAgent", "requestReceivedTimestamp", "stageTimestamp")

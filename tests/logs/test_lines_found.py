@@ -179,6 +179,13 @@ def test_lines_of_other_libraries_in_one_record_are_read_too(tmp_path, form, bet
     assert account.unread_conflicts == 0
 
 
+def test_half_of_a_letter_does_no_harm(tmp_path):
+    """JSON may have an escape of UTF-16 whose other half was cut off."""
+    half = Q({"log": klog("web") + "@"}).replace("@", "\\ud83d").replace("web", "w\\ud83d")
+    found, account = read(tmp_path, f"pod-1 {half} {half}\n")
+    assert ([line.key for line in found], account.unread_conflicts) == (["team-a/w?"], 0)
+
+
 def test_what_a_line_quotes_is_no_line(tmp_path):
     said = Q("first\n" + klog("web"))
     quoting = f'I0318 06:34:59.000000       1 x.go:7] "a container said" log={said}\n'
@@ -256,6 +263,20 @@ def test_a_line_that_was_broken_is_one(tmp_path, how):
         told = [(line.controller, line.key, when(line)) for line in found]
         assert told == [TOLD[0], ("certificates-trigger", "team-a/api", TOLD[2][2])], width
         assert account.unread_conflicts == 0, width
+
+
+@pytest.mark.parametrize("said", ["Operation cannot be fulfilled on widgets", "optimistic lock", "409 Conflict"])
+def test_a_refusal_between_documents_is_not_passed_over(tmp_path, said):
+    pretty = json.dumps({"ts": T, "level": "info", "msg": "reconciled"}, indent=2)
+    found, account = read(tmp_path, f"{pretty}\n{said}\n{pretty}\n")
+    assert len(found) + account.unread_conflicts == 1
+
+
+def test_a_line_that_was_broken_may_quote_a_backslash(tmp_path):
+    line = klog("web").replace('key="', r'path="C:\\" key="')
+    for width in range(220, 300, 7):
+        found, account = read(tmp_path, f"{broken(line, width, 'hard')}\n")
+        assert [(line.key, account.unread_conflicts) for line in found] == [("team-a/web", 0)], width
 
 
 def test_what_follows_a_line_is_not_taken_for_its_rest(tmp_path):

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from sim.cli.log import log
 from sim.logs import reading
-from sim.logs.controller_log import NOT_KLOG
 from sim.logs.log_json import as_json
 from sim.logs.logreport import LogReport, sparkline
 from sim.logs.reader import read_mixed
 from sim.logs.sources import find_recordings
 from sim.logs.tally import ConflictTally
+from sim.logs.unwrap import NOT_KLOG
 from sim.logs.verdict import verdict
 from tests.logs.made import DATA, conditions, conflict_line, event, klog, line, parse_audit, write
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -199,13 +201,39 @@ def test_what_is_changed_under_a_lock_or_to_something_new_is_not_lost(tmp_path):
     assert verdict_of(tmp_path, lines)["lost_updates"] == []
 
 
+@pytest.mark.parametrize("resource", ["widgets", "certificates"])
+def test_what_is_made_under_the_name_of_what_was_deleted_is_another(tmp_path, resource):
+    lines = [
+        widget(2, "a", "patch", {"A": "True"}, at=0),
+        widget(3, "b", "patch", {"A": "True", "B": "True"}, at=SECOND),
+        line(event(verb="delete", resource="widgets", sub="", at=2 * SECOND)),  # whose answer is not in the log
+        widget(5, "b", "create", {"A": "False"}, at=3 * SECOND),
+        widget(6, "c", "patch", {"A": "True"}, at=4 * SECOND),
+    ]
+    lines = [each.replace(b'"widgets"', f'"{resource}"'.encode()) for each in lines]
+    assert verdict_of(tmp_path, lines)["lost_updates"] == []
+
+
+def test_an_untimed_refusal_tells_nothing_of_clocks(tmp_path):
+    text = conflict_line().partition(b"] ")[2].replace(b'"cert', b"cert", 1)
+    path = write(tmp_path / "log", [b'{"log": ' + json.dumps(text.decode()).encode() + b"}"])
+    audit = write(tmp_path / "audit", [line(event(code=409)), line(event())])
+    notes = told(requeue("log", "--json", str(path), str(audit)))["notes"]
+    assert not any("clocks" in note for note in notes), notes
+
+
 def test_lost_updates_can_t_be_told_without_bodies(tmp_path):
     assert verdict_of(tmp_path, [line(event()), line(event())])["lost_updates"] is None
 
 
-@pytest.mark.parametrize("how", ["-", "fifo"])
+@pytest.mark.parametrize("how", ["-", "fifo", "zip"])
 def test_what_can_be_read_only_once(tmp_path, how):
     text = "".join(f"{text}\n" for _, text in klog_lines()).encode()
+    if how == "zip":  # larger than what is looked at, which alone would not open
+        with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+            archive.writestr("log", text)
+            archive.writestr("noise", random.Random(1).randbytes(3 << 20))
+        text, how = (tmp_path / "zip").read_bytes(), "-"
     command = [sys.executable, "-m", "sim.cli.main", "log", "--json"]
     if how == "-":
         done = subprocess.run([*command, "-"], input=text, capture_output=True, check=True)

@@ -342,9 +342,9 @@ def tarred(data: bytes) -> bytes:
     return out.getvalue()
 
 
-def zipped(data: bytes) -> bytes:
+def zipped(data: bytes, how: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", how) as archive:
         archive.writestr("export/log.txt", data)
     return out.getvalue()
 
@@ -359,6 +359,8 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
     "tar.gz": tarred,
     "zip": zipped,
+    "zip in zip": lambda data: zipped(zipped(data)),
+    "zip in gzip": lambda data: gzip.compress(zipped(data)),
     "utf-16": lambda data: data.decode().encode("utf-16"),
     "utf-16 big endian": lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"),
     "utf-16 without a mark": lambda data: data.decode().encode("utf-16-le"),
@@ -374,6 +376,22 @@ def test_every_packing_is_taken_off(tmp_path, packing, audit):
     path.write_bytes(PACKINGS[packing](TEXT["plain"](events() if audit else lines()).encode()))
     found = told(requeue("log", "--json", str(path)))
     check(found, audit=audit)
+
+
+@pytest.mark.parametrize("archive", ["tar.gz", "tar", "zip", "stored zip"])
+def test_what_comes_before_damage_in_an_archive_is_read(tmp_path, archive):
+    text = TEXT["plain"](lines()).encode() + b"".join(b"%d x\n" % n for n in range(50_000))
+    whole = tarred(text) if "tar" in archive else zipped(text)
+    if archive == "tar":
+        whole = gzip.decompress(whole)
+    elif archive == "stored zip":
+        whole = zipped(text, zipfile.ZIP_STORED)
+    middle = len(whole) // 3
+    path = tmp_path / "input"
+    path.write_bytes(whole[:middle] if "tar" in archive else whole[:middle] + bytes(100) + whole[middle + 100 :])
+    found = told(requeue("log", "--json", str(path)))
+    assert found["conflicts"]["total"] > 0
+    assert any("damaged" in why for why in found["ignored"])
 
 
 def test_a_wrapping_in_a_packing_in_an_archive(tmp_path):

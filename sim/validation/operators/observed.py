@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.logs.audit import READS, AuditEvent, AuditParser
-from sim.logs.lines import read_lines
+from sim.logs.audit import READS, AuditEvent
+from sim.logs.reader import read_events
 from sim.units import MS, SECOND
 from sim.validation.cases import CaseError, Run
 from sim.validation.figures import Figures, Observation, with_total
@@ -105,7 +105,6 @@ def _object(run: Run, key: str) -> dict[str, Any]:
 def derived(run: Run, log: Path, letters: Sequence[str], notes: list[str]) -> tuple[Figures, Outcome]:
     """The figures of the audit log; reads and reconciles are not in it."""
     ignored: Counter[str] = Counter()
-    parser = AuditParser(ignored, bodies=True)
     start = None if run.t0 is None else round(run.t0 * SECOND)
     own = {controller_name(letter) for letter in letters}
     conflicts, writes = Counter(at_zero(letters)), Counter(at_zero(letters))
@@ -114,26 +113,25 @@ def derived(run: Run, log: Path, letters: Sequence[str], notes: list[str]) -> tu
     created: dict[str, int] = {}
     versions: set[tuple[str, int]] = set()
     unchanged = 0
-    for line in read_lines(log, ignored):
-        for event in parser.read(line):
-            if start is not None and event.received_ns < start - MS:
+    for event in read_events([log], bodies=True, ignored=ignored):
+        if start is not None and event.received_ns < start - MS:
+            continue
+        kinds[_kind(event)] += 1
+        if event.resource != OBJECTS:
+            continue
+        if event.stale:
+            conflicts[event.actor] += event.actor in own
+        elif event.succeeded:
+            version = _stored(event)
+            if version is None:
                 continue
-            kinds[_kind(event)] += 1
-            if event.resource != OBJECTS:
-                continue
-            if event.stale:
-                conflicts[event.actor] += event.actor in own
-            elif event.succeeded:
-                version = _stored(event)
-                if version is None:
-                    continue
-                if event.verb == "create":
-                    created[event.name] = event.answered_ns
-                elif event.subresource == "status" and event.actor in own:
-                    writes[event.actor] += 1
-                    unchanged += (event.name, version.version) in versions
-                versions.add((event.name, version.version))
-                stored.append(version)
+            if event.verb == "create":
+                created[event.name] = event.answered_ns
+            elif event.subresource == "status" and event.actor in own:
+                writes[event.actor] += 1
+                unchanged += (event.name, version.version) in versions
+            versions.add((event.name, version.version))
+            stored.append(version)
     if start is not None and run.created_s:
         created = {name: start + round(at * SECOND) for name, at in run.created_s.items()}
     outcome = outcome_of(stored, created, letters)
