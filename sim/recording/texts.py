@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import IO, TYPE_CHECKING
+from weakref import finalize
 from zlib import compress, decompress
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MANY = 16384
 class Aside:
     """Bytes that are put aside in a temporary file."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("__weakref__", "_file")
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -34,6 +35,8 @@ class Aside:
         """Put bytes aside; returns where they begin. Raises ``OSError`` with the folder where there is no room."""
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="requeue-")  # noqa: SIM115  closed with the rows
+            # Not in __del__: in a circle, as a traceback makes one, the file would be finalized before who has it.
+            finalize(self, self._file.close)
         start = self._file.seek(0, 2)
         try:
             self._file.write(data)
@@ -48,10 +51,6 @@ class Aside:
         assert self._file is not None
         self._file.seek(start)
         return self._file.read(length)
-
-    def __del__(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 class Texts:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import warnings
 
 import pytest
 
 from sim.experiment.replicate import replicate
+from sim.recording.texts import Aside
 from sim.scenario.reading.catalogue import resolve_scenario
 from sim.scenario.reading.loader import load
 
@@ -31,3 +33,19 @@ def test_nothing_is_left_in_circles(name: str):
         gc.enable()
         gc.collect()
     assert left == set()
+
+
+def test_a_file_in_a_circle_is_closed_before_it_is_finalized():
+    """Freezing and unfreezing, as after each replication, puts what is young before what is old."""
+    aside = Aside()
+    gc.collect()
+    aside.put(b"x")
+    gc.freeze()
+    gc.unfreeze()
+    circle: list[object] = [aside]
+    circle.append(circle)
+    del aside, circle
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert not said
