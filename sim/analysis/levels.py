@@ -88,7 +88,7 @@ def in_flight(requests: pd.DataFrame, begin: str, end: str) -> Level:
 
 
 def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
-    """Return the level of the client's bucket, below 0 while requests wait; None where there is no throttle.
+    """Return the level of the client's bucket, below 0 while requests wait; None where there is not one, and one alone.
 
     The bucket is filled again by the rules of ``sim.client.throttle`` from the times at which tokens were asked
     for. A restarted process starts with a full one.
@@ -96,10 +96,8 @@ def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
     import numpy as np
 
     from sim.client.throttle import TokenBucket
-    from sim.families.without_effect import throttled
 
-    shared = scenario.contention is None or len(scenario.contention.groups) == 1  # each group has its own bucket
-    if not (throttled(scenario) and shared) or scenario.family == OPERATORS:  # each manager has one for each kind
+    if without_tokens(scenario):
         return None
     ours = requests[~requests["actor"].isin(outside(scenario, requests))]
     asked = np.sort(nanoseconds(ours["asked_at"]))
@@ -118,6 +116,17 @@ def tokens(scenario: Scenario, requests: pd.DataFrame) -> Level | None:
         last = at
     _filled(level, bucket, range(last + SAMPLE_NS, last + 60 * 10**9, SAMPLE_NS), scenario.client.burst)
     return level
+
+
+def without_tokens(scenario: Scenario) -> str:
+    """Say why there is no level of the client's bucket to be shown; "" where there is one."""
+    from sim.families.without_effect import throttled
+
+    if scenario.family == OPERATORS:
+        return "not drawn: each operator has buckets of its own"  # one for each kind
+    if scenario.contention is not None and len(scenario.contention.groups) > 1:
+        return "not drawn: each group has a bucket of its own"
+    return "" if throttled(scenario) else "no limit in the client"
 
 
 def _filled(level: Level, bucket: TokenBucket, samples: Iterable[int], full: float) -> None:

@@ -59,7 +59,7 @@ def tokens(results: Results, ax: Axes | None = None, *, replication: int = 1) ->
     """Draw the level of the client's token bucket in one replication; below 0 requests wait for a token."""
     import numpy as np
 
-    from sim.analysis.levels import OF_TOKENS, at
+    from sim.analysis.levels import OF_TOKENS, at, without_tokens
     from sim.analysis.levels import tokens as level_of
 
     found, ax = named(results), axes(ax)
@@ -77,7 +77,7 @@ def tokens(results: Results, ax: Axes | None = None, *, replication: int = 1) ->
             ax.fill([times[0], *times, times[-1]], below, color=colour(1), alpha=0.35, linewidth=0)
     ax.axhline(0, color=colour(6), linewidth=0.8)
     if not drawn:
-        nothing(ax, "no limit in the client")
+        nothing(ax, without_tokens(next(iter(found.values())).scenario))
     ax.set_xlim(left=0)
     ax.set_xlabel("simulated time, seconds")
     ax.set_ylabel("tokens (below 0: requests waiting)")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.analysis.levels import at, depths, highest, mean, tokens
+from sim.analysis.levels import OF_TOKENS, at, depths, highest, mean, tokens, without_tokens
 from sim.scenario.model import Scenario
 
 S = 1_000_000_000
@@ -78,3 +78,22 @@ def test_weeks_between_two_requests_cost_nothing():
     assert level is not None
     assert len(level) < 20
     assert at(level, np.array([2.0, 86_400])).tolist() == [scenario.client.burst] * 2
+
+
+GROUP, SOON = {"clients": 1, "think": {"mean": "1s"}}, {"until": {"at_most": "5s"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({}, ""),
+        ({"client": {"throttle": False}}, "no limit in the client"),
+        ({"contention": {**GROUP, "others": [{**GROUP, "name": "b"}]}, **SOON}, "each group has a bucket"),
+        ({"kinds": {"Widget": {}}, "workload": {"kind": "Widget", "objects": 1}}, "each operator has buckets"),
+    ],
+)
+def test_why_no_bucket_is_shown(more: dict[str, object], why: str):
+    scenario = Scenario.model_validate({"name": "a", **more})
+    assert why in without_tokens(scenario)
+    none = pd.DataFrame({name: [] for name in OF_TOKENS}).astype({"asked_at": "timedelta64[ns]"})
+    assert (tokens(scenario, none) is None) is bool(why)
