@@ -209,13 +209,13 @@ def looks_of(
     ``scenarios`` are those that run, by name: ``base`` is what a zone is a share of, the best is chosen ``among`` some.
     """
     from sim.analysis.sequential import parse
-    from sim.experiment.looks import Precisely, Selecting
+    from sim.experiment.looks import Selecting
 
     if select and precision is not None:
         raise BadInput("--select and --precision each decide the number of replications; choose one")
-    share, until = parse(zone), until_precise(precision, metric, most, scenarios[base])
+    share, until = parse(zone), until_precise(precision, metric, most, scenarios)
     if until is not None:
-        return Precisely(until.metric, until.precision, scenarios), until.precision.most
+        return until, until.asked.most
     if select:
         most = most or MOST_SELECTING
         return Selecting(metric, share, most, base, among), most

@@ -27,8 +27,10 @@ from sim.cli.output import (
 from sim.extras import require
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.experiment.limits import Limits
-    from sim.experiment.precise import UntilPrecise
+    from sim.experiment.looks import Precisely
     from sim.scenario.model import Scenario
 
 TOLD = 6
@@ -165,7 +167,7 @@ def run(
 
         from sim.scenario.metrics import FAMILIES, metrics_of
 
-        until = until_precise(precision, metric or FAMILIES[loaded.family].ranked, replications, loaded)
+        until = until_precise(precision, metric or FAMILIES[loaded.family].ranked, replications, {loaded.name: loaded})
 
         from sim.experiment.executor import choose
         from sim.experiment.run import execute
@@ -240,20 +242,22 @@ def limits(max_time: str | None, max_memory: str | None) -> Limits:
     return Limits.of(time, memory)
 
 
-def until_precise(text: str | None, metric: str, most: int | None, scenario: Scenario) -> UntilPrecise | None:
-    """Return what ``--precision`` asks for, if it does."""
+def until_precise(
+    text: str | None, metric: str, most: int | None, scenarios: Mapping[str, Scenario]
+) -> Precisely | None:
+    """Return what ``--precision`` asks of scenarios of one family, by name, if it does."""
     from sim.scenario.metrics import comparable
 
     try:
-        metric = comparable(metric, scenario.family)
+        metric = comparable(metric, next(iter(scenarios.values())).family)
         if text is None:
             return None
         from sim.analysis.sequential import LEAST, Precision, parse
-        from sim.experiment.precise import UntilPrecise
+        from sim.experiment.looks import Precisely
 
         if most is not None and most < LEAST:
             raise ValueError(f"--precision takes at least {LEAST} replications, and --replications allows {most}")
         share = parse(text)
-        return UntilPrecise(metric, Precision(share) if most is None else Precision(share, most), scenario)
+        return Precisely(metric, Precision(share) if most is None else Precision(share, most), scenarios)
     except ValueError as error:
         raise BadInput(str(error)) from None

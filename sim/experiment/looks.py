@@ -46,27 +46,25 @@ class Precisely:
     """Until the metric of every variant is known to a precision; all get as many replications."""
 
     def __init__(self, metric: str, precision: Precision, scenarios: Mapping[str, Scenario]) -> None:
-        self._metric = metric
+        self.metric = metric
         self._scenarios = scenarios
-        self._asked = precision
+        self.asked = precision
         self._rules: dict[str, Precision] = {}
         self._outcome: dict[str, Any] = {}
 
     def sizes(self) -> Iterator[int]:
         """Yield the sizes of a precision."""
-        return self._asked.sizes()
+        return self.asked.sizes()
 
     def left(self, found: Found) -> list[str]:
         """Return all variants, until all are known."""
         kept, left = self._kept(found)
-        estimates = {name: figures.estimate(self._metric, each) for name, each in kept.items()}
-        rules = {
-            name: self._rules.setdefault(name, Precision(self._asked.relative, self._asked.most)) for name in found
-        }
+        estimates = {name: figures.estimate(self.metric, each) for name, each in kept.items()}
+        rules = {name: self._rules.setdefault(name, Precision(self.asked.relative, self.asked.most)) for name in found}
         enough = [rules[name].enough(each) for name, each in estimates.items()]
         widest = max((share for each in estimates.values() if (share := achieved(each)) is not None), default=None)
         reached = all(rules[name].reached(each) for name, each in estimates.items())
-        self._outcome = {"asked": self._asked.relative, "achieved": widest, "reached": reached, "narrowed": left}
+        self._outcome = {"asked": self.asked.relative, "achieved": widest, "reached": reached, "narrowed": left}
         return [] if all(enough) else list(found)
 
     def kept(self, found: Found) -> Found:
@@ -75,7 +73,7 @@ class Precisely:
 
     def _kept(self, found: Found) -> tuple[Found, float | None]:
         controlled = {name: with_luck(self._scenarios[name], each) for name, each in found.items()}
-        left = [narrowed(self._metric, found[name], each) for name, each in controlled.items()]
+        left = [narrowed(self.metric, found[name], each) for name, each in controlled.items()]
         used = [each for each in left if each is not None]
         return (found, None) if len(used) < len(left) else (controlled, max(used))
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from sys import intern
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from sim.analysis import figures
 from sim.analysis.measured import Measured
 from sim.experiment.executor import Executor, choose
 from sim.experiment.jobs import Done, Job, perform
 from sim.experiment.limits import Guard, LimitReached, Limits
+from sim.experiment.looks import Precisely
 from sim.experiment.progress import Progress, Underway
 from sim.experiment.result import Result, replication_rows
 from sim.experiment.summaries import complete_summary, on_a_cluster
@@ -33,26 +35,6 @@ if TYPE_CHECKING:
 
 PACKAGES = ("joblib", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "simpy")
 """The packages whose versions a manifest names: those that may change a number."""
-
-
-class StoppingRule(Protocol):
-    """Decides how many replications are enough; ``as_dict`` says what was asked and what came out."""
-
-    def sizes(self) -> Iterator[int]:
-        """Yield the numbers of replications at which to look."""
-        ...
-
-    def enough(self, measured: Sequence[Measured]) -> bool:
-        """Look at the replications so far."""
-        ...
-
-    def kept(self, measured: Sequence[Measured]) -> list[Measured]:
-        """Return the replications as they are to be summed up."""
-        ...
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what was asked and what came out, for the summary."""
-        ...
 
 
 def run(
@@ -93,7 +75,7 @@ def execute(
     progress: Progress | None = None,
     log: bool = False,
     origin: Callable[[Scenario], Mapping[str, str]] | None = None,
-    until: StoppingRule | None = None,
+    until: Precisely | None = None,
     operators: tuple[type[Operator], ...] = (),
     limits: Limits | None = None,
     real: bool = False,
@@ -135,8 +117,8 @@ def execute(
                     if not collected.measured:
                         raise
                     collected.stopped = str(reached)
-                    break
-                if until is not None and until.enough(collected.measured):
+                known = until is not None and not until.left({scenario.name: collected.measured})
+                if known or collected.stopped is not None:
                     break
         collected.scenario = resized(scenario, None, len(collected.measured))
         if real and collected.stopped is None:
@@ -212,13 +194,14 @@ class Collected:
         if done.log is not None:
             self.log = done.log
 
-    def finish(self, origin: Mapping[str, str] | None = None, until: StoppingRule | None = None) -> None:
+    def finish(self, origin: Mapping[str, str] | None = None, until: Precisely | None = None) -> None:
         """Sum up, and write what a results folder holds beside the tables."""
         if until is not None:
-            self.measured = until.kept(self.measured)
+            self.measured = list(until.kept({self.scenario.name: self.measured})[self.scenario.name])
         self.summary = complete_summary(self.scenario, self.measured)
         if until is not None:
-            self.summary["precision"] = until.as_dict()
+            known = figures.estimate(until.metric, self.measured).as_dict()
+            self.summary["precision"] = {"metric": until.metric, **until.as_dict()["precision"], **known}
         if self.drawn:
             self.summary["on_a_cluster"] = on_a_cluster(self.drawn)
         if self.folder is not None:

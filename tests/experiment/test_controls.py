@@ -16,7 +16,6 @@ from sim.analysis.sequential import LEAST, Precision
 from sim.experiment.compare import execute as execute_compared
 from sim.experiment.controls import ENOUGH, narrowed, with_luck
 from sim.experiment.looks import Precisely
-from sim.experiment.precise import UntilPrecise
 from sim.experiment.replicate import replicate, world_of
 from sim.experiment.run import execute
 from sim.experiment.variants import variants
@@ -108,13 +107,14 @@ def test_a_precision_covers_the_truth_whether_or_not_luck_narrows(follows: float
 
     def interval(rng: np.random.Generator) -> Estimate:
         found = drawn(rng, 120, follows)
-        monkeypatch.setattr("sim.experiment.precise.with_luck", lambda _, some: found[: len(some)])
-        until = UntilPrecise(METRIC, Precision(0.03), fast)
+        monkeypatch.setattr("sim.experiment.looks.with_luck", lambda _, some: found[: len(some)])
+        until = Precisely(METRIC, Precision(0.03), {"fast": fast})
         for size in until.sizes():
-            if until.enough(plain(found[:size])):
+            seen = {"fast": plain(found[:size])}
+            if not until.left(seen):
                 break
-        used.append(until.narrowed is not None)
-        return until.estimate
+        used.append(until.as_dict()["precision"]["narrowed"] is not None)
+        return figures.estimate(METRIC, until.kept(seen)["fast"])
 
     assert in_range(coverage(interval, 10))
     often = sum(used) / len(used)
@@ -168,7 +168,7 @@ def test_luck_has_mean_0_and_operators_have_that_of_the_machine_alone(fast: Scen
 
 
 def test_a_run_its_folder_and_its_page_say_the_same(fast: Scenario, tmp_path: Path):
-    until = UntilPrecise(METRIC, Precision(0.02, most=40), fast)
+    until = Precisely(METRIC, Precision(0.02, most=40), {"fast": fast})
     found = execute(fast, folder=GivenFolder(tmp_path / "run"), until=until)
     said = found.summary["precision"]
     assert said["narrowed"] < ENOUGH

@@ -11,7 +11,7 @@ import sim
 from sim.analysis import figures
 from sim.analysis.sequential import Precision
 from sim.experiment import goals
-from sim.experiment.precise import UntilPrecise
+from sim.experiment.looks import Precisely
 from sim.report.comparison import comparison_report
 from sim.report.figures_reference import figures_reference
 from sim.report.numbers import interval
@@ -52,9 +52,8 @@ def test_every_command_gives_a_name_the_same_number(scenario: Scenario, tmp_path
     }
     vary = {"strategy": ["update", "apply"]}
     for metric in (name for name, about in metrics_of(scenario.family).items() if about.comparable):
-        until = UntilPrecise(metric, Precision(0.05), scenario)
-        until.enough(result.measured)
-        assert until.estimate.as_dict() == wanted[metric]
+        kept = Precisely(metric, Precision(0.05), {"walk": scenario}).kept({"walk": result.measured})
+        assert figures.estimate(metric, kept["walk"]).as_dict() == wanted[metric]
         found = goals.constraint(f"{metric} >= 0", scenario.family)
         assert found.violation(result.measured) in {0.0, float("inf")}
     comparison = sim.compare(scenario, vary, jobs=1)
