@@ -217,8 +217,10 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(project: Path):
 def test_a_signal_is_heard_while_an_object_is_finalized(number: signal.Signals, status: int):
     """Python swallows what is raised there; rows close their files so."""
     program = f"""
-import os, sys, time
+import os, signal, sys, time
 from sim.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 
 class Rows:
     def __del__(self):
