@@ -38,13 +38,13 @@ MOST_KEYS = 1000
 def with_luck(scenario: Scenario, replications: Sequence[Measured]) -> list[Measured]:
     """Return the replications with what they drew: their mean times are then those at mean luck."""
     profile = profile_of(scenario)
-    costs, many = profile.controllers, min(scenario.workload.certificates, MOST_KEYS)
+    costs, many = profile.controllers, min(scenario.workload.total, MOST_KEYS)
     mean = costs.rsa2048.shift + costs.rsa2048.shape * costs.rsa2048.scale
     found = []
     for each in replications:
         streams = Streams(each.seed, each.index)
         luck = [drawn_speed(streams)] if profile.speed_spread else []
-        if scenario.family == CERT_MANAGER:
+        if scenario.family == CERT_MANAGER and many:
             keys = iter(key_times(streams, KeyManager.name, costs), None)
             luck.append(fsum(islice(keys, many)) / many / mean - 1)
         found.append(replace(each, luck=tuple(luck)))

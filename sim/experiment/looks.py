@@ -68,14 +68,18 @@ class Precisely:
         return [] if all(enough) else list(found)
 
     def kept(self, found: Found) -> Found:
-        """Return the replications as they are to be summed up: with their luck where that narrows all."""
+        """Return the replications as they are to be summed up: with their luck where all had the same, and it narrows.
+
+        With different luck a difference would not be that of the two means.
+        """
         return self._kept(found)[0]
 
     def _kept(self, found: Found) -> tuple[Found, float | None]:
         controlled = {name: with_luck(self._scenarios[name], each) for name, each in found.items()}
         left = [narrowed(self.metric, found[name], each) for name, each in controlled.items()]
         used = [each for each in left if each is not None]
-        return (found, None) if len(used) < len(left) else (controlled, max(used))
+        alike = len({tuple(each.luck for each in one) for one in controlled.values()}) == 1
+        return (controlled, max(used)) if alike and len(used) == len(left) else (found, None)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was asked and what came out."""

@@ -202,3 +202,27 @@ def test_a_comparison_takes_it_where_it_narrows_all_variants(fast: Scenario, tmp
     throttled = compared({"client.qps": ["1000", "1"], "client.burst": ["1"]}, "one")
     assert throttled.looked["precision"]["narrowed"] is None
     assert not any(each.summary["control_variates"] for each in throttled.results.values())
+
+
+@pytest.mark.parametrize(("other", "used"), [("8", True), ("16", False)])
+def test_variants_with_different_luck_keep_plain_means(fast: Scenario, other: str, used: bool):
+    """Of twice as many Certificates other keys are looked at: the difference would not be that of the means."""
+    scenarios = {"a": fast, "b": sim.load(fast.to_yaml(), [f"workload.certificates={other}"])}
+    none = [Measured(index, 1, "", {}, ()) for index in range(24)]
+    measured = {
+        name: [
+            Measured(each.index, 1, "", {"time_to_ready_p50": 10 + sum(each.luck) + each.index % 5 / 20}, ())
+            for each in with_luck(scenario, none)
+        ]
+        for name, scenario in scenarios.items()
+    }
+    kept = Precisely(METRIC, Precision(0.02, most=24), scenarios).kept(measured)
+    assert all(bool(each.luck) is used for one in kept.values() for each in one)
+
+
+@pytest.mark.parametrize("workload", [{"existing": 3, "certificates": 0}, {"existing": 2, "certificates": 1}])
+def test_keys_of_renewals_count_too(fast: Scenario, workload: dict[str, int]):
+    renewing = Scenario.model_validate({"name": "renewing", "workload": workload})
+    one = Measured(0, renewing.seed, "", {}, ())
+    usual = Scenario.model_validate({"name": "usual", "workload": {"certificates": 3}})
+    assert with_luck(renewing, [one]) == with_luck(usual, [one])
