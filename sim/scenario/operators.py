@@ -63,6 +63,11 @@ class _Controller(Part):
         """The kind that its keys name."""
         return str(getattr(self, "for"))
 
+    @property
+    def lists(self) -> list[str]:
+        """The kinds of which its expressions list the objects that it owns."""
+        return kinds_listed(" ".join((*self.predicates, *expressions_in(self.model_dump()))), "owned")
+
 
 if TYPE_CHECKING:
 
@@ -163,10 +168,10 @@ def operator_faults(operators: list[OperatorSettings], kinds: set[str], taken: s
                 kind(owned, *at, "owns", n)
             for n, watched in enumerate(controller.watches):
                 kind(watched.kind, *at, "watches", n, "kind")
-            for read in kinds_listed(" ".join(expressions_in(controller.model_dump())), "owned"):
+            for read in controller.lists:
                 if read not in kinds:
                     message = f"it reads owned.{read}; {unknown_kind(read, kinds)}"
-                    wrong.append(Fault(message, (("operators", *at, "steps"),)))
+                    wrong.append(Fault(message, (("operators", *at),)))
             for s, step in enumerate(controller.steps):
                 for a, action in enumerate(step.do):
                     where = (*at, "steps", s, "do", a)

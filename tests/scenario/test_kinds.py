@@ -138,6 +138,7 @@ operators:
   - name: w
     for: Widget
     owns: [Gear]
+    predicates: [{predicate}]
     steps:
     - when: {when}
       do: [{{status: {{set: {{seen: {set}}}}}}}]
@@ -148,9 +149,10 @@ properties: [{{name: p, {judged}}}]
 @pytest.mark.parametrize(
     ("key", "changed", "where"),
     [
-        ("when", "size(owned.Gaer) == 0", "operators.0.controllers.0.steps: it reads owned.Gaer"),
-        ("when", "size(owned['Gaer']) == 0", "operators.0.controllers.0.steps: it reads owned.Gaer"),
-        ("set", "'${string(size(owned.Gaer))}'", "operators.0.controllers.0.steps: it reads owned.Gaer"),
+        ("when", "size(owned.Gaer) == 0", "operators.0.controllers.0: it reads owned.Gaer"),
+        ("when", "size(owned['Gaer']) == 0", "operators.0.controllers.0: it reads owned.Gaer"),
+        ("set", "'${string(size(owned.Gaer))}'", "operators.0.controllers.0: it reads owned.Gaer"),
+        ("predicate", "size(owned.Gaer) == 0", "operators.0.controllers.0: it reads owned.Gaer"),
         ("judged", "of: Gaer, never: 'false'", "properties.0.of"),
         ("judged", "never: size(objects.Gaer) > 0", "properties.0.never"),
         ("judged", "always: 'objects[\"Gaer\"].all(each, true)'", "properties.0.always"),
@@ -159,6 +161,7 @@ properties: [{{name: p, {judged}}}]
 )
 def test_kinds_that_expressions_list_are_served(key: str, changed: str, where: str) -> None:
     given = {"when": "size(owned.Gear) == 0", "set": "'1'", "judged": "never: size(objects.Gear) > 0"}
+    given["predicate"] = "generation-changed"
     load(READING.format(**given))
     load(READING.format(**given | {key: changed.replace("Gaer", "Gear")}))
     with pytest.raises(ScenarioError) as error:
@@ -170,7 +173,7 @@ def test_kinds_that_expressions_list_are_served(key: str, changed: str, where: s
 
 @pytest.mark.parametrize("when", ["owned.exists(kind, true)", "self.owned.Gaer == 1", "size(self.objects.Gaer) == 1"])
 def test_macros_and_fields_of_the_same_names_are_no_kinds(when: str) -> None:
-    load(READING.format(when=when, set="'1'", judged="never: 'false'"))
+    load(READING.format(when=when, set="'1'", judged="never: 'false'", predicate="generation-changed"))
 
 
 def test_properties_are_about_objects() -> None:

@@ -32,7 +32,7 @@ from sim.families.operators.actions import Acting, Do, Pass, action_of
 from sim.families.operators.operator import Operator
 from sim.families.operators.views import Scope
 from sim.scenario.actions import VARIABLES
-from sim.scenario.expressions import compiled, expressions_in, kinds_listed
+from sim.scenario.expressions import compiled
 from sim.scenario.operators import ControllerSettings, OperatorSettings
 from sim.scenario.runtimes import built_with
 
@@ -56,7 +56,7 @@ class DescribedController(Acting):
         self._watched_by = {watched.kind: watched.by for watched in self.settings.watches}
         self.jitter = streams.uniform(self.name, "retry-on-conflict")
         self.barrier = manager.barrier
-        self.lists = sorted(kinds_listed(" ".join(expressions_in(self.settings.model_dump())), "owned"))
+        self.lists = sorted(self.settings.lists)
         actions = [action for step in self.settings.steps for action in step.do]
         self.creates = sorted({action.create.kind for action in actions if action.create is not None})
         super().__init__(manager)

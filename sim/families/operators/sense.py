@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from sim.scenario.actions import VARIABLES, Action, Step
-from sim.scenario.expressions import compiled, expressions_in, kinds_listed
+from sim.scenario.expressions import compiled, expressions_in
 from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER
 from sim.scenario.kinds.structural import Schema
 from sim.scenario.model import Scenario
@@ -69,7 +69,7 @@ class _Sense:
         for each in (*controller.owns, *(watched.kind for watched in controller.watches)):
             if each not in self.created and each not in EVERYWHERE:
                 yield f"{path}: no object of kind {each} is ever created, so none wakes {controller.name}"
-        for each in sorted({*kinds_listed(" ".join(expressions_in(controller.model_dump())), "owned")} - wakes):
+        for each in sorted({*controller.lists} - wakes):
             why = f"{controller.name} reads owned.{each}, and no event about a {each} wakes it"
             yield f"{path}: {why}; name {each} under owns, as Owns(...) does"
 
