@@ -8,7 +8,7 @@ looked at: a profile that was fitted to them could not be used to predict them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ from sim.calibration.estimate import (
     quantile_of,
     watch_lag,
 )
+from sim.calibration.expecting import ONE
 from sim.calibration.fit import ShiftedGamma, known
 from sim.calibration.onto import SERVER_TIMES, plain_value, profile_on, server_speed
 from sim.calibration.operatorlog import measured_of, operator_times
@@ -133,45 +134,6 @@ def calibrate(
     )
 
 
-def expected(calibration: Calibration, base_provenance: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how far off predictions with such files were, from the base's provenance; None where it does not say.
-
-    Of combinations that were not tried, that of the most of these files.
-    """
-    tried = _tried(base_provenance)
-    have = set(calibration.files)
-    names = [name for name in tried if have >= set(name.split(", "))]
-    if not names:
-        return None
-    best = max(names, key=lambda name: name.count(","))
-    return {"with": best.split(", "), **tried[best]}
-
-
-def narrower(calibration: Calibration, base_provenance: Mapping[str, Any]) -> list[str]:
-    """Say which missing file would narrow which figure, by what was found with and without it."""
-    now = expected(calibration, base_provenance) or base_provenance.get("elsewhere")
-    if not isinstance(now, Mapping):
-        return []
-    said, have = [], set(calibration.files)
-    for name, errors in _tried(base_provenance).items():
-        missing = set(name.split(", ")) - have
-        better = [figure for figure in _FIGURES if errors[figure] < now[figure]]
-        if len(missing) == 1 and have | missing == set(name.split(", ")) and better:
-            less = " and ".join(f"{_FIGURES[each]} within {errors[each]:.0%}, not {now[each]:.0%}" for each in better)
-            said.append(f"With {_ONE[missing.pop()]} as well: {less}.")
-    return said
-
-
-_FIGURES = {"conflicts": "conflicts", "time_to_ready": "times to Ready"}
-_ONE = {AUDIT: "an audit log", LOG: "the controller's log", METRICS: "the controller's metrics"}
-
-
-def _tried(base_provenance: Mapping[str, Any]) -> Mapping[str, Any]:
-    elsewhere = base_provenance.get("elsewhere")
-    tried = elsewhere.get("with") if isinstance(elsewhere, Mapping) else None
-    return tried if isinstance(tried, Mapping) else {}
-
-
 def _files(traces: list[Trace]) -> tuple[str, ...]:
     had = {
         AUDIT: any(trace.events for trace in traces),
@@ -187,9 +149,9 @@ def _nothing(traces: list[Trace], ignored: Counter[str]) -> str:
     unused = "; ".join(f"{why}: {count}" for why, count in ignored.most_common(3))
     said = f"none of these recordings shows a parameter: {events} writes and {lines} log lines were read"
     if not events:
-        said += f"; what is measured are writes: give {_ONE[AUDIT]} too"
+        said += f"; what is measured are writes: give {ONE[AUDIT]} too"
     else:
-        beside = "" if lines else f", with {_ONE[LOG]}"
+        beside = "" if lines else f", with {ONE[LOG]}"
         said += f", too few of a kind that met no other in the server; record a longer time{beside}"
     return f"{said} (not used: {unused})" if unused else said
 

@@ -33,16 +33,16 @@ _THROTTLED = MS
 _SOON = 300 * US
 """A pass that follows so soon was already due."""
 
-Micros = Annotated[int, Field(ge=0, le=LATEST_NS // US)]
+_Micros = Annotated[int, Field(ge=0, le=LATEST_NS // US)]
 
 
 class _Call(BaseModel):
     """A request of a pass."""
 
     what: str
-    asked_us: Micros
-    sent_us: Micros
-    done_us: Micros
+    asked_us: _Micros
+    sent_us: _Micros
+    done_us: _Micros
 
 
 class _Pass(BaseModel):
@@ -51,8 +51,8 @@ class _Pass(BaseModel):
     kind: Literal["reconcile"]
     controller: str
     object: str
-    start_us: Micros
-    end_us: Micros
+    start_us: _Micros
+    end_us: _Micros
     calls: list[_Call] | None = None
 
 
@@ -61,7 +61,7 @@ class _Watch(BaseModel):
 
     kind: Literal["watch"]
     rv: str
-    at_us: Micros
+    at_us: _Micros
 
 
 _Line = Annotated[_Pass | _Watch, Field(discriminator="kind")]

@@ -52,8 +52,9 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print profile and provenance as JSON.")] = False,
 ) -> None:
     """Measure how long things take from recordings of a real cluster, as a profile for simulations."""
-    from sim.calibration.calibrate import DOCUMENTED, CalibrationError, expected, narrower
+    from sim.calibration.calibrate import DOCUMENTED, CalibrationError
     from sim.calibration.calibrate import calibrate as measure
+    from sim.calibration.expecting import expected, narrower
     from sim.calibration.profile_yaml import provenance, to_yaml
     from sim.calibration.trace import read_trace
     from sim.logs.reading import reading_bar
@@ -77,7 +78,7 @@ def calibrate(
         start = Profile() if base == DOCUMENTED else profile_of_name(base)
         grounds = {} if base == DOCUMENTED else provenance_of(base)
         calibration = measure(traces, cores, ignored, start, base, folders)
-        here = expected(calibration, grounds)
+        here = expected(calibration.files, grounds)
         if output is not None:
             write_file(output, to_yaml(calibration, _made_by(recordings, output, cores), here))
         if plots is not None:
@@ -98,7 +99,7 @@ def calibrate(
         }
         emit_json(document)
     else:
-        more = [*_speed(calibration), *_expected(here), *narrower(calibration, grounds)]
+        more = [*_speed(calibration), *_expected(here), *narrower(calibration.files, grounds)]
         more += [f"left out: {left.path}: {left.why}" for each in found for left in each.left_out]
         more += [f"Profile written to {output}"] if output is not None else []
         emit(_report(calibration, more, sys.stdout.isatty()))

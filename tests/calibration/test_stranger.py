@@ -8,7 +8,8 @@ from statistics import fmean, stdev
 import pytest
 import yaml
 
-from sim.calibration.calibrate import Calibration, expected, narrower
+from sim.calibration.calibrate import Calibration
+from sim.calibration.expecting import expected, narrower
 from sim.kernel.streams import Streams
 from sim.logs.sources import AUDIT, LOG, METRICS
 from sim.report.terminal import profile_words
@@ -55,13 +56,13 @@ def test_the_bound_is_the_one_that_normal_errors_stay_below():
 )
 def test_calibrate_says_how_far_off_and_which_file_would_narrow_it(files, conflicts, said):
     calibration = measured_from(*files)
-    found = expected(calibration, TRIED)
+    found = expected(calibration.files, TRIED)
     assert found is not None
     assert found["conflicts"] == conflicts
     assert set(found["with"]) <= set(files)
-    assert narrower(calibration, TRIED) == said
-    assert expected(calibration, {}) is None
-    assert narrower(calibration, {}) == []
+    assert narrower(calibration.files, TRIED) == said
+    assert expected(calibration.files, {}) is None
+    assert narrower(calibration.files, {}) == []
 
 
 def test_the_shipped_profile_says_how_far_off_it_is_on_another_machine():

@@ -1,0 +1,53 @@
+"""How far off predictions with a calibrated profile will be, and which missing file would narrow what.
+
+What was found on recorded clusters with and without each kind of file stands in the provenance of the profile that one
+starts from (``sim.validation.stranger`` measures it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sim.logs.sources import AUDIT, LOG, METRICS
+
+ONE = {AUDIT: "an audit log", LOG: "the controller's log", METRICS: "the controller's metrics"}
+"""Kinds of files, one of each in words."""
+
+
+def expected(files: Collection[str], base_provenance: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how far off predictions with such files were, from the base's provenance; None where it does not say.
+
+    ``files`` are their kinds. Of combinations that were not tried, that of the most of these files.
+    """
+    tried = _tried(base_provenance)
+    have = set(files)
+    names = [name for name in tried if have >= set(name.split(", "))]
+    if not names:
+        return None
+    best = max(names, key=lambda name: name.count(","))
+    return {"with": best.split(", "), **tried[best]}
+
+
+def narrower(files: Collection[str], base_provenance: Mapping[str, Any]) -> list[str]:
+    """Say which missing file would narrow which figure, by what was found with and without it."""
+    now = expected(files, base_provenance) or base_provenance.get("elsewhere")
+    if not isinstance(now, Mapping):
+        return []
+    said, have = [], set(files)
+    for name, errors in _tried(base_provenance).items():
+        missing = set(name.split(", ")) - have
+        better = [figure for figure in _FIGURES if errors[figure] < now[figure]]
+        if len(missing) == 1 and have | missing == set(name.split(", ")) and better:
+            less = " and ".join(f"{_FIGURES[each]} within {errors[each]:.0%}, not {now[each]:.0%}" for each in better)
+            said.append(f"With {ONE[missing.pop()]} as well: {less}.")
+    return said
+
+
+_FIGURES = {"conflicts": "conflicts", "time_to_ready": "times to Ready"}
+
+
+def _tried(base_provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    elsewhere = base_provenance.get("elsewhere")
+    tried = elsewhere.get("with") if isinstance(elsewhere, Mapping) else None
+    return tried if isinstance(tried, Mapping) else {}
