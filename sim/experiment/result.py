@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.figures import ByName, estimates
 from sim.analysis.measured import Measured
-from sim.experiment.controls import with_luck
 from sim.experiment.summaries import complete_summary
 from sim.extras import require
 from sim.families.operators.fields import fields_of
@@ -280,8 +279,6 @@ def open_results(folder: str | Path) -> Result:
     tables = StoredTables(path)
     tables.check("certificates")
     measured = _read_measured(path, tables)
-    if summary.get("control_variates"):
-        measured = with_luck(scenario, measured)
     # What a summary has in it does not depend on the times to Ready, which are in a table: null stands for any kind.
     timeless = [replace(each, times_to_ready=()) for each in measured]
     results.check_like(path / results.SUMMARY, summary, complete_summary(scenario, timeless))
@@ -366,6 +363,7 @@ def _read_measured(path: Path, tables: Source) -> list[Measured]:
             digest=row.pop("digest"),
             violations=tuple(row.pop("violated")),
             broken=tuple(row.pop("broken", None) or ()),
+            luck=tuple(row.pop("luck", None) or ()),
             # Of the parts (requests.code.409) a replication lists those that it has.
             metrics={key: value for key, value in row.items() if value is not None or "." not in key},
             times_to_ready=_Times(times, number),
@@ -376,7 +374,7 @@ def _read_measured(path: Path, tables: Source) -> list[Measured]:
 
 def replication_rows(measured: list[Measured]) -> list[dict[str, Any]]:
     """Return one row per replication, numbered from 1: seed, digest and its figures."""
-    any_broken = any(each.broken for each in measured)
+    any_broken, any_luck = any(each.broken for each in measured), any(each.luck for each in measured)
     return [
         {
             "replication": each.index + 1,
@@ -384,6 +382,7 @@ def replication_rows(measured: list[Measured]) -> list[dict[str, Any]]:
             "digest": each.digest,
             "violated": list(each.violations),
             **({"broken": list(each.broken)} if any_broken else {}),
+            **({"luck": list(each.luck)} if any_luck else {}),
             **each.metrics,
         }
         for each in measured

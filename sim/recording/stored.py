@@ -202,6 +202,7 @@ def _possible(known: Any, condition: Condition) -> bool:
 
 def _check_columns(file: Path, name: str, found: pa.Schema) -> None:
     """Raise ``ResultsError`` where a table has not the columns, or the types, that it is written with."""
+    import pyarrow as pa
     from pyarrow import types
 
     kinds: dict[str, Callable[[pa.DataType], bool]] = {
@@ -210,13 +211,14 @@ def _check_columns(file: Path, name: str, found: pa.Schema) -> None:
         "digest": types.is_string,
         "violated": types.is_list,
     }
+    where_any = {"broken": pa.list_(pa.string()).equals, "luck": pa.list_(pa.float64()).equals}
     if name in TABLES:
-        kinds = {each.name: each.type.equals for each in schema(name)}
+        kinds, where_any = {each.name: each.type.equals for each in schema(name)}, {}
     lacking = [column for column in kinds if column not in found.names]
     if lacking:
         raise ResultsError(f"{file} has no {', '.join(lacking)}: an earlier version wrote it; run it again")
     for each in found:
-        if not kinds.get(each.name, _any if name in TABLES else _is_figure)(each.type):
+        if not (kinds | where_any).get(each.name, _any if name in TABLES else _is_figure)(each.type):
             raise ResultsError(f"{file}: the column {one_line(each.name)} is {each.type}: it is damaged; run it again")
 
 

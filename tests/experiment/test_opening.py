@@ -206,3 +206,12 @@ def test_runs_of_different_kinds_are_not_compared(tmp_path: Path, one: str, othe
         done = inside(*words, at=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert re.search(said, done.stderr)
+
+
+def test_a_run_in_which_a_property_broke_is_opened(tmp_path: Path):
+    scenario = sim.load("name: broken\nworkload: {certificates: 2}\nproperties: [{name: p, never: 'true'}]\n")
+    found = sim.run(scenario, replications=2, out=tmp_path / "run", jobs=1)
+    assert found.summary["broken"]
+    again = sim.open(tmp_path / "run")
+    assert [each.broken for each in again.measured] == [each.broken for each in found.measured]
+    assert not again.ok
