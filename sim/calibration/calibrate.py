@@ -31,7 +31,7 @@ from sim.calibration.estimate import (
 )
 from sim.calibration.expecting import ONE
 from sim.calibration.fit import ShiftedGamma, known
-from sim.calibration.onto import SERVER_TIMES, plain_value, profile_on, server_speed
+from sim.calibration.onto import SERVER_TIMES, plain_value, profile_on, server_speed, tells_speed
 from sim.calibration.operatorlog import measured_of, operator_times
 from sim.calibration.service import ServiceEstimates, coldness, service_times, speed_spread
 from sim.calibration.trace import Trace
@@ -59,6 +59,11 @@ class Calibration(NamedTuple):
     base: str  # the name of the profile that it started from
     server_speed: float  # how many times as long as the base's its server takes
     files: tuple[str, ...] = ()  # the kinds of files that it was measured from
+
+    @property
+    def tells_speed(self) -> bool:
+        """Whether these recordings tell how fast the server is."""
+        return tells_speed(self.measured)
 
     def kept(self, path: str) -> str:
         """Say where the value of a parameter comes from that was not measured."""

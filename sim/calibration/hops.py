@@ -134,7 +134,7 @@ class AnswerTimes(NamedTuple):
 
 
 def answers(trace: Trace) -> AnswerTimes:
-    """Return how long answers take to the code that waits for them.
+    """Return how long answers take to the code that waits for them, less the delay that was asked for.
 
     Only of requests that were alone in the server: next to others the answer would wait for a core as well.
     """
@@ -149,7 +149,7 @@ def answers(trace: Trace) -> AnswerTimes:
         elif event.succeeded and event.actor in _RECORDS_AFTER_STATUS and event.subresource == "status":
             seen = _recorded_after(trace, event.name, event.received_ns, event.actor)
         if seen is not None and seen > event.answered_ns:
-            (found.stored if event.succeeded else found.refused).append(seen - event.answered_ns)
+            (found.stored if event.succeeded else found.refused).append(seen - event.answered_ns - trace.delay_ns)
     return found
 
 
@@ -162,7 +162,7 @@ _DECIDES = {
 
 
 def sends(trace: Trace) -> list[int]:
-    """Return times from the log line that a status is about to change to the request's arrival.
+    """Return times from the log line that a status is about to change to the request's arrival, less that delay.
 
     Only of requests that were alone in the server, as for ``answers``.
     """
@@ -179,7 +179,7 @@ def sends(trace: Trace) -> list[int]:
             if line.condition == decides[1] and line.time_ns < event.received_ns
         ]
         if before and event.received_ns - before[-1] < LONGEST:
-            found.append(event.received_ns - before[-1])
+            found.append(event.received_ns - before[-1] - trace.delay_ns)
     return found
 
 

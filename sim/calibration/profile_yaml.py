@@ -12,10 +12,10 @@ from sim.calibration.onto import parameters, plain_value, written
 _WIDTH = 110
 
 
-def to_yaml(calibration: Calibration, made_by: Sequence[str] = (), here: Mapping[str, Any] | None = None) -> str:
+def to_yaml(calibration: Calibration, made_by: Sequence[str] = (), how_far: Mapping[str, Any] | None = None) -> str:
     """Return the file's text; ``made_by`` are lines of its header, without the comment's sign.
 
-    ``here`` is how far off predictions for the measured cluster are, where that is known.
+    ``how_far`` is what provenance says besides of how far predictions are off: ``here`` or ``elsewhere``.
     """
     import yaml
 
@@ -26,8 +26,7 @@ def to_yaml(calibration: Calibration, made_by: Sequence[str] = (), here: Mapping
     body = calibration.profile.model_dump(mode="json")
     values = yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=_WIDTH)
     grounds = provenance(calibration)
-    if here is not None:
-        grounds["here"] = dict(here)
+    grounds |= how_far or {}
     observed = yaml.safe_dump(
         {"observed": grounds.pop("observed")}, sort_keys=False, default_flow_style=None, width=_WIDTH - 2
     )

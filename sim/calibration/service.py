@@ -154,7 +154,7 @@ def service_times(
     for number, name in enumerate(names):
         measured = lognormal(warm[classes == number], "audit log, requests alone in the server")
         assert measured is not None
-        times[name] = measured
+        times[name] = measured._replace(share=counts[name] / sum(trace.classes.count(name) for trace in traces))
     slower = None
     if spread is not None:
         interval = (exp(cold_effect - 1.96 * spread), exp(cold_effect + 1.96 * spread))

@@ -110,6 +110,12 @@ class Trace:
         return result
 
     @cached_property
+    def delay_ns(self) -> int:
+        """What was asked to delay each message between controllers and server: of the load, not of the machine."""
+        asked = self.asked.get("network_one_way_ms", 0)
+        return round(asked * MS) if isinstance(asked, int | float) else 0
+
+    @cached_property
     def quiet(self) -> NDArray[int64]:
         """Time since the server had answered all earlier requests; negative where it had not."""
         import numpy as np

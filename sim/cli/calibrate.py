@@ -14,6 +14,8 @@ from sim.guarded import why
 from sim.units import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.calibration.calibrate import Calibration
 
 
@@ -54,7 +56,7 @@ def calibrate(
     """Measure how long things take from recordings of a real cluster, as a profile for simulations."""
     from sim.calibration.calibrate import DOCUMENTED, CalibrationError
     from sim.calibration.calibrate import calibrate as measure
-    from sim.calibration.expecting import expected, narrower
+    from sim.calibration.expecting import how_far, narrower
     from sim.calibration.profile_yaml import provenance, to_yaml
     from sim.calibration.trace import read_trace
     from sim.logs.reading import reading_bar
@@ -78,9 +80,9 @@ def calibrate(
         start = Profile() if base == DOCUMENTED else profile_of_name(base)
         grounds = {} if base == DOCUMENTED else provenance_of(base)
         calibration = measure(traces, cores, ignored, start, base, folders)
-        here = expected(calibration.files, grounds)
+        known = how_far(calibration, grounds)
         if output is not None:
-            write_file(output, to_yaml(calibration, _made_by(recordings, output, cores), here))
+            write_file(output, to_yaml(calibration, _made_by(recordings, output, cores), known))
         if plots is not None:
             from sim.calibration.qqplots import write_plots
 
@@ -99,7 +101,8 @@ def calibrate(
         }
         emit_json(document)
     else:
-        more = [*_speed(calibration), *_expected(here), *narrower(calibration.files, grounds)]
+        more = [*_speed(calibration), *_predicted(known)]
+        more += narrower(calibration.files, grounds) if calibration.tells_speed else []
         more += [f"left out: {left.path}: {left.why}" for each in found for left in each.left_out]
         more += [f"Profile written to {output}"] if output is not None else []
         emit(_report(calibration, more, sys.stdout.isatty()))
@@ -113,24 +116,26 @@ def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[st
 
 
 def _speed(calibration: Calibration) -> list[str]:
-    """Say where little tells how fast the server is: Events of bursts took .57 to 1.02 of what they take else."""
+    """Say where nothing tells how fast the server is."""
     from sim.calibration.onto import SERVER_TIMES
 
-    told = [path.removeprefix(SERVER_TIMES) for path in calibration.measured if path.startswith(SERVER_TIMES)]
-    if len(told) not in {1, 2}:
+    if calibration.tells_speed:
         return []
+    told = [path.removeprefix(SERVER_TIMES) for path in calibration.measured if path.startswith(SERVER_TIMES)]
     return [
-        f"Of the server's times {' and '.join(told)} alone could be measured; the others are scaled alike, times "
-        f"{calibration.server_speed:.2f}. In recorded bursts that was half of what they take: record slower ones too."
+        f"How fast this server is stays open, and its times are those of {calibration.base}"
+        f"{''.join(f' but for {name}' for name in told)}: too few requests were alone in it. Record a slower load "
+        "as well, such as arrivals one by one or a client with a lower limit."
     ]
 
 
-def _expected(here: dict[str, Any] | None) -> list[str]:
-    if here is None:
-        return []
+def _predicted(known: Mapping[str, Any]) -> list[str]:
+    from sim.report.terminal import within
+
     return [
-        f"Predictions for this cluster: expect conflicts within {here['conflicts']:.0%} and times to Ready within "
-        f"{here['time_to_ready']:.0%}, as found with {' and '.join(here['with'])}."
+        f"Predictions for this cluster: expect {within(errors)}, as found with "
+        f"{' and '.join(errors['with']) if where == 'here' else 'no more than release and flags'}."
+        for where, errors in known.items()
     ]
 
 

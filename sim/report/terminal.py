@@ -160,20 +160,22 @@ def profile_words(about: Mapping[str, Any]) -> str:
     """Return what a profile is and how far predictions with it are off, in words."""
     name, here, elsewhere = about["name"], about.get("here"), about.get("elsewhere")
     if here:
-        return f"{name}, calibrated with {' and '.join(here['with'])}; on its cluster expect {_within(here)}."
+        return f"{name}, calibrated with {' and '.join(here['with'])}; on its cluster expect {within(here)}."
     measured = f", measured on {about['cores']} cores" if about.get("cores") else ""
     if elsewhere is None:
         figures = f"{name}{measured}" if name else "the documented figures"
         return f"{figures}; how far off it is on your cluster is not known: requeue calibrate measures yours."
     best = min(elsewhere.get("with", {}).items(), key=lambda item: float(item[1]["conflicts"]), default=None)
-    better = f"; calibrated with {best[0]} {_within(best[1])}" if best else ""
+    better = f"; calibrated with {best[0]} {within(best[1])}" if best else ""
+    named = name if name.endswith((".yaml", ".yml")) else f"shipped ({name})"
     return (
-        f"shipped ({name}){measured}; for your cluster expect {_within(elsewhere)}{better}: calibrate with "
+        f"{named}{measured}; for your cluster expect {within(elsewhere)}{better}: calibrate with "
         "requeue calibrate LOGS -o mine.yaml."
     )
 
 
-def _within(errors: Mapping[str, Any]) -> str:
+def within(errors: Mapping[str, Any]) -> str:
+    """Return how far off predictions are, in words."""
     conflicts, times = (write(errors[figure], "share") for figure in ("conflicts", "time_to_ready"))
     return f"conflicts within {conflicts} and times to Ready within {times}"
 

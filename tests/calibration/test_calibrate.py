@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from typer.testing import CliRunner
 
+from sim import load
 from sim.calibration import hops
 from sim.calibration.calibrate import Calibration, CalibrationError, calibrate
 from sim.calibration.fit import (
@@ -32,7 +33,9 @@ from sim.calibration.profile_yaml import to_yaml
 from sim.calibration.service import service_times, speed_spread
 from sim.calibration.trace import Trace, read_trace
 from sim.cli.calibrate import calibrate as command
+from sim.experiment.summaries import about_profile
 from sim.logs.sources import find_recordings
+from sim.report.terminal import profile_words
 from sim.scenario.errors import ScenarioError
 from sim.scenario.profile import Profile, ServiceTimes
 from sim.scenario.reading.profile_file import load_profile
@@ -335,6 +338,32 @@ def test_the_command_writes_profile_and_plots(tmp_path):
     assert load_profile(out).controllers.csr_cpu == pytest.approx(issuances.CSR * MS, rel=0.15)
     assert (plots / "controllers.rsa2048.png").read_bytes().startswith(b"\x89PNG")
     assert "controllers.csr_cpu" in run.stdout
+
+
+def test_where_few_requests_were_alone_the_server_s_speed_stays_open_and_is_said_to(tmp_path):
+    """300 Events of 5 ms, 4 ms after each other but for a pause before every tenth: those are alone, and quicker."""
+    at, lines = 0, []
+    for n in range(400):
+        at += (20 if n % 10 < 2 else 4) * MS
+        took = 1 if n % 10 == 0 else 5
+        lines.append(line(event("certificates-trigger", at=at, took=took * MS, resource="events")))
+    for n in range(40):
+        lines.append(line(event("lab", verb="create", at=at + (n + 1) * 20 * MS, took=3 * MS + n * 50 * US)))
+    out = tmp_path / "mine.yaml"
+    run = runner.invoke(app, [str(write(tmp_path / "audit.log", lines)), "-o", str(out)])
+    assert "server.times.event: found 1ms" in run.stdout
+    assert "only 10% of its kind were alone in the server" in run.stdout
+    assert "How fast this server is stays open" in run.stdout
+    assert "its times are those of recorded-2-cores but for certificate_create" in run.stdout
+    assert "as found with no more than release and flags" in run.stdout
+    found, shipped = load_profile(out).server.times, load_profile(SHIPPED).server.times
+    assert found.certificate_create != shipped.certificate_create
+    assert found.model_copy(update={"certificate_create": shipped.certificate_create}) == shipped
+    provenance = yaml.safe_load(out.read_text())["provenance"]
+    assert provenance["elsewhere"] == yaml.safe_load(SHIPPED.read_text())["provenance"]["elsewhere"]
+    assert "here" not in provenance
+    about = about_profile(load("{name: x, workload: {certificates: 1}}", (f"profile={out}",)))
+    assert profile_words(about).startswith(f"{out}, measured on 2 cores; for your cluster expect conflicts within 26%")
 
 
 def test_the_command_prints_json(tmp_path):
