@@ -275,6 +275,10 @@ operators: [{name: o, ONE controllers: [{name: c, for: W, TWO steps: [{do: [THRE
             "found 'GenerationChangedPredicate'; write generation-changed, or CEL over the object",
         ),
         (
+            IN_OPERATOR.replace("kinds: {W: {}}", "kinds: {W: {crd: {spec: {group: a}}}}"),
+            "kinds.W.crd: kind is missing; write all of the CustomResourceDefinition, as kubectl prints it",
+        ),
+        (
             IN_OPERATOR.replace("THREE", "{create: {kind: Service}}"),
             "there is no kind 'Service'; did you mean Secret? A new one goes under kinds, as Service: {}",
         ),
