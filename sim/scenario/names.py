@@ -28,6 +28,9 @@ _SYNONYMS = {
     "sleep": ("work",),
     "wait": ("work",),
     "retries": ("retry",),
+    "crash": ("kill",),
+    "for": ("lasts",),
+    "duration": ("lasts",),
     "crds": ("kinds",),
     "generationchangedpredicate": ("generation-changed",),
 }
