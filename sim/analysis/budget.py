@@ -15,13 +15,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
 from sim.analysis.distributions import beta_quantile
 from sim.analysis.intervals import LEVEL, Estimate
 from sim.analysis.measured import Measured, totals
+from sim.extras import require
 from sim.scenario.metrics import metrics_of
+from sim.units import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRICS = ("amplification", "conflicts.rate", "conflicts.per_certificate", "ghost_reconciles", "wasted_cpu")
 """What is told beside the tries; of them what the scenario's family has."""
@@ -45,7 +50,7 @@ class Allowed:
         return {"tries": self.tries, "retries": self.tries - 1, "lost": self.lost, "share": self.share.as_dict()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class EnoughTries:
     """What the writes of all replications took. ``tries`` is a histogram; ``allowed`` one entry for each limit."""
 
@@ -54,6 +59,22 @@ class EnoughTries:
     unfinished: int
     allowed: Sequence[Allowed]
     figures: Mapping[str, Estimate]
+
+    def __repr__(self) -> str:
+        tries, writes = counted(self.enough or 0, "try"), counted(self.writes, "write")
+        return f"<EnoughTries: {tries} would have lost none of {writes}>"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row for each limit: tries, retries, how many writes it would have lost, their share, its interval."""
+        require("pandas")
+        import pandas as pd
+
+        rows = [
+            each.as_dict() | {"share": each.share.mean, "low": each.share.low, "high": each.share.high}
+            for each in self.allowed
+        ]
+        return pd.DataFrame(rows, columns=["tries", "retries", "lost", "share", "low", "high"])
 
     @property
     def writes(self) -> int:

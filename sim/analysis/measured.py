@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sim.analysis.waste import Metrics
@@ -21,6 +21,8 @@ class Measured:
     violations: tuple[str, ...] = field(default=())
     broken: tuple[str, ...] = field(default=())
     """The scenario's properties that did not hold, one sentence each."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """By writer, request and code what the server first said to a write that is refused for what it says."""
     luck: tuple[float, ...] = ()
     """Numbers of mean 0 that were drawn, where they are to be taken out of mean times (``sim.experiment.controls``)."""
 

@@ -5,7 +5,8 @@ some of them, by writer and kind. Every figure is per replication. A group ``{me
 interval over the replications (``sim.analysis.intervals``); with one replication ``low`` and ``high`` are null. Times
 are in seconds. ``time_to_ready`` is the mean of the replications' quantiles, as everywhere;
 ``time_to_ready_pooled`` that of all their Certificates together, and an end of its interval is null where it lies
-beyond all that was observed.
+beyond all that was observed. ``rejected`` is there where a write was refused for what it says (422 and the like): by
+writer, request and code the server's own words to the first.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
     events = ratio_interval(totals(replications, "events"), totals(replications, "requests"))
     elsewhere = _elsewhere(replications)
     broken = [{"replication": each.index + 1, "property": one} for each in replications for one in each.broken]
+    rejected = {what: said for each in reversed(replications) for what, said in each.rejected.items()}
     return {
         "scenario": scenario.name,
         "strategy": scenario.strategy,
@@ -85,6 +87,7 @@ def summarise(scenario: Scenario, replications: Sequence[Measured]) -> dict[str,
             for violation in each.violations
         ],
         **({"broken": broken} if broken else {}),
+        **({"rejected": rejected} if rejected else {}),
         **({"conflicts_on_other_resources": elsewhere} if elsewhere else {}),
     }
 

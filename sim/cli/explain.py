@@ -87,7 +87,7 @@ def explain(
         return
 
     from sim.report.explain import explanation, styled
-    from sim.report.sentences import loops
+    from sim.report.sentences import going_wrong
     from sim.report.terminal import hazards
     from sim.report.text import render, screen, wrapped
 
@@ -104,7 +104,7 @@ def explain(
         lines += ["", f"One in detail:  requeue explain {quote(str(results))} --object {told.certificate} --conflict 1"]
     wrong = hazards(result.summary, terminal=False)
     if wrong is not None:
-        lines += ["", *render([wrong], terminal=False).rstrip("\n").split("\n"), *loops(result.summary), ""]
+        lines += ["", *render([wrong], terminal=False).rstrip("\n").split("\n"), *going_wrong(result.summary), ""]
     lines.append(f"The run again:  {command_of(results)}")
     emit(styled(lines) if terminal else "\n".join(lines) + "\n")
 
@@ -142,7 +142,7 @@ def _chosen(told: Story, found: dict[str, int], count: int, refused: bool) -> st
 
 def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, replication: int) -> None:
     """Neither a 409 nor anything lost: say so, and what there is instead."""
-    from sim.report.sentences import loops
+    from sim.report.sentences import going_wrong
     from sim.report.text import Unwrapped, render
 
     if as_json:
@@ -156,7 +156,7 @@ def _nothing(result: Result, folder: Path, names: list[str], as_json: bool, repl
         lines.append(
             Unwrapped(f"The story of one {result.kind}:  requeue explain {quote(str(folder))} --object {names[0]}")
         )
-    lines += loops(result.summary)
+    lines += going_wrong(result.summary)
     emit(render(list(lines), sys.stdout.isatty()))
 
 

@@ -328,7 +328,11 @@ class Worker(Burst):
         if isinstance(effect, Sleep):
             process.go.wake_in(effect.ns, self._woken)
             return None
-        assert isinstance(effect, Waiting)
+        if not isinstance(effect, Waiting):
+            raise TypeError(
+                f"reconcile of {self._name} yielded {effect!r:.60}; it yields what write, set_condition and get "
+                "return, Compute and Sleep"
+            )
         effect.begin(lambda: process.go.ready(self._woken))
         return None
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
-from sim.experiment.variants import written
 from sim.scenario.actions import Action, Pattern
 from sim.scenario.model import Scenario
 from sim.scenario.operators import ControllerSettings, OperatorSettings
+from sim.scenario.reading.overrides import written
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
 from sim.units import counted
 

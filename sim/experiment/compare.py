@@ -19,10 +19,11 @@ from sim.experiment.limits import Guard, LimitReached, Limits
 from sim.experiment.looks import Looks
 from sim.experiment.progress import Progress, Underway
 from sim.experiment.run import Collected, Given, asked_for, resized, rows_of
-from sim.experiment.variants import Variant, variants, written
+from sim.experiment.variants import Variant, variants
 from sim.families.without_effect import reason_without_effect
 from sim.recording import results
 from sim.scenario.metrics import FAMILIES, comparable
+from sim.scenario.reading.overrides import written
 
 
 def compare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,16 @@ class Comparison:
 
     def __getitem__(self, variant: str) -> Result:
         return self.results[self.named(variant)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def items(self) -> ItemsView[str, Result]:
+        """The variants' names and results, the baseline first."""
+        return self.results.items()
 
     def named(self, text: str) -> str:
         """Return the variant that is meant: its name, letter or setting. Raises ``KeyError`` where not one is."""
@@ -208,7 +218,7 @@ def _same_replications(one: Sequence[Measured], other: Sequence[Measured]) -> bo
     )
 
 
-def side_by_side(found: Mapping[str, Result], *, metric: str | None = None) -> Comparison:
+def side_by_side(found: Mapping[str, Result] | Comparison, *, metric: str | None = None) -> Comparison:
     """Compare results that there are already, the first of which is the baseline.
 
     Replication i of each is set against replication i of the baseline, as many as both have. On the same seed
@@ -218,6 +228,7 @@ def side_by_side(found: Mapping[str, Result], *, metric: str | None = None) -> C
     """
     if len(found) < 2:
         raise ValueError("a comparison needs two results or more")
+    found = dict(found.items())
     same_kind(each.scenario for each in found.values())
     family = next(iter(found.values())).scenario.family
     return Comparison({}, comparable(metric or FAMILIES[family].ranked, family), found)

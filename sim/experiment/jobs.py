@@ -73,6 +73,7 @@ def perform(job: Job) -> Done:
         times_to_ready=times_to_ready(replication.objects),
         violations=tuple(replication.violations),
         broken=tuple(map(str, replication.broken)),
+        rejected=replication.rejected,
     )
     return Done(
         measured,

@@ -22,6 +22,7 @@ from sim.experiment.space import same
 from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search, settings_of, tried_with
 from sim.experiment.unlimited import FRESH
 from sim.scenario.metrics import OPERATORS, metrics_of
+from sim.units import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ NEAR = 0.05
 """A recommended value this close to an end of its range, as a share of it, may be better still beyond."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Tuned:
     """What tuning came to. ``fresh`` has the fresh replications of the current and the recommended configuration."""
 
@@ -52,6 +53,10 @@ class Tuned:
     fresh: tuple[list[Measured], list[Measured]]
     flat: Mapping[str, tuple[str, str]]
     """By key from where to where no tried value is decidedly worse, the others as recommended."""
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{key}={value}" for key, value in self.recommended.settings.items())
+        return f"<Tuned in {counted(len(self.tried), 'trial')}: {settings or 'as it stands'}>"
 
     @property
     def ok(self) -> bool:

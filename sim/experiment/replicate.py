@@ -283,6 +283,7 @@ def _of_subjects(world: World, index: int, brief: bool) -> Replication:
         recorder.losses.rows if recorder.losses is not None else [],
         recorder.losses.duplicates if recorder.losses is not None else [],
         recorder.usurped,
+        recorder.rejected,
     )
 
 

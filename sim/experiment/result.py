@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -364,6 +365,7 @@ def _read_measured(path: Path, tables: Source) -> list[Measured]:
             violations=tuple(row.pop("violated")),
             broken=tuple(row.pop("broken", None) or ()),
             luck=tuple(row.pop("luck", None) or ()),
+            rejected=_in_pairs(row.pop("rejected", None) or ()),
             # Of the parts (requests.code.409) a replication lists those that it has.
             metrics={key: value for key, value in row.items() if value is not None or "." not in key},
             times_to_ready=_Times(times, number),
@@ -372,9 +374,16 @@ def _read_measured(path: Path, tables: Source) -> list[Measured]:
     ]
 
 
+def _in_pairs(texts: Sequence[str]) -> dict[str, str]:
+    """What ``replication_rows`` wrote one after the other: names and what belongs to them."""
+    return dict(zip(texts[::2], texts[1::2], strict=False))
+
+
 def replication_rows(measured: list[Measured]) -> list[dict[str, Any]]:
     """Return one row per replication, numbered from 1: seed, digest and its figures."""
-    any_broken, any_luck = any(each.broken for each in measured), any(each.luck for each in measured)
+    any_broken, any_luck, any_rejected = (
+        any(getattr(each, name) for each in measured) for name in ("broken", "luck", "rejected")
+    )
     return [
         {
             "replication": each.index + 1,
@@ -383,6 +392,7 @@ def replication_rows(measured: list[Measured]) -> list[dict[str, Any]]:
             "violated": list(each.violations),
             **({"broken": list(each.broken)} if any_broken else {}),
             **({"luck": list(each.luck)} if any_luck else {}),
+            **({"rejected": [*chain(*each.rejected.items())]} if any_rejected else {}),
             **each.metrics,
         }
         for each in measured

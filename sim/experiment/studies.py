@@ -26,9 +26,9 @@ from sim.experiment.spread import opened
 from sim.experiment.sweep import Sweep, grid, run
 from sim.experiment.tune import Question
 from sim.experiment.unlimited import unlimited
-from sim.experiment.variants import written
 from sim.extras import require
 from sim.scenario.metrics import FAMILIES, comparable
+from sim.scenario.reading.overrides import written
 
 
 def sweep(

@@ -20,6 +20,7 @@ from sim.analysis.measured import Measured, digest
 from sim.experiment import naming
 from sim.experiment.variants import same_kind
 from sim.scenario.metrics import metrics_of
+from sim.units import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +109,7 @@ def _baseline(scenario: Scenario, cells: Sequence[Cell], keys: Sequence[str]) ->
 
 def setting(resolved: Mapping[str, Any], key: str) -> str:
     """Return the value of a key of a resolved scenario, as ``--set`` takes it; ``""`` where there is none."""
-    from sim.experiment.variants import written
+    from sim.scenario.reading.overrides import written
 
     value: Any = resolved
     for step in key.split("."):
@@ -142,6 +143,9 @@ class Sweep:
         self.estimates = {name: figures.estimates(each, self.metrics) for name, each in self.measured.items()}
         self.ranked = figures.ranking(self.estimates, metric)
         self.best = self.ranked[0]
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {counted(len(self.measured), 'cell')} by {self.metric}: best is {self.best}>"
 
     @property
     def ok(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sim.experiment import naming
 from sim.experiment.run import resized
 from sim.guarded import Unusable, one_line
+from sim.scenario.reading.overrides import written
 from sim.units import plural
 
 if TYPE_CHECKING:
@@ -134,16 +135,6 @@ def parse_vary(text: str) -> tuple[str, list[str]]:
     if not all(values):
         raise ValueError(f"{text!r} has an empty value; write --vary key=value,value")
     return key, [each for value in values for each in (expanded(key, value) if is_range(value) else [value])]
-
-
-def written(value: object) -> str:
-    """Return a Python value as ``--set`` takes it: YAML on one line."""
-    import yaml
-
-    if isinstance(value, str):
-        return value
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9)
-    return text.removesuffix("\n").removesuffix("\n...").strip()
 
 
 BRIEF = 60

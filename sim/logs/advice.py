@@ -27,9 +27,10 @@ def next_commands(report: LogReport, files: Iterable[Path]) -> Iterator[Next]:
     if report.subject != CERT_MANAGER:
         if audit:
             yield Next(f"requeue log --json {shown}", "the whole matrix of losers and winners, for scripts")
+            yield Next(f"requeue init CRD.yaml {shown} -o mine.yaml", "the operator as a scenario, for requeue advise")
         yield Next(
-            "requeue compare tutorial --vary strategy=update,apply,merge-patch",
-            "how update, server-side apply and merge patches behave when several controllers write one status",
+            "requeue advise operators/three-controllers-one-status",
+            "what each way of writing costs, and loses; describe yours in its place (docs/operators.md)",
         )
         return
     many = min(max(report.seen, len(report.certificates), 1), _MOST)

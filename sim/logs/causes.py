@@ -28,7 +28,7 @@ from sim.logs.controller_log import (
     UNAPPROVED,
     LogLine,
 )
-from sim.logs.fates import LONGEST_WAIT
+from sim.logs.fates import LONGEST_WAIT, MANY
 from sim.units import SECOND, counted, spelled
 
 _MOST = 20_000  # objects kept by name
@@ -81,6 +81,30 @@ class _Taken:
 
 
 @dataclass
+class _Failing:
+    """An item of a controller that failed for another reason than a conflict."""
+
+    text: str
+    first_ns: int
+    last_ns: int
+    gap_ns: int = 0  # between the last two failures
+    times: int = 1
+
+    def again(self, time_ns: int) -> None:
+        """It failed once more."""
+        self.gap_ns, self.last_ns = max(time_ns - self.last_ns, 0), max(time_ns, self.last_ns)
+        self.times += 1
+
+    def still(self, end_ns: int) -> bool:
+        """Whether it failed for long, or many times, and the next failure would be after the log's end.
+
+        Else one in the log would have followed: what fails is tried again after twice as long at most.
+        """
+        lasting = self.times >= MANY or (self.times > 1 and self.last_ns - self.first_ns > LONGEST_WAIT)
+        return lasting and end_ns - self.last_ns <= max(2 * self.gap_ns, 10 * SECOND)
+
+
+@dataclass
 class Causes:
     """Counts the lines that tell of other causes."""
 
@@ -96,8 +120,7 @@ class Causes:
     duplicates: Counter[str] = field(default_factory=Counter)
     sharing: Counter[str] = field(default_factory=Counter)
     existing: dict[tuple[str, str], _Taken] = field(default_factory=dict)  # by resource and key of what exists
-    errors: Counter[tuple[str, str]] = field(default_factory=Counter)  # by controller and key
-    error_text: dict[str, str] = field(default_factory=dict)
+    errors: dict[tuple[str, str], _Failing] = field(default_factory=dict)  # by controller and key
     _since: dict[str, int] = field(default_factory=dict)  # when it was last said that an object waits
     _ended: dict[tuple[bool, str], int] = field(default_factory=dict)  # when a Certificate, or a request, went on
     _lost_ns: int = -_ONE_LOSS
@@ -134,8 +157,7 @@ class Causes:
         elif what == UNAPPROVED and len(self.unapproved) < _MOST:
             self.unapproved[line.key] += 1
         elif what == ERROR and len(self.errors) < _MOST:
-            self.errors[line.controller, line.key] += 1
-            self.error_text.setdefault(line.controller, line.text)
+            self._failed(line)
         elif what in {REISSUE, TRANSITION}:
             self._step(line)
 
@@ -147,6 +169,13 @@ class Causes:
             )
         elif line.time_ns > known.last_ns:
             known.times, known.last_ns = known.times + 1, line.time_ns
+
+    def _failed(self, line: LogLine) -> None:
+        known = self.errors.get((line.controller, line.key))
+        if known is None:
+            self.errors[line.controller, line.key] = _Failing(line.text, line.time_ns, line.time_ns)
+        else:
+            known.again(line.time_ns)
 
     def _over(self, key: str, since_ns: int, *, request: bool = False) -> bool:
         """Whether what a key is of became Ready after a time: then whatever it waited for is over.
@@ -201,7 +230,7 @@ class Causes:
     def found(self, end_ns: int) -> list[Cause]:
         """Return the causes, those that stop an object first, then by what they took; the log ends at ``end_ns``."""
         return sorted(
-            [*self._stopping(), *self._taken(end_ns), *self._slow()],
+            [*self._stopping(), *self._taken(end_ns), *self._slow(), *self._errors(end_ns)],
             key=lambda cause: (not cause.stops, -cause.seconds),
         )
 
@@ -262,7 +291,6 @@ class Causes:
             tries = counted(self.late, "try", "tries")
             says = f"{tries} to renew the leader's lease failed, and it was not lost by that"
             yield Cause("lease late", says, "look at the API server's latency")
-        yield from self._errors()
         signed, issued = self.signed, self.issued
         if signed is not None and issued is not None and signed.p50_s > issued.p50_s / 2:
             took, whole = spelled(signed.p50_s * SECOND), spelled(issued.p50_s * SECOND)
@@ -270,20 +298,38 @@ class Causes:
             change = "look at the issuer, not at the controllers"
             yield Cause("issuer", says, change, seconds=signed.p50_s * signed.number)
 
-    def _errors(self) -> Iterator[Cause]:
-        """Items that failed for other reasons, by controller."""
+    def _errors(self, end_ns: int) -> Iterator[Cause]:
+        """Items that failed for other reasons, by controller: who still fails when the log ends stops something."""
         failed: Counter[str] = Counter()
-        for (controller, _), count in self.errors.items():
-            failed[controller] += count
+        for (controller, _), item in self.errors.items():
+            failed[controller] += item.times
         for controller, count in failed.most_common(3):
             issuer = "issuer" in controller or controller in {"orders", "challenges"}
-            why = self.error_text[controller][:120]
-            says = f"{controller or 'a controller'} failed {counted(count, 'time')} for another reason: {why}"
             change = (
                 "see the issuer's own log and status" if issuer else "that is no conflict, and has a cause of its own"
             )
-            keys = sorted(key for name, key in self.errors if name == controller and key)
-            yield Cause("issuer" if issuer else "errors", says, change, keys)
+            mine = {key: item for (name, key), item in self.errors.items() if name == controller}
+            still = {
+                key: item for key, item in mine.items() if key and item.still(end_ns) and not self._ready(key, item)
+            }
+            first = next(iter((still or mine).values()))
+            how = f"still fails after {counted(first.times, 'try')}" if still else f"failed {counted(count, 'time')}"
+            who = f"controller {controller}" if controller else "a controller"
+            says = f"{who} {how} for another reason: {_cut(first.text)}"
+            keys = sorted(still or filter(None, mine))
+            yield Cause("issuer" if issuer else "errors", says, change, keys, stops=bool(still))
+
+    def _ready(self, key: str, item: _Failing) -> bool:
+        """Whether the Certificate that an item is of, or was made for, became Ready after it had failed last."""
+        names = (f"{key}-", f"{key.rpartition('/')[2]}-")
+        return any(
+            not request and at >= item.last_ns and any(each.startswith(f"{of}-") for each in names)
+            for (request, of), at in self._ended.items()
+        )
+
+
+def _cut(text: str, most: int = 160) -> str:
+    return text if len(text) <= most else f"{text[:most].rstrip()} ..."
 
 
 def _durations(values: list[float]) -> Durations | None:

@@ -64,11 +64,11 @@ def _causes(report: LogReport) -> list[str]:
 def _conflicts(report: LogReport) -> list[str]:
     if not report.total:
         return _none(report)
-    span = span_in_words(report.span_s)
+    span = f" in {span_in_words(report.span_s)}" if report.span_s else ""
     if report.subject == ALL_WRITERS:
         said = [_of_others(report, span)]
     else:
-        said = [f"{counted(report.total, 'conflict')} in {span} on {counted(len(report.certificates), 'Certificate')}."]
+        said = [f"{counted(report.total, 'conflict')}{span} on {counted(len(report.certificates), 'Certificate')}."]
     if report.filtered:
         said.append(_filtered(report))
     elif report.resolution is not None:
@@ -89,7 +89,7 @@ def _of_others(report: LogReport, span: str) -> str:
         share = f" ({report.total / report.all_writes:.0%} of {counted(report.all_writes, 'write')})"
     absent = "no write" if report.source == AUDIT_LOG else "no line"
     return (
-        f"{counted(report.total, 'refusal')} with 409 Conflict {of} on {where} in {span}{share}; "
+        f"{counted(report.total, 'refusal')} with 409 Conflict {of} on {where}{span}{share}; "
         f"{absent} of cert-manager in this log."
     )
 
@@ -135,6 +135,11 @@ def _filtered(report: LogReport) -> str:
             "resolved can't be told. Save it with the writes of code 200 too."
         )
     total = report.total or sum(report.others.values())
+    if total > 1 and not report.span_s:
+        return (
+            "None of them has a time, so whether they were resolved can't be told: save the lines with their stamps "
+            "(kubectl logs --timestamps)."
+        )
     return (
         f"The log holds {'this refusal' if total == 1 else 'refusals'} alone, so whether "
         f"{'it was' if total == 1 else 'they were'} resolved can't be told. The controller tries again by itself: "

@@ -23,6 +23,10 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
     A filled mark is a decided difference, an empty one is undecided: its interval covers 0. A metric whose mean
     is 0 in the baseline has no percentage and is left out. ``metrics`` are names of ``sim.scenario.metrics``.
     """
+    from sim.experiment.comparison import Comparison
+
+    if not isinstance(comparison, Comparison):
+        raise TypeError(f"a comparison is drawn (sim.compare, sim.side_by_side), and no {type(comparison).__name__}")
     ax = axes(ax)
     base = comparison.estimates[comparison.baseline]
     others = [name for name in comparison.results if name != comparison.baseline]

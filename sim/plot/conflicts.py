@@ -49,6 +49,8 @@ def conflicts_by_controller(results: Results, ax: Axes | None = None) -> Axes:
             tip(ax, words, group, None, (row - height / 2, row + height / 2), controllers=[writers[number]])
     ax.set_yticks(range(len(writers)), [short(writer) for writer in writers])
     ax.invert_yaxis()
+    if not any(group["mean"] for groups in summaries.values() for group in groups.values()):
+        nothing(ax, "no conflicts")
     ax.set_xlim(left=0)
     ax.set_xlabel("conflicts per replication")
     of_clients = all(each.scenario.contention is not None for each in found.values())

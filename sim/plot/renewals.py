@@ -56,7 +56,8 @@ def margins(results: Results, ax: Axes | None = None) -> Axes:
         ax.step(days, shares, where="post", label=name, color=colour(place), linestyle=dashes(place))
     if not some:
         nothing(ax, "nothing was renewed")
-    ax.axvline(0, color="0.5", linewidth=0.8)
+    else:
+        ax.axvline(0, color="0.5", linewidth=0.8)
     ax.set_ylim(0, 1.05)
     ax.set_xlabel("days left before expiry; below 0 expired")
     ax.set_ylabel("share of Certificates")

@@ -39,12 +39,21 @@ def dashes(place: int) -> str:
 
 
 def named(results: Results) -> Mapping[str, Result]:
-    """Return results by name."""
+    """Return results by name. Raises ``TypeError`` where it is given anything else."""
+    from sim.experiment.comparison import Comparison
     from sim.experiment.result import Result
 
     if isinstance(results, Result):
         return {results.scenario.name: results}
-    return results if isinstance(results, Mapping) else results.results
+    found = results.results if isinstance(results, Comparison) else results
+    if not isinstance(found, Mapping) or not all(isinstance(each, Result) for each in found.values()):
+        raise TypeError(f"a result, a comparison or a mapping of names to results is drawn, and no {_what(results)}")
+    return found
+
+
+def _what(given: object) -> str:
+    found = type(next(iter(given.values()), None)).__name__ if isinstance(given, Mapping) else None
+    return f"mapping to {found}" if found else type(given).__name__
 
 
 def only(results: Results) -> Result:

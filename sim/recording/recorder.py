@@ -88,6 +88,8 @@ class Life:
         return self.ready and not self.issuing and not self.next_key and self.done
 
 
+REJECTED = frozenset({400, 403, 413, 415, 422})
+"""Codes of writes that are refused for what they say, not for when they come."""
 TIDY_EVERY = 256
 """Requests after which the rows so far are looked at: packing them is no matter of a single row."""
 
@@ -109,6 +111,8 @@ class Recorder:
         self.refusals = Rows(REFUSALS)
         self.deliveries = Rows(DELIVERIES)
         self._sent = 0  # requests so far
+        self.rejected: dict[str, str] = {}
+        """By writer, request and code what the server first said to a write that is refused for what it says."""
         self._holders: dict[str, str] = {}  # by Lease who held it when it was written last
         self.usurped: list[tuple[int, str, str, str]] = []
         """Writes stored for a process while another held its Lease: when, about whom, its name, who held it."""
@@ -146,6 +150,8 @@ class Recorder:
                 self._follow(self.losses, sent, kind, before, stored, decided)
         elif response.code == 409:
             self._refused(send, response, cpu)
+        elif response.code in REJECTED:
+            self._rejected(sent, kind, response)
         number = self._sent
         self._sent = number + 1
         if not number % TIDY_EVERY:
@@ -213,6 +219,15 @@ class Recorder:
             contested = self._fields.at(cause.field for cause in causes)
             owners = ", ".join(dict.fromkeys(cause.message.split('"')[1] for cause in causes))
         self.refusals.append((self._sent, wanted, contested, owners, cpu))
+
+    def _rejected(self, sent: Sent, kind: Kind, response: Response) -> None:
+        """Keep the words of the first of each kind: the text of an answer is made where it is read."""
+        write = sent.send.write
+        verb = "patch" if write.verb.endswith("-patch") else write.verb
+        part = f"/{write.subresource}" if write.subresource else ""
+        what = f"{sent.actor} {verb} {kind.plural}{part} {response.code}"
+        if what not in self.rejected:
+            self.rejected[what] = response.message
 
     def _accepted(
         self, write: Write, certificate: str, before: Object | None, stored: Object | None, answered: int

@@ -49,6 +49,8 @@ class Replication:
     """A row for each object created twice for one owner: ``DUPLICATES``; not of Certificates."""
     usurped: list[tuple[int, str, str, str]] = field(default_factory=list)
     """Writes that were stored for a process while another held its Lease: when, about whom, its name, who held it."""
+    rejected: dict[str, str] = field(default_factory=dict)
+    """By writer, request and code what the server first said to a write that is refused for what it says."""
     contended: Contended | None = None
     """What a contention recorded; its rows above are made from that."""
     broken: list[Broken] = field(default_factory=list)

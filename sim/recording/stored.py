@@ -211,7 +211,8 @@ def _check_columns(file: Path, name: str, found: pa.Schema) -> None:
         "digest": types.is_string,
         "violated": types.is_list,
     }
-    where_any = {"broken": pa.list_(pa.string()).equals, "luck": pa.list_(pa.float64()).equals}
+    texts, numbers = pa.list_(pa.string()).equals, pa.list_(pa.float64()).equals
+    where_any = {"broken": texts, "rejected": texts, "luck": numbers}
     if name in TABLES:
         kinds, where_any = {each.name: each.type.equals for each in schema(name)}, {}
     lacking = [column for column in kinds if column not in found.names]

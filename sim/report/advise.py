@@ -92,6 +92,8 @@ def verdict(document: Document) -> list[str]:
 
 
 def _undecided(document: Document, now: Mapping[str, Any]) -> list[str]:
+    if all(each["undone"] >= document["objects"] for each in document["ranked"]):
+        return ["Whatever is tried, no object is ever done, so no way is better: requeue run says what is in the way."]
     mixed = [each for each in document["ranked"] if each["better"] and not each["current"] and not _losses(each)]
     if not mixed:
         kept = "" if _losses(now) else " Keep it as it stands."

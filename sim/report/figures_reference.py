@@ -60,7 +60,7 @@ def figures_reference() -> str:
 def _tables() -> Iterator[str]:
     yield from _table("What every scenario has", EVERY)
     for family in FAMILIES.values():
-        yield from _table(f"What {family.who} has besides", family.own)
+        yield from _table(f"Besides, of {family.who}", family.own)
     yield "## Older spellings\n"
     yield "Accepted wherever a name is, printed nowhere.\n"
     yield "| older | now |\n|---|---|"

@@ -92,7 +92,7 @@ class _Kept:
 
 def _choices(values: Iterable[object], present: str) -> list[str]:
     """Return values as texts, the present one among them where it was not."""
-    from sim.experiment.variants import written
+    from sim.scenario.reading.overrides import written
     from sim.units import parse_duration
 
     def size(text: str) -> float:

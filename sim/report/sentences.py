@@ -173,6 +173,26 @@ def expired(summary: Mapping[str, Any]) -> str:
     return f"{amount(group, of, of)}{how}"
 
 
+def going_wrong(summary: Mapping[str, Any]) -> list[str]:
+    """What no writer can have meant: writes that are refused for what they say, and hot loops."""
+    return [*_rejected(summary), *loops(summary)]
+
+
+def _rejected(summary: Mapping[str, Any]) -> list[str]:
+    counts = summary["requests"]["by_kind"] if summary.get("rejected") else {}
+    each = " a replication" if summary["replications"] > 1 else ""
+    return [
+        f"Rejected: {what.rpartition(' ')[0]} is answered {what.rpartition(' ')[2]}, "
+        f"{amount(counts[what], 'time')}{each}: {_cut(said)}"
+        for what, said in summary.get("rejected", {}).items()
+        if what in counts
+    ]
+
+
+def _cut(said: str, most: int = 300) -> str:
+    return said if len(said) <= most else f"{said[:most].rstrip()} ..."
+
+
 def loops(summary: Mapping[str, Any]) -> list[str]:
     """The hot loops of a run with their rates: on a timer, on a controller's own writes, or on others'."""
     found = summary.get("hazards") or {}

@@ -12,7 +12,7 @@ from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
-from sim.report.sentences import controlled, expired, loops, replicated
+from sim.report.sentences import controlled, expired, going_wrong, replicated
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.expectations import written
 from sim.scenario.machinery import is_own
@@ -95,7 +95,7 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
     # An earlier version's results say nothing of their end.
     ended = [summary["ending"]["said"]] if "ending" in summary else []
     parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)])]
-    parts += [bold(line, "red") for line in loops(summary)]
+    parts += [bold(line, "red") for line in going_wrong(summary)]
     parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())] + [""]
     if summary.get("contention"):
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]

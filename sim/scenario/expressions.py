@@ -25,6 +25,8 @@ _CHAIN = re.compile(r"(?<![\w.'\"])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)(\s*\()?")
 _TEMPLATE = re.compile(r"\$\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _LISTED = re.compile(r"(?<![\w.])(owned|objects)(?:\.|\[\s*['\"])(\w+)\b(?!\s*\()")
 """owned.Secret, objects['Secret']; not a macro, as in owned.exists(...)."""
+_IN_CEL = {"and": "&&", "or": "||", "not": "!", "=": "==", "len": "size(...)", "length": "size(...)"}
+_WORD = re.compile(r"(?:and|or|not)\b|=(?!=)", re.IGNORECASE)
 _MISSING = (KeyError, IndexError)
 _HAS_PART = re.compile(
     r"(?<![\w.])has\(\s*([A-Za-z_]\w*\.(?:metadata\.(?:annotations|labels|finalizers)|spec|status|data))\s*\)"
@@ -53,11 +55,10 @@ class Expression:
         """The variables that it reads."""
         for name in sorted(self.names):
             if name not in variables:
-                near = get_close_matches(name, variables, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(variables))}"
+                hint = _meant(name, variables)
                 raise ValueError(f"{_place(source, name)}: there is no variable {name}; {hint}")
         for name in program.unknown(EXTENSIONS):
-            raise ValueError(f"{_place(source, name)}: {name}() is no function of CEL that is simulated")
+            raise ValueError(f"{_place(source, name)}: {name}() is no function of CEL that is simulated{_in_cel(name)}")
         if _HAS_PART.search(source):
             program = Program(_HAS_PART.sub(r"(has(\1) && size(\1) > 0)", source))
         self._execute_with = program.evaluate if program.functions() & EXTENSIONS.keys() else program.plainly
@@ -272,7 +273,27 @@ def _said(source: str, message: str) -> str:
     found = _PLACE.search(message)
     if found is None:
         return f"{source!r} is no CEL expression: {message.splitlines()[0]}"
-    return f"{_at(source, int(found[1]), int(found[2]))}: {found[3]}"
+    line, column = int(found[1]), int(found[2])
+    said = f"{_at(source, line, column)}: {found[3]}"
+    word = _WORD.match(source.split("\n")[line - 1][column - 1 :]) if line <= source.count("\n") + 1 else None
+    return said + (_in_cel(word[0].lower()) if word else "")
+
+
+def _in_cel(word: str) -> str:
+    """What CEL writes for a word or sign of other languages, for the end of a message."""
+    return f"; CEL writes {_IN_CEL[word]}" if word in _IN_CEL else ""
+
+
+def _meant(name: str, variables: Collection[str]) -> str:
+    """What a name that is no variable is likely to mean."""
+    near = get_close_matches(name, variables, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    if name in {"metadata", "spec", "status", "data"} and "self" in variables:
+        return f"did you mean self.{name}?"
+    if name[:1].isupper() and "holds" in variables:
+        return f"of a condition write '{name}' in holds"
+    return f"there are {', '.join(sorted(variables))}"
 
 
 def _place(source: str, name: str) -> str:

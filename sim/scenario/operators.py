@@ -11,6 +11,7 @@ from sim.scenario.errors import Fault, Impossible
 from sim.scenario.expressions import compiled, expressions_in, kinds_listed
 from sim.scenario.faults import ManagerElection
 from sim.scenario.kinds import unknown_kind
+from sim.scenario.names import synonym
 from sim.scenario.retry import Retry
 from sim.scenario.runtimes import RUNTIMES, RuntimeName
 from sim.scenario.values import Duration, Name, Part, Rate, check_order
@@ -28,8 +29,13 @@ class Watching(Part):
     )
 
 
+_GENERATION_CHANGED = "generation-changed"
+
+
 def _predicate(text: str) -> str:
-    if text != "generation-changed":
+    if text != _GENERATION_CHANGED:
+        if synonym(text, [_GENERATION_CHANGED]):
+            raise ValueError(f"found {quoted(text)}; write {_GENERATION_CHANGED}, or CEL over the object")
         compiled(text, VARIABLES)
     return text
 

@@ -7,10 +7,11 @@ import pytest
 
 import sim
 from sim.analysis.intervals import mean_interval
-from sim.experiment.variants import parse_vary, variants, written
+from sim.experiment.variants import parse_vary, variants
 from sim.recording.results import ResultsError
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
+from sim.scenario.reading.overrides import written
 
 BOTH = {"strategy": ["update", "apply"]}
 
@@ -145,3 +146,36 @@ def test_a_variant_is_the_run_with_that_setting():
     alone = sim.run(sim.load("name: small", ["strategy=apply", "replications=2", "workload.certificates=3"]))
     assert comparison["apply"].digest == alone.digest
     assert comparison["update"].digest == sim.run(scenario).digest
+
+
+def test_settings_of_a_scenario_may_be_given_by_key():
+    by_key = sim.load(
+        "tutorial", {"client.qps": 50, "strategy": "apply", "retry": {"limit": 3}, "issuer.operator": None}
+    )
+    assert by_key == sim.load(
+        "tutorial", ["client.qps=50", "strategy=apply", "retry={limit: 3}", "issuer.operator=null"]
+    )
+    assert sim.load("tutorial", "client.qps=50") == sim.load("tutorial", ["client.qps=50"])
+    with pytest.raises(ScenarioError, match=r"--set client.qpss=50: client.qpss: unknown key"):
+        sim.load("tutorial", {"client.qpss": 50})
+
+
+def test_a_comparison_is_gone_through_like_a_mapping_and_set_side_by_side_again(made_up: Scenario):
+    compared = sim.compare(made_up, BOTH, replications=2)
+    assert list(compared) == ["update", "apply"] == [name for name, _ in compared.items()]
+    assert len(compared) == 2
+    assert dict(compared.items()) == compared.results
+    again = sim.side_by_side(compared)
+    assert again.differences == compared.differences
+
+
+@pytest.mark.parametrize(
+    ("given", "says"), [([1], "no list"), ({"a": 1}, "no mapping to int"), (None, "no NoneType"), ({"a": [2]}, "list")]
+)
+def test_what_cannot_be_drawn_is_named(given: object, says: str):
+    with pytest.raises(
+        TypeError, match=f"a result, a comparison or a mapping of names to results is drawn, and .*{says}"
+    ):
+        sim.plot.time_to_ready(given)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a comparison is drawn"):
+        sim.plot.differences(given)  # type: ignore[arg-type]

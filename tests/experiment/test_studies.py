@@ -16,6 +16,7 @@ def test_a_sweep_in_a_notebook_goes_on_from_its_journal(made_up: Scenario, tmp_p
         f"qps={qps}, base={base}" for qps in ("20", "50.5") for base in ("100ms", "1s")
     }
     assert len(found.frame) == 4
+    assert f"{found!r}" == f"<Sweep of 4 cells by {found.metric}: best is {found.best}>"
     lines = (tmp_path / "j.jsonl").read_text()
     again = sim.sweep(
         made_up,
@@ -38,4 +39,8 @@ def test_tuning_and_a_budget_in_a_notebook():
     assert "client" in tuned.as_dict()["recommended"]["fragment"]
     found = sim.budget(small, replications=3)
     assert found.writes >= 3 * 5 * 6
+    assert list(found.frame["retries"] + 1) == list(found.frame["tries"]) == [each.tries for each in found.allowed]
+    assert list(found.frame["share"]) == [each.share.mean for each in found.allowed]
+    assert f"{found!r}".startswith(f"<EnoughTries: {found.enough} tries would have lost none of {found.writes} writes")
+    assert f"{tuned!r}".startswith("<Tuned in ")
     assert found.enough >= 1

@@ -136,3 +136,42 @@ def test_what_has_no_namespace_gets_none(tmp_path):
     assert counted(verdict_of(tmp_path, reconciler(err("nodes", "n1")))) == {"nodes n1": 1}
     old = f'E{K}controller.go:258] cert-manager/controller-runtime/controller "msg"="Reconciler error" "error"={Q(err("customresourcedefinitions.apiextensions.k8s.io", "c.x"))}  "controller"="customresourcedefinition" "request"={json.dumps({"Namespace": "", "Name": "c.x"})}'
     assert counted(verdict_of(tmp_path, old)) == {"customresourcedefinition on customresourcedefinitions c.x": 1}
+
+
+def self_check(minute: int, of: str = "web-1-123-456") -> str:
+    return (
+        f'E0318 06:{minute:02}:03.223456       1 controller.go:167] "cert-manager/challenges: re-queuing item due to '
+        f"error processing\" err=\"failed to perform self check GET request 'http://x/.well-known/acme-challenge/a': "
+        f'{"x" * 200}" key="team-a/{of}"'
+    )
+
+
+STALE = requeued(MODIFIED, "certificates-readiness", "team-a/web")
+
+
+def test_what_still_fails_when_the_log_ends_is_said_before_the_conflicts(tmp_path):
+    found = verdict_of(tmp_path, STALE, self_check(35), self_check(38), self_check(43))
+    assert [(cause["what"], cause["stops"]) for cause in found["causes"]] == [("issuer", True)]
+    assert found["verdict"].startswith("Controller challenges still fails after 3 tries for another reason: failed to")
+    assert "xxx ... (team-a/web-1-123-456): see the issuer's own log and status. 1 conflict in " in found["verdict"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [],  # once is not again
+        [self_check(36), LATER],  # the next failure would have been in the log
+        [self_check(36), self_check(38), READY],
+        [self_check(36), self_check(38), READY.replace("web", "team-a/web")],
+    ],
+)
+def test_what_failed_and_went_on_stops_nothing(tmp_path, after):
+    found = verdict_of(tmp_path, STALE, self_check(35), *after)
+    assert [(cause["what"], cause["stops"]) for cause in found["causes"]] == [("issuer", False)]
+    assert "still fails" not in found["verdict"]
+
+
+def test_lines_without_a_time_are_not_taken_for_a_filtered_log(tmp_path):
+    lines = [line.partition("] ")[2] for line in (STALE, STALE.replace("web", "api"), READY)]
+    found = verdict_of(tmp_path, *lines)
+    assert found["verdict"].startswith("2 conflicts on 2 Certificates. None of them has a time, so whether they were")

@@ -219,3 +219,10 @@ def test_a_threshold_is_drawn_or_named(axis: str, limits: tuple[int, int], value
     assert max(getattr(ax, f"get_{axis}lim")()) == end
     assert (limits[0] < limits[1]) == (getattr(ax, f"get_{axis}lim")()[0] < getattr(ax, f"get_{axis}lim")()[1])
     assert "at most" in ax.texts[0].get_text()
+
+
+def test_a_picture_without_conflicts_says_so(made_up: Scenario):
+    applied = sim.run(made_up.model_validate(made_up.resolved() | {"strategy": "apply"}))
+    assert [text.get_text() for text in sim.plot.conflicts_by_controller(applied).texts] == ["no conflicts"]
+    both = sim.side_by_side({"update": sim.run(made_up), "apply": applied})
+    assert not sim.plot.conflicts_by_controller(both).texts

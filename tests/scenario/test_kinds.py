@@ -101,7 +101,7 @@ def test_names_that_are_taken_are_those_of_every_cluster() -> None:
         ("Gadget: {crd: none.yaml}", "scenario.yaml:3:17: kinds.Gadget.crd: "),
         ("Gadget: {crd: gadget.yaml, status: false}", "kinds.Gadget.status: the CustomResourceDefinition says this"),
         ("Other: {crd: gadget.yaml}", "the CustomResourceDefinition describes Gadget; write kinds.Gadget"),
-        ("Gadget: {crd: scenario.yaml}", "scenario.yaml:1:1: kinds.Gadget.crd: found nothing; allowed is CustomRes"),
+        ("Gadget: {crd: scenario.yaml}", "scenario.yaml:1:1: kinds.Gadget.crd: kind is missing; write all of the Cust"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_place(tmp_path: Path, kinds: str, words: str) -> None:

@@ -246,6 +246,52 @@ def test_the_error_survives_pickling_between_processes():
     assert again.problems == error.problems
 
 
+IN_OPERATOR = """
+name: x
+kinds: {W: {}}
+workload: {kind: W, objects: 1}
+operators: [{name: o, ONE controllers: [{name: c, for: W, TWO steps: [{do: [THREE]}]}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        # The nearest place where a key may stand, and none that is far from there.
+        (IN_OPERATOR.replace("ONE", "workers: 5,"), "did you mean operators.0.controllers.0.workers?"),
+        (IN_OPERATOR.replace("TWO", "status: {},"), "did you mean operators.0.controllers.0.steps.0.do.0.status?"),
+        (IN_OPERATOR.replace("ONE", "framework: go,"), "unknown key 'framework'; allowed: name"),
+        ("name: x\nworkload: {rate: 5/s}", "did you mean workload.arrival.rate?"),
+        ("name: x\nframework: go", "unknown key 'framework'; allowed: name"),
+        # Words that people know from elsewhere.
+        ("name: x\nworkload: {count: 5}", "unknown key 'count'; did you mean objects?"),
+        (IN_OPERATOR.replace("TWO", "kind: W,"), "unknown key 'kind'; did you mean for?"),
+        (IN_OPERATOR.replace("TWO", "strategy: apply,"), "unknown key 'strategy'; did you mean writes?"),
+        (IN_OPERATOR.replace("TWO", "maxConcurrentReconciles: 2,"), "did you mean workers?"),
+        (IN_OPERATOR.replace("THREE", "{patch: {}}"), "unknown key 'patch'; did you mean write?"),
+        (IN_OPERATOR.replace("THREE", "{status: {phase: a}}"), "unknown key 'phase'; a field goes under set; allowed"),
+        (
+            IN_OPERATOR.replace("TWO", "predicates: [GenerationChangedPredicate],"),
+            "found 'GenerationChangedPredicate'; write generation-changed, or CEL over the object",
+        ),
+        (
+            IN_OPERATOR.replace("kinds: {W: {}}", "kinds: {W: {crd: {spec: {group: a}}}}"),
+            "kinds.W.crd: kind is missing; write all of the CustomResourceDefinition, as kubectl prints it",
+        ),
+        (
+            IN_OPERATOR.replace("THREE", "{create: {kind: Service}}"),
+            "there is no kind 'Service'; did you mean Secret? A new one goes under kinds, as Service: {}",
+        ),
+    ],
+)
+def test_what_was_meant_by_a_wrong_name_is_said(text: str, says: str):
+    for place in ("ONE", "TWO", "THREE"):
+        text = text.replace(place, "")
+    with pytest.raises(ScenarioError) as error:
+        load(text)
+    assert says in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

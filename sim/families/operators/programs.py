@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from sim.client.manager import Manager
 from sim.client.priorityqueue import PriorityQueue
@@ -14,8 +15,10 @@ from sim.client.throttle import BucketPerKind, OneBucket, Throttle
 from sim.families.operators.operator import Operator
 from sim.scenario.machinery import is_own
 from sim.scenario.model import Scenario
+from sim.scenario.names import did_you_mean
 from sim.scenario.operators import OperatorClient
 from sim.scenario.runtimes import Runtime, built_with
+from sim.scenario.values import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,12 @@ def check(
             raise ValueError(f"{each!r} is no subclass of sim.controllers.Operator")
         if not each.name:
             raise ValueError(f"{each.__name__} has no name; give its class one, such as name = 'my-operator'")
+        if each.writes not in get_args(Strategy):
+            hint = did_you_mean(str(each.writes), get_args(Strategy))
+            choices = ", ".join(get_args(Strategy))
+            raise ValueError(f"{each.name} writes by {each.writes!r}; choose from {choices}{hint}")
+        if not isinstance(each.concurrency, int) or each.concurrency < 1:
+            raise ValueError(f"{each.name} has concurrency {each.concurrency!r}; it is a whole number, at least 1")
         if is_own(each.name):
             raise ValueError(f"{each.name!r} begins like the name of one of cert-manager's own controllers")
         if each.name in taken:

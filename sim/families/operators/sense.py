@@ -7,11 +7,12 @@ reached, a field that the server drops, a condition that nobody writes or nobody
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from sim.scenario.actions import VARIABLES, Action, Step
+from sim.families.operators.reach import Reach, actions
+from sim.scenario.actions import VARIABLES, Creation, Step
 from sim.scenario.expressions import compiled, expressions_in
 from sim.scenario.kinds import EVERYWHERE, OF_CERT_MANAGER
 from sim.scenario.kinds.structural import Schema
@@ -19,10 +20,11 @@ from sim.scenario.model import Scenario
 from sim.scenario.names import did_you_mean
 from sim.scenario.operators import ControllerSettings
 
-_HOLDS = re.compile(r"^'([^']+)' in (?:holds|conditions)$")
-_HAS = re.compile(r"^has\(self\.status\.(\w+)[\w.]*\)$")
 _READY = "'Ready' in holds"
 """What ``workload.ready`` is by default."""
+_UNQUOTED = re.compile(r"(?:size\()?(?:(?:self|owned|owner|conditions)(?:\.\w+)+|now|now_micro|generation|attempt)\)?")
+"""A text that is an expression as it stands, which a template takes for what it is: a text."""
+_VARYING = re.compile(r"\$\{(?!\s*name\s*\})")
 _ENDS = ("requeue_after", "requeue", "fail")
 _FOR_PEOPLE = frozenset({"observedGeneration"})
 """Fields that are there for others than controllers to read, by the API conventions."""
@@ -52,6 +54,7 @@ class _Sense:
                 yield from self._never(f"{path}.steps.{s}", controller, step, s)
                 yield from self._steps_end(f"{path}.steps.{s}", step)
                 yield from self._dropped(f"{path}.steps.{s}", controller, step)
+                yield from self._actions(f"{path}.steps.{s}.do", controller, step, s)
             yield from self._unread(path, controller)
         yield from self._never_ready()
 
@@ -80,7 +83,7 @@ class _Sense:
         if self.scenario.workload.kind in OF_CERT_MANAGER:
             found |= {*OF_CERT_MANAGER, "Secret"}
         for _, controller in self.controllers:
-            for action in _actions(controller):
+            for action in actions(controller):
                 if action.create is not None:
                     found.add(action.create.kind)
         return found
@@ -106,46 +109,24 @@ class _Sense:
             yield from self._never_holds(f"workload.{key}", workload.kind, text, so)
 
     def _never_holds(self, path: str, kind: str, text: str, so: str) -> Iterator[str]:
-        known = self.conditions.get(kind), self.fields.get(kind)
-        for part in _conjuncts(text):
-            condition, field = _HOLDS.match(part), _HAS.match(part)
-            if condition and known[0] is not None and condition[1] not in known[0]:
-                yield f"{path}: nobody writes the condition {condition[1]}, {so}{did_you_mean(condition[1], known[0])}"
-            elif field and known[1] is not None and field[1] not in known[1]:
-                yield f"{path}: nobody writes status.{field[1]}, {so}{did_you_mean(field[1], known[1])}"
+        for each in self.reach.lacking(kind, text):
+            near = did_you_mean(each.name, each.known)
+            what = f"the condition {each.name}" if each.part == "condition" else f"{each.part}.{each.name}"
+            if each.later and each.read and not path.startswith("workload"):
+                asked = f"!('{each.name}' in conditions)" if each.part == "condition" else f"!has(self.{what})"
+                why = f"no {kind} has {what} before that, and nothing holds of what is not there, {so}"
+                yield f"{path}: {why}; begin it with {asked} ||"
+            elif each.later:
+                yield f"{path}: no step that can run writes {what}, {so}"
+            elif each.part == "spec":
+                yield f"{path}: no {kind} has {what}, {so}{near}"
+            else:
+                yield f"{path}: nobody writes {what}, {so}{near}"
 
     @cached_property
-    def conditions(self) -> Mapping[str, set[str]]:
-        """By kind the conditions that controllers write, of those kinds whose status nobody else writes."""
-        return self._written(lambda action: set(action.status.conditions) if action.status else set())
-
-    @cached_property
-    def fields(self) -> Mapping[str, set[str]]:
-        """By kind the top-level fields of the status that controllers write; of the same kinds."""
-
-        def names(action: Action) -> set[str]:
-            status = action.status
-            if status is None:
-                return set()
-            found = {path.partition(".")[0] for path in status.set}
-            return found | ({"conditions"} if status.conditions else set())
-
-        return self._written(names)
-
-    def _written(self, names: Any) -> Mapping[str, set[str]]:
-        found: dict[str, set[str]] = {kind: set() for kind in self.scenario.kinds if not self._defaults(kind)}
-        for _, controller in self.controllers:
-            if controller.kind in found:
-                for action in _actions(controller):
-                    found[controller.kind] |= names(action)
-        for writer in self.scenario.writers:
-            if any(path.startswith("status") for path in writer.set):
-                found.pop(writer.kind or self.scenario.workload.kind, None)
-        return found
-
-    def _defaults(self, kind: str) -> bool:
-        """Whether the server itself may fill in something of the status."""
-        return "default" in str(self.scenario.kinds[kind].crd or self.scenario.kinds[kind].openapi or "")
+    def reach(self) -> Reach:
+        """What objects can have."""
+        return Reach(self.scenario)
 
     def _steps_end(self, path: str, step: Step) -> Iterator[str]:
         for number, action in enumerate(step.do[:-1]):
@@ -180,11 +161,27 @@ class _Sense:
                     why = f"the schema of {controller.kind} has no field {name} there, so the server drops it"
                     yield f"{path}.do.{number}.{where}: {why}{near}"
 
+    # What one action has.
+
+    def _actions(self, path: str, controller: ControllerSettings, step: Step, place: int) -> Iterator[str]:
+        always = _constant(step.when) is True and (place == 0 or controller.all_due)
+        for number, action in enumerate(step.do):
+            if action.when is not None:
+                so = "so it is never done"
+                yield from self._never_holds(f"{path}.{number}.when", controller.kind, action.when, so)
+            for key, text in _texts(action.model_dump(exclude={"when", "delete"}, exclude_none=True)):
+                if _UNQUOTED.fullmatch(text):
+                    yield f"{path}.{number}.{key}: writes the text {text!r}; for the value write ${{{text}}}"
+            made = action.create
+            if made is not None and always and action.when is None and _same_again(made):
+                why = f"each pass creates the {made.kind} again, and from the second on fails with AlreadyExists"
+                yield f"{path}.{number}.create: {why}; write exists: ignore, exists: update, or a when"
+
     def _unread(self, path: str, controller: ControllerSettings) -> Iterator[str]:
         """Conditions and fields of the status that no expression of the scenario speaks of."""
         conditions: dict[str, None] = {}
         fields: dict[str, None] = {}
-        for action in _actions(controller):
+        for action in actions(controller):
             if action.status is not None:
                 conditions.update(dict.fromkeys(action.status.conditions))
                 fields.update(dict.fromkeys(key.partition(".")[0] for key in action.status.set))
@@ -212,12 +209,22 @@ class _Sense:
     def asked_for(self) -> set[str]:
         """Conditions that expressions ask for and nobody writes."""
         asked = set(re.findall(r"'([A-Za-z]\w*)' in (?:holds|conditions)", self.read))
-        return asked - set().union(*self.conditions.values())
+        return asked - set().union(*self.reach.conditions.values())
 
 
-def _actions(controller: ControllerSettings) -> Iterator[Action]:
-    for step in controller.steps:
-        yield from step.do
+def _same_again(made: Creation) -> bool:
+    """Whether a creation, done again, asks for the same name and fails for it."""
+    name = made.name or "${name}"
+    return made.exists == "error" and not made.generate_name and not _VARYING.search(name)
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """All texts in plain data, with their keys."""
+    if isinstance(value, str):
+        yield key, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, below in items:
+        yield from _texts(below, f"{key}.{name}".lstrip("."))
 
 
 def _constant(source: str) -> bool | None:
@@ -226,21 +233,6 @@ def _constant(source: str) -> bool | None:
         return None
     expression = compiled(source, VARIABLES)
     return None if expression.names else expression.holds({})
-
-
-def _conjuncts(source: str) -> list[str]:
-    """The parts of an expression that must all hold: split at each && outside brackets, where there is no ||."""
-    parts, depth, start = [], 0, 0
-    for place, char in enumerate(source):
-        depth += (char in "([{") - (char in ")]}")
-        if depth == 0 and source[place : place + 2] == "||":
-            return []
-        if depth == 0 and char == "?":
-            return []
-        if depth == 0 and source[place : place + 2] == "&&":
-            parts.append(source[start:place].strip())
-            start = place + 2
-    return [*parts, source[start:].strip()]
 
 
 def _unknown(schema: Schema, names: list[str]) -> tuple[str, list[str]] | None:

@@ -103,7 +103,7 @@ def losers(named: Named) -> Section:
         rows = each.attribution
         about = about_run(named, name)
         if not len(rows):
-            section.words.append(f"{about}no write was refused as stale.")
+            section.words.append(f"{about}{'no' if about else 'No'} write was refused as stale.")
             continue
         matrix = each.blame / len(each.measured)
         lines = zip(matrix.index, matrix.to_numpy(float).tolist(), strict=True)

@@ -115,7 +115,7 @@ def _hazards_of(result: Result) -> tuple[str, ...]:
 def hazards(named: Named) -> Section | None:
     """What goes wrong without a 409 in operators: who loses whose updates, creates twice, or writes without end."""
     from sim import plot
-    from sim.report.sentences import loops
+    from sim.report.sentences import going_wrong
 
     of_operators = {name: each for name, each in named.items() if each.summary.get("hazards")}
     if not of_operators:
@@ -127,7 +127,7 @@ def hazards(named: Named) -> Section | None:
     )
     for number, (name, each) in enumerate(of_operators.items(), start=1):
         about, found = about_run(named, name), each.summary["hazards"]
-        section.words += [about + line for line in loops(each.summary)]
+        section.words += [about + line for line in going_wrong(each.summary)]
         shown = [key for key in HEADS if found.get(key)]
         who = list(dict.fromkeys(one for key in shown for one in found[key]))
         lines = [(one, *(interval(found[key].get(one)) for key in shown)) for one in who]

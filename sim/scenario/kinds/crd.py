@@ -57,7 +57,9 @@ def description_of(manifest: Any) -> Description:
     if not isinstance(manifest, Mapping):
         raise SchemaError((), "is no CustomResourceDefinition; expected is a map with apiVersion, kind and spec")
     if manifest.get("kind") != "CustomResourceDefinition":
-        raise SchemaError(("kind",), f"found {_found(manifest.get('kind'))}; allowed is CustomResourceDefinition")
+        if "kind" not in manifest:
+            raise SchemaError((), "kind is missing; write all of the CustomResourceDefinition, as kubectl prints it")
+        raise SchemaError(("kind",), f"found {_found(manifest['kind'])}; allowed is CustomResourceDefinition")
     if manifest.get("apiVersion") != "apiextensions.k8s.io/v1":
         raise SchemaError(
             ("apiVersion",), f"found {_found(manifest.get('apiVersion'))}; allowed is apiextensions.k8s.io/v1"

@@ -133,5 +133,5 @@ def misnamed(kinds: Mapping[str, KindSettings]) -> list[Fault]:
 def unknown_kind(name: str, kinds: Collection[str]) -> str:
     """Say that there is no such kind, and what was meant."""
     near = get_close_matches(name, kinds, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kinds))}; add it under kinds"
-    return f"there is no kind {quoted(name)}; {hint}"
+    hint = f"did you mean {near[0]}? A" if near else f"there are {', '.join(sorted(kinds))}; a"
+    return f"there is no kind {quoted(name)}; {hint} new one goes under kinds, as {name[:40]}: {{}}"

@@ -7,14 +7,15 @@ the document, and the sentence says what was found, what is allowed, and the nea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from sim.scenario.errors import LISTED, Impossible, Path, Problem
-from sim.scenario.names import MUCH_ALIKE, did_you_mean, nearest
+from sim.scenario.names import MUCH_ALIKE, did_you_mean, nearest, synonym
 from sim.scenario.reading.document import Place, YamlNode, dotted
 from sim.scenario.shapes import Shape, shape_at, shape_of
 from sim.scenario.workload import TAGS
@@ -132,17 +133,39 @@ def _unknown_key(key: str, tree: YamlNode, parent: Path, model: type[BaseModel])
         others = [name for name in (node.keys if node else ()) if name != key and name in allowed]
         return f"{key} does not go together with {' and '.join(others)}; remove one of them"
     elsewhere = _paths(model)
+    meant = synonym(key, allowed)
     name = nearest(key, allowed)
-    exact = elsewhere.get(key)
+    exact = _near(elsewhere.get(key, ()), parent)
+    same = name is not None and name.replace("_", "") == key.lower().replace("-", "").replace("_", "")
     # The right key in the wrong block is likelier than another key with a similar name.
-    if exact and (name is None or name.replace("_", "") != key.lower().replace("-", "").replace("_", "")):
+    if exact and meant is None and not same:
         hint = f"; did you mean {exact}?"
     elif name:
         hint = f"; did you mean {name}?"
     else:
         other = nearest(key, elsewhere, MUCH_ALIKE)
-        hint = f"; did you mean {elsewhere[other]}?" if other else ""
+        place = _near(elsewhere[other], parent) if other else None
+        hint = f"; did you mean {place}?" if place else "; a field goes under set" if "set" in allowed else ""
     return f"unknown key {quoted(key)}{hint}; allowed: {', '.join(allowed) or 'none'}"
+
+
+def _near(paths: Iterable[str], parent: Path) -> str | None:
+    """Return the nearest of the places where a key may stand; None where they are far from where it was found.
+
+    Near is what is in the same block, or in one of two names, such as client.qps.
+    """
+
+    def shared(path: str) -> int:
+        pairs = zip(path.split("."), map(str, parent), strict=False)
+        return len([*takewhile(lambda pair: pair[0] == pair[1], pairs)])
+
+    def steps(path: str) -> tuple[int, int]:
+        """From where the key was found up to the block that both are in and down again; and how long the path is."""
+        long = path.count(".")
+        return long - 2 * shared(path), long
+
+    best = min(paths, key=steps, default=None)
+    return best if best is not None and (shared(best) or best.count(".") <= 1) else None
 
 
 def _keys(shape: Shape) -> Iterator[str]:
@@ -153,14 +176,14 @@ def _keys(shape: Shape) -> Iterator[str]:
 
 
 @lru_cache(maxsize=8)
-def _paths(model: type[BaseModel]) -> dict[str, str]:
-    """Return, for each key anywhere in the model, the shortest path to it."""
-    found: dict[str, str] = {}
+def _paths(model: type[BaseModel]) -> dict[str, list[str]]:
+    """Return, for each key anywhere in the model, the paths to it, the shortest first."""
+    found: dict[str, list[str]] = {}
     todo: list[tuple[str, type[BaseModel]]] = [("", model)]
     for prefix, part in todo:  # grows while it is read: breadth first, so the shortest path comes first
         for key in part.model_fields:
             path = f"{prefix}{key}"
-            found.setdefault(key, path)
+            found.setdefault(key, []).append(path)
             shape = shape_of(part, key)
             index = ".0" if shape.kind == "list" else ""
             todo.extend((f"{path}{index}.", below) for below in shape.parts())

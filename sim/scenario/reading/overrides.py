@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -30,6 +31,23 @@ def override(tree: YamlNode, text: str, model: type[BaseModel]) -> YamlNode:
         _refuse(place, "", f"a key path has at most {MAX_DEPTH} parts")
     value = parse(written, place.file, fixed=place, at=tuple(steps)) or YamlNode(place, None)
     return _Override(place, value, model).put(tree, (), steps)
+
+
+def settings(given: str | Iterable[str] | Mapping[str, object]) -> list[str]:
+    """Return overrides as ``--set`` takes them; they may come one by one, in a list, or by key with Python's values."""
+    if isinstance(given, str):
+        return [given]
+    return [f"{key}={written(value)}" for key, value in given.items()] if isinstance(given, Mapping) else list(given)
+
+
+def written(value: object) -> str:
+    """Return a Python value as ``--set`` takes it: YAML on one line."""
+    import yaml
+
+    if isinstance(value, str):
+        return value
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9)
+    return text.removesuffix("\n").removesuffix("\n...").strip()
 
 
 class _Override:

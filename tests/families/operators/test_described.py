@@ -276,6 +276,24 @@ def test_an_error_of_cel_says_where_in_the_expression(source: str, says: str):
     assert str(error.value).startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("true and false", "; CEL writes &&"),
+        ("true\n  OR false", "; CEL writes ||"),
+        ("self.spec.a = 1", "; CEL writes =="),
+        ("not (true)", "not() is no function of CEL that is simulated; CEL writes !"),
+        ("len(self.spec.a) > 1", "len() is no function of CEL that is simulated; CEL writes size(...)"),
+        ("Ready", "there is no variable Ready; of a condition write 'Ready' in holds"),
+        ("status.phase == 1", "there is no variable status; did you mean self.status?"),
+    ],
+)
+def test_an_error_of_cel_says_what_cel_writes_for_it(source: str, says: str):
+    with pytest.raises(ValueError, match="of") as error:
+        compiled(source, VARIABLES)
+    assert str(error.value).endswith(says)
+
+
 def test_read_your_writes_needs_the_release_that_has_it():
     text = HEAD.replace("  controllers:", "  client: {read_your_writes: true}\n  controllers:")
     with pytest.raises(ScenarioError, match=r"it came with controller-runtime-0\.25"):

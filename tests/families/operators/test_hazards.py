@@ -131,3 +131,56 @@ def test_pictures_of_losses_and_writes(folders: dict[str, Path]):
     result = sim.open_results(folders["merge-patch-drops-conditions"])
     assert sim.plot.lost_updates(result).get_ylabel() == "values lost and not written again"
     assert len(sim.plot.writes_over_time(result).get_legend().get_texts()) == 3
+
+
+REJECTED = """
+name: refused-for-ever
+kinds: {Widget: {openapi: {type: object, properties: {spec: {type: object, properties: {size: {type: integer,
+  maximum: 3}}}, status: {type: object, x-kubernetes-preserve-unknown-fields: true, properties: {phase: {type: string,
+  enum: [Pending, Running]}}}}}}}
+workload: {kind: Widget, objects: 2, spec: {size: 3}}
+until: {at_most: 10s}
+replications: 2
+operators:
+- name: widget-operator
+  controllers:
+  - name: keeper
+    for: Widget
+    steps: [{when: "!('Ready' in holds)", do: [ACTION, {status: {conditions: {Ready: {}}}}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "what", "words"),
+    [
+        (
+            "{create: {kind: Deployment, spec: {replicas: self.spec.size}}}",
+            "keeper create deployments 422",
+            'spec.replicas in body must be of type integer: "string"',
+        ),
+        ("{status: {set: {phase: Runing}}}", "keeper update widgets/status 422", 'Unsupported value: "Runing"'),
+        ("{write: {spec: {size: 4}, by: merge-patch}}", "keeper patch widgets 422", "spec.size in body should be less"),
+    ],
+)
+def test_a_write_that_is_refused_for_what_it_says_is_told_in_the_servers_words(
+    action: str, what: str, words: str, tmp_path: Path
+):
+    """Without them nobody finds out what is wrong: the passes fail again and again, and nothing is Ready."""
+    (tmp_path / "one.yaml").write_text(REJECTED.replace("ACTION", action))
+    result = sim.run(sim.load(tmp_path / "one.yaml"), out=tmp_path / "out")
+    assert words in result.summary["rejected"][what]
+    assert sim.open_results(tmp_path / "out").summary == result.summary
+    told = f"Rejected: {what.rpartition(' ')[0]} is answered 422, "
+    main, page = CliRunner(), tmp_path / "page.html"
+    for words_of in (["run", str(tmp_path / "one.yaml"), "--out", str(tmp_path / "again")], ["explain"], ["report"]):
+        more = {"explain": [str(tmp_path / "out")], "report": [str(tmp_path / "out"), "-o", str(page)]}
+        done = main.invoke(app, [*words_of, *more.get(words_of[0], [])])
+        assert done.exit_code == 0, done.output
+        assert told in (page.read_text() if words_of[0] == "report" else " ".join(done.output.split()))
+
+
+def test_advice_on_what_is_never_done_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("one.yaml").write_text(REJECTED.replace("ACTION", "{write: {spec: {size: 4}}}"))
+    done = CliRunner().invoke(app, ["advise", "one.yaml", "--replications", "3"])
+    assert "Whatever is tried, no object is ever done" in done.output

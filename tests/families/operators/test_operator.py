@@ -117,12 +117,22 @@ def made(**values) -> type[Operator]:
         ([made(), made()], "two writers are called 'made'"),
         ([made(name="lab")], "two writers are called 'lab'"),
         ([made(watches=("Pod",))], "cannot watch 'Pod'; choose from Certificate, CertificateRequest, Secret"),
+        ([made(writes="patch")], "made writes by 'patch'; choose from update, .*; did you mean merge-patch?"),
+        ([made(concurrency=0)], "made has concurrency 0; it is a whole number, at least 1"),
         ([int], "is no subclass of sim.controllers.Operator"),
     ],
 )
 def test_what_cannot_run_is_refused_in_words(operators, words: str):
     with pytest.raises(ValueError, match=words):
         check(operators, SMALL, ("Certificate", "CertificateRequest", "Secret"))
+
+
+def test_what_a_reconcile_cannot_yield_is_named():
+    def reconcile(self, certificate):
+        yield 5
+
+    with pytest.raises(TypeError, match="reconcile of made yielded 5; it yields what write, set_condition and get"):
+        sim.run(SMALL, operators=[made(reconcile=reconcile)], replications=1)
 
 
 def test_a_write_of_nothing_is_refused():

@@ -15,7 +15,7 @@ from sim.families.warnings import warnings_of
 HEAD = """
 name: small
 kinds: {{Widget: {{{kind}}}, Gadget: {{}}}}
-workload: {{kind: Widget, objects: 2}}
+workload: {{kind: Widget, objects: 2, spec: {{a: 1}}}}
 operators:
 - name: o
   controllers:
@@ -25,6 +25,12 @@ operators:
     steps: {steps}
 """
 READY = "{status: {conditions: {Ready: {}}}}"
+PHASE = "{status: {set: {phase: a}}}"
+NOT_YET = "!has(self.status.phase) || self.status.phase != 'a'"
+SPEC_WITH_DEFAULT = (
+    "openapi: {type: object, properties: {spec: {type: object, properties: {b: {type: integer, default: 1}}}, "
+    "status: {type: object, x-kubernetes-preserve-unknown-fields: true}}}"
+)
 SCHEMA = "openapi: {type: object, properties: {status: {type: object, properties: {phase: {type: string}}}}}"
 
 
@@ -107,6 +113,56 @@ def said(steps: str, more: str = "workers: 1", of: str = "Widget", kind: str = "
             {"steps": f"[{{do: [{READY}]}}]", "more": "workers: 1\nworkload.settled: has(self.status.phase)"},
             "workload.settled: nobody writes status.phase, so no Widget is ever settled",
         ),
+        (
+            {"steps": f"[{{when: \"self.status.phase != 'a'\", do: [{PHASE}, {READY}]}}]"},
+            "steps.0.when: no Widget has status.phase before that, and nothing holds of what is not there, so the step "
+            "can never run; begin it with !has(self.status.phase) ||",
+        ),
+        (
+            {"steps": f"[{{when: \"!(self.status.phase == 'a')\", do: [{PHASE}, {READY}]}}]"},
+            "steps.0.when: no Widget has status.phase before that",
+        ),
+        (
+            {"steps": f"[{{when: conditions.Ready.status != 'True', do: [{READY}]}}]"},
+            "steps.0.when: no Widget has the condition Ready before that, and nothing holds of what is not there, so "
+            "the step can never run; begin it with !('Ready' in conditions) ||",
+        ),
+        (
+            {"steps": f"[{{when: \"'Ready' in holds\", do: [{READY}]}}]"},
+            "workload.ready: no step that can run writes the condition Ready, so no Widget is ever Ready",
+        ),
+        # What another step writes first is there; a step that waits for one that never runs never runs either.
+        ({"steps": f"[{{when: self.status.phase == 'a', do: [{READY}]}}, {{do: [{PHASE}]}}]"}, None),
+        (
+            {"steps": f"[{{when: self.status.phase == 'a', do: [{READY}]}}, {{when: self.spec.b > 1, do: [{PHASE}]}}]"},
+            "steps.0.when: no Widget has status.phase before that",
+        ),
+        ({"steps": f'[{{when: "{NOT_YET}", do: [{PHASE}, {READY}]}}]'}, None),
+        (
+            {"steps": f"[{{when: self.spec.aa.enabled, do: [{READY}]}}]"},
+            "steps.0.when: no Widget has spec.aa, so the step can never run; did you mean a?",
+        ),
+        ({"steps": f"[{{when: self.spec.b == 1, do: [{READY}]}}]", "kind": SPEC_WITH_DEFAULT}, None),
+        (
+            {"steps": f"[{{do: [{{when: has(self.spec.b), event: {{reason: a}}}}, {READY}]}}]"},
+            "steps.0.do.0.when: no Widget has spec.b, so it is never done",
+        ),
+        (
+            {"steps": f"[{{do: [{{write: {{spec: {{a: self.spec.a}}}}}}, {READY}]}}]"},
+            "steps.0.do.0.write.spec.a: writes the text 'self.spec.a'; for the value write ${self.spec.a}",
+        ),
+        (
+            {"steps": "[{do: [{status: {conditions: {Ready: {message: now}}}}]}]"},
+            "steps.0.do.0.status.conditions.Ready.message: writes the text 'now'; for the value write ${now}",
+        ),
+        ({"steps": "[{do: [{status: {conditions: {Ready: {message: 'it is ${now}'}}}}]}]"}, None),
+        (
+            {"steps": f"[{{do: [{{create: {{kind: ConfigMap}}}}, {READY}]}}]"},
+            "steps.0.do.0.create: each pass creates the ConfigMap again, and from the second on fails with Already",
+        ),
+        ({"steps": f"[{{do: [{{create: {{kind: ConfigMap, exists: ignore}}}}, {READY}]}}]"}, None),
+        ({"steps": f"[{{do: [{{create: {{kind: ConfigMap, generate_name: a}}}}, {READY}]}}]"}, None),
+        ({"steps": f"[{{when: \"!('Ready' in holds)\", do: [{{create: {{kind: ConfigMap}}}}, {READY}]}}]"}, None),
     ],
 )
 def test_what_can_hardly_be_meant_is_said_with_its_key(given: dict[str, str], says: str | None):
