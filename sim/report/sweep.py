@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate
 from sim.experiment.naming import short_keys
-from sim.plot.style import conditions, nothing, tip
+from sim.plot.style import conditions, nothing, tip, whiskers
 from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import bars, heat_map
 from sim.report.sentences import controlled, expired
@@ -120,10 +120,7 @@ def pictures(document: Document) -> list[str]:
         lines += [f"  {line}" for line in bars(groups, figure.unit)]
     if len(document["vary"]) == 2:
         (row, rows), (column, columns) = document["vary"].items()
-        means = {
-            (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"]
-            for cell in document["cells"]
-        }
+        means = _means(document, row, column)
         lines += ["", f"{figure.label}: {row} down, {column} across", ""]
         lines += heat_map(rows, columns, means, figure.unit)
     return lines
@@ -168,11 +165,14 @@ def figure(document: Document) -> Figure:
     axes = made.subplots(1, many, squeeze=False)[0]
     for ax, key in zip(axes, keys, strict=False):
         found = document["main_effects"][key]
-        _errors(ax, found)
-        for place, (value, group) in enumerate(found.items()):
-            if group["mean"] is not None:
-                tip(ax, f"{key}={value}, {about.label}", group, place, group["mean"], unit=about.unit)
-        ax.set_xticks(range(len(found)), list(found), rotation=45 if len(found) > 4 else 0)
+        values, known = list(found), {n: group for n, group in enumerate(found.values()) if group["mean"] is not None}
+        if not known:
+            nothing(ax, "it has no value in any cell")
+        means = [group["mean"] for group in known.values()]
+        ax.errorbar([*known], means, yerr=whiskers(known.values()), marker="o", capsize=4)
+        for place, group in known.items():
+            tip(ax, f"{key}={values[place]}, {about.label}", group, place, group["mean"], unit=about.unit)
+        ax.set_xticks(range(len(values)), values, rotation=45 if len(values) > 4 else 0)
         ax.set_xlabel(key)
         ax.set_ylabel(axis(about.label, about.unit))
         base = next((cell for cell in document["cells"] if cell["current"]), None)
@@ -186,25 +186,19 @@ def figure(document: Document) -> Figure:
     return made
 
 
-def _errors(ax: Axes, found: Mapping[str, Mapping[str, float | None]]) -> None:
-    places = [place for place, group in enumerate(found.values()) if group["mean"] is not None]
-    groups = [group for group in found.values() if group["mean"] is not None]
-    ends = [
-        [abs((group[end] if group[end] is not None else group["mean"]) - group["mean"]) for group in groups]  # type: ignore[operator] # those without a mean are left out
-        for end in ("low", "high")
-    ]
-    if not groups:
-        nothing(ax, "it has no value in any cell")
-    ax.errorbar(places, [group["mean"] for group in groups], yerr=ends, marker="o", capsize=4)  # type: ignore[arg-type] # likewise
+def _means(document: Document, row: str, column: str) -> dict[tuple[str, str], float | None]:
+    """The mean of each cell by its settings of two keys."""
+    metric = document["metric"]
+    return {
+        (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"] for cell in document["cells"]
+    }
 
 
 def _map(made: Figure, ax: Axes, document: Document) -> None:
     metric = document["metric"]
     about = find(metric)
     (row, rows), (column, columns) = document["vary"].items()
-    means = {
-        (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"] for cell in document["cells"]
-    }
+    means = _means(document, row, column)
     unknown = float("nan")
     numbers = [[means.get((r, c)) for c in columns] for r in rows]
     image = ax.imshow(
