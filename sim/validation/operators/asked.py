@@ -7,14 +7,13 @@ never dropped in silence: an unknown key is noted, an unknown value is an error.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from sim.guarded import number
-from sim.scenario.errors import ScenarioError
 from sim.scenario.runtimes import RUNTIMES
-from sim.validation.asked import Asked, AskedError
+from sim.validation.asked import Asked, AskedError, read_as_scenario
+from sim.validation.operators.versions import controller_name, types_of
 from sim.validation.operators.widgets import (
     CONFIG,
     DISTRIBUTIONS,
@@ -24,7 +23,6 @@ from sim.validation.operators.widgets import (
     scaffold,
     seen_by,
     steps_of,
-    types_of,
 )
 
 OPERATOR = "widget-operator"
@@ -98,20 +96,12 @@ def scenario_from(case: str, asked: Mapping[str, Any], *, settings: Sequence[str
     ``settings`` are overrides such as ``cpu.cores=8``. Raises ``AskedError`` for what is missing, wrong or unknown,
     ``ScenarioError`` for a wrong setting.
     """
-    from sim.scenario.reading.loader import load
-
     notes = [
         f"asked.{key} is unknown and not simulated: {asked[key]!r}" for key in sorted({*asked} - {*_SILENT} - _OTHER)
     ]
     notes += [f"asked.{key} is not said; assumed: {_SILENT[key]!r}" for key in _SILENT if asked.get(key) is None]
     known = {**_SILENT, **{key: value for key, value in asked.items() if value is not None}}
-    written = json.dumps(_scenario(case, known))
-    try:
-        load(written)
-    except ScenarioError as error:
-        found = error.problems[0]
-        raise AskedError(f"{case}: what was asked is no scenario: {found.key}: {found.message}") from None
-    return Asked(load(written, settings), tuple(notes))
+    return read_as_scenario(case, _scenario(case, known), settings, notes)
 
 
 def _refuse(case: str, key: str, value: object, allowed: Iterable[str]) -> NoReturn:
@@ -214,7 +204,7 @@ def _operator(case: str, asked: Mapping[str, Any], letters: str, staged: bool, h
     for letter in letters:
         steps = steps_of(asked, letter, letters, heartbeat) if staged else scaffold(asked)
         described: dict[str, Any] = {
-            "name": f"widget-{letter}",
+            "name": controller_name(letter),
             "for": KIND,
             "owns": [CONFIG] if letter in "bcd" or not staged else [],
             "workers": asked["max_concurrent_reconciles"],

@@ -82,6 +82,11 @@ def controller_name(letter: str) -> str:
     return f"widget-{letter}"
 
 
+def types_of(letters: Sequence[str]) -> list[str]:
+    """The conditions that these controllers write."""
+    return [SUMMARY, *(f"{letter.upper()}{SUMMARY}" for letter in letters)]
+
+
 def owner_of(condition: str, letters: Sequence[str]) -> str:
     """The actor that writes a condition: XReady is x's, and Ready the third controller's, or the only one's."""
     if condition == SUMMARY:
@@ -105,7 +110,7 @@ def outcome_of(stored: Iterable[Stored], created_ns: Mapping[str, int], letters:
 
 
 def _follow(found: Outcome, versions: list[Stored], created_ns: int | None, letters: Sequence[str]) -> None:
-    wanted = {SUMMARY, *(f"{letter.upper()}{SUMMARY}" for letter in letters)}
+    wanted = set(types_of(letters))
     held = [{type_ for type_, each in conditions(one).items() if each.get("status") == "True"} for one in versions]
     if created_ns is not None:
         for times, goal in ((found.to_ready, {SUMMARY}), (found.to_all, wanted)):
