@@ -104,6 +104,12 @@ def scenario_from(case: str, asked: Mapping[str, Any], *, settings: Sequence[str
     return read_as_scenario(case, _scenario(case, known), settings, notes)
 
 
+def letters_of(asked: Mapping[str, Any]) -> str:
+    """Return the letters of the controllers that were asked for, in what ``scenario_from`` has understood."""
+    said = asked.get("controllers")
+    return LETTERS[: int(_SILENT["controllers"] if said is None else said)]
+
+
 def _refuse(case: str, key: str, value: object, allowed: Iterable[str]) -> NoReturn:
     raise AskedError(f"{case}: asked.{key} is {value!r}, wanted {' or '.join(allowed)}")
 
@@ -116,7 +122,8 @@ def _number(case: str, asked: Mapping[str, Any], key: str, least: float, most: f
 
 
 def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    letters = LETTERS[: int(_number(case, asked, "controllers", 1, len(LETTERS)))]
+    _number(case, asked, "controllers", 1, len(LETTERS))
+    letters = letters_of(asked)
     if asked["flow"] not in FLOWS:
         _refuse(case, "flow", asked["flow"], FLOWS)
     staged = asked["flow"] == "staged"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sim.units import MS, SECOND
 from sim.validation.cases import CaseError, Run
 from sim.validation.figures import Figures, Observation, request_kind, with_total
 from sim.validation.observed import not_used
+from sim.validation.operators.asked import letters_of
 from sim.validation.operators.versions import Outcome, Stored, controller_name, outcome_of
 
 OBJECTS = "widgets"
@@ -21,11 +22,6 @@ AUDIT = "audit.jsonl.gz"
 CREATOR = "lab"
 _TOLERANCE_S = 0.01
 """Times of run.json and of the audit log are of two clocks of one machine."""
-
-
-def letters_of(asked: Mapping[str, Any]) -> str:
-    """The letters of the controllers."""
-    return "abcdefghij"[: int(asked.get("controllers", 3))]
 
 
 def at_zero(letters: Iterable[str]) -> dict[str, float]:
