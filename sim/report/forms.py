@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from sim.guarded import one_line
 from sim.report.numbers import interval
+from sim.report.sentences import ended
 
 if TYPE_CHECKING:
     from sim.experiment.comparison import Comparison
@@ -63,8 +64,8 @@ def _of_run(result: Result, command: str) -> str:
 
     summary = result.summary
     lines = [f"### {_cell(summary['scenario'])}", "", f"**{_cell(verdict(summary))}**", ""]
-    if "ending" in summary:
-        lines += [_cell(summary["ending"]["said"]), ""]
+    for said in ended(summary):
+        lines += [_cell(said), ""]
     expected = [
         (f"`{each['metric']} {each['condition']}`", "met" if each["met"] else f"**not met**: {each['reason']}")
         for each in summary["expectations"]

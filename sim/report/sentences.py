@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sim.report.numbers import amount, write
+from sim.report.numbers import amount, interval, write
 from sim.units import SECOND, counted, spelled
 
 if TYPE_CHECKING:
@@ -171,6 +171,22 @@ def expired(summary: Mapping[str, Any]) -> str:
         return f"{amount(group, 'Certificate expired', 'Certificates expired')}{how}"
     of = f"of {counted(many, 'Certificate')} expired"
     return f"{amount(group, of, of)}{how}"
+
+
+def ended(summary: Mapping[str, Any]) -> list[str]:
+    """Return how a run ended; nothing of an earlier version's results, which do not say."""
+    return [summary["ending"]["said"]] if "ending" in summary else []
+
+
+def violated(name: str, summary: Mapping[str, Any]) -> list[str]:
+    """Return the first violations of invariants in one of several runs."""
+    found = summary["violations"][:3]
+    return [f"INVARIANT VIOLATED in {name}, replication {each['replication']}: {each['violation']}" for each in found]
+
+
+def refused(conflicts: Mapping[str, Any]) -> str:
+    """Return the share of conditional writes that were refused, with its interval."""
+    return interval(conflicts["rate"], "share") if conflicts["rate"] else "none attempted"
 
 
 def loops(summary: Mapping[str, Any]) -> list[str]:

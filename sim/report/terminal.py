@@ -12,7 +12,7 @@ from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
-from sim.report.sentences import controlled, expired, loops, replicated
+from sim.report.sentences import controlled, ended, expired, loops, replicated
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.expectations import written
 from sim.scenario.machinery import is_own
@@ -92,9 +92,7 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
         parts.append(bold(_violations(summary), "red"))
     if summary.get("broken"):
         parts.append(bold(_broken(summary), "red"))
-    # An earlier version's results say nothing of their end.
-    ended = [summary["ending"]["said"]] if "ending" in summary else []
-    parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)])]
+    parts += [bold(verdict(summary)), *ended(summary), _conditions(summary), *filter(None, [course(summary)])]
     parts += [bold(line, "red") for line in loops(summary)]
     parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())] + [""]
     if summary.get("contention"):
@@ -236,15 +234,21 @@ def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
 
 def hazards(summary: Summary, terminal: bool) -> Table | None:
     """What went wrong beyond the 409, by controller; ``None`` where nothing did."""
-    found = summary.get("hazards") or {}
-    shown = [name for name in HEADS if found.get(name)]
-    who = list(dict.fromkeys(each for name in shown for each in found[name]))
-    if not who:
+    heads, rows = hazard_rows(summary.get("hazards") or {})
+    if not rows:
         return None
-    made = table("What goes wrong, by controller", "", *(HEADS[name] for name in shown), terminal=terminal)
-    for each in who:
-        made.add_row(each, *(interval(found[name].get(each)) for name in shown))
+    made = table("What goes wrong, by controller", "", *heads, terminal=terminal)
+    for row in rows:
+        made.add_row(*row)
     return made
+
+
+def hazard_rows(found: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the heads of the hazards that there were, and a row for each controller that had one."""
+    shown = [name for name in HEADS if found.get(name)]
+    who = dict.fromkeys(each for name in shown for each in found[name])
+    rows = [(each, *(interval(found[name].get(each)) for name in shown)) for each in who]
+    return [HEADS[name] for name in shown], rows
 
 
 def _conditions(summary: Summary) -> str:

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.figures import decided
-from sim.analysis.hazards import HAZARDS as HEADS
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
-from sim.report.terminal import HAZARDS, kind, kinds
+from sim.report.sentences import ended, loops, refused, violated
+from sim.report.terminal import HAZARDS, hazard_rows, kind, kinds
 from sim.scenario.expectations import written
 from sim.scenario.metrics import OPERATORS, find
 
@@ -37,19 +37,14 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
 
     section = Section("verdict", "Verdict")
     for name, each in named.items():
-        section.words += [
-            f"INVARIANT VIOLATED in {name}, replication {one['replication']}: {one['violation']}"
-            for one in each.summary["violations"][:3]
-        ]
+        section.words += violated(name, each.summary)
     if comparison is not None:
         section.words += sentences(comparison)
         if not comparison.same_luck:
             section.words.append("These runs did not share seed and replications, so the intervals are wider.")
     else:
         for each in named.values():
-            section.words.append(said(each.summary))
-            if "ending" in each.summary:
-                section.words.append(each.summary["ending"]["said"])
+            section.words += [said(each.summary), *ended(each.summary)]
     rows = [
         (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one), name)
         for name, each in named.items()
@@ -77,12 +72,11 @@ def _headlines(named: Named) -> Table:
 
 def _of_clients(result: Result) -> dict[str, str]:
     summary = result.summary
-    rate = summary["conflicts"]["rate"]
     return {
         "jobs that committed": interval(summary["commits"]),
         "time": interval(summary["time"], "milliseconds"),
         "conflicts": interval(summary["conflicts"]["total"]),
-        "share of attempts refused": interval(rate, "share") if rate else "none attempted",
+        "share of attempts refused": refused(summary["conflicts"]),
         "writes sent": interval(summary["work"]),
         "tries per job": interval(summary["tries_per_job"]),
         "jobs given up": interval(summary["gave_up"]),
@@ -97,7 +91,7 @@ def _of_objects(result: Result) -> dict[str, str]:
     return {
         f"{kinds(summary)} Ready": f"{interval(summary['ready'])} of {summary['certificates']}",
         f"conflicts per {kind(summary)}": interval(found["per_certificate"]),
-        "share of attempts refused": interval(found["rate"], "share") if found["rate"] else "none attempted",
+        "share of attempts refused": refused(found),
         "time to Ready, p50": interval(times["p50"], "seconds"),
         "time to Ready, p95": interval(times["p95"], "seconds"),
         "requests": write(summary["requests"]["total"]),
@@ -115,7 +109,6 @@ def _hazards_of(result: Result) -> tuple[str, ...]:
 def hazards(named: Named) -> Section | None:
     """What goes wrong without a 409 in operators: who loses whose updates, creates twice, or writes without end."""
     from sim import plot
-    from sim.report.sentences import loops
 
     of_operators = {name: each for name, each in named.items() if each.summary.get("hazards")}
     if not of_operators:
@@ -126,12 +119,10 @@ def hazards(named: Named) -> Section | None:
         "another had written since. A hot loop is a controller that writes one object again and again until the end."
     )
     for number, (name, each) in enumerate(of_operators.items(), start=1):
-        about, found = about_run(named, name), each.summary["hazards"]
+        about = about_run(named, name)
         section.words += [about + line for line in loops(each.summary)]
-        shown = [key for key in HEADS if found.get(key)]
-        who = list(dict.fromkeys(one for key in shown for one in found[key]))
-        lines = [(one, *(interval(found[key].get(one)) for key in shown)) for one in who]
-        table = Table(f"{about}by controller, per replication", ("", *(HEADS[key] for key in shown)), lines)
+        heads, rows = hazard_rows(each.summary["hazards"])
+        table = Table(f"{about}by controller, per replication", ("", *heads), rows)
         if len(each.losses):
             pairs = Counter(
                 zip(each.losses["by"].astype(str), each.losses["of"].astype(str), strict=True)
