@@ -72,6 +72,11 @@ def named(run: Part, used: Collection[str]) -> str:
     return f"{run['name']} (c)" if run["name"] in used else str(run["name"])
 
 
+def unfinished(run: Part) -> bool:
+    """Whether a case left Certificates unfinished, recorded or predicted."""
+    return bool(run["unfinished"]["recorded_share"] or run["unfinished"]["predicted_share"])
+
+
 def details(run: Part, figures: Iterable[tuple[str, Part, str]], terminal: bool) -> Table:
     """Return the table of all figures of a case: each with its label and kind."""
     made = table(f"{run['name']}, all figures", "", "recorded", "predicted", "off", terminal=terminal)
