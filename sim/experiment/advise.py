@@ -139,11 +139,7 @@ class Advice:
         return figures.differences(one.measured, base.measured, self.metrics)
 
     def _verdicts(self, against: Mapping[str, Mapping[str, Any]], verdict: str) -> list[str]:
-        return [
-            name
-            for name in (*self.costs, *self.losses, *self.undone, *self.loops)
-            if against[name]["verdict"] == verdict
-        ]
+        return [name for name in self.metrics if against[name]["verdict"] == verdict]
 
     def _place(self, judged: Mapping[str, Any]) -> tuple[Any, ...]:
         """What neither loses nor leaves work undone comes first; then what is decidedly better at most and worse at
@@ -178,12 +174,7 @@ class Advice:
         many = self.plan.replications
         indices = range(many, 2 * many)
         both = [
-            Way(
-                each.name,
-                each.alternative,
-                each.scenario,
-                [_own(each.scenario, one) for one in evaluator.replications(each.scenario, indices)],
-            )
+            replace(each, measured=[_own(each.scenario, one) for one in evaluator.replications(each.scenario, indices)])
             for each in (chosen, self.current)
         ]
         judged = self._judged_fresh(*both)

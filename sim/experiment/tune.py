@@ -9,7 +9,7 @@ that were answered before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -234,8 +234,3 @@ def chosen(tried: Sequence[Tried], objectives: Sequence[str]) -> Tried:
         return sum(shares), one.number
 
     return min(front(tried, objectives), key=gain, default=base)
-
-
-def settings_of(tried: Mapping[str, str], keys: Sequence[str], base: Mapping[str, str]) -> dict[str, str]:
-    """Return ``tried`` with ``keys`` as in ``base``."""
-    return {key: base[key] if key in keys else value for key, value in tried.items()}
