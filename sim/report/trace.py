@@ -29,6 +29,8 @@ from sim.analysis.levels import Level, depths, in_flight, outside, tokens
 from sim.analysis.plain import rows
 from sim.recording.conflict import conflicting
 from sim.recording.folders import new_file
+from sim.report.sentences import missing
+from sim.units import SECOND
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -280,6 +282,7 @@ def _controllers(tracks: Tracks, result: Result, requests: list[Row], draw: _Dra
     by_worker: dict[tuple[str, int], list[Row]] = {}
     for row in rows(result.reconciles.sort_values("started_at", kind="stable")):
         by_worker.setdefault((str(row["controller"]), row["worker"]), []).append(row)
+    over = round((result.measured[0].metrics["ended_s"] or 0) * SECOND)  # plain clients may still be at a pass then
     parents: dict[str, int] = {}
     for controller, worker in sorted(by_worker):
         if controller not in parents:
@@ -288,7 +291,7 @@ def _controllers(tracks: Tracks, result: Result, requests: list[Row], draw: _Dra
         passes = by_worker[controller, worker]
         for row, following in zip(passes, [*passes[1:], None], strict=True):
             # A pass that finds nothing to do is over at once, and what it costs is owed: the next may begin before.
-            end = row["ended_at"].value
+            end = over if missing(row["ended_at"]) else row["ended_at"].value
             end = end if following is None else min(end, following["started_at"].value)
             notes = {"woken by": row["cause"], "outcome": row["outcome"], "read_version": row["read_version"]}
             notes["waited in the queue, ns"] = (row["started_at"] - row["queued_at"]).value
