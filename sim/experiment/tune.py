@@ -158,10 +158,10 @@ def _beats(other: Tried, one: Tried, question: Question) -> bool:
     )
 
 
-def _worse(values: Sequence[float | None], best: Sequence[float | None], sign: int) -> bool:
+def _worse(values: Sequence[float | None], best: Sequence[float | None], way: int) -> bool:
     """Whether ``values`` are worse than the first of ``best``, pair by pair (Wilcoxon, one-sided)."""
     pairs = [(a, b) for a, b in zip(values, best, strict=False) if a is not None and b is not None]
-    differences = [sign * (a - b) for a, b in pairs]
+    differences = [way * (a - b) for a, b in pairs]
     if not any(differences):
         return False
     from scipy.stats import wilcoxon

@@ -160,7 +160,7 @@ def lanes(story: Story, events: list[Event], conflict: int | None, width: int) -
         lines += _event(event, story, active, lane, left, width)
         if event.kind == "refused":
             only = conflict is None or event.number == conflict
-            lines += _indented(_why(words[event.number], short=not only), width)
+            lines += _indented(_why(words[event.number], told_in_full=only), width)
         for text in _hazards(event, story):
             lines += _indented(text, width)
     return lines
@@ -171,7 +171,7 @@ def _hazards(event: Event, story: Story) -> list[str]:
     if event.request < 0:
         return []
     taken = [row for row in story.losses if row["request"] == event.request and row["object"] == story.certificate]
-    told = [taken_away(rows, story) for rows in _alike(taken)]
+    told = [taken_away(alike, story) for alike in _alike(taken)]
     return told + [created_twice(row) for row in story.duplicates if row["request"] == event.request]
 
 
@@ -239,10 +239,10 @@ def _cell(event: Event, story: Story) -> str:
             return ""
 
 
-def _why(row: dict[str, Any], *, short: bool) -> str:
+def _why(row: dict[str, Any], *, told_in_full: bool) -> str:
     if "owners" in row:
         return owned(row)
-    return in_brief(row) if short else why(row)
+    return why(row) if told_in_full else in_brief(row)
 
 
 def _after(story: Story, conflict: int | None, width: int) -> list[str]:

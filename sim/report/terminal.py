@@ -212,13 +212,13 @@ def _ready(summary: Summary) -> str:
 def _losses(summary: Summary) -> str:
     unseen, end = "unseen what another had written", "not finished at the end"
     overwritten, stranded = summary["overwritten"]["total"]["mean"], summary["stranded"]["mean"]
-    counted = (
+    lost = (
         *_of_operators(summary),
         (overwritten, f"write overwrote {unseen}", f"writes overwrote {unseen}"),
         (stranded, f"{kind(summary)} was {end}", f"{kinds(summary)} were {end}"),
         (summary["gave_up"]["mean"], "reconcile gave up", "reconciles gave up"),
     )
-    return losses(counted, summary, "nothing else was lost" if expired(summary) else "nothing was lost")
+    return losses(lost, summary, "nothing else was lost" if expired(summary) else "nothing was lost")
 
 
 def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
@@ -299,8 +299,8 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     beside = Recorded(summary["recorded"])
     made = table("Other figures, per replication", "", "simulated", *beside.heads, terminal=terminal)
 
-    def row(label: str, value: str, recorded: Values = (), kind: str = "count") -> None:
-        made.add_row(label, value, *beside.cells(recorded, kind))
+    def row(label: str, value: str, recorded: Values = (), unit: str = "count") -> None:
+        made.add_row(label, value, *beside.cells(recorded, unit))
 
     for name, group in summary["time_to_ready_intervals"].items():
         row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")

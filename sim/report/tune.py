@@ -275,7 +275,7 @@ def figure(document: Document) -> Figure:
     for trial, (number, (x, y, _)) in zip(_drawn(document), enumerate(points), strict=True):
         tip(ax, _words(document, trial), None, number if one else x, y)
     shown = dict(zip(document["objectives"][:2], ("y",) if one else ("x", "y"), strict=False))
-    of = {name: (axis, "", 1.0) for name, axis in shown.items()}
+    of = {name: (side, "", 1.0) for name, side in shown.items()}
     conditions(ax, "constraint", [tuple(text.split(" ", 1)) for text in document["constraints"]], of)
     conditions(ax, "expected", document.get("expect", {}).items(), of)
     ax.set_xlabel("trial" if one else _axis(document["objectives"][0]))

@@ -143,10 +143,10 @@ def decision_rows(pairs: Iterable[Part]) -> list[list[str]]:
                 sign = "right" if each["sign_right"] else "WRONG"
             else:
                 sign = "not clear"
-            recorded, predicted = f"{each['recorded']:+.3g}{error}", f"{each['predicted']:+.3g}{ends}"
+            real, simulated = f"{each['recorded']:+.3g}{error}", f"{each['predicted']:+.3g}{ends}"
             name = about.pop(0) if about else ""
             rows.append(
-                [name, _SHORT.get(each["figure"], each["figure"]), recorded, predicted, sign, f"{each['regret']:.1f}%"]
+                [name, _SHORT.get(each["figure"], each["figure"]), real, simulated, sign, f"{each['regret']:.1f}%"]
             )
     return rows
 

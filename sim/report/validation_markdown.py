@@ -161,9 +161,9 @@ def _splits(runs: Sequence[Part]) -> list[str]:
 
 def _elsewhere(runs: Sequence[Part]) -> list[str]:
     """Conflicts on CertificateRequests, Orders and Challenges, where recordings count them."""
-    named = sorted({name for run in runs for name in run["elsewhere"]})
-    rows = [[run["name"], *(pair(run["elsewhere"].get(name)) for name in named)] for run in runs if run["elsewhere"]]
-    heads = ("case", *(name.replace(".", ", by ") for name in named))
+    names = sorted({name for run in runs for name in run["elsewhere"]})
+    rows = [[run["name"], *(pair(run["elsewhere"].get(name)) for name in names)] for run in runs if run["elsewhere"]]
+    heads = ("case", *(name.replace(".", ", by ") for name in names))
     return ["Recorded, predicted [95% prediction interval].", "", *grid(heads, rows)] if rows else []
 
 

@@ -220,7 +220,7 @@ def _has_family(figures: Figures, family: str) -> bool:
 
 def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     """Return the figures over all cases, None where there is nothing to compute one from."""
-    counted = [case for case in cases if case.counts]
+    enough = [case for case in cases if case.counts]
     updates = [case for case in cases if case.updates]
     controllers = [each for case in updates for each in case.by_controller().values() if each.inside is not None]
     widths = [
@@ -234,13 +234,13 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     applies = [case for case in cases if not case.updates]
     return {
         "cases": len(cases),
-        **conflict_errors([case["conflicts"] for case in counted]),
+        **conflict_errors([case["conflicts"] for case in enough]),
         "coverage": coverage(controllers),
         "median_interval_width": median(widths),
         "median_abs_rel_error_time_to_ready": median(errors(updates, P50)),
-        "rank_agreement_conflicts": ranks(counted, "conflicts", by_object),
+        "rank_agreement_conflicts": ranks(enough, "conflicts", by_object),
         "rank_agreement_time_to_ready": ranks(cases, P50),
-        "cases_with_enough_conflicts": len(counted),
+        "cases_with_enough_conflicts": len(enough),
         "apply_cases": len(applies),
         "apply_cases_with_conflicts": sum(bool(case["conflicts"].predicted) for case in applies),
         "median_interval_score": median(scores),

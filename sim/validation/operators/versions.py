@@ -67,11 +67,11 @@ class Outcome(NamedTuple):
                 found |= {f"{name}.{key}": recorded_quantile(times, q) for key, q in _QUANTILES.items()}
                 found[f"{name}.max"] = max(times)
         found["lost"] = len(self.lost)
-        conditions = [each for each in self.lost if each.what.startswith("condition ")]
-        found["lost.never_repaired"] = sum(each.repaired_after_s is None for each in conditions)
+        of_conditions = [each for each in self.lost if each.what.startswith("condition ")]
+        found["lost.never_repaired"] = sum(each.repaired_after_s is None for each in of_conditions)
         for what, count in Counter(each.what.partition(":")[0] for each in self.lost).items():
             found[f"lost.{what}"] = count
-        repaired = [each.repaired_after_s for each in conditions if each.repaired_after_s is not None]
+        repaired = [each.repaired_after_s for each in of_conditions if each.repaired_after_s is not None]
         if repaired:
             found["lost_repaired_after.p50"] = recorded_quantile(repaired, 0.5)
         return found
