@@ -228,12 +228,16 @@ def tells(about: Metric, means: Sequence[float | None], always: bool = False) ->
 def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
     title = f"{comparison.shown[name]} against {comparison.shown[comparison.baseline]}"
     made = table(title, "", "difference", "verdict", terminal=terminal)
-    same = name in comparison.without_effect
     for about in shown(comparison):
-        difference = comparison.differences[name][about.name]
-        said = "no effect here" if same else decided(about, difference)
-        made.add_row(about.label, interval(difference.as_dict(), about.unit, signed=True), said)
+        made.add_row(about.label, *compared(comparison, name, about))
     return made
+
+
+def compared(comparison: Comparison, name: str, about: Metric) -> tuple[str, str]:
+    """Return how far a variant is from the baseline in a metric, and the verdict on that."""
+    found = comparison.differences[name][about.name]
+    said = "no effect here" if name in comparison.without_effect else decided(about, found)
+    return interval(found.as_dict(), about.unit, signed=True), said
 
 
 def _controllers(comparison: Comparison, terminal: bool) -> Table:

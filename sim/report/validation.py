@@ -5,7 +5,7 @@ Made from the object that ``--json`` prints; ``sim.report.validation_markdown`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.report import validation_operators
@@ -199,8 +199,8 @@ def _verdict(summary: Part, head: str) -> str:
     return f"{head}{text}." if head else f"{text[0].upper()}{text[1:]}."
 
 
-def row(run: Part) -> list[str]:
-    """Return the cells of a case under ``HEADS``."""
+def row(run: Part, said: Callable[..., str] = interval) -> list[str]:
+    """Return the cells of a case under ``HEADS``; ``said`` writes the predicted time to Ready."""
     conflicts, ready = run["conflicts"], run["time_to_ready_p50"]
     return [
         str(run["repetitions"]),
@@ -208,7 +208,7 @@ def row(run: Part) -> list[str]:
         interval(conflicts),
         off(conflicts),
         write(ready["recorded"], "seconds"),
-        interval(ready, "seconds"),
+        said(ready, "seconds"),
         off(ready),
         off(run["requests"]),
         " / ".join(share(run["unfinished"][f"{side}_share"]) for side in SIDES) if unfinished(run) else "",
@@ -221,20 +221,7 @@ _NARROW = ("conflicts", "predicted", "off", "Ready", "predicted", "off", "reques
 def _cases(runs: Sequence[Part], terminal: bool) -> Table:
     """The table over the cases: what fits a line of 120."""
     title = "Recorded, predicted [95% prediction interval], ! outside; median time to Ready; off in requests"
-    made = table(title, "case", *_NARROW, terminal=terminal)
-    for run in runs:
-        conflicts, ready, requests = run["conflicts"], run["time_to_ready_p50"], run["requests"]
-        made.add_row(
-            run["name"],
-            write(conflicts["recorded"]),
-            interval(conflicts),
-            off(conflicts),
-            write(ready["recorded"], "seconds"),
-            predicted(ready, "seconds"),
-            off(ready),
-            off(requests),
-        )
-    return made
+    return _filled(title, ("case", *_NARROW), [[run["name"], *row(run, predicted)[1:-1]] for run in runs], terminal)
 
 
 def _left(runs: Sequence[Part]) -> list[str]:

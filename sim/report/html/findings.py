@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.figures import decided
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
 from sim.report.sentences import ended, loops, refused, violated
@@ -143,7 +142,7 @@ def hazards(named: Named) -> Section | None:
 def differences(comparison: Comparison) -> Section:
     """Each variant against the baseline."""
     from sim import plot
-    from sim.report.comparison import shown, where_files_differ
+    from sim.report.comparison import compared, shown, where_files_differ
 
     section = Section("comparison", "Comparison")
     shown_as, base = comparison.shown, comparison.shown[comparison.baseline]
@@ -158,20 +157,12 @@ def differences(comparison: Comparison) -> Section:
     height = 1.4 + 0.24 * len(comparison.metrics) * max(1.0, 0.6 * len(others))
     draw = partial(plot.differences, comparison)
     section.pictures.append(picture("differences", draw, words, height=height, grid="x"))
-    same = comparison.without_effect
     for name in others:
         rows = []
         for about in shown(comparison):
-            metric, found = about.name, comparison.differences[name][about.name]
-            rows.append(
-                (
-                    about.label,
-                    interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.unit),
-                    interval(comparison.estimates[name][metric].as_dict(), about.unit),
-                    interval(found.as_dict(), about.unit, signed=True),
-                    "no effect here" if name in same else decided(about, found),
-                )
-            )
+            groups = (comparison.estimates[each][about.name].as_dict() for each in (comparison.baseline, name))
+            means = (interval(group, about.unit) for group in groups)
+            rows.append((about.label, *means, *compared(comparison, name, about)))
         heads = ("", base, shown_as[name], "difference", "verdict")
         section.tables.append(Table(f"{shown_as[name]} against {base}", heads, rows))
     return section
