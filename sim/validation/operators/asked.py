@@ -24,6 +24,7 @@ from sim.validation.operators.widgets import (
     seen_by,
     steps_of,
 )
+from sim.validation.recorded import ARRIVALS
 
 OPERATOR = "widget-operator"
 MARK = "controller_runtime"
@@ -41,7 +42,6 @@ PATTERNS = {
 }
 """How the recordings call a pattern, and what a scenario calls it."""
 CANNOT_CONFLICT = ("merge-patch", "ssa")
-ARRIVALS = {"one after the other": "one-after-the-other"}
 DOES = {
     "merge-patches spec.text, no resourceVersion": ("spec", "patch", {"spec.text": "t${value}"}),
     "merge-patches an annotation, no resourceVersion": (
