@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 from sim.guarded import one_line
 from sim.report.numbers import interval
-from sim.report.sentences import ended
 
 if TYPE_CHECKING:
     from sim.experiment.comparison import Comparison
@@ -64,8 +63,7 @@ def _of_run(result: Result, command: str) -> str:
 
     summary = result.summary
     lines = [f"### {_cell(summary['scenario'])}", "", f"**{_cell(verdict(summary))}**", ""]
-    for said in ended(summary):
-        lines += [_cell(said), ""]
+    lines += [_cell(summary["ending"]["said"]), ""]
     expected = [
         (f"`{each['metric']} {each['condition']}`", "met" if each["met"] else f"**not met**: {each['reason']}")
         for each in summary["expectations"]

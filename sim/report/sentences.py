@@ -161,7 +161,7 @@ def expired(summary: Mapping[str, Any]) -> str:
 
     Every verdict begins with it: what costs little and lets certificates expire is no good.
     """
-    found = summary.get("metrics", {})
+    found = summary["metrics"]
     group, longest = found.get("expired"), found.get("expired.longest")
     if not group or not group["mean"]:
         return ""
@@ -171,11 +171,6 @@ def expired(summary: Mapping[str, Any]) -> str:
         return f"{amount(group, 'Certificate expired', 'Certificates expired')}{how}"
     of = f"of {counted(many, 'Certificate')} expired"
     return f"{amount(group, of, of)}{how}"
-
-
-def ended(summary: Mapping[str, Any]) -> list[str]:
-    """Return how a run ended; nothing of an earlier version's results, which do not say."""
-    return [summary["ending"]["said"]] if "ending" in summary else []
 
 
 def violated(name: str, summary: Mapping[str, Any]) -> list[str]:
@@ -191,7 +186,7 @@ def refused(conflicts: Mapping[str, Any]) -> str:
 
 def loops(summary: Mapping[str, Any]) -> list[str]:
     """The hot loops of a run with their rates: on a timer, on a controller's own writes, or on others'."""
-    found = summary.get("hazards") or {}
+    found = summary["hazards"]
     late = found.get("late_writes", {})
 
     def mostly(figure: str, name: str) -> bool:
@@ -223,7 +218,7 @@ def replicated(summary: Mapping[str, Any]) -> str:
     many = summary["replications"]
     if many == 1:
         return "1 replication, so no intervals"
-    return f"{many} replications" + (", mean times with control variates" if summary.get("control_variates") else "")
+    return f"{many} replications" + (", mean times with control variates" if summary["control_variates"] else "")
 
 
 def controlled(precision: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from sim.analysis.metrics import WRITING_CONTROLLERS
 from sim.report import contention
 from sim.report.numbers import amount, interval, write
 from sim.report.recorded import Recorded, Values
-from sim.report.sentences import controlled, ended, expired, loops, replicated
+from sim.report.sentences import controlled, expired, loops, replicated
 from sim.report.text import bold, footer, led, losses, render, table
 from sim.scenario.expectations import written
 from sim.scenario.machinery import is_own
@@ -65,7 +65,7 @@ def _first_of(heading: str, found: Sequence[Mapping[str, Any]], key: str) -> str
 
 def kind(summary: Summary) -> str:
     """Return the kind that the figures are about."""
-    return str(summary.get("kind", CERTIFICATE))  # an earlier version's results have none
+    return str(summary["kind"])
 
 
 def what_runs(scenario: Scenario) -> str:
@@ -92,9 +92,9 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
         parts.append(bold(_violations(summary), "red"))
     if summary.get("broken"):
         parts.append(bold(_broken(summary), "red"))
-    parts += [bold(verdict(summary)), *ended(summary), _conditions(summary), *filter(None, [course(summary)])]
+    parts += [bold(verdict(summary)), summary["ending"]["said"], _conditions(summary), *filter(None, [course(summary)])]
     parts += [bold(line, "red") for line in loops(summary)]
-    parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())] + [""]
+    parts += [bold(f"Warning: {warning}", "yellow") for warning in summary["warnings"]] + [""]
     if summary.get("contention"):
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
@@ -205,7 +205,7 @@ def _ready(summary: Summary) -> str:
     if group["mean"] == asked and group["low"] in {None, asked}:
         every = " in every replication" if summary["replications"] > 1 else ""
         return f"{asked:,} {of} became Ready{every}."
-    gone = deleted(summary.get("ending", {}), asked)
+    gone = deleted(summary["ending"], asked)
     return f"{amount(group, of, of)} {'is' if group['mean'] == 1 else 'are'} Ready at the end{', ' * bool(gone)}{gone}."
 
 
@@ -223,7 +223,7 @@ def _losses(summary: Summary) -> str:
 
 def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
     """What operators lose beside, with its words for one and for many."""
-    found = summary.get("metrics", {})
+    found = summary["metrics"]
     never = found.get("lost_updates.never_repaired", NOTHING)["mean"]
     rest = f" ({write(never)} never repaired)" if never else " (repaired)"
     return [
@@ -234,7 +234,7 @@ def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
 
 def hazards(summary: Summary, terminal: bool) -> Table | None:
     """What went wrong beyond the 409, by controller; ``None`` where nothing did."""
-    heads, rows = hazard_rows(summary.get("hazards") or {})
+    heads, rows = hazard_rows(summary["hazards"])
     if not rows:
         return None
     made = table("What goes wrong, by controller", "", *heads, terminal=terminal)
@@ -257,7 +257,7 @@ def _conditions(summary: Summary) -> str:
 
 def course(summary: Summary) -> str:
     """Return how much was issued and renewed, and how often each other writer wrote; ``""`` of plain clients alone."""
-    found, said = summary.get("metrics", {}), list[str]()  # an earlier version's results have none
+    found, said = summary["metrics"], list[str]()
     described = summary["reconciles"]["by_controller"] if kind(summary) != CERTIFICATE else ()
     if found.get("issued") and not found["issued"]["mean"]:
         said.append("nothing was issued")
@@ -266,7 +266,7 @@ def course(summary: Summary) -> str:
         said.append(f"{amount(found['issued'], 'issuance')}{renewed}")
     others = [
         f"{name} wrote {amount(group, 'time')}"
-        for name, group in summary.get("written", {"by_controller": {}})["by_controller"].items()
+        for name, group in summary["written"]["by_controller"].items()
         if not is_own(name) and name not in described
     ]
     means = others or (found.get("issued") and found["issued"]["mean"])
@@ -304,10 +304,10 @@ def _figures(summary: Summary, terminal: bool) -> Table:
 
     for name, group in summary["time_to_ready_intervals"].items():
         row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")
-    if summary.get("ending", {}).get("never_ready"):
+    if summary["ending"]["never_ready"]:
         row("  left out, never Ready", write(summary["ending"]["never_ready"]))
     for name in OF_RENEWALS:
-        if summary.get("metrics", {}).get("renewed", NOTHING)["mean"]:
+        if summary["metrics"].get("renewed", NOTHING)["mean"]:
             about = find(name)
             row(about.label, interval(summary["metrics"][name], about.unit))
     requests = summary["requests"]
@@ -322,10 +322,10 @@ def _figures(summary: Summary, terminal: bool) -> Table:
         row(f"conflicts on {_SPELLED.get(resource, resource)}", write(count))
         for actor, many in summary["conflicts_on_other_resources"][resource].items():
             row(f"  by {actor}", write(many))
-    row("retries", interval(summary.get("retries")))
+    row("retries", interval(summary["retries"]))
     if summary["gave_up"]["mean"]:
         row("  gave up", interval(summary["gave_up"]))
-    if summary.get("budget_refusals", summary["gave_up"])["mean"]:
+    if summary["budget_refusals"]["mean"]:
         row("  refused by the budget", interval(summary["budget_refusals"]))
     if kind(summary) == CERTIFICATE:
         row("log lines", write(summary["log_lines"]))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.figures import decided
 from sim.report.numbers import interval, write
-from sim.report.sentences import ended, refused, replicated
+from sim.report.sentences import refused, replicated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def result_cell(result: Result) -> str:
     kind = what_runs(result.scenario)
     parts += [
         _words(verdict(summary), True),
-        *map(_words, ended(summary)),
+        _words(summary["ending"]["said"]),
         _words(f"{summary['scenario']}: {kind}, {summary['strategy']}, {how}, seed {summary['seed']}"),
     ]
     rows = []

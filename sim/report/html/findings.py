@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
-from sim.report.sentences import ended, loops, refused, violated
+from sim.report.sentences import loops, refused, violated
 from sim.report.terminal import HAZARDS, hazard_rows, kind, kinds
 from sim.scenario.expectations import written
 from sim.scenario.metrics import OPERATORS, find
@@ -43,7 +43,7 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
             section.words.append("These runs did not share seed and replications, so the intervals are wider.")
     else:
         for each in named.values():
-            section.words += [said(each.summary), *ended(each.summary)]
+            section.words += [said(each.summary), each.summary["ending"]["said"]]
     rows = [
         (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one), name)
         for name, each in named.items()
@@ -109,7 +109,7 @@ def hazards(named: Named) -> Section | None:
     """What goes wrong without a 409 in operators: who loses whose updates, creates twice, or writes without end."""
     from sim import plot
 
-    of_operators = {name: each for name, each in named.items() if each.summary.get("hazards")}
+    of_operators = {name: each for name, each in named.items() if each.summary["hazards"]}
     if not of_operators:
         return None
     section = Section("hazards", "What goes wrong without a 409")
