@@ -302,14 +302,16 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     def row(label: str, value: str, recorded: Values = (), unit: str = "count") -> None:
         made.add_row(label, value, *beside.cells(recorded, unit))
 
+    def of_metrics(names: Sequence[str]) -> None:
+        for about in map(find, names):
+            row(about.label, interval(summary["metrics"][about.name], about.unit))
+
     for name, group in summary["time_to_ready_intervals"].items():
         row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")
     if summary["ending"]["never_ready"]:
         row("  left out, never Ready", write(summary["ending"]["never_ready"]))
-    for name in OF_RENEWALS:
-        if summary["metrics"].get("renewed", NOTHING)["mean"]:
-            about = find(name)
-            row(about.label, interval(summary["metrics"][name], about.unit))
+    if summary["metrics"].get("renewed", NOTHING)["mean"]:
+        of_metrics(OF_RENEWALS)
     requests = summary["requests"]
     row("requests", write(requests["total"]))
     who = "cert-manager" if kind(summary) == CERTIFICATE else "the operators"
@@ -334,9 +336,7 @@ def _figures(summary: Summary, terminal: bool) -> Table:
             request, _, code = who.rpartition(" ")
             if code >= "400" and (code != "409" or request.split()[-2] == "apply"):  # other 409s are counted above
                 row(f"answered {code}: {request}", write(many))
-        for name in HAZARDS:
-            about = find(name)
-            row(about.label, interval(summary["metrics"][name], about.unit))
+        of_metrics(HAZARDS)
         return made
     for label, group in (
         ("field conflicts of applies", summary["field_conflicts"]),

@@ -16,11 +16,11 @@ from sim.report.validation_cells import (
     Part,
     conflicts_off,
     details,
-    interval,
     off,
     predicted,
     share,
     unfinished,
+    with_interval,
 )
 from sim.units import counted
 
@@ -109,7 +109,7 @@ def back_rows(runs: Iterable[Part]) -> list[list[str]]:
                     shown,
                     controller,
                     write(each["recorded"], "seconds"),
-                    interval(each, "seconds"),
+                    with_interval(each, "seconds"),
                     "" if each["close"] else "off",
                 ]
             )
@@ -199,13 +199,13 @@ def _verdict(summary: Part, head: str) -> str:
     return f"{head}{text}." if head else f"{text[0].upper()}{text[1:]}."
 
 
-def row(run: Part, said: Callable[..., str] = interval) -> list[str]:
+def row(run: Part, said: Callable[..., str] = with_interval) -> list[str]:
     """Return the cells of a case under ``HEADS``; ``said`` writes the predicted time to Ready."""
     conflicts, ready = run["conflicts"], run["time_to_ready_p50"]
     return [
         str(run["repetitions"]),
         write(conflicts["recorded"]),
-        interval(conflicts),
+        with_interval(conflicts),
         off(conflicts),
         write(ready["recorded"], "seconds"),
         said(ready, "seconds"),

@@ -13,13 +13,13 @@ from sim.report.validation_cells import (
     conflicts_off,
     details,
     grid,
-    interval,
     named,
     off,
     pair,
     predicted,
     share,
     summaries,
+    with_interval,
 )
 from sim.units import counted
 
@@ -95,7 +95,7 @@ HEADS = (
 )
 
 
-def row(run: Part, said: Callable[..., str] = interval) -> list[str]:
+def row(run: Part, said: Callable[..., str] = with_interval) -> list[str]:
     """Return the cells of a case under ``HEADS``; ``said`` writes what is predicted."""
     figures = run["figures"]
     conflicts, ready, lost = figures["conflicts"], figures["time_to_ready.p50"], figures["lost"]
