@@ -7,14 +7,13 @@ it, on fresh replications: the best of many looks better than it is.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
 from sim.analysis.endings import ending
-from sim.analysis.measured import Measured, digest
+from sim.analysis.measured import Measured, digest, digest_by_name
 from sim.experiment.alternatives import Alternative, alternatives
 from sim.scenario.metrics import FAMILIES, metrics_of
 
@@ -198,8 +197,7 @@ class Advice:
     @property
     def digest(self) -> str:
         """A hash over the digests of all replications: equal where two did the same."""
-        lines = [f"{name} {judged['digest']}" for name, judged in sorted(self.judged.items())]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return digest_by_name({each.name: each.measured for each in self.plan.tried})
 
     @property
     def ok(self) -> bool:
