@@ -147,10 +147,10 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
         _number_at(case, "asked.arrival.rate_per_s", arrival.get("rate_per_s"))
     elif arrival not in ARRIVALS:
         _refuse(case, "asked.arrival", arrival, [*map(repr, ARRIVALS), "an object with rate_per_s"])
-    if "private_key" in known:
-        known["private_key"] = {"algorithm": "RSA", "size": None, **known["private_key"]}
-        if known["private_key"]["size"] is None:
-            known["private_key"]["size"] = {"RSA": 2048, "ECDSA": 256}.get(known["private_key"]["algorithm"])
+    private = {"algorithm": "RSA", "size": None, **known["private_key"]}
+    if private["size"] is None:
+        private["size"] = {"RSA": 2048, "ECDSA": 256}.get(private["algorithm"])
+    known["private_key"] = private
     for key, value in known.get("leader_election", {}).items():
         _number_at(case, f"asked.leader_election.{key}", value)
     try:
