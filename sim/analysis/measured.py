@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sim.analysis.waste import Metrics
@@ -46,4 +46,13 @@ def parts(replications: Sequence[Measured], name: str) -> list[str]:
 
 def digest(replications: Sequence[Measured]) -> str:
     """Return one hash over the digests of all replications, in their order."""
-    return hashlib.sha256("\n".join(each.digest for each in replications).encode()).hexdigest()
+    return _hash(each.digest for each in replications)
+
+
+def digest_by_name(found: Mapping[str, Sequence[Measured]]) -> str:
+    """Return one hash over those of several configurations: equal where two did the same, whatever came first."""
+    return _hash(f"{name} {digest(each)}" for name, each in sorted(found.items()))
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

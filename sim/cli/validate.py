@@ -16,7 +16,7 @@ from sim.cli.run import Jobs, Shown
 if TYPE_CHECKING:
     from sim.scenario.profile import Profile
     from sim.validation.cases import Case
-    from sim.validation.validate import Validation
+    from sim.validation.validate import CaseResult
 
 SHIPPED = "recorded-2-cores"
 """The profile that comes with the project."""
@@ -205,11 +205,11 @@ def _validate(
                     progress=progress,
                     reader=Adaptive() if placed is not None and placed.startswith(DASK) else None,
                 )
-            document = _document(found, provenance, named, command)
+            document = _document(found, replications, provenance, named, command)
             if ablations:
                 with display("ablations", how=how, pieces="runs") as progress:
                     outcomes = ablate(
-                        found.cases,
+                        found,
                         profile,
                         executor=executor,
                         replications=min(replications, ABLATED),
@@ -224,7 +224,9 @@ def _validate(
     return document
 
 
-def _document(found: Validation, provenance: dict[str, Any], named: str, command: str) -> dict[str, Any]:
+def _document(
+    found: list[CaseResult], replications: int, provenance: dict[str, Any], named: str, command: str
+) -> dict[str, Any]:
     from sim.validation.decisions import as_dict as as_pair
     from sim.validation.decisions import decisions
     from sim.validation.decisions import summary as judged
@@ -233,12 +235,12 @@ def _document(found: Validation, provenance: dict[str, Any], named: str, command
     from sim.validation.validate import as_dict, calibrated_on, summarise
 
     used = calibrated_on(provenance)
-    cases = [case for case in found.cases if not of_operators.of_operator(case)]
+    cases = [case for case in found if not of_operators.of_operator(case)]
     summary = summarise(cases)
     unseen = [case for case in cases if case.name not in used]
     document: dict[str, Any] = {"runs": [as_dict(case) for case in cases], "summary": summary}
     document["predictions"] = summarise(unseen) if unseen else None
-    operators = [case for case in found.cases if of_operators.of_operator(case)]
+    operators = [case for case in found if of_operators.of_operator(case)]
     if operators:
         unseen = [case for case in operators if case.name not in used]
         document["operators"] = {
@@ -248,7 +250,7 @@ def _document(found: Validation, provenance: dict[str, Any], named: str, command
         }
     document["calibrated_on"] = sorted(used)
     document["profile"] = named
-    document["replications"] = found.replications
+    document["replications"] = replications
     pairs = decisions(cases)
     document["decisions"] = {"pairs": [as_pair(pair) for pair in pairs], "summary": judged(pairs)}
     summaries = [part["summary"] for part in (document, document.get("operators")) if part and part["runs"]]

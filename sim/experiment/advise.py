@@ -7,14 +7,13 @@ it, on fresh replications: the best of many looks better than it is.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
 from sim.analysis.endings import ending
-from sim.analysis.measured import Measured, digest
+from sim.analysis.measured import Measured, digest, digest_by_name
 from sim.experiment.alternatives import Alternative, alternatives
 from sim.scenario.metrics import FAMILIES, metrics_of
 
@@ -139,11 +138,7 @@ class Advice:
         return figures.differences(one.measured, base.measured, self.metrics)
 
     def _verdicts(self, against: Mapping[str, Mapping[str, Any]], verdict: str) -> list[str]:
-        return [
-            name
-            for name in (*self.costs, *self.losses, *self.undone, *self.loops)
-            if against[name]["verdict"] == verdict
-        ]
+        return [name for name in self.metrics if against[name]["verdict"] == verdict]
 
     def _place(self, judged: Mapping[str, Any]) -> tuple[Any, ...]:
         """What neither loses nor leaves work undone comes first; then what is decidedly better at most and worse at
@@ -178,12 +173,7 @@ class Advice:
         many = self.plan.replications
         indices = range(many, 2 * many)
         both = [
-            Way(
-                each.name,
-                each.alternative,
-                each.scenario,
-                [_own(each.scenario, one) for one in evaluator.replications(each.scenario, indices)],
-            )
+            replace(each, measured=[_own(each.scenario, one) for one in evaluator.replications(each.scenario, indices)])
             for each in (chosen, self.current)
         ]
         judged = self._judged_fresh(*both)
@@ -207,8 +197,7 @@ class Advice:
     @property
     def digest(self) -> str:
         """A hash over the digests of all replications: equal where two did the same."""
-        lines = [f"{name} {judged['digest']}" for name, judged in sorted(self.judged.items())]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return digest_by_name({each.name: each.measured for each in self.plan.tried})
 
     @property
     def ok(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ class Comparison:
         """Whether all ran on the same random numbers; else differences are as valid, and their intervals wider."""
         return len({each.summary["seed"] for each in self.results.values()}) == 1
 
-    @property
+    @cached_property
     def without_effect(self) -> dict[str, str]:
         """Why a variant is the same as the baseline, by its name, for those that are.
 

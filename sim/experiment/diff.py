@@ -156,16 +156,17 @@ def diff(a: str | Path | Result, b: str | Path | Result, replication: int | None
 
 def settings(a: Result, b: Result) -> dict[str, tuple[Any, Any]]:
     """Return the keys of the two scenarios that differ, dotted, with both values; None where one has it not."""
-    left, right = _flat(a.scenario.resolved()), _flat(b.scenario.resolved())
+    left, right = dotted(a.scenario.resolved()), dotted(b.scenario.resolved())
     keys = dict.fromkeys([*left, *right])
     return {key: (left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)}
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted key; lists are whole."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= dotted(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value
     return found

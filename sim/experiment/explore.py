@@ -7,6 +7,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import add
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from sim.experiment.perturbed import (
     as_entry,
     changes_of,
     from_entry,
+    moved,
     play_batch,
     points_of,
     prepared,
@@ -30,7 +33,7 @@ from sim.experiment.replicate import replicate
 from sim.experiment.result import Result
 from sim.experiment.run import run
 from sim.experiment.schedules import LONGEST, Explorer, StrategyName, first_broken
-from sim.experiment.shrinking import Shrinker, number_of, renumbered
+from sim.experiment.shrinking import Shrinker
 from sim.recording.properties import Broken
 from sim.scenario.model import Scenario
 from sim.units import counted
@@ -226,16 +229,11 @@ def fix_check(findings: Sequence[Finding], other: Scenario, tries: int) -> list[
     found = []
     for each in findings:
         properties = each.scenario.properties
-        changed = prepared(replace_properties(other, properties), LONGEST)
-        changed = changed.model_copy(update={"properties": properties})
+        judged = {"properties": properties}
+        changed = prepared(other.model_copy(update=judged), LONGEST).model_copy(update=judged)
         outcomes = play_batch(Batch(changed, tuple(_near_schedules(each.scenario, tries))))
         found.append((each, sum(bool(outcome.broken) for outcome in outcomes)))
     return found
-
-
-def replace_properties(scenario: Scenario, properties: Sequence[Any]) -> Scenario:
-    """Return a scenario that is judged by other properties."""
-    return scenario.model_copy(update={"properties": list(properties)})
 
 
 def _near_schedules(scenario: Scenario, tries: int) -> list[Schedule]:
@@ -243,14 +241,9 @@ def _near_schedules(scenario: Scenario, tries: int) -> list[Schedule]:
     schedules = [Schedule(scenario.seed, changes)]
     for n in range(1, tries):
         luck = Random(f"{scenario.seed}/near/{n}")
-        moved = tuple(_moved(each, luck.randint(-2, 2)) for each in changes)
-        schedules.append(Schedule(scenario.seed if n % 2 else luck.randrange(1 << 31), moved))
+        near = tuple(moved(each, partial(add, luck.randint(-2, 2))) for each in changes)
+        schedules.append(Schedule(scenario.seed if n % 2 else luck.randrange(1 << 31), near))
     return schedules
-
-
-def _moved(one: Change, step: int) -> Change:
-    number = number_of(one)
-    return one if number is None else one.model_copy(update=renumbered(one, max(number + step, 1)))
 
 
 def unchanged(scenario: Scenario) -> Scenario:

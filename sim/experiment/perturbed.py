@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,7 +79,7 @@ class Points:
                 yield from (Perturbation.model_construct(request=actor, number=n) for n in range(1, count + 1))
 
 
-def prepared(scenario: Scenario, longest: int, seed: int | None = None) -> Scenario:
+def prepared(scenario: Scenario, longest: int) -> Scenario:
     """Return a scenario as explore runs it: with all properties, one replication, and time to see them broken.
 
     ``longest`` is how many nanoseconds the perturbations of one run delay things in all, about.
@@ -95,8 +95,7 @@ def prepared(scenario: Scenario, longest: int, seed: int | None = None) -> Scena
             "at_most": max(until.at_most, 2 * patience + until.at_least),
         }
     )
-    update = {"properties": properties, "until": changed, "replications": 1}
-    return scenario.model_copy(update=update | ({} if seed is None else {"seed": seed}))
+    return scenario.model_copy(update={"properties": properties, "until": changed, "replications": 1})
 
 
 def scheduled(scenario: Scenario, schedule: Schedule) -> Scenario:
@@ -114,6 +113,27 @@ def scheduled(scenario: Scenario, schedule: Schedule) -> Scenario:
 def changes_of(scenario: Scenario) -> tuple[Change, ...]:
     """Return all that is changed in a scenario."""
     return (*scenario.perturbations, *scenario.faults)
+
+
+def number_of(one: Change) -> int | None:
+    """Return which draw, request, tie or write a change is at; None where it is at each."""
+    if isinstance(one, Perturbation):
+        return one.tie if one.tie is not None else one.number
+    return one.after.write if one.after is not None else None
+
+
+def renumbered(one: Change, number: int) -> dict[str, Any]:
+    """Return what of a change says where it is, with another number."""
+    if isinstance(one, Perturbation):
+        return {"tie" if one.tie is not None else "number": number}
+    assert one.after is not None
+    return {"after": one.after.model_copy(update={"write": number})}
+
+
+def moved(one: Change, to: Callable[[int], int]) -> Change:
+    """Return a change with the number that ``to`` makes of its own, at least 1; itself where it has none."""
+    number = number_of(one)
+    return one if number is None else one.model_copy(update=renumbered(one, max(to(number), 1)))
 
 
 def play(scenario: Scenario, schedule: Schedule) -> Outcome:

@@ -19,7 +19,7 @@ from sim.analysis.intervals import verdict
 from sim.analysis.measured import digest
 from sim.experiment.screening import Effect, Worth, pieces, screen, verdicts
 from sim.experiment.space import same
-from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search, settings_of, tried_with
+from sim.experiment.tune import Question, Tried, adjusted, chosen, front, search, tried_with
 from sim.experiment.unlimited import FRESH
 from sim.scenario.metrics import OPERATORS, metrics_of
 from sim.units import counted
@@ -209,7 +209,7 @@ def _simplified(
     ]
     if not useless:
         return best, []
-    one = _as_good(settings_of(best.settings, useless, base.settings), best, question, evaluator)
+    one = _as_good(best.settings | {key: base.settings[key] for key in useless}, best, question, evaluator)
     return (one, useless) if one is not None else (best, [])
 
 

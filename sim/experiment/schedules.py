@@ -11,7 +11,7 @@ from itertools import islice
 from random import Random
 from typing import Literal
 
-from sim.experiment.perturbed import Change, Outcome, Points, Schedule
+from sim.experiment.perturbed import Change, Outcome, Points, Schedule, moved, number_of
 from sim.experiment.replicate import AFTER_A_FAULT
 from sim.scenario.faults import API_SERVER, ETCD, WATCH_CACHE, Messages, PlannedFault
 from sim.scenario.faults import Point as At
@@ -177,17 +177,10 @@ class Explorer:
     def _moved(self, luck: Random, one: Change) -> Change:
         """The same a few places later or earlier, or with another delay."""
         step = luck.choice((-3, -2, -1, 1, 2, 3))
-        if not isinstance(one, Perturbation):
-            if one.after is None:
-                return one
-            return one.model_copy(
-                update={"after": one.after.model_copy(update={"write": max(one.after.write + step, 1)})}
-            )
-        if one.tie is not None:
-            return one.model_copy(update={"tie": max(one.tie + step, 1)})
-        if one.number is None or luck.random() < 0.5:
+        late = isinstance(one, Perturbation) and one.tie is None
+        if late and (number_of(one) is None or luck.random() < 0.5):
             return one.model_copy(update={"delay": luck.choice(LADDER)})
-        return one.model_copy(update={"number": max(one.number + step, 1)})
+        return moved(one, lambda number: number + step)
 
     def _by_priority(self, luck: Random) -> Schedule:
         """PCT: one thread is slower than all others from the start; at d - 1 steps whose step it is falls behind."""

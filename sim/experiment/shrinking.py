@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sim.experiment.perturbed import Change, Schedule, play
+from sim.experiment.perturbed import Change, Schedule, moved, number_of, play, renumbered
 from sim.experiment.schedules import LADDER
 from sim.scenario.model import Scenario
 from sim.scenario.properties import Perturbation
@@ -92,9 +92,9 @@ class Shrinker:
         if scenario.workload.total == self.scenario.workload.total:
             return False
         share = scenario.workload.total / self.scenario.workload.total
-        moved = tuple(_in_proportion(each, share) for each in self.schedule.changes)
-        for kept in dict.fromkeys((self.schedule.changes, moved)):
-            if kept is moved and self._breaks(scenario, Schedule(self.schedule.seed, moved)):
+        in_proportion = tuple(moved(each, lambda number: round(number * share)) for each in self.schedule.changes)
+        for kept in dict.fromkeys((self.schedule.changes, in_proportion)):
+            if kept is in_proportion and self._breaks(scenario, Schedule(self.schedule.seed, kept)):
                 return True
             for place, one in enumerate(self.schedule.changes):
                 for number in _near(one, share):
@@ -210,26 +210,6 @@ def _near(one: Change, share: float) -> Iterator[dict[str, Any]]:
         for there in dict.fromkeys((middle + away, middle - away)):
             if there >= 1 and there != number:
                 yield renumbered(one, there)
-
-
-def _in_proportion(one: Change, share: float) -> Change:
-    number = number_of(one)
-    return one if number is None else one.model_copy(update=renumbered(one, max(round(number * share), 1)))
-
-
-def number_of(one: Change) -> int | None:
-    """Which draw, request, tie or write a change is at; None where it is at each."""
-    if isinstance(one, Perturbation):
-        return one.tie if one.tie is not None else one.number
-    return one.after.write if one.after is not None else None
-
-
-def renumbered(one: Change, number: int) -> dict[str, Any]:
-    """Return what of a change says where it is, with another number."""
-    if isinstance(one, Perturbation):
-        return {"tie" if one.tie is not None else "number": number}
-    assert one.after is not None
-    return {"after": one.after.model_copy(update={"write": number})}
 
 
 def _halves(time: int) -> Iterator[int]:

@@ -7,7 +7,6 @@ order or an interruption.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis import figures
 from sim.analysis.endings import ending
 from sim.analysis.intervals import Estimate
-from sim.analysis.measured import Measured, digest
+from sim.analysis.measured import Measured, digest, digest_by_name
 from sim.experiment import naming
 from sim.experiment.variants import same_kind
 from sim.scenario.metrics import metrics_of
@@ -155,8 +154,7 @@ class Sweep:
     @property
     def digest(self) -> str:
         """A hash over the digests of all replications: equal where two sweeps did the same."""
-        lines = [f"{name} {digest(each)}" for name, each in sorted(self.measured.items())]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return digest_by_name(self.measured)
 
     def difference(self, name: str, baseline: str, metric: str | None = None) -> Estimate:
         """Return a cell's paired difference from another, over the replications that both have."""

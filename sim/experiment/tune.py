@@ -9,7 +9,7 @@ that were answered before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -158,10 +158,10 @@ def _beats(other: Tried, one: Tried, question: Question) -> bool:
     )
 
 
-def _worse(values: Sequence[float | None], best: Sequence[float | None], sign: int) -> bool:
+def _worse(values: Sequence[float | None], best: Sequence[float | None], way: int) -> bool:
     """Whether ``values`` are worse than the first of ``best``, pair by pair (Wilcoxon, one-sided)."""
     pairs = [(a, b) for a, b in zip(values, best, strict=False) if a is not None and b is not None]
-    differences = [sign * (a - b) for a, b in pairs]
+    differences = [way * (a - b) for a, b in pairs]
     if not any(differences):
         return False
     from scipy.stats import wilcoxon
@@ -234,8 +234,3 @@ def chosen(tried: Sequence[Tried], objectives: Sequence[str]) -> Tried:
         return sum(shares), one.number
 
     return min(front(tried, objectives), key=gain, default=base)
-
-
-def settings_of(tried: Mapping[str, str], keys: Sequence[str], base: Mapping[str, str]) -> dict[str, str]:
-    """Return ``tried`` with ``keys`` as in ``base``."""
-    return {key: base[key] if key in keys else value for key, value in tried.items()}

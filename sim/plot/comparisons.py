@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sim.analysis.intervals import verdict
-from sim.plot.style import axes, colour, nothing, tip
+from sim.plot.style import axes, bare, colour, nothing, tip
 from sim.scenario.metrics import find
 
 if TYPE_CHECKING:
@@ -72,6 +72,5 @@ def differences(comparison: Comparison, ax: Axes | None = None, *, metrics: Sequ
         ax.legend()
     elif others:
         ax.set_title(f"{comparison.shown[others[0]]} against {comparison.shown[comparison.baseline]}", wrap=True)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    bare(ax)
     return ax

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.attribution import ordered
-from sim.plot.style import HEAT, axes, colour, finish, legend_below, named, nothing, only, short, tip
+from sim.plot.style import HEAT, axes, colour, finish, legend_below, named, nothing, only, short, tip, whiskers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,21 +29,17 @@ PART_WORDS = {
 def conflicts_by_controller(results: Results, ax: Axes | None = None) -> Axes:
     """Draw the mean conflicts per replication of every writer as bars, with their 95% intervals."""
     found, ax = named(results), axes(ax)
+    import matplotlib as mpl  # after axes, which says what to install where it lacks
+
     summaries = {name: each.summary["conflicts"]["by_controller"] for name, each in found.items()}
     writers = list(dict.fromkeys(writer for each in summaries.values() for writer in each))
     height = 0.8 / len(found)
     for place, (name, groups) in enumerate(summaries.items()):
         shown = [(row, groups[writer]) for row, writer in enumerate(writers) if writer in groups]
-        means = [group["mean"] for _, group in shown]
-        ends = [
-            [0.0 if group[end] is None else abs(group[end] - group["mean"]) for _, group in shown]
-            for end in ("low", "high")
-        ]
+        means, ends = [group["mean"] for _, group in shown], whiskers(group for _, group in shown)
         rows = [row + (place - (len(found) - 1) / 2) * height for row, _ in shown]
-        whiskers = {"ecolor": _ink(), "elinewidth": 1.2}
-        ax.barh(
-            rows, means, height=height * 0.9, xerr=ends, capsize=3, color=colour(place), label=name, error_kw=whiskers
-        )
+        ink = {"ecolor": mpl.rcParams["text.color"], "elinewidth": 1.2}
+        ax.barh(rows, means, height=height * 0.9, xerr=ends, capsize=3, color=colour(place), label=name, error_kw=ink)
         for row, (number, group) in zip(rows, shown, strict=True):
             words = f"{writers[number]}, conflicts" + (f", {name}" if len(found) > 1 else "")
             tip(ax, words, group, None, (row - height / 2, row + height / 2), controllers=[writers[number]])
@@ -173,9 +169,3 @@ def staleness(results: Results, ax: Axes | None = None) -> Axes:
     if groups:
         legend_below(ax, 3)
     return ax
-
-
-def _ink() -> str:
-    import matplotlib as mpl
-
-    return str(mpl.rcParams["text.color"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.extras import require
-from sim.plot.style import BLUE, GREY, HEAT, short
+from sim.plot.style import BLUE, GREY, HEAT, bare, short
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def _over_time(report: LogReport, ax: Any) -> None:
     ax.set_xlabel(f"{name} since the log's start")
     ax.set_ylabel("conflicts")
     ax.set_title("Conflicts over time")
-    _bare(ax)
+    bare(ax)
+    ax.margins(x=0)
     if not report.timeline:
         ax.text(0.5, 0.5, "no conflicts", ha="center", va="center", transform=ax.transAxes, color=GREY)
 
@@ -72,7 +73,8 @@ def _by_controller(report: LogReport, ax: Any) -> None:
     ax.invert_yaxis()
     ax.set_xlabel("conflicts (grey: on other resources or of others)" if others else "conflicts")
     ax.set_title("Whose")
-    _bare(ax)
+    bare(ax)
+    ax.margins(x=0)
 
 
 def _matrix(report: LogReport, ax: Any) -> None:
@@ -105,9 +107,3 @@ def _matrix(report: LogReport, ax: Any) -> None:
     ax.set_ylabel("loser: was refused")
     ax.set_title("Who lost to whom")
     ax.tick_params(length=0)
-
-
-def _bare(ax: Any) -> None:
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    ax.margins(x=0)

@@ -90,9 +90,26 @@ def finish(ax: Axes, title: str, found: Mapping[str, Result], *, legend: bool = 
         ax.set_title(title, wrap=True)
         if legend:
             ax.legend()
+    bare(ax)
+    return ax
+
+
+def bare(ax: Axes) -> None:
+    """Take the frame's upper and right sides away."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
-    return ax
+
+
+def whiskers(groups: Iterable[Mapping[str, float | None]], scale: float = 1.0) -> list[list[float]]:
+    """Return how far the ends of intervals are below and above their means, as ``xerr`` and ``yerr`` have it.
+
+    0 where an end is not known. Each group has a mean.
+    """
+    means = [(group, group["mean"] or 0.0) for group in groups]
+    return [
+        [0.0 if (end := group[name]) is None else scale * abs(end - mean) for group, mean in means]
+        for name in ("low", "high")
+    ]
 
 
 def legend_below(ax: Axes, ncols: int) -> None:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.lives import OWN, QUEUED, REFUSED, REQUEST, STORED, TOKEN, in_order, life_of
-from sim.plot.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, axes, legend_below, named, nothing, only, short
+from sim.plot.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    SKY,
+    VERMILION,
+    axes,
+    bare,
+    legend_below,
+    named,
+    nothing,
+    only,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +62,5 @@ def timeline(result: Results, certificate: str, ax: Axes | None = None, *, repli
     of = "" if name == each.scenario.name else f": {name}"
     ax.set_title(f"{certificate}, replication {replication}{of}", wrap=True)
     legend_below(ax, 2)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    bare(ax)
     return ax

@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote, split
 from typing import TYPE_CHECKING, Any
 
-from sim.plot.style import tip
+from sim.plot.style import tip, whiskers
 from sim.report.numbers import axis, in_parts, interval, write
 from sim.report.text import Rendered, bold, footer, how_many, render, table
 from sim.scenario.metrics import find
@@ -198,10 +198,8 @@ def figure(document: Document) -> Figure:
         about = find(name)
         for y, each in enumerate(shown):
             group = each["difference"][name]
-            mean = group["mean"] or 0.0
-            low, high = (group[end] if group[end] is not None else mean for end in ("low", "high"))
-            ax.errorbar(mean, y, xerr=[[max(mean - low, 0)], [max(high - mean, 0)]], marker="o", capsize=3,
-                        color="tab:red" if _losses(each) else "tab:blue")  # fmt: skip
+            hue = "tab:red" if _losses(each) else "tab:blue"
+            ax.errorbar(group["mean"] or 0.0, y, xerr=whiskers([group]), marker="o", capsize=3, color=hue)
             words = f"{each['name']}, {_short(name)}"
             tip(ax, words, group, None, (y - 0.5, y + 0.5), unit=about.unit, signed=True)
         ax.axvline(0, color="gray", linestyle=":")

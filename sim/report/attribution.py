@@ -112,8 +112,7 @@ def _lost(reasons: Reasons) -> list[str]:
     """Updates that were lost, whose, and over what; what was created twice."""
     found, lines = reasons["lost_updates"], []
     for who, victims in found["by"].items():
-        told = ", ".join(f"{short(victim)}'s {counted(count, 'time')}" for victim, count in victims.items())
-        lines.append(f"{short(who)} took away what others had written: {told}.")
+        lines.append(f"{short(who)} took away what others had written: {_whose(victims)}.")
     if found["total"]:
         most = ", ".join(f"{fields(name)} {count:,}" for name, count in list(found["fields"].items())[:4])
         after = found["repaired_after_s"]
@@ -121,6 +120,10 @@ def _lost(reasons: Reasons) -> list[str]:
         lines.append(f"Lost: {most}. Of {found['total']:,} never repaired {found['never_repaired']:,}{late}.")
     lines += [f"{short(who)} created {counted(count, 'object')} twice." for who, count in reasons["duplicates"].items()]
     return lines
+
+
+def _whose(victims: Mapping[str, int]) -> str:
+    return ", ".join(f"{short(victim)}'s {counted(count, 'time')}" for victim, count in victims.items())
 
 
 def _elsewhere(reasons: Reasons) -> list[str]:
@@ -144,8 +147,7 @@ def _unseen(reasons: Reasons) -> list[str]:
     for who, count in reasons["field_conflicts"].items():
         lines.append(f"{who}: {counted(count, 'apply')} refused, because others own the fields.")
     for who, victims in reasons["overwritten"]["by"].items():
-        told = ", ".join(f"{short(victim)}'s {counted(count, 'time')}" for victim, count in victims.items())
-        lines.append(f"{who} overwrote unseen: {told}.")
+        lines.append(f"{who} overwrote unseen: {_whose(victims)}.")
     lines += _lost(reasons)
     hidden = reasons["hidden_retries"]
     if hidden["total"]:

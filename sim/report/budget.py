@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.budget import METRICS
-from sim.plot.style import threshold, tip
+from sim.plot.style import threshold, tip, whiskers
 from sim.report.numbers import interval, write
 from sim.report.text import Rendered, bold, footer, render, table
 from sim.scenario.metrics import find
@@ -127,7 +127,7 @@ def figure(document: Document) -> Figure:
     left.set_xlabel("tries")
     left.set_ylabel("writes")
     means = [100 * each["share"]["mean"] for each in allowed]
-    ends = [[100 * abs(each["share"][end] - each["share"]["mean"]) for each in allowed] for end in ("low", "high")]
+    ends = whiskers((each["share"] for each in allowed), 100)
     right.errorbar(tries, means, yerr=ends, marker="o", capsize=4)
     right.set_xticks(tries)
     right.set_xlabel("tries allowed")

@@ -13,7 +13,7 @@ from sim.experiment.variants import FILE, brief
 from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
 from sim.report.numbers import NONE, amount, interval, write
-from sim.report.sentences import controlled, expired
+from sim.report.sentences import controlled, expired, violated
 from sim.report.text import bold, footer, how_many, render, table
 from sim.scenario.metric import Metric
 from sim.scenario.metrics import CERT_MANAGER, METRICS, OPERATORS, PLAIN
@@ -45,9 +45,7 @@ def comparison_report(comparison: Comparison, *, command: str, terminal: bool) -
     """Return the report on a comparison; ``command`` is the one that reproduces it."""
     parts: list[RenderableType] = []
     for name, result in comparison.results.items():
-        for each in result.summary["violations"][:3]:
-            line = f"INVARIANT VIOLATED in {name}, replication {each['replication']}: {each['violation']}"
-            parts.append(bold(line, "red"))
+        parts += [bold(line, "red") for line in violated(name, result.summary)]
     parts += [bold(sentence) for sentence in sentences(comparison)]
     parts += _upgrades(comparison)
     parts += looked(comparison)
@@ -139,15 +137,15 @@ def _sentence(comparison: Comparison, name: str) -> str:
 
 def _opening(comparison: Comparison, name: str) -> str:
     ranked, difference = METRICS[comparison.metric], comparison.differences[name][comparison.metric]
-    amount, found = _amount(difference, ranked), decided(ranked, difference)
+    much, found = _amount(difference, ranked), decided(ranked, difference)
     mine, base = comparison.shown[name], comparison.shown[comparison.baseline]
     match found:
         case "lower":
-            return f"{mine} has {ranked.fewer} than {base}: {amount}"
+            return f"{mine} has {ranked.fewer} than {base}: {much}"
         case "higher":
-            return f"{mine} has {ranked.more} than {base}: {amount}"
+            return f"{mine} has {ranked.more} than {base}: {much}"
         case "undecided":
-            return f"{mine} against {base}: {ranked.label} undecided ({amount})"
+            return f"{mine} against {base}: {ranked.label} undecided ({much})"
         case _:
             return f"{mine} against {base}: {ranked.label} {found}"
 
@@ -230,12 +228,16 @@ def tells(about: Metric, means: Sequence[float | None], always: bool = False) ->
 def _against(comparison: Comparison, name: str, terminal: bool) -> Table:
     title = f"{comparison.shown[name]} against {comparison.shown[comparison.baseline]}"
     made = table(title, "", "difference", "verdict", terminal=terminal)
-    same = name in comparison.without_effect
     for about in shown(comparison):
-        difference = comparison.differences[name][about.name]
-        said = "no effect here" if same else decided(about, difference)
-        made.add_row(about.label, interval(difference.as_dict(), about.unit, signed=True), said)
+        made.add_row(about.label, *compared(comparison, name, about))
     return made
+
+
+def compared(comparison: Comparison, name: str, about: Metric) -> tuple[str, str]:
+    """Return how far a variant is from the baseline in a metric, and the verdict on that."""
+    found = comparison.differences[name][about.name]
+    said = "no effect here" if name in comparison.without_effect else decided(about, found)
+    return interval(found.as_dict(), about.unit, signed=True), said
 
 
 def _controllers(comparison: Comparison, terminal: bool) -> Table:

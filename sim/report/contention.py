@@ -36,13 +36,13 @@ def verdict(summary: Summary) -> str:
 
 
 def _losses(summary: Summary) -> str:
-    counted = (
+    lost = (
         (summary["gave_up"]["mean"], "job given up", "jobs given up"),
         (summary["timeouts"]["mean"], "answer came too late", "answers came too late"),
         (summary["overwritten"]["total"]["mean"], "write overwrote another unseen", "writes overwrote others unseen"),
         (summary["starved"]["mean"], "client committed nothing", "clients committed nothing"),
     )
-    return losses(counted, summary, "nothing was given up")
+    return losses(lost, summary, "nothing was given up")
 
 
 def groups(summary: Summary, terminal: bool) -> Table:

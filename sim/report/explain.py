@@ -74,12 +74,12 @@ def explanation(story: Story, *, title: str, chosen: str, conflict: int | None, 
 
     ``title`` names the run, ``chosen`` says why this object.
     """
-    lines = _wrapped(f"{story.certificate} in {title}: {_fate(story)}", width)
-    lines += _wrapped(_end(story), width) if story.ending != "settled" else []
-    lines += _wrapped(chosen, width) if chosen else []
+    lines = wrapped(f"{story.certificate} in {title}: {_fate(story)}", width)
+    lines += wrapped(_end(story), width) if story.ending != "settled" else []
+    lines += wrapped(chosen, width) if chosen else []
     ghosts = any(event.kind == "done" for event in story.events)
     legend = LEGEND.format(kind=story.kind) + GHOSTS * ghosts + TAKING * bool(story.losses)
-    lines += ["", *_wrapped(legend, width), ""]
+    lines += ["", *wrapped(legend, width), ""]
     events = story.events
     if conflict is not None:
         low, high = _span(story, conflict)
@@ -160,7 +160,7 @@ def lanes(story: Story, events: list[Event], conflict: int | None, width: int) -
         lines += _event(event, story, active, lane, left, width)
         if event.kind == "refused":
             only = conflict is None or event.number == conflict
-            lines += _indented(_why(words[event.number], short=not only), width)
+            lines += _indented(_why(words[event.number], told_in_full=only), width)
         for text in _hazards(event, story):
             lines += _indented(text, width)
     return lines
@@ -171,7 +171,7 @@ def _hazards(event: Event, story: Story) -> list[str]:
     if event.request < 0:
         return []
     taken = [row for row in story.losses if row["request"] == event.request and row["object"] == story.certificate]
-    told = [taken_away(rows, story) for rows in _alike(taken)]
+    told = [taken_away(alike, story) for alike in _alike(taken)]
     return told + [created_twice(row) for row in story.duplicates if row["request"] == event.request]
 
 
@@ -239,18 +239,18 @@ def _cell(event: Event, story: Story) -> str:
             return ""
 
 
-def _why(row: dict[str, Any], *, short: bool) -> str:
+def _why(row: dict[str, Any], *, told_in_full: bool) -> str:
     if "owners" in row:
         return owned(row)
-    return in_brief(row) if short else why(row)
+    return why(row) if told_in_full else in_brief(row)
 
 
 def _after(story: Story, conflict: int | None, width: int) -> list[str]:
     """What follows the lanes: the age of one copy in parts, or who lost to whom."""
     if conflict is not None:
         row = next(each for each in _rows(story) if each["conflict"] == conflict)
-        return [] if "owners" in row else [*_age(row), "", *_wrapped(_cost(row), width)]
-    lines = _wrapped(f"Who took from whom: {_takers(story)}.", width) if story.losses else []
+        return [] if "owners" in row else [*_age(row), "", *wrapped(_cost(row), width)]
+    lines = wrapped(f"Who took from whom: {_takers(story)}.", width) if story.losses else []
     if story.conflicts.empty:
         return lines
     losers, winners = (story.conflicts[name].astype("object") for name in ("controller", "winner"))
@@ -258,8 +258,8 @@ def _after(story: Story, conflict: int | None, width: int) -> list[str]:
     losses = ", ".join(f"{short(str(loser))} to {short(str(winner))} {count}" for (loser, winner), count in pairs)
     true = int(story.conflicts["true_conflict"].sum())
     number = len(story.conflicts)
-    lines += _wrapped(f"Who lost to whom: {losses}.", width)
-    lines += _wrapped(f"{over_the_same(number, true)}.", width)
+    lines += wrapped(f"Who lost to whom: {losses}.", width)
+    lines += wrapped(f"{over_the_same(number, true)}.", width)
     lines.append("Where the age of the refused copies came from:")
     sums = {part: sum(age.value for age in story.conflicts[part]) for part in PARTS}
     lines += [_bar(LABELS[part], ns, sum(sums.values())) for part, ns in sums.items()]
@@ -288,10 +288,6 @@ def _cost(row: dict[str, Any]) -> str:
     return f"Wasted: {counted(requests, 'request')}, {spelled(row['wasted_cpu'].value)} of processor time" + (
         "." if missing(row["ready_delay"]) else f"; {spelled(row['ready_delay'].value)} of time to Ready at most."
     )
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return wrapped(text, width)
 
 
 def _indented(text: str, width: int) -> Iterator[str]:

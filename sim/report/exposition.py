@@ -121,11 +121,11 @@ class Gauge(MetricFamily):
         places = np.searchsorted(np.asarray([at for at, _ in points], np.int64), self.times, "right") - 1
         self._levels.append((labels, [points[place][1] if place >= 0 else None for place in places]))
 
-    def count(self, labels: Labels, since: Any, until: Any) -> None:
+    def count(self, labels: Labels, begun: Any, ended: Any) -> None:
         """Count what is there, each from one time to another, in nanoseconds; 0 where nothing is."""
         import numpy as np
 
-        rises, falls = (np.sort(np.asarray(each, np.int64)) for each in (since, until))
+        rises, falls = (np.sort(np.asarray(each, np.int64)) for each in (begun, ended))
         self._there.add(
             labels, np.searchsorted(rises, self.times, "right") - np.searchsorted(falls, self.times, "right")
         )

@@ -63,8 +63,7 @@ def _of_run(result: Result, command: str) -> str:
 
     summary = result.summary
     lines = [f"### {_cell(summary['scenario'])}", "", f"**{_cell(verdict(summary))}**", ""]
-    if "ending" in summary:
-        lines += [_cell(summary["ending"]["said"]), ""]
+    lines += [_cell(summary["ending"]["said"]), ""]
     expected = [
         (f"`{each['metric']} {each['condition']}`", "met" if each["met"] else f"**not met**: {each['reason']}")
         for each in summary["expectations"]

@@ -49,13 +49,13 @@ def interact(scenario: Given, vary: Mapping[str, Iterable[object]] | None = None
     choices = {key: values for key, values in choices.items() if vary is not None or _matters(scenario, key, values)}
     if not choices:
         raise ValueError("none of the usual settings has an effect here: say what to vary")
-    run = _Kept(scenario)
+    run = _kept(scenario)
     moved: dict[str, Any] = {}
     for key, values in choices.items():
-        words = all(not value[:1].isdigit() for value in values)
-        kind = widgets.ToggleButtons if words else widgets.SelectionSlider
+        numbers = any(value[:1].isdigit() for value in values)
+        kind = widgets.SelectionSlider if numbers else widgets.ToggleButtons
         start = setting(base, key)
-        more = {} if words else {"continuous_update": False}
+        more = {"continuous_update": False} if numbers else {}
         moved[key] = kind(options=values, value=start, description=key, style={"description_width": "initial"}, **more)
     words, picture = widgets.HTML(), widgets.Image(format="png")
 
@@ -72,22 +72,21 @@ def interact(scenario: Given, vary: Mapping[str, Iterable[object]] | None = None
     return widgets.VBox([*moved.values(), words, picture])
 
 
-class _Kept:
-    """Runs a scenario with other settings, each once."""
+def _kept(scenario: Scenario) -> Callable[[Mapping[str, str]], Result]:
+    """Return what runs a scenario with other settings, each once."""
+    from sim.experiment.run import run
+    from sim.scenario.reading.loader import load
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self.found: dict[str, Result] = {}
+    found: dict[str, Result] = {}
 
-    def __call__(self, settings: Mapping[str, str]) -> Result:
-        from sim.experiment.run import run
-        from sim.scenario.reading.loader import load
-
-        changed = load(self.scenario.to_yaml(), tuple(f"{key}={value}" for key, value in settings.items()))
+    def result(settings: Mapping[str, str]) -> Result:
+        changed = load(scenario.to_yaml(), tuple(f"{key}={value}" for key, value in settings.items()))
         key = changed.to_yaml()
-        if key not in self.found:
-            self.found[key] = run(changed)
-        return self.found[key]
+        if key not in found:
+            found[key] = run(changed)
+        return found[key]
+
+    return result
 
 
 def _choices(values: Iterable[object], present: str) -> list[str]:

@@ -30,12 +30,11 @@ from sim.recording.frames import nanoseconds
 from sim.report.exposition import Counter, Gauge, MetricFamily, write
 from sim.report.programs import ClientMetrics, QueueMetrics, ReconcileMetrics, ServerMetrics, SyncMetrics, restarts
 from sim.scenario.metrics import CERT_MANAGER, OPERATORS
+from sim.units import SECOND
 
 if TYPE_CHECKING:
     from sim.experiment.result import Result
     from sim.report.exposition import Array
-
-NANO = 1_000_000_000
 
 
 def metrics_text(result: Result, *, every_ns: int | None = None, form: str = "openmetrics") -> Iterator[str]:
@@ -64,7 +63,7 @@ def epoch_ns(result: Result) -> int:
 def _end(result: Result) -> int:
     ended = result.measured[0].metrics["ended_s"]
     assert ended is not None
-    return round(ended * NANO)
+    return round(ended * SECOND)
 
 
 def families(result: Result, times: Array) -> Iterator[MetricFamily]:
@@ -95,8 +94,8 @@ def families(result: Result, times: Array) -> Iterator[MetricFamily]:
             nothing.add({"controller": str(by)}, nanoseconds(part["decided_at"]))
     if certificates:
         yield from _certificates(result, times)
-    for families in (own, queues, client, server):
-        yield from () if families is None else families.families
+    for each in (own, queues, client, server):
+        yield from () if each is None else each.families
     yield from _hazards(result, times)
     yield nothing
 
@@ -147,7 +146,7 @@ def _certificates(result: Result, times: Array) -> Iterator[MetricFamily]:
         name: Gauge(f"certmanager_certificate_{name}_timestamp_seconds", text, times) for name, text in texts.items()
     }
     ready = Gauge("certmanager_certificate_ready_status", "The ready status of the certificate.", times)
-    lifetime = result.scenario.certificate.duration // NANO
+    lifetime = result.scenario.certificate.duration // SECOND
     columns = ("certificate", "created_at", "ready_at", "ready", "not_after_s", "renewal_s")
     for row in (row for part in result.batches("certificates", columns) for row in rows(part)):
         labels = {**issued, "name": str(row["certificate"]), "namespace": "default"}
@@ -170,10 +169,11 @@ def _certificates(result: Result, times: Array) -> Iterator[MetricFamily]:
     yield from dates.values()
     yield ready
     begin = epoch_ns(result)
-    for clock_name, kind, text in _CLOCK[newer]:
+    name = "certmanager_clock_time_seconds"
+    for clock_name, kind, text in ((name, "counter", _DEPRECATED), (f"{name}_gauge", "gauge", _CLOCK[newer])):
         clock = Gauge(clock_name, text, times, kind)
-        ticks = [0, *range(NANO - begin % NANO, end + 1, NANO)]
-        clock.add({}, [(at, float((begin + at) // NANO)) for at in ticks])
+        ticks = [0, *range(SECOND - begin % SECOND, end + 1, SECOND)]
+        clock.add({}, [(at, float((begin + at) // SECOND)) for at in ticks])
         yield clock
 
 
@@ -193,21 +193,7 @@ _CERTIFICATE_TEXTS = (
 
 _DEPRECATED = "DEPRECATED: use clock_time_seconds_gauge instead. The clock time given in seconds (from 1970/01/01 UTC)."
 _CLOCK = (
-    (
-        ("certmanager_clock_time_seconds", "counter", _DEPRECATED),
-        (
-            "certmanager_clock_time_seconds_gauge",
-            "gauge",
-            "The clock time given in seconds (from 1970/01/01 UTC).",
-        ),
-    ),
-    (
-        ("certmanager_clock_time_seconds", "counter", _DEPRECATED),
-        (
-            "certmanager_clock_time_seconds_gauge",
-            "gauge",
-            "The clock time given in seconds (from 1970/01/01 UTC). Gauge form of the deprecated clock_time_seconds "
-            "counter. No labels.",
-        ),
-    ),
+    "The clock time given in seconds (from 1970/01/01 UTC).",
+    "The clock time given in seconds (from 1970/01/01 UTC). Gauge form of the deprecated clock_time_seconds counter. "
+    "No labels.",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sim.report.numbers import amount, write
+from sim.report.numbers import amount, interval, write
 from sim.units import SECOND, counted, spelled
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def expired(summary: Mapping[str, Any]) -> str:
 
     Every verdict begins with it: what costs little and lets certificates expire is no good.
     """
-    found = summary.get("metrics", {})
+    found = summary["metrics"]
     group, longest = found.get("expired"), found.get("expired.longest")
     if not group or not group["mean"]:
         return ""
@@ -193,9 +193,20 @@ def _cut(said: str, most: int = 300) -> str:
     return said if len(said) <= most else f"{said[:most].rstrip()} ..."
 
 
+def violated(name: str, summary: Mapping[str, Any]) -> list[str]:
+    """Return the first violations of invariants in one of several runs."""
+    found = summary["violations"][:3]
+    return [f"INVARIANT VIOLATED in {name}, replication {each['replication']}: {each['violation']}" for each in found]
+
+
+def refused(conflicts: Mapping[str, Any]) -> str:
+    """Return the share of conditional writes that were refused, with its interval."""
+    return interval(conflicts["rate"], "share") if conflicts["rate"] else "none attempted"
+
+
 def loops(summary: Mapping[str, Any]) -> list[str]:
     """The hot loops of a run with their rates: on a timer, on a controller's own writes, or on others'."""
-    found = summary.get("hazards") or {}
+    found = summary["hazards"]
     late = found.get("late_writes", {})
 
     def mostly(figure: str, name: str) -> bool:
@@ -227,7 +238,7 @@ def replicated(summary: Mapping[str, Any]) -> str:
     many = summary["replications"]
     if many == 1:
         return "1 replication, so no intervals"
-    return f"{many} replications" + (", mean times with control variates" if summary.get("control_variates") else "")
+    return f"{many} replications" + (", mean times with control variates" if summary["control_variates"] else "")
 
 
 def controlled(precision: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate
 from sim.experiment.naming import short_keys
-from sim.plot.style import conditions, nothing, tip
+from sim.plot.style import conditions, nothing, tip, whiskers
 from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import bars, heat_map
 from sim.report.sentences import controlled, expired
@@ -65,25 +65,25 @@ def defined(document: Document) -> bool:
 def verdict(document: Document) -> list[str]:
     """Return the best cell against the current configuration in a sentence, and how many share the first place."""
     metric = document["metric"]
-    figure = find(metric)
+    about = find(metric)
     cells = {cell["cell"]: cell for cell in document["cells"]}
     best = cells[document["best"]]
-    value = interval(best["metrics"][metric], figure.unit)
-    which = "highest" if figure.better == "higher" else "lowest"
+    value = interval(best["metrics"][metric], about.unit)
+    which = "highest" if about.better == "higher" else "lowest"
     gone = {name: said for name, cell in cells.items() if (said := expired(cell))}
     kept = " of those in which none expired" if 0 < len(gone) < len(cells) else ""
     lines = [f"{name}: {said}." for name, said in list(gone.items())[:SHOWN_UNDONE]]
     if len(gone) > SHOWN_UNDONE:
         lines.append(f"... and {len(gone) - SHOWN_UNDONE} more cells in which Certificates expired.")
     if not defined(document):
-        lines.append(f"No cell has a {figure.label}: {figure.undefined}.")
+        lines.append(f"No cell has a {about.label}: {about.undefined}.")
     elif best["difference"] is None:
-        lines.append(f"No cell{kept} is better than the current configuration: {figure.label} {value}.")
+        lines.append(f"No cell{kept} is better than the current configuration: {about.label} {value}.")
     else:
         against = best["difference"][metric]
-        amount = interval(against, figure.unit, signed=True)
+        amount = interval(against, about.unit, signed=True)
         lines.append(
-            f"{best['cell']} has the {which} {figure.label}{kept}: {value}; "
+            f"{best['cell']} has the {which} {about.label}{kept}: {value}; "
             f"against the current configuration {amount}, {against['verdict']}."
         )
     shared = [
@@ -112,38 +112,35 @@ def verdict(document: Document) -> list[str]:
 def pictures(document: Document) -> list[str]:
     """Return what each setting does as bars; for two settings also a map of all combinations."""
     metric = document["metric"]
-    figure = find(metric)
-    lines = [f"What each setting does to {figure.label} (mean over the other settings)"]
+    about = find(metric)
+    lines = [f"What each setting does to {about.label} (mean over the other settings)"]
     for key, found in document["main_effects"].items():
         lines += ["", f"  {key}"]
         groups = {value: Estimate(group["mean"], group["low"], group["high"], 0) for value, group in found.items()}
-        lines += [f"  {line}" for line in bars(groups, figure.unit)]
+        lines += [f"  {line}" for line in bars(groups, about.unit)]
     if len(document["vary"]) == 2:
         (row, rows), (column, columns) = document["vary"].items()
-        means = {
-            (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"]
-            for cell in document["cells"]
-        }
-        lines += ["", f"{figure.label}: {row} down, {column} across", ""]
-        lines += heat_map(rows, columns, means, figure.unit)
+        means = _means(document, row, column)
+        lines += ["", f"{about.label}: {row} down, {column} across", ""]
+        lines += heat_map(rows, columns, means, about.unit)
     return lines
 
 
 def _ranked(document: Document, terminal: bool) -> Table:
     metric = document["metric"]
-    figure = find(metric)
+    about = find(metric)
     wide = is_wide(terminal)
     keys = short_keys(document["vary"])
     heads = [*keys.values(), "mean", "against current", *(["against the best"] if wide else [])]
-    made = table(f"Ranked by {figure.label}; * is the current configuration", "", *heads, terminal=terminal)
+    made = table(f"Ranked by {about.label}; * is the current configuration", "", *heads, terminal=terminal)
     for cell in document["cells"][:SHOWN_CELLS]:
         against, behind = cell["difference"], cell["difference_from_best"]
         cells = [
             f"{cell['rank']}." + (" *" if cell["current"] else ""),
             *(cell["settings"][key] for key in keys),
-            interval(cell["metrics"][metric], figure.unit),
-            _against(against and against[metric], figure.unit, "current"),
-            _against(behind, figure.unit, "best" if defined(document) else NONE),
+            interval(cell["metrics"][metric], about.unit),
+            _against(against and against[metric], about.unit, "current"),
+            _against(behind, about.unit, "best" if defined(document) else NONE),
         ]
         made.add_row(*cells[: len(heads) + 1])
     return made
@@ -168,11 +165,14 @@ def figure(document: Document) -> Figure:
     axes = made.subplots(1, many, squeeze=False)[0]
     for ax, key in zip(axes, keys, strict=False):
         found = document["main_effects"][key]
-        _errors(ax, found)
-        for place, (value, group) in enumerate(found.items()):
-            if group["mean"] is not None:
-                tip(ax, f"{key}={value}, {about.label}", group, place, group["mean"], unit=about.unit)
-        ax.set_xticks(range(len(found)), list(found), rotation=45 if len(found) > 4 else 0)
+        values, known = list(found), {n: group for n, group in enumerate(found.values()) if group["mean"] is not None}
+        if not known:
+            nothing(ax, "it has no value in any cell")
+        means = [group["mean"] for group in known.values()]
+        ax.errorbar([*known], means, yerr=whiskers(known.values()), marker="o", capsize=4)
+        for place, group in known.items():
+            tip(ax, f"{key}={values[place]}, {about.label}", group, place, group["mean"], unit=about.unit)
+        ax.set_xticks(range(len(values)), values, rotation=45 if len(values) > 4 else 0)
         ax.set_xlabel(key)
         ax.set_ylabel(axis(about.label, about.unit))
         base = next((cell for cell in document["cells"] if cell["current"]), None)
@@ -186,25 +186,19 @@ def figure(document: Document) -> Figure:
     return made
 
 
-def _errors(ax: Axes, found: Mapping[str, Mapping[str, float | None]]) -> None:
-    places = [place for place, group in enumerate(found.values()) if group["mean"] is not None]
-    groups = [group for group in found.values() if group["mean"] is not None]
-    ends = [
-        [abs((group[end] if group[end] is not None else group["mean"]) - group["mean"]) for group in groups]  # type: ignore[operator] # those without a mean are left out
-        for end in ("low", "high")
-    ]
-    if not groups:
-        nothing(ax, "it has no value in any cell")
-    ax.errorbar(places, [group["mean"] for group in groups], yerr=ends, marker="o", capsize=4)  # type: ignore[arg-type] # likewise
+def _means(document: Document, row: str, column: str) -> dict[tuple[str, str], float | None]:
+    """The mean of each cell by its settings of two keys."""
+    metric = document["metric"]
+    return {
+        (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"] for cell in document["cells"]
+    }
 
 
 def _map(made: Figure, ax: Axes, document: Document) -> None:
     metric = document["metric"]
     about = find(metric)
     (row, rows), (column, columns) = document["vary"].items()
-    means = {
-        (cell["settings"][row], cell["settings"][column]): cell["metrics"][metric]["mean"] for cell in document["cells"]
-    }
+    means = _means(document, row, column)
     unknown = float("nan")
     numbers = [[means.get((r, c)) for c in columns] for r in rows]
     image = ax.imshow(

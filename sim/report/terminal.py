@@ -65,7 +65,7 @@ def _first_of(heading: str, found: Sequence[Mapping[str, Any]], key: str) -> str
 
 def kind(summary: Summary) -> str:
     """Return the kind that the figures are about."""
-    return str(summary.get("kind", CERTIFICATE))  # an earlier version's results have none
+    return str(summary["kind"])
 
 
 def what_runs(scenario: Scenario) -> str:
@@ -92,11 +92,9 @@ def run_report(summary: Summary, *, folder: Path | None, command: str, terminal:
         parts.append(bold(_violations(summary), "red"))
     if summary.get("broken"):
         parts.append(bold(_broken(summary), "red"))
-    # An earlier version's results say nothing of their end.
-    ended = [summary["ending"]["said"]] if "ending" in summary else []
-    parts += [bold(verdict(summary)), *ended, _conditions(summary), *filter(None, [course(summary)])]
+    parts += [bold(verdict(summary)), summary["ending"]["said"], _conditions(summary), *filter(None, [course(summary)])]
     parts += [bold(line, "red") for line in going_wrong(summary)]
-    parts += [bold(f"Warning: {warning}", "yellow") for warning in summary.get("warnings", ())] + [""]
+    parts += [bold(f"Warning: {warning}", "yellow") for warning in summary["warnings"]] + [""]
     if summary.get("contention"):
         parts += [contention.groups(summary, terminal), "", contention.figures(summary, terminal)]
     else:
@@ -209,25 +207,25 @@ def _ready(summary: Summary) -> str:
     if group["mean"] == asked and group["low"] in {None, asked}:
         every = " in every replication" if summary["replications"] > 1 else ""
         return f"{asked:,} {of} became Ready{every}."
-    gone = deleted(summary.get("ending", {}), asked)
+    gone = deleted(summary["ending"], asked)
     return f"{amount(group, of, of)} {'is' if group['mean'] == 1 else 'are'} Ready at the end{', ' * bool(gone)}{gone}."
 
 
 def _losses(summary: Summary) -> str:
     unseen, end = "unseen what another had written", "not finished at the end"
     overwritten, stranded = summary["overwritten"]["total"]["mean"], summary["stranded"]["mean"]
-    counted = (
+    lost = (
         *_of_operators(summary),
         (overwritten, f"write overwrote {unseen}", f"writes overwrote {unseen}"),
         (stranded, f"{kind(summary)} was {end}", f"{kinds(summary)} were {end}"),
         (summary["gave_up"]["mean"], "reconcile gave up", "reconciles gave up"),
     )
-    return losses(counted, summary, "nothing else was lost" if expired(summary) else "nothing was lost")
+    return losses(lost, summary, "nothing else was lost" if expired(summary) else "nothing was lost")
 
 
 def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
     """What operators lose beside, with its words for one and for many."""
-    found = summary.get("metrics", {})
+    found = summary["metrics"]
     never = found.get("lost_updates.never_repaired", NOTHING)["mean"]
     rest = f" ({write(never)} never repaired)" if never else " (repaired)"
     return [
@@ -238,15 +236,21 @@ def _of_operators(summary: Summary) -> list[tuple[float | None, str, str]]:
 
 def hazards(summary: Summary, terminal: bool) -> Table | None:
     """What went wrong beyond the 409, by controller; ``None`` where nothing did."""
-    found = summary.get("hazards") or {}
-    shown = [name for name in HEADS if found.get(name)]
-    who = list(dict.fromkeys(each for name in shown for each in found[name]))
-    if not who:
+    heads, rows = hazard_rows(summary["hazards"])
+    if not rows:
         return None
-    made = table("What goes wrong, by controller", "", *(HEADS[name] for name in shown), terminal=terminal)
-    for each in who:
-        made.add_row(each, *(interval(found[name].get(each)) for name in shown))
+    made = table("What goes wrong, by controller", "", *heads, terminal=terminal)
+    for row in rows:
+        made.add_row(*row)
     return made
+
+
+def hazard_rows(found: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the heads of the hazards that there were, and a row for each controller that had one."""
+    shown = [name for name in HEADS if found.get(name)]
+    who = dict.fromkeys(each for name in shown for each in found[name])
+    rows = [(each, *(interval(found[name].get(each)) for name in shown)) for each in who]
+    return [HEADS[name] for name in shown], rows
 
 
 def _conditions(summary: Summary) -> str:
@@ -255,7 +259,7 @@ def _conditions(summary: Summary) -> str:
 
 def course(summary: Summary) -> str:
     """Return how much was issued and renewed, and how often each other writer wrote; ``""`` of plain clients alone."""
-    found, said = summary.get("metrics", {}), list[str]()  # an earlier version's results have none
+    found, said = summary["metrics"], list[str]()
     described = summary["reconciles"]["by_controller"] if kind(summary) != CERTIFICATE else ()
     if found.get("issued") and not found["issued"]["mean"]:
         said.append("nothing was issued")
@@ -264,7 +268,7 @@ def course(summary: Summary) -> str:
         said.append(f"{amount(found['issued'], 'issuance')}{renewed}")
     others = [
         f"{name} wrote {amount(group, 'time')}"
-        for name, group in summary.get("written", {"by_controller": {}})["by_controller"].items()
+        for name, group in summary["written"]["by_controller"].items()
         if not is_own(name) and name not in described
     ]
     means = others or (found.get("issued") and found["issued"]["mean"])
@@ -297,17 +301,19 @@ def _figures(summary: Summary, terminal: bool) -> Table:
     beside = Recorded(summary["recorded"])
     made = table("Other figures, per replication", "", "simulated", *beside.heads, terminal=terminal)
 
-    def row(label: str, value: str, recorded: Values = (), kind: str = "count") -> None:
-        made.add_row(label, value, *beside.cells(recorded, kind))
+    def row(label: str, value: str, recorded: Values = (), unit: str = "count") -> None:
+        made.add_row(label, value, *beside.cells(recorded, unit))
+
+    def of_metrics(names: Sequence[str]) -> None:
+        for about in map(find, names):
+            row(about.label, interval(summary["metrics"][about.name], about.unit))
 
     for name, group in summary["time_to_ready_intervals"].items():
         row(f"time to Ready, {name}", interval(group, "seconds"), beside.time_to_ready(name), "seconds")
-    if summary.get("ending", {}).get("never_ready"):
+    if summary["ending"]["never_ready"]:
         row("  left out, never Ready", write(summary["ending"]["never_ready"]))
-    for name in OF_RENEWALS:
-        if summary.get("metrics", {}).get("renewed", NOTHING)["mean"]:
-            about = find(name)
-            row(about.label, interval(summary["metrics"][name], about.unit))
+    if summary["metrics"].get("renewed", NOTHING)["mean"]:
+        of_metrics(OF_RENEWALS)
     requests = summary["requests"]
     row("requests", write(requests["total"]))
     who = "cert-manager" if kind(summary) == CERTIFICATE else "the operators"
@@ -320,10 +326,10 @@ def _figures(summary: Summary, terminal: bool) -> Table:
         row(f"conflicts on {_SPELLED.get(resource, resource)}", write(count))
         for actor, many in summary["conflicts_on_other_resources"][resource].items():
             row(f"  by {actor}", write(many))
-    row("retries", interval(summary.get("retries")))
+    row("retries", interval(summary["retries"]))
     if summary["gave_up"]["mean"]:
         row("  gave up", interval(summary["gave_up"]))
-    if summary.get("budget_refusals", summary["gave_up"])["mean"]:
+    if summary["budget_refusals"]["mean"]:
         row("  refused by the budget", interval(summary["budget_refusals"]))
     if kind(summary) == CERTIFICATE:
         row("log lines", write(summary["log_lines"]))
@@ -332,9 +338,7 @@ def _figures(summary: Summary, terminal: bool) -> Table:
             request, _, code = who.rpartition(" ")
             if code >= "400" and (code != "409" or request.split()[-2] == "apply"):  # other 409s are counted above
                 row(f"answered {code}: {request}", write(many))
-        for name in HAZARDS:
-            about = find(name)
-            row(about.label, interval(summary["metrics"][name], about.unit))
+        of_metrics(HAZARDS)
         return made
     for label, group in (
         ("field conflicts of applies", summary["field_conflicts"]),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.guarded import printable
 from sim.report.numbers import write
-from sim.units import counted as number_of
+from sim.units import counted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -150,9 +150,9 @@ def footer(folder: Path | None, command: str, files: str = "") -> list[Renderabl
     return [*lines, Unwrapped(f"Reproduce it:  {command}")]
 
 
-def losses(counted: Iterable[tuple[float | None, str, str]], summary: Mapping[str, Any], none: str) -> str:
+def losses(lost: Iterable[tuple[float | None, str, str]], summary: Mapping[str, Any], none: str) -> str:
     """Return the means that are not 0, each in its words for one and for many; ``none`` where nothing was lost."""
-    said = [f"{write(figure)} {one if figure == 1 else many}" for figure, one, many in counted if figure]
+    said = [f"{write(figure)} {one if figure == 1 else many}" for figure, one, many in lost if figure]
     if summary["violations"]:
         said.append("invariants were violated")
     if not said:
@@ -163,7 +163,7 @@ def losses(counted: Iterable[tuple[float | None, str, str]], summary: Mapping[st
 def how_many(replications: int) -> str:
     """Return what variants of a scenario were run with."""
     undecided = "" if replications > 1 else ", so nothing can be decided"
-    return f"{number_of(replications, 'replication')} each on the same random numbers{undecided}"
+    return f"{counted(replications, 'replication')} each on the same random numbers{undecided}"
 
 
 def screen() -> int:

@@ -17,7 +17,10 @@ perfetto.dev/docs/reference/synthetic-track-event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +29,8 @@ from sim.analysis.levels import Level, depths, in_flight, outside, tokens
 from sim.analysis.plain import rows
 from sim.recording.conflict import conflicting
 from sim.recording.folders import new_file
+from sim.report.sentences import missing
+from sim.units import SECOND
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +41,8 @@ SEQUENCE = 1
 """All packets come from one writer."""
 
 Row = dict[str, Any]
+_Draw = Callable[..., None]
+"""``_draw`` of a trace: takes a track, a row and, where its pass is cut off, the end of that."""
 
 
 class Tracks:
@@ -178,97 +185,81 @@ def summary(result: Result) -> list[dict[str, Any]]:
 
 
 def _fill(tracks: Tracks, result: Result) -> None:
-    starts: dict[int, list[int]] = {}
-    ends: dict[int, list[int]] = {}
-    conflicts = rows(result.attribution.dropna(subset=["winner_request"]))
-    for flow, row in enumerate(conflicts, start=1):
-        starts.setdefault(int(row["winner_request"]), []).append(flow)
-        ends[row["request"]] = [flow]
-    against = {row["request"]: row for row in conflicts}
-    unseen = _unseen(result, starts, ends, len(conflicts) + 1)
     every = rows(result.requests.sort_values("asked_at", kind="stable"))
     own = outside(result.scenario, result.requests)
-    sent = _Requests(tracks, starts, ends, against, unseen)
-    _controllers(tracks, result, [row for row in every if row["reconcile"] >= 0], sent)
+    draw = partial(_draw, tracks, _instants(result))
+    _controllers(tracks, result, [row for row in every if row["reconcile"] >= 0], draw)
     others = [row for row in every if row["reconcile"] < 0]
-    _alone(tracks, "event recorders", 2, [row for row in others if row["actor"] not in own], sent)
-    _alone(tracks, "writers outside", 3, [row for row in others if row["actor"] in own], sent)
+    _alone(tracks, "event recorders", 2, [row for row in others if row["actor"] not in own], draw)
+    _alone(tracks, "writers outside", 3, [row for row in others if row["actor"] in own], draw)
     _counters(tracks, result)
 
 
-def _unseen(
-    result: Result, starts: dict[int, list[int]], ends: dict[int, list[int]], flow: int
-) -> dict[int, tuple[str, dict[str, object]]]:
-    """What writes took away or made twice, by their number: its name and notes; adds the arrows to them."""
-    found: dict[int, tuple[str, dict[str, object]]] = {}
+@dataclass(slots=True)
+class _Instant:
+    """What is shown of a decision: its name and notes, and the numbers of the arrows that start and end there.
+
+    A write that was stored, and that did nothing else, has neither name nor notes.
+    """
+
+    name: str = ""
+    notes: dict[str, object] = field(default_factory=dict)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+
+def _instants(result: Result) -> dict[int, _Instant]:
+    """Return what is shown of decisions, by request: writes that made copies stale, lost updates, made twice."""
+    found: defaultdict[int, _Instant] = defaultdict(_Instant)
+    flows = count(1)
+
+    def arrow(start: int, end: int) -> None:
+        flow = next(flows)
+        found[start].starts.append(flow)
+        found[end].ends.append(flow)
+
+    for row in rows(result.attribution.dropna(subset=["winner_request"])):
+        arrow(int(row["winner_request"]), row["request"])
+        instant = found[row["request"]]
+        instant.name = f"409 #{row['conflict']}: lost to {row['winner']}"
+        instant.notes = {
+            "meant to change": row["wanted_fields"],
+            "changed meanwhile": row["winner_fields"],
+            "age of the copy, ns": row["age"].value,
+            "outdated during": row["outdated_during"],
+        }
     fields: dict[tuple[int, int], list[Row]] = {}
     for row in rows(result.losses):
         fields.setdefault((row["request"], row["of_request"]), []).append(row)
     for (request, of), lost in fields.items():
-        row = lost[0]
-        name = f"takes away {', '.join(str(each['field']) for each in lost)} of {row['of']}"
-        repaired = f"by {row['repaired_by']}" if row["repaired_by"] else "never"
-        notes: dict[str, object] = {"repaired": repaired}
+        row, instant = lost[0], found[request]
+        before = f"{instant.name}; " if instant.name else ""
+        instant.name = f"{before}takes away {', '.join(str(each['field']) for each in lost)} of {row['of']}"
+        instant.notes = {"repaired": f"by {row['repaired_by']}" if row["repaired_by"] else "never"}
         if row["repaired_by"]:
-            notes["repaired after, ns"] = (row["repaired_at"] - row["lost_at"]).value
-        before = f"{found[request][0]}; " if request in found else ""
-        found[request] = before + name, notes
+            instant.notes["repaired after, ns"] = (row["repaired_at"] - row["lost_at"]).value
         if of >= 0:
-            starts.setdefault(of, []).append(flow)
-            ends.setdefault(request, []).append(flow)
-            flow += 1
+            arrow(of, request)
     for row in rows(result.duplicates):
-        found[row["request"]] = f"a duplicate of {row['of_object']}", {"object": row["object"]}
-        starts.setdefault(row["of_request"], []).append(flow)
-        ends.setdefault(row["request"], []).append(flow)
-        flow += 1
-    return found
+        arrow(row["of_request"], row["request"])
+        instant = found[row["request"]]
+        instant.name, instant.notes = f"a duplicate of {row['of_object']}", {"object": row["object"]}
+    return dict(found)
 
 
-class _Requests:
-    """Draws one request on a track: its wait, its slice, and the instant of the server's decision."""
-
-    def __init__(
-        self,
-        tracks: Tracks,
-        starts: dict[int, list[int]],
-        ends: dict[int, list[int]],
-        against: dict[int, Row],
-        unseen: dict[int, tuple[str, dict[str, object]]],
-    ) -> None:
-        self.tracks = tracks
-        self.starts = starts
-        self.ends = ends
-        self.against = against
-        self.unseen = unseen
-
-    def draw(self, track: int, row: Row, until: int | None = None) -> None:
-        """Draw ``row``; nothing of it after ``until``."""
-        asked, sent, decided, back = (row[name].value for name in ("asked_at", "sent_at", "decided_at", "answered_at"))
-        back = back if until is None else min(back, until)
-        if sent > asked:
-            self.tracks.begin(track, asked, "wait for token")
-            self.tracks.end(track, sent)
-        self.tracks.begin(track, sent, f"{_words(row)} {row['code']}", **_notes(row))
-        number = row["request"]
-        if number in self.against:
-            lost = self.against[number]
-            name = f"409 #{lost['conflict']}: lost to {lost['winner']}"
-            notes = {
-                "meant to change": lost["wanted_fields"],
-                "changed meanwhile": lost["winner_fields"],
-                "age of the copy, ns": lost["age"].value,
-                "outdated during": lost["outdated_during"],
-            }
-            self.tracks.instant(track, min(decided, back), name, [], self.ends[number], notes)
-        elif number in self.unseen:
-            name, notes = self.unseen[number]
-            here, there = self.starts.get(number, []), self.ends.get(number, [])
-            self.tracks.instant(track, min(decided, back), name, here, there, notes)
-        elif number in self.starts:
-            name = f"stored as {row['written_version']}"
-            self.tracks.instant(track, min(decided, back), name, self.starts[number], [], {})
-        self.tracks.end(track, back)
+def _draw(tracks: Tracks, instants: Mapping[int, _Instant], track: int, row: Row, until: int | None = None) -> None:
+    """Draw a request on a track: its wait, its slice, and the instant of its decision; nothing after ``until``."""
+    asked, sent, decided, back = (row[name].value for name in ("asked_at", "sent_at", "decided_at", "answered_at"))
+    back = back if until is None else min(back, until)
+    if sent > asked:
+        tracks.begin(track, asked, "wait for token")
+        tracks.end(track, sent)
+    tracks.begin(track, sent, f"{_words(row)} {row['code']}", **_notes(row))
+    instant = instants.get(row["request"])
+    if instant is not None:
+        name = instant.name or f"stored as {row['written_version']}"
+        tracks.instant(track, min(decided, back), name, instant.starts, instant.ends, instant.notes)
+    tracks.end(track, back)
 
 
 def _words(row: Row) -> str:
@@ -283,7 +274,7 @@ def _notes(row: Row) -> dict[str, object]:
     return found
 
 
-def _controllers(tracks: Tracks, result: Result, requests: list[Row], sent: _Requests) -> None:
+def _controllers(tracks: Tracks, result: Result, requests: list[Row], draw: _Draw) -> None:
     process = tracks.track("controllers", process=1)
     by_pass: dict[int, list[Row]] = {}
     for row in requests:
@@ -291,6 +282,7 @@ def _controllers(tracks: Tracks, result: Result, requests: list[Row], sent: _Req
     by_worker: dict[tuple[str, int], list[Row]] = {}
     for row in rows(result.reconciles.sort_values("started_at", kind="stable")):
         by_worker.setdefault((str(row["controller"]), row["worker"]), []).append(row)
+    over = round((result.measured[0].metrics["ended_s"] or 0) * SECOND)  # plain clients may still be at a pass then
     parents: dict[str, int] = {}
     for controller, worker in sorted(by_worker):
         if controller not in parents:
@@ -299,30 +291,29 @@ def _controllers(tracks: Tracks, result: Result, requests: list[Row], sent: _Req
         passes = by_worker[controller, worker]
         for row, following in zip(passes, [*passes[1:], None], strict=True):
             # A pass that finds nothing to do is over at once, and what it costs is owed: the next may begin before.
-            end = row["ended_at"].value
+            end = over if missing(row["ended_at"]) else row["ended_at"].value
             end = end if following is None else min(end, following["started_at"].value)
             notes = {"woken by": row["cause"], "outcome": row["outcome"], "read_version": row["read_version"]}
             notes["waited in the queue, ns"] = (row["started_at"] - row["queued_at"]).value
             tracks.begin(track, row["started_at"].value, str(row["certificate"] or row["key"]), **notes)
             for request in by_pass.pop(row["reconcile"], []):
-                sent.draw(track, request, end)
+                draw(track, request, end)
             tracks.end(track, end)
     unfinished = [row for left in by_pass.values() for row in left]
     if unfinished:  # their passes were still under way when the process or the replication ended
-        for name, track, row in _packed(tracks, process, len(parents), unfinished, "passes that did not end"):
-            del name
-            sent.draw(track, row)
+        for track, row in _packed(tracks, process, len(parents), unfinished, "passes that did not end"):
+            draw(track, row)
 
 
-def _alone(tracks: Tracks, title: str, number: int, requests: list[Row], sent: _Requests) -> None:
+def _alone(tracks: Tracks, title: str, number: int, requests: list[Row], draw: _Draw) -> None:
     if not requests:
         return
     process = tracks.track(title, process=number)
-    for _, track, row in _packed(tracks, process, 0, requests, ""):
-        sent.draw(track, row)
+    for track, row in _packed(tracks, process, 0, requests, ""):
+        draw(track, row)
 
 
-def _packed(tracks: Tracks, parent: int, rank: int, requests: list[Row], title: str) -> Iterator[tuple[str, int, Row]]:
+def _packed(tracks: Tracks, parent: int, rank: int, requests: list[Row], title: str) -> Iterator[tuple[int, Row]]:
     """Put each actor's requests on as many tracks as it has at once."""
     free: dict[str, list[tuple[int, int]]] = {}
     for row in requests:
@@ -337,7 +328,7 @@ def _packed(tracks: Tracks, parent: int, rank: int, requests: list[Row], title: 
             suffix = f" {len(places) + 1}" if places else ""
             track = tracks.track(f"{name}{suffix}", parent, rank + len(free))
             places.append((track, back))
-        yield name, track, row
+        yield track, row
 
 
 def _counters(tracks: Tracks, result: Result) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.analysis.endings import undone
 from sim.experiment.naming import short_keys
-from sim.plot.style import conditions, nothing, tip
+from sim.plot.style import conditions, nothing, tip, whiskers
 from sim.report.comparison import tells
 from sim.report.numbers import NONE, axis, interval, write
 from sim.report.picture import scatter
@@ -167,7 +167,7 @@ def _points(document: Document) -> list[tuple[float, float, str]]:
         values = _values(document, trial)
         mark = OTHER if trial["state"] == "complete" else LOST
         mark = CURRENT if trial["current"] else FRONT if trial["front"] else mark
-        found.append((values[0], values[-1] if len(values) == 1 else values[1], mark))
+        found.append((values[0], values[:2][-1], mark))
     return found
 
 
@@ -206,9 +206,8 @@ def _trials(document: Document, terminal: bool) -> Table:
         state = "front" if trial["front"] else trial["state"] if trial["state"] != "complete" else ""
         cells = []
         for name in document["objectives"]:
-            group = trial["values"][name]
-            said = interval if wide else _mean
-            cells.append(said(group, find(name).unit) if group else NONE)
+            group, unit = trial["values"][name], find(name).unit
+            cells.append(interval(group, unit) if wide or not group else write(group["mean"], unit))
         state = f"current, {state}" if trial["current"] and state else "current" if trial["current"] else state
         made.add_row(str(trial["trial"]), *(trial["settings"][key] for key in keys), *cells, state)
     hidden = len(shown) - SHOWN_TRIALS
@@ -218,28 +217,28 @@ def _trials(document: Document, terminal: bool) -> Table:
     return made
 
 
-def _mean(group: Mapping[str, float | None], kind: str) -> str:
-    return write(group["mean"], kind)
-
-
 def _order(trial: Mapping[str, Any]) -> tuple[bool, bool, int]:
     return not trial["front"], trial["state"] != "complete", trial["trial"]
 
 
 def _sensitivity(document: Document, name: str, found: Mapping[str, Any], terminal: bool) -> Table:
     about = find(name)
-    unit = _amount(name)
+    unit = _unit(name)
     heads = ("mean effect across its range", "of it by chance", "")
     made = table(f"Sensitivity of {about.label} (Morris, mu*)", "", *heads, terminal=terminal)
     for key, effect in sorted(found.items(), key=lambda item: -item[1]["mu_star"]):
-        group = {"mean": effect["mu_star"], "low": effect["low"], "high": effect["high"]}
-        made.add_row(key, interval(group, unit), write(effect["noise"], unit), effect["worth"])
+        made.add_row(key, interval(_group(effect), unit), write(effect["noise"], unit), effect["worth"])
     if not found:
         made.add_row("too few points with a figure", NONE, NONE, "undecided")
     return made
 
 
-def _amount(name: str) -> str:
+def _group(effect: Mapping[str, Any]) -> dict[str, float]:
+    """The mean effect of a key across its range, with its interval."""
+    return {"mean": effect["mu_star"], "low": effect["low"], "high": effect["high"]}
+
+
+def _unit(name: str) -> str:
     """The unit of a difference of a metric."""
     unit = find(name).unit
     return "points" if unit == "share" else unit
@@ -269,14 +268,14 @@ def figure(document: Document) -> Figure:
         edge = sorted((x, y) for x, y, kind in points if kind == FRONT)
         ax.plot(*zip(*edge, strict=True), color="tab:blue", linewidth=1, drawstyle="steps-post") if edge else None
     best = next((trial for trial in document["trials"] if trial["trial"] == document["recommended"]["trial"]), None)
-    at = [(best["values"][name] or {}).get("adjusted") for name in document["objectives"]] if best else [None]
+    at = _values(document, best) if best else [None]
     if best and not best["current"] and None not in at:
         place = (best["trial"], at[0]) if one else at[:2]
         ax.scatter(*place, s=160, facecolors="none", edgecolors="tab:green", linewidths=2, label="recommended")
     for trial, (number, (x, y, _)) in zip(_drawn(document), enumerate(points), strict=True):
         tip(ax, _words(document, trial), None, number if one else x, y)
     shown = dict(zip(document["objectives"][:2], ("y",) if one else ("x", "y"), strict=False))
-    of = {name: (axis, "", 1.0) for name, axis in shown.items()}
+    of = {name: (side, "", 1.0) for name, side in shown.items()}
     conditions(ax, "constraint", [tuple(text.split(" ", 1)) for text in document["constraints"]], of)
     conditions(ax, "expected", document.get("expect", {}).items(), of)
     ax.set_xlabel("trial" if one else _axis(document["objectives"][0]))
@@ -287,15 +286,14 @@ def figure(document: Document) -> Figure:
         nothing(ax, _unknown(document) or "no trial has a figure of every objective")
     for ax, (name, found) in zip(axes[1:], sensitivity.items(), strict=True):
         keys = sorted(found, key=lambda key, found=found: found[key]["mu_star"])  # type: ignore[misc] # a plain sort key
-        means = [found[key]["mu_star"] for key in keys]
-        ends = [[abs(found[key][end] - found[key]["mu_star"]) for key in keys] for end in ("low", "high")]
+        groups = [_group(found[key]) for key in keys]
+        means = [group["mean"] for group in groups]
         if not any(means):
             nothing(ax, "no setting changed it")
-        ax.barh(range(len(keys)), means, xerr=ends, capsize=3, height=0.6)
+        ax.barh(range(len(keys)), means, xerr=whiskers(groups), capsize=3, height=0.6)
         ax.plot([found[key]["noise"] for key in keys], range(len(keys)), "k|", markersize=16, label="by chance")
-        for row, key in enumerate(keys):
-            group = {"mean": found[key]["mu_star"], "low": found[key]["low"], "high": found[key]["high"]}
-            tip(ax, f"{key}, mean effect across its range", group, None, (row - 0.5, row + 0.5), unit=_amount(name))
+        for row, (key, group) in enumerate(zip(keys, groups, strict=True)):
+            tip(ax, f"{key}, mean effect across its range", group, None, (row - 0.5, row + 0.5), unit=_unit(name))
         ax.set_yticks(range(len(keys)), keys)
         ax.set_xlim(left=0)
         ax.set_xlabel(f"effect on {_axis(name)}")

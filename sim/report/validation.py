@@ -5,12 +5,23 @@ Made from the object that ``--json`` prints; ``sim.report.validation_markdown`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sim.report import validation_operators
 from sim.report.numbers import write
 from sim.report.text import Rendered, bold, render, table
-from sim.report.validation_cells import DETAILED, Part, conflicts_off, details, interval, off, predicted, share
+from sim.report.validation_cells import (
+    DETAILED,
+    Part,
+    conflicts_off,
+    details,
+    off,
+    predicted,
+    share,
+    unfinished,
+    with_interval,
+)
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -29,13 +40,13 @@ HEADS = (
     "requests off",
     "unfinished",
 )
+SIDES = ("recorded", "predicted")
+"""Of whom it is said what was left unfinished."""
 ABLATED = ("conflicts off", "error of conflicts", "worst", "coverage", "error of Ready p50", "rank (tau)")
 
 
 def report(document: Document, *, terminal: bool) -> Rendered:
     """Return the report for a terminal or a pipe."""
-    from sim.report import validation_operators
-
     runs = document["runs"]
     parts: list[RenderableType] = [bold(line) for line in verdict(document)]
     if runs:
@@ -44,15 +55,12 @@ def report(document: Document, *, terminal: bool) -> Rendered:
         parts += ["", *validation_operators.tables(document["operators"], document["calibrated_on"], terminal=terminal)]
     decided = document["decisions"]
     if decided["pairs"]:
-        made = table("Decisions: recorded and predicted differences", *DECIDED, terminal=terminal)
-        for cells in decision_rows(decided["pairs"]):
-            made.add_row(*cells)
-        parts += ["", made, *decision_words(decided["summary"])]
+        title = "Decisions: recorded and predicted differences"
+        parts += ["", _filled(title, DECIDED, decision_rows(decided["pairs"]), terminal)]
+        parts += decision_words(decided["summary"])
     if any(run["back"] for run in runs):
-        made = table("How long after a fault each controller is back", *BACK, terminal=terminal)
-        for cells in back_rows(runs):
-            made.add_row(*cells)
-        parts += ["", made, back_words(document["summary"])]
+        title = "How long after a fault each controller is back"
+        parts += ["", _filled(title, BACK, back_rows(runs), terminal), back_words(document["summary"])]
     left = _left(runs)
     if left:
         parts += ["", *left]
@@ -60,15 +68,28 @@ def report(document: Document, *, terminal: bool) -> Rendered:
         for run in runs:
             parts += ["", _details(run, terminal)]
     if "ablations" in document:
-        parts += ["", _ablations(document["ablations"], terminal)]
+        rows = [[outcome["without"], *ablated(outcome)] for outcome in document["ablations"]]
+        parts += ["", _filled("The errors without each mechanism", ("without", *ABLATED), rows, terminal)]
     parts += ["", "Validation ladder:"]
     for number, rung in enumerate(document["ladder"], start=1):
         parts.append(f"  {number}. {rung['rung']}: {rung['figure']}")
-    everything = [*runs, *document.get("operators", {"runs": ()})["runs"]]
-    notes = [f"note: {run['name']}: {note}" for run in everything for note in run["notes"]]
-    if notes:
-        parts += ["", *notes]
+    noted = [f"note: {note}" for note in notes(document)]
+    if noted:
+        parts += ["", *noted]
     return render(parts, terminal)
+
+
+def notes(document: Document) -> list[str]:
+    """Return what a reader must know of each case, after its name."""
+    runs = [*document["runs"], *document.get("operators", {"runs": ()})["runs"]]
+    return [f"{run['name']}: {note}" for run in runs for note in run["notes"]]
+
+
+def _filled(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], terminal: bool) -> Table:
+    made = table(title, *heads, terminal=terminal)
+    for cells in rows:
+        made.add_row(*cells)
+    return made
 
 
 BACK = ("case", "fault", "controller", "recorded", "predicted", "")
@@ -88,7 +109,7 @@ def back_rows(runs: Iterable[Part]) -> list[list[str]]:
                     shown,
                     controller,
                     write(each["recorded"], "seconds"),
-                    interval(each, "seconds"),
+                    with_interval(each, "seconds"),
                     "" if each["close"] else "off",
                 ]
             )
@@ -122,10 +143,10 @@ def decision_rows(pairs: Iterable[Part]) -> list[list[str]]:
                 sign = "right" if each["sign_right"] else "WRONG"
             else:
                 sign = "not clear"
-            recorded, predicted = f"{each['recorded']:+.3g}{error}", f"{each['predicted']:+.3g}{ends}"
+            real, simulated = f"{each['recorded']:+.3g}{error}", f"{each['predicted']:+.3g}{ends}"
             name = about.pop(0) if about else ""
             rows.append(
-                [name, _SHORT.get(each["figure"], each["figure"]), recorded, predicted, sign, f"{each['regret']:.1f}%"]
+                [name, _SHORT.get(each["figure"], each["figure"]), real, simulated, sign, f"{each['regret']:.1f}%"]
             )
     return rows
 
@@ -145,9 +166,7 @@ def decision_words(summary: Part) -> list[str]:
 
 def verdict(document: Document) -> list[str]:
     """Return in a few sentences how far off the predictions are."""
-    from sim.report.validation_operators import verdict as verdict_on_operators
-
-    of_operators = verdict_on_operators(document["operators"]) if "operators" in document else []
+    of_operators = validation_operators.verdict(document["operators"]) if "operators" in document else []
     if not document["runs"]:
         return of_operators
     lines = [_verdict(document["summary"], "")]
@@ -180,26 +199,20 @@ def _verdict(summary: Part, head: str) -> str:
     return f"{head}{text}." if head else f"{text[0].upper()}{text[1:]}."
 
 
-def row(run: Part) -> list[str]:
-    """Return the cells of a case under ``HEADS``."""
+def row(run: Part, said: Callable[..., str] = with_interval) -> list[str]:
+    """Return the cells of a case under ``HEADS``; ``said`` writes the predicted time to Ready."""
     conflicts, ready = run["conflicts"], run["time_to_ready_p50"]
     return [
         str(run["repetitions"]),
         write(conflicts["recorded"]),
-        interval(conflicts),
+        with_interval(conflicts),
         off(conflicts),
         write(ready["recorded"], "seconds"),
-        interval(ready, "seconds"),
+        said(ready, "seconds"),
         off(ready),
         off(run["requests"]),
-        _unfinished(run["unfinished"]),
+        " / ".join(share(run["unfinished"][f"{side}_share"]) for side in SIDES) if unfinished(run) else "",
     ]
-
-
-def _unfinished(shares: Part) -> str:
-    if not shares["recorded_share"] and not shares["predicted_share"]:
-        return ""
-    return f"{share(shares['recorded_share'])} / {share(shares['predicted_share'])}"
 
 
 _NARROW = ("conflicts", "predicted", "off", "Ready", "predicted", "off", "requests")
@@ -208,33 +221,19 @@ _NARROW = ("conflicts", "predicted", "off", "Ready", "predicted", "off", "reques
 def _cases(runs: Sequence[Part], terminal: bool) -> Table:
     """The table over the cases: what fits a line of 120."""
     title = "Recorded, predicted [95% prediction interval], ! outside; median time to Ready; off in requests"
-    made = table(title, "case", *_NARROW, terminal=terminal)
-    for run in runs:
-        conflicts, ready, requests = run["conflicts"], run["time_to_ready_p50"], run["requests"]
-        made.add_row(
-            run["name"],
-            write(conflicts["recorded"]),
-            interval(conflicts),
-            off(conflicts),
-            write(ready["recorded"], "seconds"),
-            predicted(ready, "seconds"),
-            off(ready),
-            off(requests),
-        )
-    return made
+    return _filled(title, ("case", *_NARROW), [[run["name"], *row(run, predicted)[1:-1]] for run in runs], terminal)
 
 
 def _left(runs: Sequence[Part]) -> list[str]:
     """A line for each case that leaves Certificates unfinished."""
     lines = []
-    for run in runs:
-        shares = run["unfinished"]
-        if shares["recorded_share"] or shares["predicted_share"]:
-            lines.append(
-                f"{run['name']}: unfinished at the end: {share(shares['recorded_share'])} of Certificates in "
-                f"{share(shares['recorded_runs'])} of runs recorded, {share(shares['predicted_share'])} in "
-                f"{share(shares['predicted_runs'])} predicted"
-            )
+    for run in filter(unfinished, runs):
+        shares = {name: share(each) for name, each in run["unfinished"].items()}
+        lines.append(
+            f"{run['name']}: unfinished at the end: {shares['recorded_share']} of Certificates in "
+            f"{shares['recorded_runs']} of runs recorded, {shares['predicted_share']} in {shares['predicted_runs']} "
+            "predicted"
+        )
     return lines
 
 
@@ -259,13 +258,6 @@ def _figures(run: Part) -> Iterable[tuple[str, Part, str]]:
         yield f"  {name}", each, "count"
     for name, each in run["reconciles"].items():
         yield f"reconciles, {name}", each, "count"
-
-
-def _ablations(outcomes: Sequence[Part], terminal: bool) -> Table:
-    made = table("The errors without each mechanism", "without", *ABLATED, terminal=terminal)
-    for outcome in outcomes:
-        made.add_row(outcome["without"], *ablated(outcome))
-    return made
 
 
 def ablated(outcome: Part) -> list[str]:

@@ -23,7 +23,7 @@ def share(value: float | None) -> str:
     return write(value, "share")
 
 
-def interval(each: Part, kind: str = "count") -> str:
+def with_interval(each: Part, kind: str = "count") -> str:
     """Write the predicted figure with its interval, marked where the recorded one is outside."""
     if each["predicted"] is None:
         return NONE
@@ -64,7 +64,7 @@ def predicted(each: Part, kind: str = "count") -> str:
 
 def pair(each: Part | None, kind: str = "count") -> str:
     """Write the recorded figure and the predicted one with its interval."""
-    return NONE if each is None else f"{write(each['recorded'], kind)}, {interval(each, kind)}"
+    return NONE if each is None else f"{write(each['recorded'], kind)}, {with_interval(each, kind)}"
 
 
 def named(run: Part, used: Collection[str]) -> str:
@@ -72,11 +72,16 @@ def named(run: Part, used: Collection[str]) -> str:
     return f"{run['name']} (c)" if run["name"] in used else str(run["name"])
 
 
+def unfinished(run: Part) -> bool:
+    """Whether a case left Certificates unfinished, recorded or predicted."""
+    return bool(run["unfinished"]["recorded_share"] or run["unfinished"]["predicted_share"])
+
+
 def details(run: Part, figures: Iterable[tuple[str, Part, str]], terminal: bool) -> Table:
     """Return the table of all figures of a case: each with its label and kind."""
     made = table(f"{run['name']}, all figures", "", "recorded", "predicted", "off", terminal=terminal)
     for label, each, kind in figures:
-        made.add_row(label, write(each["recorded"], kind), interval(each, kind), off(each))
+        made.add_row(label, write(each["recorded"], kind), with_interval(each, kind), off(each))
     return made
 
 

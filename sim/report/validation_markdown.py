@@ -12,16 +12,18 @@ from sim.report.validation import (
     BACK,
     DECIDED,
     HEADS,
+    SIDES,
     Document,
     ablated,
     back_rows,
     back_words,
     decision_rows,
     decision_words,
+    notes,
     row,
     verdict,
 )
-from sim.report.validation_cells import Part, grid, inside, named, pair, summaries
+from sim.report.validation_cells import Part, grid, inside, named, pair, summaries, unfinished
 from sim.report.validation_pictures import ABLATIONS, ALT, CASES
 
 BEGIN = "<!-- generated: {command} -->"
@@ -58,13 +60,12 @@ def markdown(document: Document, stem: str = "validation") -> str:
         ("Stranded Certificates", _stranded(runs)),
         ("What each mechanism is worth", _ablations(document)),
     )
-    everything = [*runs, *document.get("operators", {"runs": ()})["runs"]]
     for title, part in (
         ("Decisions", _decisions(document["decisions"])),
         ("The validation ladder", _ladder(document["ladder"])),
         *(of_cert_manager if runs else ()),
         *operators,
-        ("Notes", [f"- {run['name']}: {note}" for run in everything for note in run["notes"]]),
+        ("Notes", [f"- {note}" for note in notes(document)]),
     ):
         if part:
             lines += [f"## {title}", "", *part, ""]
@@ -160,9 +161,9 @@ def _splits(runs: Sequence[Part]) -> list[str]:
 
 def _elsewhere(runs: Sequence[Part]) -> list[str]:
     """Conflicts on CertificateRequests, Orders and Challenges, where recordings count them."""
-    named = sorted({name for run in runs for name in run["elsewhere"]})
-    rows = [[run["name"], *(pair(run["elsewhere"].get(name)) for name in named)] for run in runs if run["elsewhere"]]
-    heads = ("case", *(name.replace(".", ", by ") for name in named))
+    names = sorted({name for run in runs for name in run["elsewhere"]})
+    rows = [[run["name"], *(pair(run["elsewhere"].get(name)) for name in names)] for run in runs if run["elsewhere"]]
+    heads = ("case", *(name.replace(".", ", by ") for name in names))
     return ["Recorded, predicted [95% prediction interval].", "", *grid(heads, rows)] if rows else []
 
 
@@ -229,10 +230,9 @@ def _stranded(runs: Sequence[Part]) -> list[str]:
         [
             run["name"],
             str(run["repetitions"]),
-            *(write(run["unfinished"][f"{side}_{what}"], "share") for what in ("share", "runs") for side in _SIDES),
+            *(write(run["unfinished"][f"{side}_{what}"], "share") for what in ("share", "runs") for side in SIDES),
         ]
-        for run in runs
-        if any(run["unfinished"][f"{side}_share"] for side in _SIDES)
+        for run in filter(unfinished, runs)
     ]
     if not rows:
         return ["No Certificate was left unfinished, recorded or predicted."]
@@ -244,9 +244,6 @@ def _stranded(runs: Sequence[Part]) -> list[str]:
         *grid(heads, rows),
     ]
     return lines
-
-
-_SIDES = ("recorded", "predicted")
 
 
 def _ablations(document: Document) -> list[str]:

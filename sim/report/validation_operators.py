@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from sim.report.numbers import write
@@ -13,13 +13,13 @@ from sim.report.validation_cells import (
     conflicts_off,
     details,
     grid,
-    interval,
     named,
     off,
     pair,
     predicted,
     share,
     summaries,
+    with_interval,
 )
 from sim.units import counted
 
@@ -95,22 +95,22 @@ HEADS = (
 )
 
 
-def row(run: Part) -> list[str]:
-    """Return the cells of a case under ``HEADS``."""
+def row(run: Part, said: Callable[..., str] = with_interval) -> list[str]:
+    """Return the cells of a case under ``HEADS``; ``said`` writes what is predicted."""
     figures = run["figures"]
     conflicts, ready, lost = figures["conflicts"], figures["time_to_ready.p50"], figures["lost"]
     return [
         str(run["repetitions"]),
         write(conflicts["recorded"]),
-        interval(conflicts),
+        said(conflicts),
         off(conflicts),
         off(figures["status_writes"]),
         off(figures["reconciles"]),
         write(ready["recorded"], "seconds"),
-        interval(ready, "seconds"),
+        said(ready, "seconds"),
         off(ready),
         write(lost["recorded"]),
-        interval(lost),
+        said(lost),
     ]
 
 
@@ -120,12 +120,7 @@ def tables(part: Part, used: Collection[str], *, terminal: bool) -> list[Any]:
     heads = ("case", "conflicts", "predicted", "off", "writes", "passes", "Ready", "predicted", "off", "lost", "pred.")
     made = table(title, *heads, terminal=terminal)
     for run in part["runs"]:
-        cells = row(run)[1:]
-        ready, lost = run["figures"]["time_to_ready.p50"], run["figures"]["lost"]
-        cells[1] = predicted(run["figures"]["conflicts"])
-        cells[6] = predicted(ready, "seconds")
-        cells[9] = predicted(lost)
-        made.add_row(named(run, used), *cells)
+        made.add_row(named(run, used), *row(run, predicted)[1:])
     every = part["runs"] if len(part["runs"]) <= DETAILED else []
     return [made, *(details(run, _figures(run), terminal) for run in every)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.plot.style import tip
+from sim.report.validation_cells import named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,11 +52,6 @@ def figures(document: Mapping[str, Any]) -> dict[str, Figure]:
     return made
 
 
-def names(document: Mapping[str, Any]) -> list[str]:
-    """Return the names of the pictures that ``write_pictures`` makes."""
-    return [name for name, there in ((CASES, document["runs"]), (ABLATIONS, document.get("ablations"))) if there]
-
-
 def _figure(width: float, height: float, **options: Any) -> tuple[Figure, Any]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -67,7 +63,7 @@ def _figure(width: float, height: float, **options: Any) -> tuple[Figure, Any]:
 
 def _cases(runs: Sequence[Mapping[str, Any]], used: set[str]) -> Figure:
     figure, (left, right) = _figure(8.5, 1.3 + 0.19 * len(runs), ncols=2, sharey=True)
-    labels = [f"{run['name']} (c)" if run["name"] in used else run["name"] for run in runs]
+    labels = [named(run, used) for run in runs]
     _ratios(left, runs, "conflicts", "conflicts")
     _ratios(right, runs, "time_to_ready_p50", "time_to_ready.p50")
     left.set_xlabel("conflicts, over the recorded mean")

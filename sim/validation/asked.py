@@ -82,10 +82,6 @@ def scenario_from(
 
     Raises ``AskedError`` for what is missing, wrong or unknown, ``ScenarioError`` for a wrong setting.
     """
-    import json
-
-    from sim.scenario.reading.loader import load
-
     notes: list[str] = []
     known = _checked(case, asked, notes)
     try:
@@ -103,12 +99,25 @@ def scenario_from(
     if "at_least" in until and _seconds(until["at_least"]) > _seconds(until["at_most"]):
         notes.append(f"observed for {until['at_least']}, but recordings end after {until['at_most']} at the latest")
         until["at_least"] = until["at_most"]
+    return read_as_scenario(case, written, settings, notes)
+
+
+def read_as_scenario(case: str, written: Mapping[str, Any], settings: Sequence[str], notes: Iterable[str]) -> Asked:
+    """Read plain data as a scenario, changed by ``settings``.
+
+    Raises ``AskedError`` where it is none, ``ScenarioError`` for a wrong setting.
+    """
+    import json
+
+    from sim.scenario.reading.loader import load
+
+    text = json.dumps(written)
     try:
-        load(json.dumps(written))
+        load(text)
     except ScenarioError as error:
         found = error.problems[0]
         raise AskedError(f"{case}: what was asked is no scenario: {found.key}: {found.message}") from None
-    return Asked(load(json.dumps(written), settings), tuple(notes))
+    return Asked(load(text, settings), tuple(notes))
 
 
 def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -138,10 +147,10 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
         _number_at(case, "asked.arrival.rate_per_s", arrival.get("rate_per_s"))
     elif arrival not in ARRIVALS:
         _refuse(case, "asked.arrival", arrival, [*map(repr, ARRIVALS), "an object with rate_per_s"])
-    if "private_key" in known:
-        known["private_key"] = {"algorithm": "RSA", "size": None, **known["private_key"]}
-        if known["private_key"]["size"] is None:
-            known["private_key"]["size"] = {"RSA": 2048, "ECDSA": 256}.get(known["private_key"]["algorithm"])
+    private = {"algorithm": "RSA", "size": None, **known["private_key"]}
+    if private["size"] is None:
+        private["size"] = {"RSA": 2048, "ECDSA": 256}.get(private["algorithm"])
+    known["private_key"] = private
     for key, value in known.get("leader_election", {}).items():
         _number_at(case, f"asked.leader_election.{key}", value)
     try:

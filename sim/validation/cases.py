@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sim.guarded import LATEST_NS, Unusable, load_json, number, read_bytes, why
 from sim.logs.sources import REPETITION, natural
 from sim.units import DAY, SECOND, quoted
-from sim.validation.asked import Asked, AskedError, scenario_from
+from sim.validation.asked import Asked, scenario_from
 from sim.validation.operators.asked import MARK
 from sim.validation.operators.asked import scenario_from as scenario_of_operator
 
@@ -114,13 +114,12 @@ def _read(folder: Path) -> tuple[str, Run]:
     file = folder / RUN
     try:
         content = read_bytes(file, _LARGEST)
-        if len(content) > _LARGEST:
-            raise CaseError(f"{file}: larger than {_LARGEST >> 20} MiB, so it is no description of a run")
-        data = load_json(content)
     except OSError as error:
         raise CaseError(why(error)) from None
-    except CaseError:
-        raise
+    if len(content) > _LARGEST:
+        raise CaseError(f"{file}: larger than {_LARGEST >> 20} MiB, so it is no description of a run")
+    try:
+        data = load_json(content)
     except ValueError as error:
         raise CaseError(f"{file}: {error}") from None
     asked = data.get("asked") if isinstance(data, dict) else None
@@ -195,6 +194,3 @@ def _case(name: str, runs: list[Run], names: set[str], settings: list[str]) -> C
 def _unsettled(run: Run) -> bool:
     unfinished = run.recorded.get("unfinished_at_end")
     return isinstance(unfinished, int) and unfinished > 0
-
-
-__all__ = ["AskedError", "Case", "CaseError", "Run", "find_cases"]

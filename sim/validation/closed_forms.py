@@ -46,16 +46,18 @@ def checks() -> list[Check]:
     return [simultaneous_calls(), poisson_calls(), shared_cores(), against_writers(), closed_loop()]
 
 
-def simultaneous_calls(calls: int = 400, qps: float = 20, burst: int = 50) -> Check:
+def simultaneous_calls() -> Check:
     """n calls at once, b tokens saved, r a second: they wait (n - b)(n - b + 1) / (2 r n) on average."""
+    calls, qps, burst = 400, 20, 50
     bucket = TokenBucket(qps, burst)
     waits = [bucket.reserve(0) or 0 for _ in range(calls)]
     expected = (calls - burst) * (calls - burst + 1) / (2 * qps * calls)
     return Check("token bucket, calls at once: mean wait, s", expected, sum(waits) / calls / SECOND, 0.0)
 
 
-def poisson_calls(rate: float = 14, qps: float = 20, calls: int = 100_000) -> Check:
+def poisson_calls() -> Check:
     """Poisson calls on a bucket that saves one token wait as in M/D/1: rate / (2 qps^2 (1 - rate/qps))."""
+    rate, qps, calls = 14, 20, 100_000
     draw = Streams(SEED, 0).exponential("calls", "times", SECOND / rate)
     bucket = TokenBucket(qps, 1)
     now = 0
@@ -70,8 +72,9 @@ def poisson_calls(rate: float = 14, qps: float = 20, calls: int = 100_000) -> Ch
     return _mean("token bucket, Poisson calls: mean wait, s", expected, batches)
 
 
-def shared_cores(cores: int = 2, load: float = 0.7, jobs: int = 40_000) -> Check:
+def shared_cores() -> Check:
     """Poisson jobs of exponential length that share cores take as long as in M/M/c (Erlang C)."""
+    cores, load, jobs = 2, 0.7, 40_000
     sim = Simulation(Streams(SEED, 0))
     machine = Machine(sim, cores)
     between = sim.streams.exponential("jobs", "times", MS / (load * cores))
@@ -102,8 +105,9 @@ def shared_cores(cores: int = 2, load: float = 0.7, jobs: int = 40_000) -> Check
     return _mean("shared cores, Poisson jobs: mean time, ms", expected, batches)
 
 
-def against_writers(rate: float = 20, window: int = 50 * MS, attempts: int = 8_000) -> Check:
+def against_writers() -> Check:
     """A write from a copy of a fixed age, among Poisson patches: refused 1 - exp(-rate * window)."""
+    rate, window, attempts = 20, 50 * MS, 8_000
     sim, api = _with_certificate()
     draw = sim.streams.exponential("writer", "times", SECOND / rate)
     over = sim.event()
@@ -129,8 +133,9 @@ def against_writers(rate: float = 20, window: int = 50 * MS, attempts: int = 8_0
     return _share("one writer among Poisson patches: share refused", 1 - math.exp(-rate * window / SECOND), outcomes)
 
 
-def closed_loop(clients: int = 10, commits: int = 4_000) -> Check:
+def closed_loop() -> Check:
     """N clients that read, wait exponentially, write, and read again: refused 1 - 1/Q(N)."""
+    clients, commits = 10, 4_000
     sim, api = _with_certificate()
     window = sim.streams.exponential("clients", "windows", MS)
     over = sim.event()

@@ -30,6 +30,8 @@ ANSWER = ("code", "reason", "message", "causes", "written")
 STORED = ("spec", "status", "labels", "annotations", "generation", "managedFields", "others")
 ASPECTS = ANSWER + STORED
 """What is compared: of each answer, and of the object stored afterwards; ``others`` are all its other fields."""
+KEPT = 5
+"""So many of the steps that disagree are kept by a report."""
 
 
 class Step(NamedTuple):
@@ -238,8 +240,8 @@ class Report:
     disagreements: Counter[str] = field(default_factory=Counter)  # steps by aspect
     first: list[tuple[str, Step]] = field(default_factory=list)  # sequence and step, of the first few
 
-    def add(self, sequence: Sequence, keep: int = 5) -> None:
-        """Replay ``sequence`` and count; the first ``keep`` steps that disagree are kept."""
+    def add(self, sequence: Sequence) -> None:
+        """Replay ``sequence`` and count; the first ``KEPT`` steps that disagree are kept."""
         agrees = True
         for step in Replay(sequence).run():
             operation = step.write.verb
@@ -247,7 +249,7 @@ class Report:
             if step.differs:
                 agrees = False
                 self.disagreements.update(step.differs)
-                if len(self.first) < keep:
+                if len(self.first) < KEPT:
                     self.first.append((sequence.id, step))
             else:
                 self.steps_passed[operation] += 1

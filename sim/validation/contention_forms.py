@@ -20,15 +20,13 @@ def budget(p: float, retries: int) -> tuple[float, float]:
     return lost, (1 - lost) / (1 - p)
 
 
-def simulate(scenario: dict[str, Any], replications: int, *, direct: bool = True) -> list[dict[str, float | None]]:
+def simulate(scenario: dict[str, Any], replications: int) -> list[dict[str, float | None]]:
     """Return the figures (``sim.analysis.contention``) of each replication of a contention."""
     from sim.analysis.contention import measure
-    from sim.experiment.replicate import played, world_of
-    from sim.families.plain.family import PlainFamily
+    from sim.experiment.replicate import replicate
 
     made = Scenario.model_validate({"name": "closed form", "seed": SEED, **scenario})
-    family = PlainFamily(direct=direct)
-    return [measure(played(world_of(made, index, family=family), index), made) for index in range(replications)]
+    return [measure(replicate(made, index), made) for index in range(replications)]
 
 
 def check(name: str, expected: float, values: Sequence[float | None]) -> Check:

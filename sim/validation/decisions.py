@@ -7,12 +7,14 @@ and what is recommended by what it would have cost on the recorded cluster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 from sim.analysis.intervals import paired_difference
+from sim.experiment.diff import dotted
+from sim.families.without_effect import within
 from sim.validation.validate import CaseResult, values_of
 
 FIGURES = ("conflicts", "time_to_ready.p50", "time_to_ready.p95", "requests")
@@ -77,20 +79,11 @@ def as_dict(pair: Pair) -> dict[str, Any]:
 
 def _asked(case: CaseResult) -> dict[str, Any]:
     resolved = case.case.asked.scenario.resolved()
-    return dict(_flat({key: value for key, value in resolved.items() if key not in ASIDE}))
-
-
-def _flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        path = f"{above}.{key}" if above else key
-        if isinstance(value, Mapping):
-            yield from _flat(value, path)
-        else:
-            yield path, value
+    return dotted({key: value for key, value in resolved.items() if key not in ASIDE})
 
 
 def _setting(key: str) -> str:
-    return next((name for name in SETTINGS if key == name or key.startswith(f"{name}.")), key)
+    return next((name for name in SETTINGS if within(key, name)), key)
 
 
 def _batch(case: CaseResult) -> bool:

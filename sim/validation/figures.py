@@ -85,6 +85,12 @@ def recorded_quantile(values: Sequence[float], q: float) -> float:
     return ordered[min(int(q * len(ordered)), len(ordered) - 1)]
 
 
+def request_kind(actor: str, verb: str, resource: str, subresource: str, code: int) -> str:
+    """Return the K of ``requests.K``; a server-side apply is a patch there, as in an audit log."""
+    part = f"{resource}/{subresource}" if subresource else resource
+    return f"{actor} {'patch' if verb == 'apply' else verb} {part} {code}"
+
+
 def time_figures(times: Sequence[float]) -> Figures:
     """Return the figures of the times to Ready; none where nothing became Ready."""
     if not times:

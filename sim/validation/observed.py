@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sim.logs.audit import CERTIFICATES, AuditEvent
+from sim.logs.audit import CERTIFICATES, READS, AuditEvent
 from sim.scenario.machinery import is_own
 from sim.units import MS, SECOND
 from sim.validation.cases import CaseError, Run
 from sim.validation.faults import Back
 from sim.validation.faults import begun as begun_s
-from sim.validation.figures import Figures, Observation, Phases, at_zero, time_figures, with_total
+from sim.validation.figures import Figures, Observation, Phases, at_zero, request_kind, time_figures, with_total
 
 _QUANTILES = ("p50", "p95", "max")
 
@@ -105,10 +105,14 @@ def _from_audit(run: Run, logs: list[Path], notes: list[str]) -> Observation:
     else:
         created = found.created
     times = [(at - created[name]) / SECOND for name, at in found.ready.items() if name in created]
-    lost = {reason: count for reason, count in ignored.items() if "(get, list, watch)" not in reason}
-    if lost:
-        notes.append("not used of the audit log: " + ", ".join(f"{why}: {count}" for why, count in lost.items()))
+    notes += not_used(ignored)
     return Observation({**found.figures(), **time_figures(times), **back.figures()}, times)
+
+
+def not_used(ignored: Mapping[str, int]) -> list[str]:
+    """Return a note of the lines of an audit log that were not used, but for reads: nothing counts those."""
+    lost = ", ".join(f"{why}: {count}" for why, count in ignored.items() if why != READS)
+    return [f"not used of the audit log: {lost}"] if lost else []
 
 
 class Followed:
@@ -153,9 +157,7 @@ def follow(events: Iterable[AuditEvent], start: int | None, end: int | None, bac
 
 
 def _follow(found: Followed, event: AuditEvent) -> None:
-    part = f"{event.resource}/{event.subresource}" if event.subresource else event.resource
-    verb = "patch" if event.verb == "apply" else event.verb
-    found.kinds[f"{event.actor} {verb} {part} {event.code}"] += 1
+    found.kinds[request_kind(event.actor, event.verb, event.resource, event.subresource, event.code)] += 1
     own = event.ours and is_own(event.actor)
     found.own += event.ours
     if event.resource != CERTIFICATES:

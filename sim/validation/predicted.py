@@ -17,7 +17,16 @@ from sim.scenario.machinery import is_own
 from sim.scenario.model import Scenario
 from sim.scenario.profile import Profile
 from sim.validation.faults import Back
-from sim.validation.figures import ELSEWHERE, Figures, Observation, Phases, at_zero, time_figures, with_total
+from sim.validation.figures import (
+    ELSEWHERE,
+    Figures,
+    Observation,
+    Phases,
+    at_zero,
+    request_kind,
+    time_figures,
+    with_total,
+)
 
 Row = tuple[Any, ...]
 
@@ -25,8 +34,6 @@ _R = {name: index for index, name in enumerate(REQUESTS)}
 _C = {name: index for index, name in enumerate(RECONCILES)}
 _O = {name: index for index, name in enumerate(OBJECTS)}
 _NAME = 1 << FIELDS.index("status.nextPrivateKeySecretName")
-_VERBS = {"apply": "patch"}
-"""An audit log calls a server-side apply a patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +74,7 @@ def observe(replication: Replication, scenario: Scenario) -> Observation:
 
 def _requests(rows: Iterable[Row]) -> Figures:
     kinds: Counter[tuple[Any, ...]] = Counter(
-        (
-            row[_R["actor"]],
-            row[_R["verb"]],
-            row[_R["resource"]],
-            row[_R["subresource"]],
-            row[_R["code"]],
-            row[_R["reason"]],
-        )
-        for row in rows
+        tuple(row[_R[name]] for name in ("actor", "verb", "resource", "subresource", "code", "reason")) for row in rows
     )
     conflicts, writes = at_zero(), at_zero()
     by_kind: Counter[str] = Counter()
@@ -84,8 +83,7 @@ def _requests(rows: Iterable[Row]) -> Figures:
     for (actor, verb, resource, subresource, code, reason), count in kinds.items():
         if verb == "get":
             continue
-        part = f"{resource}/{subresource}" if subresource else resource
-        by_kind[f"{actor} {_VERBS.get(verb, verb)} {part} {code}"] += count
+        by_kind[request_kind(actor, verb, resource, subresource, code)] += count
         if not is_own(actor):
             continue
         own += count

@@ -71,7 +71,7 @@ def predict(recorded: Sequence[float], simulated: Sequence[float]) -> Prediction
     if s is None:
         return Prediction(centre, mean, None, None, spread(recorded), None)
     error = s * math.sqrt(1 / m + 1 / n)
-    half = _student(n - 1) * error
+    half = student_quantile(n - 1, (1 + LEVEL) / 2) * error
     return Prediction(centre, mean, max(mean - half, 0.0), mean + half, spread(recorded), s, error)
 
 
@@ -83,8 +83,8 @@ def spread(values: Sequence[float]) -> float | None:
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def interval_score(prediction: Prediction, level: float = LEVEL) -> float | None:
-    """Return the interval score: width, plus 2/alpha times the distance by which it was missed.
+def interval_score(prediction: Prediction) -> float | None:
+    """Return the interval score: width, plus 2 / (1 - ``LEVEL``) times the distance by which it was missed.
 
     Gneiting and Raftery, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102 (2007),
     section 6.2. Lower is better: wide intervals cost as much as missed ones.
@@ -92,7 +92,7 @@ def interval_score(prediction: Prediction, level: float = LEVEL) -> float | None
     if prediction.recorded is None or prediction.low is None or prediction.high is None:
         return None
     low, high, value = prediction.low, prediction.high, prediction.recorded
-    return high - low + 2 / (1 - level) * max(low - value, value - high, 0.0)
+    return high - low + 2 / (1 - LEVEL) * max(low - value, value - high, 0.0)
 
 
 def conflict_errors(cases: Sequence[Prediction]) -> dict[str, Any]:
@@ -164,7 +164,3 @@ def median(values: Sequence[float]) -> float | None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
-
-
-def _student(degrees: int) -> float:
-    return student_quantile(degrees, (1 + LEVEL) / 2)

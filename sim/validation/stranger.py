@@ -119,8 +119,8 @@ class Ladder:
     def _of(self, profile: Profile, case: Case) -> dict[str, list[float]]:
         key = (profile.model_dump_json(), case.name, case.asked.scenario.to_yaml())
         if key not in self._known:
-            made = validate([case], profile, executor=self._executor, replications=self._replications)
-            self._known[key] = _errors_of(made.cases[0])
+            (made,) = validate([case], profile, executor=self._executor, replications=self._replications)
+            self._known[key] = _errors_of(made)
         return self._known[key]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from sim.client.parts import Parts
 from sim.client.standard import STANDARD
@@ -35,13 +35,6 @@ REPLICATIONS = 20
 ENOUGH_CONFLICTS = 30
 """Recorded conflicts from which on a relative error says something: the standard deviation of a count of 30
 is 18% of it already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One recorded run to read: what travels to a worker."""
-
-    run: Run
 
 
 @dataclass(slots=True)
@@ -125,13 +118,6 @@ class CaseResult:
 _NOTHING = Prediction(None, None, None, None)
 
 
-class Validation(NamedTuple):
-    """All cases, under one profile."""
-
-    cases: list[CaseResult]
-    replications: int
-
-
 def validate(
     cases: Sequence[Case],
     profile: Profile,
@@ -140,25 +126,21 @@ def validate(
     replications: int = REPLICATIONS,
     progress: Progress | None = None,
     reader: Executor | None = None,
-) -> Validation:
+) -> list[CaseResult]:
     """Read and simulate all cases, each ``replications`` times.
 
     ``reader`` reads the recordings, where ``executor`` is on machines that don't have them.
     Raises ``CaseError`` where a recording can't be used.
     """
-    looks = [[Look(run) for run in case.runs] for case in cases]
-    jobs = [[PredictedRun(case.asked.scenario, index, profile) for index in range(replications)] for case in cases]
+    runs = [run for case in cases for run in case.runs]
+    jobs = _jobs(cases, profile, replications, STANDARD)
     if reader is None:
-        found = iter(perform_all([*_joined(looks), *_joined(jobs)], executor, progress))
+        found = iter(perform_all([*runs, *jobs], executor, progress))
     else:
-        read = perform_all(_joined(looks), reader, None)
-        found = iter([*read, *perform_all(_joined(jobs), executor, progress)])
-    recorded = [[next(found) for _ in part] for part in looks]
-    simulated = [[next(found) for _ in part] for part in jobs]
-    return Validation(
-        [CaseResult(*parts) for parts in zip(cases, recorded, simulated, strict=True)],
-        replications,
-    )
+        found = iter([*perform_all(runs, reader, None), *perform_all(jobs, executor, progress)])
+    recorded = [[next(found) for _ in case.runs] for case in cases]
+    simulated = [[next(found) for _ in range(replications)] for _ in cases]
+    return [CaseResult(*parts) for parts in zip(cases, recorded, simulated, strict=True)]
 
 
 def simulate(
@@ -171,13 +153,16 @@ def simulate(
     progress: Progress | None = None,
 ) -> list[list[Observation]]:
     """Return the simulated runs of each case alone, with controllers built from ``parts``."""
-    jobs = [PredictedRun(case.asked.scenario, index, profile, parts) for case in cases for index in range(replications)]
-    found = iter(perform_all(jobs, executor, progress))
+    found = iter(perform_all(_jobs(cases, profile, replications, parts), executor, progress))
     return [[next(found) for _ in range(replications)] for _ in cases]
 
 
+def _jobs(cases: Iterable[Case], profile: Profile, replications: int, parts: Parts) -> list[PredictedRun]:
+    return [PredictedRun(case.asked.scenario, index, profile, parts) for case in cases for index in range(replications)]
+
+
 def perform_all(
-    items: Sequence[Look | PredictedRun], executor: Executor, progress: Progress | None
+    items: Sequence[Run | PredictedRun], executor: Executor, progress: Progress | None
 ) -> list[Observation]:
     """Return what comes of each item, in their order.
 
@@ -192,20 +177,16 @@ def perform_all(
     return [found[place] for place in range(len(items))]
 
 
-def _work(item: Look | PredictedRun) -> int:
+def _work(item: Run | PredictedRun) -> int:
     """About how long an item takes, in Certificates; reading a recording is little."""
     return item.scenario.workload.certificates if isinstance(item, PredictedRun) else 0
 
 
-def perform(item: Look | PredictedRun) -> Observation:
+def perform(item: Run | PredictedRun) -> Observation:
     """Read a recorded run, or simulate one; in the process that does it."""
-    if isinstance(item, Look):
-        return observe_operator(item.run) if MARK in item.run.asked else observe_run(item.run)
+    if isinstance(item, Run):
+        return observe_operator(item) if MARK in item.asked else observe_run(item)
     return predict_operator(item) if item.scenario.operators else predict(item)
-
-
-def _joined(parts: Iterable[Sequence[Any]]) -> list[Any]:
-    return [item for part in parts for item in part]
 
 
 _COUNTED = ("conflicts.", "elsewhere.", "phase.", "status_writes.", "requests.", "lost.")
@@ -239,7 +220,7 @@ def _has_family(figures: Figures, family: str) -> bool:
 
 def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     """Return the figures over all cases, None where there is nothing to compute one from."""
-    counted = [case for case in cases if case.counts]
+    enough = [case for case in cases if case.counts]
     updates = [case for case in cases if case.updates]
     controllers = [each for case in updates for each in case.by_controller().values() if each.inside is not None]
     widths = [
@@ -253,13 +234,13 @@ def summarise(cases: Sequence[CaseResult]) -> dict[str, Any]:
     applies = [case for case in cases if not case.updates]
     return {
         "cases": len(cases),
-        **conflict_errors([case["conflicts"] for case in counted]),
+        **conflict_errors([case["conflicts"] for case in enough]),
         "coverage": coverage(controllers),
         "median_interval_width": median(widths),
         "median_abs_rel_error_time_to_ready": median(errors(updates, P50)),
-        "rank_agreement_conflicts": ranks(counted, "conflicts", by_object),
+        "rank_agreement_conflicts": ranks(enough, "conflicts", by_object),
         "rank_agreement_time_to_ready": ranks(cases, P50),
-        "cases_with_enough_conflicts": len(counted),
+        "cases_with_enough_conflicts": len(enough),
         "apply_cases": len(applies),
         "apply_cases_with_conflicts": sum(bool(case["conflicts"].predicted) for case in applies),
         "median_interval_score": median(scores),

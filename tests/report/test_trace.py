@@ -167,6 +167,7 @@ def test_counters_end_where_nothing_is_left(traced: tuple[Result, Any]):
 MORE = SCENARIOS | {
     "an operator that loses updates": ("operators/merge-patch-drops-conditions", "workload.objects=5"),
     "plain clients": ("contention/starvation", "until.at_most=5s"),
+    "plain clients cut off": ("contention/retry-storm", "until.at_most=14s", "contention.warm_up=0s"),
     "killed": ("faults/controllers-killed", "workload.certificates=12"),
     "cut off": ("recorded/burst-50-update", "workload.certificates=12", "until.at_most=2s"),
 }

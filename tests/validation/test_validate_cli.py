@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from sim.cli.output import shown
-from sim.report.validation_pictures import names as pictures
 from sim.report.validation_pictures import write_pictures
 from tests.cli.command import inside, requeue
 from tests.validation.test_validate_asked import ASKED
@@ -120,7 +119,7 @@ def test_pictures_of_the_same_document_are_the_same_file(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         made = write_pictures(document, tmp_path / name)
-        assert made == pictures(document) == ["validation-cases.svg", "validation-ablations.svg"]
+        assert made == ["validation-cases.svg", "validation-ablations.svg"]
         written.append([(tmp_path / name / picture).read_bytes() for picture in made])
     assert written[0] == written[1]
     assert b"a &amp; b (c)" in written[0][0]

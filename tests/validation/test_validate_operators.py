@@ -44,6 +44,17 @@ def test_the_audit_log_says_what_run_json_says(case):
     assert {**found.figures, **told(run, "abc"[: run.asked["controllers"]])} == found.figures
 
 
+def test_a_number_of_controllers_that_is_null_is_one_that_is_not_said(tmp_path):
+    case = "burst-60-merge-patch"
+    shutil.copytree(RECORDINGS / case, tmp_path / case)
+    file = tmp_path / case / "r1" / "run.json"
+    data = json.loads(file.read_text())
+    file.write_text(json.dumps({**data, "asked": {**data["asked"], "controllers": None}}))
+    (found,) = find_cases([tmp_path])
+    assert "asked.controllers is not said; assumed: 3" in found.asked.notes
+    assert observe_run(found.runs[0]).figures == observe_run(run_of(case)).figures
+
+
 def test_without_run_jsons_figures_those_of_the_log_are_taken(tmp_path):
     shutil.copytree(RECORDINGS / "burst-60-merge-patch", tmp_path / "burst-60-merge-patch")
     file = tmp_path / "burst-60-merge-patch" / "r1" / "run.json"

@@ -171,7 +171,7 @@ def test_each_ablation_changes_what_is_simulated():
 def test_ablations_are_judged_as_the_model_is(tmp_path):
     found = scenario_from("tiny", {**ASKED, "certificates": 3})
     tiny = Case("tiny", (), found)
-    simulated = validate([tiny], Profile(), executor=InProcess(), replications=3).cases[0].simulated
+    simulated = validate([tiny], Profile(), executor=InProcess(), replications=3)[0].simulated
     result = CaseResult(tiny, [observation(40)], simulated)
     few = CaseResult(tiny._replace(name="few"), [observation(29)], simulated)
     outcomes = ablate([result, few], Profile(), executor=InProcess(), replications=2)

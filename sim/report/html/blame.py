@@ -125,8 +125,8 @@ def losers(named: Named) -> Section:
 
 
 def _waste(rows: pd.DataFrame, replications: int, family: str, caption: str) -> Table:
-    plain = family == PLAIN  # their core time is not recorded, and what they wait for is their commit
-    delayed = DELAYED.format("the commit" if plain else "Ready")
+    of_clients = family == PLAIN  # their core time is not recorded, and what they wait for is their commit
+    delayed = DELAYED.format("the commit" if of_clients else "Ready")
     columns: dict[str, list[str]] = {}
     for name, own in [*rows.groupby("controller", observed=True), ("all", rows)]:
         delay = own["ready_delay"].dropna().dt.total_seconds()
@@ -138,7 +138,7 @@ def _waste(rows: pd.DataFrame, replications: int, family: str, caption: str) -> 
             "conflicts": write(len(own) / replications),
             "true ones": write(float(own["true_conflict"].mean()), "share"),
             "requests wasted": write(float(own["wasted_requests"].sum()) / replications),
-            **({} if plain else {"CPU wasted": write(cpu, "seconds")}),
+            **({} if of_clients else {"CPU wasted": write(cpu, "seconds")}),
             delayed: late,
             "retried by": ", ".join(f"{cause} {_share(share)}" for cause, share in by.items() if share > 0),
         }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.figures import decided
 from sim.report.numbers import interval, write
-from sim.report.sentences import replicated
+from sim.report.sentences import refused, replicated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def result_cell(result: Result) -> str:
     kind = what_runs(result.scenario)
     parts += [
         _words(verdict(summary), True),
-        *([_words(summary["ending"]["said"])] if "ending" in summary else []),
+        _words(summary["ending"]["said"]),
         _words(f"{summary['scenario']}: {kind}, {summary['strategy']}, {how}, seed {summary['seed']}"),
     ]
     rows = []
@@ -43,8 +43,7 @@ def result_cell(result: Result) -> str:
         rate = write(group["rate"], "share") if group["rate"] is not None else "none attempted"
         rows.append((f"conflicts, {name}", interval(group), rate))
     found = summary["conflicts"]
-    whole = interval(found["rate"], "share") if found["rate"] else "none attempted"
-    rows.append(("conflicts in all", interval(found["total"]), whole))
+    rows.append(("conflicts in all", interval(found["total"]), refused(found)))
     if plain:
         rows.append(("jobs that committed", interval(summary["commits"]), ""))
         rows.append(("time", interval(summary["time"], "milliseconds"), ""))

@@ -36,7 +36,7 @@ def ready(named: Named, replication: int) -> Section:
         longest = max((max(one.times_to_ready) for one in each.measured if len(one.times_to_ready)), default=None)
         quantiles = (interval(groups[q], "seconds") for q in ("p50", "p95", "p99"))
         share = f"{interval(each.summary['ready'])} of {total}"
-        never = each.summary.get("ending", {}).get("never_ready")
+        never = each.summary["ending"]["never_ready"]
         rows.append((name, *quantiles, write(longest, "seconds"), share, write(never)))
     heads = ("", "p50", "p95", "p99", "longest", "Ready at the end", "left out: never Ready")
     section.tables.append(Table("Quantiles of the time to Ready, per replication", heads, rows))
@@ -108,7 +108,7 @@ def renewals(named: Named) -> Section | None:
 
 
 def _renewed(result: Result) -> bool:
-    return bool(result.summary.get("metrics", {}).get("renewed", {}).get("mean"))
+    return bool(result.summary["metrics"].get("renewed", {}).get("mean"))
 
 
 _RENEWALS = (

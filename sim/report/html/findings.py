@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.figures import decided
-from sim.analysis.hazards import HAZARDS as HEADS
 from sim.report.html.parts import Section, Table, picture
 from sim.report.numbers import NONE, interval, write
-from sim.report.terminal import HAZARDS, kind, kinds
+from sim.report.sentences import going_wrong, refused, violated
+from sim.report.terminal import HAZARDS, hazard_rows, kind, kinds
 from sim.scenario.expectations import written
 from sim.scenario.metrics import OPERATORS, find
 
@@ -37,19 +36,14 @@ def outcome(named: Named, comparison: Comparison | None) -> Section:
 
     section = Section("verdict", "Verdict")
     for name, each in named.items():
-        section.words += [
-            f"INVARIANT VIOLATED in {name}, replication {one['replication']}: {one['violation']}"
-            for one in each.summary["violations"][:3]
-        ]
+        section.words += violated(name, each.summary)
     if comparison is not None:
         section.words += sentences(comparison)
         if not comparison.same_luck:
             section.words.append("These runs did not share seed and replications, so the intervals are wider.")
     else:
         for each in named.values():
-            section.words.append(said(each.summary))
-            if "ending" in each.summary:
-                section.words.append(each.summary["ending"]["said"])
+            section.words += [said(each.summary), each.summary["ending"]["said"]]
     rows = [
         (f"{one['metric']} {one['condition']}", "met" if one["met"] else "NOT MET", _value(one), name)
         for name, each in named.items()
@@ -77,12 +71,11 @@ def _headlines(named: Named) -> Table:
 
 def _of_clients(result: Result) -> dict[str, str]:
     summary = result.summary
-    rate = summary["conflicts"]["rate"]
     return {
         "jobs that committed": interval(summary["commits"]),
         "time": interval(summary["time"], "milliseconds"),
         "conflicts": interval(summary["conflicts"]["total"]),
-        "share of attempts refused": interval(rate, "share") if rate else "none attempted",
+        "share of attempts refused": refused(summary["conflicts"]),
         "writes sent": interval(summary["work"]),
         "tries per job": interval(summary["tries_per_job"]),
         "jobs given up": interval(summary["gave_up"]),
@@ -97,7 +90,7 @@ def _of_objects(result: Result) -> dict[str, str]:
     return {
         f"{kinds(summary)} Ready": f"{interval(summary['ready'])} of {summary['certificates']}",
         f"conflicts per {kind(summary)}": interval(found["per_certificate"]),
-        "share of attempts refused": interval(found["rate"], "share") if found["rate"] else "none attempted",
+        "share of attempts refused": refused(found),
         "time to Ready, p50": interval(times["p50"], "seconds"),
         "time to Ready, p95": interval(times["p95"], "seconds"),
         "requests": write(summary["requests"]["total"]),
@@ -115,9 +108,8 @@ def _hazards_of(result: Result) -> tuple[str, ...]:
 def hazards(named: Named) -> Section | None:
     """What goes wrong without a 409 in operators: who loses whose updates, creates twice, or writes without end."""
     from sim import plot
-    from sim.report.sentences import going_wrong
 
-    of_operators = {name: each for name, each in named.items() if each.summary.get("hazards")}
+    of_operators = {name: each for name, each in named.items() if each.summary["hazards"]}
     if not of_operators:
         return None
     section = Section("hazards", "What goes wrong without a 409")
@@ -126,12 +118,10 @@ def hazards(named: Named) -> Section | None:
         "another had written since. A hot loop is a controller that writes one object again and again until the end."
     )
     for number, (name, each) in enumerate(of_operators.items(), start=1):
-        about, found = about_run(named, name), each.summary["hazards"]
+        about = about_run(named, name)
         section.words += [about + line for line in going_wrong(each.summary)]
-        shown = [key for key in HEADS if found.get(key)]
-        who = list(dict.fromkeys(one for key in shown for one in found[key]))
-        lines = [(one, *(interval(found[key].get(one)) for key in shown)) for one in who]
-        table = Table(f"{about}by controller, per replication", ("", *(HEADS[key] for key in shown)), lines)
+        heads, rows = hazard_rows(each.summary["hazards"])
+        table = Table(f"{about}by controller, per replication", ("", *heads), rows)
         if len(each.losses):
             pairs = Counter(
                 zip(each.losses["by"].astype(str), each.losses["of"].astype(str), strict=True)
@@ -152,7 +142,7 @@ def hazards(named: Named) -> Section | None:
 def differences(comparison: Comparison) -> Section:
     """Each variant against the baseline."""
     from sim import plot
-    from sim.report.comparison import shown, where_files_differ
+    from sim.report.comparison import compared, shown, where_files_differ
 
     section = Section("comparison", "Comparison")
     shown_as, base = comparison.shown, comparison.shown[comparison.baseline]
@@ -167,20 +157,12 @@ def differences(comparison: Comparison) -> Section:
     height = 1.4 + 0.24 * len(comparison.metrics) * max(1.0, 0.6 * len(others))
     draw = partial(plot.differences, comparison)
     section.pictures.append(picture("differences", draw, words, height=height, grid="x"))
-    same = comparison.without_effect
     for name in others:
         rows = []
         for about in shown(comparison):
-            metric, found = about.name, comparison.differences[name][about.name]
-            rows.append(
-                (
-                    about.label,
-                    interval(comparison.estimates[comparison.baseline][metric].as_dict(), about.unit),
-                    interval(comparison.estimates[name][metric].as_dict(), about.unit),
-                    interval(found.as_dict(), about.unit, signed=True),
-                    "no effect here" if name in same else decided(about, found),
-                )
-            )
+            groups = (comparison.estimates[each][about.name].as_dict() for each in (comparison.baseline, name))
+            means = (interval(group, about.unit) for group in groups)
+            rows.append((about.label, *means, *compared(comparison, name, about)))
         heads = ("", base, shown_as[name], "difference", "verdict")
         section.tables.append(Table(f"{shown_as[name]} against {base}", heads, rows))
     return section

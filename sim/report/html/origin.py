@@ -9,6 +9,7 @@ from sim.analysis.intervals import amount_interval
 from sim.analysis.measured import parts, totals
 from sim.analysis.metrics import LINES
 from sim.experiment.variants import in_words
+from sim.recording.results import COMPARISON, MANIFEST, read_json
 from sim.report.html.findings import Named, about_run
 from sim.report.html.parts import Section, Table
 from sim.report.numbers import NONE, interval, write
@@ -59,7 +60,7 @@ def origin(named: Named, comparison: Comparison | None) -> Section:
 
     section = Section("origin", "How this was made")
     if comparison is not None and comparison.folder is not None:
-        saved = saved_json(comparison.folder, "comparison.json")
+        saved = read_json(comparison.folder, COMPARISON)
         if saved.get("command"):
             section.commands.append(("reproduce the comparison", saved["command"]))
     rows = []
@@ -73,9 +74,7 @@ def origin(named: Named, comparison: Comparison | None) -> Section:
     heads = ("run", "release", "seed", "replications", "digest, first 16")
     section.tables.append(Table("Runs", heads, rows))
     first_result = next(iter(named.values()))
-    made = manifest_of(first_result)
-    versions = {"requeue": made.get("requeue", "?"), "python": made.get("python", "?"), **made.get("packages", {})}
-    section.folded.append(Table("Versions", ("what", "version"), list(versions.items())))
+    section.folded.append(versions(manifest_of(first_result)))
     for name, each in named.items():
         section.folded.append(Table(f"{name}: what the scenario sets", ("key", "value"), list(_changed(each))))
     text = yaml.safe_dump(first_result.scenario.resolved(), sort_keys=False, allow_unicode=True)
@@ -84,21 +83,18 @@ def origin(named: Named, comparison: Comparison | None) -> Section:
     return section
 
 
+def versions(manifest: Mapping[str, Any]) -> Table:
+    """Return what made the results that a manifest is of."""
+    found = {"requeue": manifest.get("requeue", "?"), "python": manifest.get("python", "?")}
+    return Table("Versions", ("what", "version"), list({**found, **manifest.get("packages", {})}.items()))
+
+
 def manifest_of(result: Result) -> Mapping[str, Any]:
     """Return a result's manifest, or what would be in it."""
     from sim.experiment.run import manifest
 
-    if result.folder is not None:
-        return saved_json(result.folder, "manifest.json")
-    return manifest(result.scenario, result.summary)
-
-
-def saved_json(folder: Any, name: str) -> Mapping[str, Any]:
-    """Return a JSON file of a results folder."""
-    from sim.recording.results import read_json
-
-    found: Mapping[str, Any] = read_json(folder, name)
-    return found
+    made = manifest(result.scenario, result.summary) if result.folder is None else read_json(result.folder, MANIFEST)
+    return dict(made)
 
 
 def _changed(result: Result) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sim.recording.results import MANIFEST, ResultsError, read_json
 from sim.report import advise, budget, exploring, sweep, tune, validation, validation_pictures
 from sim.report.html.lanes import MOST_RESULTS, lives
+from sim.report.html.origin import versions
 from sim.report.html.parts import Picture, Section, Table, on_page, svg
 from sim.report.text import Rendered
 
@@ -26,21 +27,24 @@ Document = Mapping[str, Any]
 
 
 class Study(NamedTuple):
-    """What a command says of its document, and draws of it."""
+    """What a command says of its document, and draws of it; of what ``explore`` found, of the runs again."""
 
     said: Callable[..., Rendered]
-    drawn: Callable[[Document], Sequence[Figure]]
+    drawn: Callable[[Document, Mapping[str, Result]], Sequence[Figure]]
 
 
 STUDIES = {
-    "sweep": Study(sweep.sweep_report, lambda it: [sweep.figure(it)]),
-    "tune": Study(tune.tune_report, lambda it: [tune.figure(it)]),
-    "budget": Study(budget.budget_report, lambda it: [budget.figure(it)]),
-    "advise": Study(advise.advise_report, lambda it: [advise.figure(it)]),
-    "explore": Study(exploring.explore_report, lambda _: []),
+    "sweep": Study(sweep.sweep_report, lambda it, _: [sweep.figure(it)]),
+    "tune": Study(tune.tune_report, lambda it, _: [tune.figure(it)]),
+    "budget": Study(budget.budget_report, lambda it, _: [budget.figure(it)]),
+    "advise": Study(advise.advise_report, lambda it, _: [advise.figure(it)]),
+    "explore": Study(
+        exploring.explore_report,
+        lambda it, again: [exploring.figure(again[name], each) for name, each in _findings(it) if name in again],
+    ),
     "validation": Study(
         lambda document, terminal, **_: validation.report(document, terminal=terminal),
-        lambda it: list(validation_pictures.figures(it).values()),
+        lambda it, _: list(validation_pictures.figures(it).values()),
     ),
 }
 BARS = frozenset("█▏ ")
@@ -86,14 +90,13 @@ def _sections(
         verdict.commands.append(("in full", str(said)))
     tables = Section("figures", "Figures", tables=[_table(part) for part in said.parts if isinstance(part, Printed)])
     again = _again(folder, document) if kind == "explore" else {}
-    pictures = Section("pictures", "Pictures", pictures=_pictures(kind, document, again))
+    drawn = panels(lambda: STUDIES[kind].drawn(document, again), kind, str(document.get("scenario", "")))
+    pictures = Section("pictures", "Pictures", pictures=drawn)
     origin = Section("origin", "How this was made", commands=[("reproduce it", command)])
     origin.texts.append(("As the command printed it", str(said)))
     files = sorted(file for pattern in TEXTS for file in folder.glob(pattern))
     origin.texts += [(file.name, file.read_text("utf-8")) for file in files]
-    versions = {"requeue": manifest.get("requeue", "?"), "python": manifest.get("python", "?")}
-    found = list({**versions, **manifest.get("packages", {})}.items())
-    origin.folded.append(Table("Versions", ("what", "version"), found))
+    origin.folded.append(versions(manifest))
     shown = [verdict, *(each for each in (pictures, tables, *_lives(again)) if each.pictures or each.tables), origin]
     name = str(document.get("scenario", ""))
     title = f"{name}: {kind}" if name else kind
@@ -106,11 +109,16 @@ def _again(folder: Path, document: Document) -> dict[str, Result]:
     from sim.scenario.reading.loader import load
 
     found = {}
-    for number, finding in enumerate(document["findings"][:MOST_RESULTS], start=1):
-        result = run(load(folder / f"finding-{number}.yaml"), jobs=1)
+    for name, finding in _findings(document):
+        result = run(load(folder / f"{name.replace(' ', '-')}.yaml"), jobs=1)
         if result.digest == finding["digest"]:
-            found[f"finding {number}"] = result
+            found[name] = result
     return found
+
+
+def _findings(document: Document) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the findings that are shown, by name."""
+    return [(f"finding {number}", each) for number, each in enumerate(document["findings"][:MOST_RESULTS], start=1)]
 
 
 def _lives(found: Mapping[str, Result]) -> list[Section]:
@@ -130,16 +138,6 @@ def _table(printed: Any) -> Table:
     shown = {place: cells for place, cells in columns.items() if not set("".join(cells)) or set("".join(cells)) - BARS}
     heads = [str(printed.columns[place].header) for place in shown]
     return Table(str(printed.title or ""), heads, list(zip(*shown.values(), strict=True)))
-
-
-def _pictures(kind: str, document: Document, again: Mapping[str, Result]) -> list[Picture]:
-    def draw() -> Sequence[Figure]:
-        if kind != "explore":
-            return STUDIES[kind].drawn(document)
-        numbered = enumerate(document["findings"][:MOST_RESULTS], start=1)
-        return [exploring.figure(again[name], each) for n, each in numbered if (name := f"finding {n}") in again]
-
-    return panels(draw, kind, str(document.get("scenario", "")))
 
 
 def panels(draw: Callable[[], Sequence[Figure]], name: str, about: str) -> list[Picture]:

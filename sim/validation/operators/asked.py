@@ -7,14 +7,13 @@ never dropped in silence: an unknown key is noted, an unknown value is an error.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from sim.guarded import number
-from sim.scenario.errors import ScenarioError
 from sim.scenario.runtimes import RUNTIMES
-from sim.validation.asked import Asked, AskedError
+from sim.validation.asked import Asked, AskedError, read_as_scenario
+from sim.validation.operators.versions import controller_name, types_of
 from sim.validation.operators.widgets import (
     CONFIG,
     DISTRIBUTIONS,
@@ -24,8 +23,8 @@ from sim.validation.operators.widgets import (
     scaffold,
     seen_by,
     steps_of,
-    types_of,
 )
+from sim.validation.recorded import ARRIVALS
 
 OPERATOR = "widget-operator"
 MARK = "controller_runtime"
@@ -43,7 +42,6 @@ PATTERNS = {
 }
 """How the recordings call a pattern, and what a scenario calls it."""
 CANNOT_CONFLICT = ("merge-patch", "ssa")
-ARRIVALS = {"one after the other": "one-after-the-other"}
 DOES = {
     "merge-patches spec.text, no resourceVersion": ("spec", "patch", {"spec.text": "t${value}"}),
     "merge-patches an annotation, no resourceVersion": (
@@ -98,20 +96,18 @@ def scenario_from(case: str, asked: Mapping[str, Any], *, settings: Sequence[str
     ``settings`` are overrides such as ``cpu.cores=8``. Raises ``AskedError`` for what is missing, wrong or unknown,
     ``ScenarioError`` for a wrong setting.
     """
-    from sim.scenario.reading.loader import load
-
     notes = [
         f"asked.{key} is unknown and not simulated: {asked[key]!r}" for key in sorted({*asked} - {*_SILENT} - _OTHER)
     ]
     notes += [f"asked.{key} is not said; assumed: {_SILENT[key]!r}" for key in _SILENT if asked.get(key) is None]
     known = {**_SILENT, **{key: value for key, value in asked.items() if value is not None}}
-    written = json.dumps(_scenario(case, known))
-    try:
-        load(written)
-    except ScenarioError as error:
-        found = error.problems[0]
-        raise AskedError(f"{case}: what was asked is no scenario: {found.key}: {found.message}") from None
-    return Asked(load(written, settings), tuple(notes))
+    return read_as_scenario(case, _scenario(case, known), settings, notes)
+
+
+def letters_of(asked: Mapping[str, Any]) -> str:
+    """Return the letters of the controllers that were asked for, in what ``scenario_from`` has understood."""
+    said = asked.get("controllers")
+    return LETTERS[: int(_SILENT["controllers"] if said is None else said)]
 
 
 def _refuse(case: str, key: str, value: object, allowed: Iterable[str]) -> NoReturn:
@@ -126,7 +122,8 @@ def _number(case: str, asked: Mapping[str, Any], key: str, least: float, most: f
 
 
 def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    letters = LETTERS[: int(_number(case, asked, "controllers", 1, len(LETTERS)))]
+    _number(case, asked, "controllers", 1, len(LETTERS))
+    letters = letters_of(asked)
     if asked["flow"] not in FLOWS:
         _refuse(case, "flow", asked["flow"], FLOWS)
     staged = asked["flow"] == "staged"
@@ -214,7 +211,7 @@ def _operator(case: str, asked: Mapping[str, Any], letters: str, staged: bool, h
     for letter in letters:
         steps = steps_of(asked, letter, letters, heartbeat) if staged else scaffold(asked)
         described: dict[str, Any] = {
-            "name": f"widget-{letter}",
+            "name": controller_name(letter),
             "for": KIND,
             "owns": [CONFIG] if letter in "bcd" or not staged else [],
             "workers": asked["max_concurrent_reconciles"],

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.logs.audit import READS, AuditEvent
+from sim.logs.audit import AuditEvent
 from sim.logs.reader import read_events
 from sim.units import MS, SECOND
 from sim.validation.cases import CaseError, Run
-from sim.validation.figures import Figures, Observation, with_total
+from sim.validation.figures import Figures, Observation, request_kind, with_total
+from sim.validation.observed import not_used
+from sim.validation.operators.asked import letters_of
 from sim.validation.operators.versions import Outcome, Stored, controller_name, outcome_of
 
 OBJECTS = "widgets"
@@ -20,11 +22,6 @@ AUDIT = "audit.jsonl.gz"
 CREATOR = "lab"
 _TOLERANCE_S = 0.01
 """Times of run.json and of the audit log are of two clocks of one machine."""
-
-
-def letters_of(asked: Mapping[str, Any]) -> str:
-    """The letters of the controllers."""
-    return "abcdefghij"[: int(asked.get("controllers", 3))]
 
 
 def at_zero(letters: Iterable[str]) -> dict[str, float]:
@@ -116,7 +113,7 @@ def derived(run: Run, log: Path, letters: Sequence[str], notes: list[str]) -> tu
     for event in read_events([log], bodies=True, ignored=ignored):
         if start is not None and event.received_ns < start - MS:
             continue
-        kinds[_kind(event)] += 1
+        kinds[request_kind(event.actor, event.verb, event.resource, event.subresource, event.code)] += 1
         if event.resource != OBJECTS:
             continue
         if event.stale:
@@ -135,9 +132,7 @@ def derived(run: Run, log: Path, letters: Sequence[str], notes: list[str]) -> tu
     if start is not None and run.created_s:
         created = {name: start + round(at * SECOND) for name, at in run.created_s.items()}
     outcome = outcome_of(stored, created, letters)
-    lost = {why: count for why, count in ignored.items() if why != READS}
-    if lost:
-        notes.append("not used of the audit log: " + ", ".join(f"{why}: {count}" for why, count in lost.items()))
+    notes += not_used(ignored)
     figures = {
         **with_total("conflicts", conflicts),
         **with_total("status_writes", writes),
@@ -146,11 +141,6 @@ def derived(run: Run, log: Path, letters: Sequence[str], notes: list[str]) -> tu
         **outcome.figures(),
     }
     return figures, outcome
-
-
-def _kind(event: AuditEvent) -> str:
-    part = f"{event.resource}/{event.subresource}" if event.subresource else event.resource
-    return f"{event.actor} {'patch' if event.verb == 'apply' else event.verb} {part} {event.code}"
 
 
 def _stored(event: AuditEvent) -> Stored | None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sim.cluster.watch import WatchEvent
 from sim.recording.columns import OBJECTS, RECONCILES, REQUESTS
-from sim.validation.figures import Observation, with_total
+from sim.validation.figures import Observation, request_kind, with_total
 from sim.validation.operators.asked import OPERATOR
 from sim.validation.operators.observed import CREATOR, at_zero
 from sim.validation.operators.observed import OBJECTS as RESOURCE
-from sim.validation.operators.versions import Stored, outcome_of
+from sim.validation.operators.versions import Stored, controller_name, outcome_of
 from sim.validation.operators.widgets import KIND
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _R = {name: index for index, name in enumerate(REQUESTS)}
 _CONTROLLER = RECONCILES.index("controller")
 _NAME, _CREATED = OBJECTS.index("certificate"), OBJECTS.index("created_ns")
 _KEYS = [_R[key] for key in ("actor", "verb", "resource", "subresource", "code")]
-_VERBS = {"apply": "patch"}
 
 
 def predict(job: PredictedRun) -> Observation:
@@ -42,7 +41,7 @@ def predict(job: PredictedRun) -> Observation:
 def observe(replication: Replication, versions: list[WatchEvent], scenario: Scenario) -> Observation:
     """Return the figures of a replication, whose stored versions of the objects are ``versions``."""
     letters = [each.name.rpartition("-")[2] for each in scenario.operators[0].controllers]
-    own = {f"widget-{letter}" for letter in letters}
+    own = {controller_name(letter) for letter in letters}
     objects = {event.object.resource_version: event.object for event in versions}
     conflicts, writes = Counter(at_zero(letters)), Counter(at_zero(letters))
     kinds: Counter[str] = Counter()
@@ -51,8 +50,7 @@ def observe(replication: Replication, versions: list[WatchEvent], scenario: Scen
     rows: Iterable[tuple[Any, ...]] = replication.requests
     for row in rows:
         actor, verb, resource, subresource, code = (row[column] for column in _KEYS)
-        part = f"{resource}/{subresource}" if subresource else resource
-        kinds[f"{actor} {_VERBS.get(verb, verb)} {part} {code}"] += 1
+        kinds[request_kind(actor, verb, resource, subresource, code)] += 1
         requests += actor in own or actor == OPERATOR
         if resource != RESOURCE or verb == "get":
             continue

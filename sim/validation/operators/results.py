@@ -10,20 +10,20 @@ from sim.validation.scores import Prediction, conflict_errors, median
 from sim.validation.validate import ENOUGH_CONFLICTS, CaseResult, by_object, coverage, errors, full, ranks
 
 MAIN = (
-    ("conflicts", "count"),
-    ("status_writes", "count"),
-    ("reconciles", "count"),
-    ("requests", "count"),
-    ("time_to_ready.p50", "seconds"),
-    ("time_to_all.p50", "seconds"),
-    ("edit_to_seen.p50", "seconds"),
-    ("lost", "count"),
-    ("lost.never_repaired", "count"),
-    ("lost_repaired_after.p50", "seconds"),
-    ("unchanged", "count"),
-    ("unfinished", "count"),
+    "conflicts",
+    "status_writes",
+    "reconciles",
+    "requests",
+    "time_to_ready.p50",
+    "time_to_all.p50",
+    "edit_to_seen.p50",
+    "lost",
+    "lost.never_repaired",
+    "lost_repaired_after.p50",
+    "unchanged",
+    "unfinished",
 )
-"""The figures of a case that are shown, in order, and what they are measured in."""
+"""The figures of a case that are shown, in order."""
 READY = "time_to_ready.p50"
 
 
@@ -108,7 +108,7 @@ def as_dict(case: CaseResult) -> dict[str, Any]:
         "patterns": sorted(set(_patterns(case))),
         "runtime": case.case.runs[0].asked["controller_runtime"],
         "may_conflict": may_conflict(case),
-        "figures": {key: _full(case[key]) for key, _ in MAIN if key in case.predictions},
+        "figures": {key: _full(case[key]) for key in MAIN if key in case.predictions},
         "conflicts_by_controller": _each(case, "conflicts"),
         "status_writes_by_controller": _each(case, "status_writes"),
         "reconciles_by_controller": _each(case, "reconciles"),

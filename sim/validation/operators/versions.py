@@ -67,11 +67,11 @@ class Outcome(NamedTuple):
                 found |= {f"{name}.{key}": recorded_quantile(times, q) for key, q in _QUANTILES.items()}
                 found[f"{name}.max"] = max(times)
         found["lost"] = len(self.lost)
-        conditions = [each for each in self.lost if each.what.startswith("condition ")]
-        found["lost.never_repaired"] = sum(each.repaired_after_s is None for each in conditions)
+        of_conditions = [each for each in self.lost if each.what.startswith("condition ")]
+        found["lost.never_repaired"] = sum(each.repaired_after_s is None for each in of_conditions)
         for what, count in Counter(each.what.partition(":")[0] for each in self.lost).items():
             found[f"lost.{what}"] = count
-        repaired = [each.repaired_after_s for each in conditions if each.repaired_after_s is not None]
+        repaired = [each.repaired_after_s for each in of_conditions if each.repaired_after_s is not None]
         if repaired:
             found["lost_repaired_after.p50"] = recorded_quantile(repaired, 0.5)
         return found
@@ -80,6 +80,11 @@ class Outcome(NamedTuple):
 def controller_name(letter: str) -> str:
     """How a controller is called as an actor."""
     return f"widget-{letter}"
+
+
+def types_of(letters: Sequence[str]) -> list[str]:
+    """The conditions that these controllers write."""
+    return [SUMMARY, *(f"{letter.upper()}{SUMMARY}" for letter in letters)]
 
 
 def owner_of(condition: str, letters: Sequence[str]) -> str:
@@ -105,7 +110,7 @@ def outcome_of(stored: Iterable[Stored], created_ns: Mapping[str, int], letters:
 
 
 def _follow(found: Outcome, versions: list[Stored], created_ns: int | None, letters: Sequence[str]) -> None:
-    wanted = {SUMMARY, *(f"{letter.upper()}{SUMMARY}" for letter in letters)}
+    wanted = set(types_of(letters))
     held = [{type_ for type_, each in conditions(one).items() if each.get("status") == "True"} for one in versions]
     if created_ns is not None:
         for times, goal in ((found.to_ready, {SUMMARY}), (found.to_all, wanted)):

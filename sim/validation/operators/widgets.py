@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.scenario.kinds.source import CONDITIONS
+from sim.validation.operators.versions import controller_name, owner_of, types_of
 
 KIND = "Widget"
 CONFIG = "ConfigMap"
@@ -40,15 +41,9 @@ SCHEMA = {
 DISTRIBUTIONS = {"fixed": "fixed", "exponential": "exponential", "exp": "exponential"}
 
 
-def types_of(letters: str) -> list[str]:
-    """Return the conditions that these controllers write."""
-    return ["Ready", *(f"{letter.upper()}Ready" for letter in letters)]
-
-
 def _own(letter: str, letters: str) -> list[str]:
-    """The conditions that a controller writes."""
-    own = [f"{letter.upper()}Ready"]
-    return [*own, "Ready"] if letter == letters[min(2, len(letters) - 1)] else own
+    """The conditions that a controller writes, its own first."""
+    return [each for each in reversed(types_of(letters)) if owner_of(each, letters) == controller_name(letter)]
 
 
 def seen_by(letter: str) -> str:
