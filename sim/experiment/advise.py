@@ -154,6 +154,12 @@ class Advice:
         guarded = judged.get("guarded", True)
         return bad(judged), balance, not guarded, requests, bool(judged.get("caution")), not judged["current"]
 
+    def _ranked(self) -> list[dict[str, Any]]:
+        """Return the alternatives with their ranks; where nothing that ranks them differs they share one."""
+        found = [self.judged[name] for name in self.ranked]
+        places = [self._place(each)[:-1] for each in found]
+        return [{"rank": places.index(place) + 1, **each} for place, each in zip(places, found, strict=True)]
+
     @property
     def recommended(self) -> dict[str, Any] | None:
         """The first that loses nothing, is better at something, and is worse at nothing.
@@ -228,7 +234,7 @@ class Advice:
             "subject": FAMILIES[self.scenario.family].subject,
             "costs": list(self.costs),
             "losses": list(self.losses),
-            "ranked": [{"rank": rank, **self.judged[name]} for rank, name in enumerate(self.ranked, start=1)],
+            "ranked": self._ranked(),
             "recommended": recommended["name"]
             if recommended is not None and self.fresh and self.fresh["held"]
             else None,
