@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 CURRENT = "as it stands"
 
-COSTS = ("requests.total", "time_to_ready.p95", "conflicts.total", "errors_logged")
-"""What an alternative may cost less or more of, where the scenario's family has it."""
+ELSEWHERE = "conflicts.elsewhere"
+COSTS = ("requests.total", "time_to_ready.p95", "conflicts.total", ELSEWHERE, "errors_logged")
+"""What an alternative may cost less or more of, where the scenario's family has it; ``ELSEWHERE`` where any are."""
 LOSSES = ("lost_updates", "lost_updates.never_repaired", "duplicates", "overwritten")
 """What must not happen at all. ``overwritten`` counts only where lost updates are not followed."""
 UNDONE = ("unfinished", "stuck")
@@ -89,7 +90,8 @@ class Advice:
         self.current = planned.tried[0]
         self.scenario = self.current.scenario
         known = metrics_of(self.scenario.family)
-        self.costs = tuple(name for name in COSTS if name in known)
+        any_elsewhere = any(figures.estimate(ELSEWHERE, each.measured).mean for each in planned.tried)
+        self.costs = tuple(name for name in COSTS if name in known and (name != ELSEWHERE or any_elsewhere))
         losses = tuple(name for name in LOSSES if name in known)
         self.losses = tuple(name for name in losses if name != "overwritten") or losses
         self.loops = (LOOPS,) if LOOPS in known else ()

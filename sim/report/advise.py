@@ -175,9 +175,8 @@ def _ranked(document: Document, terminal: bool) -> Table:
 
 
 def _short(name: str) -> str:
-    return {"requests.total": "requests", "time_to_ready.p95": "time p95", "conflicts.total": "conflicts"}.get(
-        name, find(name).label
-    )
+    return {"requests.total": "requests", "time_to_ready.p95": "time p95", "conflicts.total": "conflicts",
+            "conflicts.elsewhere": "on others"}.get(name, find(name).label)  # fmt: skip
 
 
 def figure(document: Document) -> Figure:
