@@ -256,7 +256,7 @@ class _OneLog:
         told = line.what in _REFUSALS
         self._more = self._goes_on(entry, at)
         if self._more and speaks_of_conflict(entry.message):
-            below = self._below(entry.message)
+            below = said(self._under(entry.message))
             if below.what in _REFUSALS:
                 if self._says_again(below):
                     return line._replace(what=OTHER, also=()), True
@@ -279,14 +279,12 @@ class _OneLog:
             and 0 <= at - self._opened <= SECOND
         )
 
-    def _below(self, text: str) -> LogLine:
-        """What a text says that goes on below the line before; by itself where there is none."""
+    def _under(self, text: str) -> Entry:
+        """A text that goes on below the line before, as that line's; by itself where there is none."""
         before = self._open
-        return said(
-            before._replace(message=f"{text} {before.message[:400]}", values=None)
-            if before is not None
-            else Entry(None, "I", "", "", text, None, BARE)
-        )
+        if before is None:
+            return Entry(None, "I", "", "", text, None, BARE)
+        return before._replace(message=f"{text} {before.message[:400]}", values=None)
 
     def _says_again(self, line: LogLine) -> bool:
         """Whether a refusal that is told below a line was told before, as "Caused by" says it again."""
@@ -300,7 +298,8 @@ class _OneLog:
         if found.json or AUDIT_GROUP in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
-        line = self._below(found.text)
+        entry = self._under(found.text)
+        line = said(entry)
         if line.what not in _REFUSALS:
             if not line.understood:
                 self._unread(number)
@@ -310,6 +309,9 @@ class _OneLog:
             return None
         self._reader.understood(found.why)
         self._counted, self._more = _named(line), self._open is not None and self._open.form in _GO_ON
+        if self._reader.copies.seen(line, entry, len(self._reader.accounts)):
+            self._reader.ignored[COPY] += 1
+            return None
         self._account.lines += 1
         self._account.ways[BARE] += 1
         return line
