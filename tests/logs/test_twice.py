@@ -86,3 +86,17 @@ def test_another_log_with_the_same_beginning_is_read(tmp_path: Path):
     other.write_text("".join([*lines, lines[0]]))
     assert len(first.read_bytes()) > 1 << 16
     assert told(first, other)["conflicts"]["total"] == 1201
+
+
+@pytest.mark.parametrize("form", [java, kopf, zap])
+def test_an_exception_is_read_alike_with_and_without_a_collectors_stamp(tmp_path: Path, form: Any):
+    text = "".join(map(form, range(3)))
+    (tmp_path / "plain.log").write_text(text)
+    at = "2026-03-01T10:00:00.5Z"
+    rows = [json.dumps({"log": f"{row}\n", "stream": "stderr", "time": at}) for row in text.splitlines()]
+    (tmp_path / "stamped.log").write_text("\n".join(rows))
+    plain, stamped = (told(tmp_path / name)["conflicts"] for name in ("plain.log", "stamped.log"))
+    assert plain["total"] == 3
+    assert (stamped["total"], stamped["elsewhere_by_object"], stamped["by_object"], stamped["unread_lines"]) == (
+        3, plain["elsewhere_by_object"], plain["by_object"], 0
+    )  # fmt: skip
