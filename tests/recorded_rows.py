@@ -58,6 +58,7 @@ _RECONCILE: dict[str, Any] = {
     "failures": 0,
     "retries": 0,
     "refusals": 0,
+    "replica": 1,
 }
 _CERTIFICATE: dict[str, Any] = {
     "certificate": "c0000",

@@ -21,6 +21,7 @@ from sim.families.certmanager.fields import FIELDS
 from sim.recording.conflict import CODE, REASON, conflicting, subjects_of
 from sim.recording.dictionary import COLUMNS
 from sim.recording.fields import FIELD_NAMES, field_names
+from sim.recording.frames import nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +36,9 @@ _APART = 1 << 40
 """More than there are requests, or passes, in a replication."""
 UNKNOWN = "unknown"
 """Stands for a winner that was not recorded."""
+QUEUED = ("replication", "controller", "replica", "key")
+"""What tells a queue's keys from others. Each replica has a queue of its own: its passes with a key follow each other,
+and those of another do not answer for it."""
 
 
 def attribution(frames: Frames) -> pd.DataFrame:
@@ -138,31 +142,32 @@ def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    keys = ["replication", "controller", "key"]
+    keys = list(QUEUED)
     passes = frames.reconciles
     # Only the keys that ever lost matter; a big run has many that never do.
     losers = passes[passes["outcome"].isin(["conflict", "gave-up"])]
     who = pd.MultiIndex.from_frame(losers[keys].astype({"controller": "object", "key": "object"}))
     all_keys = pd.MultiIndex.from_frame(passes[keys].astype({"controller": "object", "key": "object"}))
-    passes = passes[all_keys.isin(who)].sort_values([*keys, "started_at"], kind="stable")
-    groups = passes.groupby(keys, observed=True, sort=False)
-    following = groups[["reconcile", "started_at", "cause"]].shift(-1)
-    # The end of the next pass that went through, this one not counted.
+    passes, after = followed(passes[all_keys.isin(who)])
+
+    def of_next(column: pd.Series[Any]) -> pd.Series[Any]:
+        return column.reset_index(drop=True).reindex(after).set_axis(passes.index)
+
+    # When it and those after it of its key first went through.
     done = passes["ended_at"].where(passes["outcome"] == "ok")
-    done = done.groupby([passes[key] for key in keys], observed=True).shift(-1)
     done = done.groupby([passes[key] for key in keys], observed=True).bfill()
-    after = pd.DataFrame(
+    retries = pd.DataFrame(
         {
             "replication": passes["replication"],
             "reconcile": passes["reconcile"],
-            "retry": following["reconcile"].astype("Int64"),
-            "retried_at": following["started_at"],
-            "retried_by": following["cause"],
-            "recovered_at": done,
+            "retry": of_next(passes["reconcile"]).astype("Int64"),
+            "retried_at": of_next(passes["started_at"]),
+            "retried_by": of_next(passes["cause"]),
+            "recovered_at": of_next(done),
         }
     )
     found = rows[["replication", "reconcile", "certificate", "decided_at"]].merge(
-        after, on=["replication", "reconcile"], how="left"
+        retries, on=["replication", "reconcile"], how="left"
     )
     own = frames.certificates[["replication", "certificate", "ready_at"]]
     ready = found[["replication", "certificate"]].astype({"certificate": "object"})
@@ -184,6 +189,24 @@ def _aftermath(rows: pd.DataFrame, frames: Frames) -> pd.DataFrame:
     return found.set_axis(rows.index).astype({"wasted_requests": np.int64})
 
 
+def followed(passes: pd.DataFrame) -> tuple[pd.DataFrame, Integers]:
+    """Return passes in the order of their queues' keys, and the place of the one that followed each; -1 where none did.
+
+    That is the first with the same key of the same queue that began once it had ended: of replicas of which one leads,
+    the old leader may still be at work beside the new one.
+    """
+    import numpy as np
+
+    passes = passes.sort_values([*QUEUED, "started_at"], kind="stable")
+    of = passes.groupby(list(QUEUED), observed=True, sort=False).ngroup().to_numpy(np.int64)
+    times = np.concatenate([nanoseconds(passes[name]) for name in ("started_at", "ended_at")])
+    _, ranks = np.unique(times, return_inverse=True)
+    begun, ended = of * 2 * len(of) + ranks.reshape(2, -1)
+    place = np.maximum(np.searchsorted(begun, ended), np.arange(1, len(of) + 1))
+    same = np.append(of, -1)[place] == of
+    return passes, np.where(same, place, -1)
+
+
 def _wasted(rows: pd.DataFrame, frames: Frames) -> pd.Series[Any]:
     """Return the core time that each conflict wasted: the rule of ``sim.analysis.waste``."""
     import numpy as np
@@ -193,9 +216,6 @@ def _wasted(rows: pd.DataFrame, frames: Frames) -> pd.Series[Any]:
         """Numbers that are others in each replication."""
         numbers: Integers = frame["replication"].to_numpy(np.int64) * _APART + frame[name].to_numpy(np.int64)
         return numbers
-
-    def nanoseconds(column: pd.Series[Any]) -> Integers:
-        return column.to_numpy().astype(np.int64)
 
     lost, passes = keys(rows, "request"), frames.reconciles[frames.reconciles["outcome"].isin(REFUSED)]
     # A pass shares what it cost among all its conflicts, also those that ``rows`` has not.

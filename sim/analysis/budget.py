@@ -5,6 +5,9 @@ nothing for the others, although a write that is no longer tried takes no versio
 dropped key as lost, although the next watch event brings it back. Both make the figures an upper bound of what
 a limit loses.
 
+A write is one of the workload's objects. A pass that is refused over another object (``ELSEWHERE``) takes a retry of
+its key too and is no try of a write here: how often one key failed in a row, at worst, is told beside it.
+
 Shares have exact intervals (C. J. Clopper and E. S. Pearson, Biometrika 26, 1934). Where nothing of n is lost the
 one-sided 95% bound is 1 - .05^(1/n), about 3/n (the rule of three: J. A. Hanley and A. Lippman-Hand, JAMA 249,
 1983). Writes of one run depend on each other, so the bound on runs stands beside the one on writes.
@@ -28,7 +31,8 @@ from sim.units import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-METRICS = ("amplification", "conflicts.rate", "conflicts.per_certificate", "ghost_reconciles", "wasted_cpu")
+ELSEWHERE = "conflicts.elsewhere"
+METRICS = ("amplification", "conflicts.rate", "conflicts.per_certificate", ELSEWHERE, "ghost_reconciles", "wasted_cpu")
 """What is told beside the tries; of them what the scenario's family has."""
 
 ASSUMES = (
@@ -59,6 +63,8 @@ class EnoughTries:
     unfinished: int
     allowed: Sequence[Allowed]
     figures: Mapping[str, Estimate]
+    most_failures: int | None = None
+    """How often in a row one key failed, at worst, whatever failed; None where that is not counted."""
 
     def __repr__(self) -> str:
         tries, writes = counted(self.enough or 0, "try"), counted(self.writes, "write")
@@ -103,6 +109,7 @@ class EnoughTries:
                 "writes_lost_at_most": none_lost(self.writes),
                 "runs_with_a_loss_at_most": none_lost(self.replications),
             },
+            "most_failures": self.most_failures,
             **{name: None if each.mean is None else each.as_dict() for name, each in self.figures.items()},
             "assumes": list(ASSUMES),
         }
@@ -128,6 +135,7 @@ def budget(replications: Sequence[Measured], family: str) -> EnoughTries:
         int(sum(totals(replications, "tries_unfinished"))),
         allowed,
         figures.estimates(replications, [name for name in METRICS if name in metrics_of(family)]),
+        int(max(totals(replications, "most_failures"), default=0)) if "most_failures" in metrics_of(family) else None,
     )
 
 

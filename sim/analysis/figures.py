@@ -8,7 +8,7 @@ of the true nulls looks decided, so a claim should rest on the metric chosen bef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sim.analysis.intervals import (
     Estimate,
@@ -149,6 +149,28 @@ def ranking(found: Mapping[str, Mapping[str, Estimate]], metric: str | Metric) -
         return mean is None, lets_expire(found[variant]), sign(about) * (mean or 0.0)
 
     return sorted(found, key=place)
+
+
+def ranks(
+    ordered: Sequence[str],
+    found: Mapping[str, Mapping[str, Estimate]],
+    metric: str | Metric,
+    apart: Callable[[str, str], Estimate],
+) -> dict[str, int]:
+    """Return the rank of each variant, which are in the order of ``ranking``.
+
+    Whoever cannot be told from the first of a rank, because their difference (``apart``) is 0 or undecided, shares it;
+    who comes after them has as many before it as there are.
+    """
+    about, made, first = _metric(metric), dict[str, int](), ""
+    for place, name in enumerate(ordered, start=1):
+        alike = False
+        if first and lets_expire(found[name]) == lets_expire(found[first]):
+            known = [found[each][about.name].mean is not None for each in (first, name)]
+            alike = not any(known) or (all(known) and decided(about, apart(name, first)) in {"the same", "undecided"})
+        first = first if alike else name
+        made[name] = made[first] if alike else place
+    return made
 
 
 def lets_expire(found: Mapping[str, Estimate]) -> bool:

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.attribution import attributed, in_words, refused
+from sim.analysis.attribution import QUEUED, attributed, followed, in_words, refused
 from sim.analysis.frames import Frames, stacked
 from sim.families.certmanager.fields import FIELDS
 from sim.recording.conflict import CODE, conflicting
@@ -42,9 +42,9 @@ _REQUESTS = (
     "asked_at", "sent_at", "decided_at", "answered_at", "reconcile",
 )  # fmt: skip
 _RECONCILES = (
-    "replication", "reconcile", "controller", "key", "cause", "queued_at", "started_at", "ended_at", "outcome", "cpu",
+    *QUEUED, "reconcile", "cause", "queued_at", "started_at", "ended_at", "outcome", "cpu",
 )  # fmt: skip
-_KEY = ["replication", "controller", "key"]
+_KEY = list(QUEUED)
 _LOST = ("conflict", "gave-up")
 
 
@@ -114,6 +114,7 @@ def _reasons(result: Analysed, lost: pd.DataFrame, low: int, high: int) -> pd.Da
 
 def _passes(result: Analysed, lost: pd.DataFrame, within: list[Condition]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The passes that lost, with those of their keys until one went through; and what they and their retries sent."""
+    import numpy as np
     import pandas as pd
 
     numbers = lost.loc[lost["reconcile"] >= 0, "reconcile"].unique().tolist()
@@ -133,9 +134,9 @@ def _passes(result: Analysed, lost: pd.DataFrame, within: list[Condition]) -> tu
         other = [*within, ("outcome", "in", _LOST), ("key", "in", inside["key"].unique().tolist())]
         every = stacked([passes, result.rows("reconciles", _RECONCILES, other)])
         passes = every.drop_duplicates(["replication", "reconcile"])
-    order = passes.sort_values([*_KEY, "started_at"], kind="stable")
-    following = order.groupby(_KEY, observed=True, sort=False)["reconcile"].shift(-1)
-    retries = following[order["reconcile"].isin(numbers)].dropna().astype("int64")
+    order, after = followed(passes)
+    of = order["reconcile"].to_numpy("int64")
+    retries = of[after[np.isin(of, numbers) & (after >= 0)]]
     involved = sorted({*numbers, *retries.tolist()})
     concerned = passes[passes["reconcile"].isin(involved)]
     begins = pd.concat([concerned["started_at"], lost["read_at"]])

@@ -11,7 +11,8 @@ ghost_reconciles    see ``ghost_passes``; a part for each controller
 ==================  ================================================================================
 
 A *write* is what one controller wants to change about one Certificate: all passes of its key up to the one that
-ends well (its workqueue forgets the failures then), if a conditional write was among them. Each conditional
+ends well (its workqueue forgets the failures then), if a conditional write was among them. Each replica that works has
+a workqueue of its own. Each conditional
 request is a try, and so is a pass that failed without one. Outside a workqueue a write is all requests of one
 sender for one object up to the one that is accepted.
 
@@ -24,7 +25,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, float | None]
 """The figures of one replication by name; ``None`` where one is undefined."""
-Begun = dict[tuple[str, str], tuple[int, int]]
-"""By controller and key the writes and tries of a write that goes on."""
+Begun = dict[tuple[tuple[str, int], str], tuple[int, int]]
+"""By controller, replica and key the writes and tries of a write that goes on."""
 
 FAILED = frozenset({"conflict", "error", *DROPPED})
 """Outcomes of a pass that failed, which controller-runtime logs at Error level."""
@@ -126,10 +127,12 @@ def _finished(rows: Rows, written: np.ndarray, begun: Begun) -> tuple[list[int],
     failed, ends = ~rows.among("outcome", "ok"), rows.among("outcome", "ok", "gave-up")
     columns = [RECONCILES.index(name) for name in ("controller", "key")]
     controllers, keys = (rows.texts(place) or [] for place in columns)
-    items = rows.array("controller") * len(keys) + rows.array("key")
-    before = _here(begun, controllers, keys)
+    replicas = int(rows.array("replica").max()) + 1
+    queues = list(product(controllers, range(replicas)))
+    items = (rows.array("controller") * replicas + rows.array("replica")) * len(keys) + rows.array("key")
+    before = _here(begun, queues, keys)
     # Passes that neither wrote nor failed matter only where they end what a failure began.
-    tried = np.zeros(len(controllers) * len(keys), np.bool_)
+    tried = np.zeros(len(queues) * len(keys), np.bool_)
     tried[items[failed]] = tried[before[0]] = True
     told = np.flatnonzero((sent > 0) | tried[items])
     sent, failed = sent[told], failed[told]
@@ -145,7 +148,7 @@ def _finished(rows: Rows, written: np.ndarray, begun: Begun) -> tuple[list[int],
     writes, took = np.add.reduceat([writes[order], took[order]], starts, axis=1)
     items, finished, dropped = items[last], ends[last], failed[last]
     for item, *each in np.array([items, writes, took]).T[~finished].tolist():
-        begun[controllers[item // len(keys)], keys[item % len(keys)]] = (each[0], each[1])
+        begun[queues[item // len(keys)], keys[item % len(keys)]] = (each[0], each[1])
     wrote = (writes > 0) & finished
     return np.bincount(took[wrote & ~dropped]).tolist(), int(np.count_nonzero(wrote & dropped))
 
@@ -158,13 +161,13 @@ def _sent(passes: np.ndarray, written: np.ndarray) -> np.ndarray:
     return sent
 
 
-def _here(begun: Begun, controllers: Sequence[str], keys: Sequence[str]) -> np.ndarray:
-    """Take out of ``begun`` what may go on where there are these texts: rows of numbers, writes and tries."""
+def _here(begun: Begun, queues: Sequence[tuple[str, int]], keys: Sequence[str]) -> np.ndarray:
+    """Take out of ``begun`` what may go on where there are these queues and keys: rows of numbers, writes and tries."""
     found = []
     if begun:
-        names = [{text: number for number, text in enumerate(texts)} for texts in (controllers, keys)]
-        for item in [item for item in begun if item[0] in names[0] and item[1] in names[1]]:
-            found.append((names[0][item[0]] * len(keys) + names[1][item[1]], *begun.pop(item)))
+        of, at = ({each: number for number, each in enumerate(names)} for names in (queues, keys))
+        for item in [item for item in begun if item[0] in of and item[1] in at]:
+            found.append((of[item[0]] * len(keys) + at[item[1]], *begun.pop(item)))
     return np.array(found, np.int64).reshape(-1, 3).T
 
 
@@ -225,13 +228,13 @@ def ghost_passes(reconciles: Iterable[Row]) -> Iterator[tuple[str, int]]:
     """Yield controller and core time (ns) of the reconciles that a backoff began after a conflict for nothing.
 
     Nothing cancels a waiting re-add, so the retry that the winner's watch event started has normally done the
-    work before. The conflict is the last failure of that key in that controller.
+    work before. The conflict is the last failure of that key in that controller, of the same replica.
     """
-    last_failure: dict[tuple[str, str], str] = {}
-    for _, outcome, controller, key, cpu in _told(reconciles):
+    last_failure: dict[tuple[str, int, str], str] = {}
+    for _, outcome, controller, replica, key, cpu in _told(reconciles):
         if outcome in FAILED:
-            last_failure[controller, key] = outcome
-        elif last_failure.get((controller, key)) == "conflict":
+            last_failure[controller, replica, key] = outcome
+        elif last_failure.get((controller, replica, key)) == "conflict":
             yield controller, cpu
 
 
@@ -244,7 +247,7 @@ def _told(reconciles: Iterable[Row]) -> Iterator[Row]:
 
     # They are recorded as they end. Where a process stands still while another is at its keys, a pass that began before
     # others may end long after them: those wait here that began after the first pass of a later part.
-    columns = ("started_ns", "outcome", "controller", "key", "cpu_ns")
+    columns = ("started_ns", "outcome", "controller", "replica", "key", "cpu_ns")
     passes = packed(reconciles, RECONCILES)
     begins = [int(rows.array("started_ns").min(initial=_END)) for rows in parts(passes, RECONCILES)]
     until = [*accumulate(reversed(begins[1:]), min, initial=_END)][::-1]

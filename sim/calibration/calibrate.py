@@ -59,6 +59,7 @@ class Calibration(NamedTuple):
     base: str  # the name of the profile that it started from
     server_speed: float  # how many times as long as the base's its server takes
     files: tuple[str, ...] = ()  # the kinds of files that it was measured from
+    of_operators: bool = False  # whether any recording is of an operator
 
     @property
     def tells_speed(self) -> bool:
@@ -136,6 +137,7 @@ def calibrate(
         base_name,
         server_speed(base, measured),
         _files(traces),
+        of_operators,
     )
 
 

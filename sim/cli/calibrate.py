@@ -80,6 +80,8 @@ def calibrate(
         start = Profile() if base == DOCUMENTED else profile_of_name(base)
         grounds = {} if base == DOCUMENTED else provenance_of(base)
         calibration = measure(traces, cores, ignored, start, base, folders)
+        if calibration.of_operators:
+            grounds = {}  # how far off predictions were was found on cert-manager's recordings
         known = how_far(calibration, grounds)
         if output is not None:
             write_file(output, to_yaml(calibration, _made_by(recordings, output, cores), known))
@@ -101,7 +103,7 @@ def calibrate(
         }
         emit_json(document)
     else:
-        more = [*_speed(calibration), *_predicted(known)]
+        more = [*_speed(calibration), *_predicted(known, calibration)]
         more += narrower(calibration.files, grounds) if calibration.tells_speed else []
         more += [f"left out: {left.path}: {left.why}" for each in found for left in each.left_out]
         more += [f"Profile written to {output}"] if output is not None else []
@@ -129,9 +131,14 @@ def _speed(calibration: Calibration) -> list[str]:
     ]
 
 
-def _predicted(known: Mapping[str, Any]) -> list[str]:
+def _predicted(known: Mapping[str, Any], calibration: Calibration) -> list[str]:
     from sim.report.terminal import within
 
+    if calibration.of_operators:
+        return [
+            "How far off predictions of an operator are with a profile of its own cluster is not known; "
+            "docs/validation-operators.md has how far off they were for a recorded one."
+        ]
     return [
         f"Predictions for this cluster: expect {within(errors)}, as found with "
         f"{' and '.join(errors['with']) if where == 'here' else 'no more than release and flags'}."

@@ -66,6 +66,8 @@ class Process:
         self.request_cpu = profile.controllers.request_cpu
         self.response_cpu = profile.controllers.response_cpu
         self.object_cpu = profile.controllers.object_cpu
+        self.replica = 1
+        """Which of the replicas that work at the same time: of those of which one leads, all are the first."""
         self.lease = ""
         """The Lease that it must hold to work; "" where nobody is elected."""
         self.skew = 0

@@ -170,6 +170,7 @@ class Worker(Burst):
         "_process",
         "_queue",
         "_reconcile",
+        "_replica",
         "_request",
         "_request_cpu",
         "_requests",
@@ -192,6 +193,7 @@ class Worker(Burst):
         self._go = workers.process.go
         self._sim = workers.sim
         self._queue = workers.queue
+        self._replica = workers.process.replica
         self._reconcile = workers.reconcile
         self._about = workers.reconciler.about
         self._name = workers.reconciler.name
@@ -227,7 +229,7 @@ class Worker(Burst):
                 append(
                     (
                         number, self._name, key, about, cause, queued, now, now + idle_cpu, version, 0, "ok",
-                        idle_cpu, 0, self._place, failures, 0, 0,
+                        idle_cpu, 0, self._place, failures, 0, 0, self._replica,
                     )
                 )  # fmt: skip
                 queue.forget(key)
@@ -384,6 +386,7 @@ class Worker(Burst):
                 failures,
                 retries,
                 refusals,
+                self._replica,
             )
         )
         return self.take()

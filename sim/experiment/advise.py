@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 CURRENT = "as it stands"
 
-COSTS = ("requests.total", "time_to_ready.p95", "conflicts.total", "errors_logged")
-"""What an alternative may cost less or more of, where the scenario's family has it."""
+ELSEWHERE = "conflicts.elsewhere"
+COSTS = ("requests.total", "time_to_ready.p95", "conflicts.total", ELSEWHERE, "errors_logged")
+"""What an alternative may cost less or more of, where the scenario's family has it; ``ELSEWHERE`` where any are."""
 LOSSES = ("lost_updates", "lost_updates.never_repaired", "duplicates", "overwritten")
 """What must not happen at all. ``overwritten`` counts only where lost updates are not followed."""
 UNDONE = ("unfinished", "stuck")
@@ -88,7 +89,8 @@ class Advice:
         self.current = planned.tried[0]
         self.scenario = self.current.scenario
         known = metrics_of(self.scenario.family)
-        self.costs = tuple(name for name in COSTS if name in known)
+        any_elsewhere = any(figures.estimate(ELSEWHERE, each.measured).mean for each in planned.tried)
+        self.costs = tuple(name for name in COSTS if name in known and (name != ELSEWHERE or any_elsewhere))
         losses = tuple(name for name in LOSSES if name in known)
         self.losses = tuple(name for name in losses if name != "overwritten") or losses
         self.loops = (LOOPS,) if LOOPS in known else ()
@@ -148,6 +150,12 @@ class Advice:
         balance = len(judged["worse"]) - len(judged["better"])
         guarded = judged.get("guarded", True)
         return bad(judged), balance, not guarded, requests, bool(judged.get("caution")), not judged["current"]
+
+    def _ranked(self) -> list[dict[str, Any]]:
+        """Return the alternatives with their ranks; where nothing that ranks them differs they share one."""
+        found = [self.judged[name] for name in self.ranked]
+        places = [self._place(each)[:-1] for each in found]
+        return [{"rank": places.index(place) + 1, **each} for place, each in zip(places, found, strict=True)]
 
     @property
     def recommended(self) -> dict[str, Any] | None:
@@ -217,7 +225,7 @@ class Advice:
             "subject": FAMILIES[self.scenario.family].subject,
             "costs": list(self.costs),
             "losses": list(self.losses),
-            "ranked": [{"rank": rank, **self.judged[name]} for rank, name in enumerate(self.ranked, start=1)],
+            "ranked": self._ranked(),
             "recommended": recommended["name"]
             if recommended is not None and self.fresh and self.fresh["held"]
             else None,

@@ -19,6 +19,7 @@ from sim.scenario.metrics import FAMILIES, comparable, find, metrics_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sim.analysis.intervals import Estimate
     from sim.analysis.measured import Measured
 
 
@@ -58,6 +59,12 @@ class Comparison:
             if name != self.baseline
         }
         self.ranked = figures.ranking(self.estimates, metric)
+        self.ranks = figures.ranks(self.ranked, self.estimates, metric, self._apart)
+
+    def _apart(self, name: str, other: str) -> Estimate:
+        """Return the difference by which two variants are told apart, over the replications that both have."""
+        one, against = self.results[name].measured, self.results[other].measured
+        return _differences(one, against, [self.metric])[self.metric]
 
     @property
     def same_luck(self) -> bool:
@@ -186,7 +193,7 @@ class Comparison:
             "replications": first.summary["replications"],
             "seed": first.summary["seed"],
             **self.looked,
-            "variants": [self._variant(rank, name) for rank, name in enumerate(self.ranked, start=1)],
+            "variants": [self._variant(self.ranks[name], name) for name in self.ranked],
         }
 
     def _variant(self, rank: int, name: str) -> dict[str, Any]:

@@ -141,6 +141,7 @@ class Sweep:
         self.metrics = figures.listed(metrics_of(swept.baseline.scenario.family), metric)
         self.estimates = {name: figures.estimates(each, self.metrics) for name, each in self.measured.items()}
         self.ranked = figures.ranking(self.estimates, metric)
+        self.ranks = figures.ranks(self.ranked, self.estimates, metric, self.difference)
         self.best = self.ranked[0]
 
     def __repr__(self) -> str:
@@ -212,7 +213,7 @@ class Sweep:
             "baseline": base,
             "best": self.best,
             "digest": self.digest,
-            "cells": [self._cell(rank, cells[name]) for rank, name in enumerate(self.ranked, start=1)],
+            "cells": [self._cell(self.ranks[name], cells[name]) for name in self.ranked],
             "main_effects": {
                 key: {value: each.as_dict() for value, each in found.items()}
                 for key, found in self.main_effects().items()

@@ -256,10 +256,10 @@ class _OneLog:
         told = line.what in _REFUSALS
         self._more = self._goes_on(entry, at)
         if self._more and speaks_of_conflict(entry.message):
-            below = self._below(entry.message)
+            below, again = self._below(self._under(entry.message))
+            if again:
+                return line._replace(what=OTHER, also=()), True
             if below.what in _REFUSALS:
-                if self._says_again(below):
-                    return line._replace(what=OTHER, also=()), True
                 line, told = below, True
         if not self._more:
             self._open, self._opened = entry, at
@@ -279,18 +279,21 @@ class _OneLog:
             and 0 <= at - self._opened <= SECOND
         )
 
-    def _below(self, text: str) -> LogLine:
-        """What a text says that goes on below the line before; by itself where there is none."""
+    def _under(self, text: str) -> Entry:
+        """A text that goes on below the line before, as that line's; by itself where there is none."""
         before = self._open
-        return said(
-            before._replace(message=f"{text} {before.message[:400]}", values=None)
-            if before is not None
-            else Entry(None, "I", "", "", text, None, BARE)
-        )
+        if before is None:
+            return Entry(None, "I", "", "", text, None, BARE)
+        return before._replace(message=f"{text} {before.message[:400]}", values=None)
 
-    def _says_again(self, line: LogLine) -> bool:
-        """Whether a refusal that is told below a line was told before, as "Caused by" says it again."""
-        return self._open is not None and self._open.form in _GO_ON and self._counted == _named(line)
+    def _below(self, entry: Entry) -> tuple[LogLine, bool]:
+        """What a text says that goes on below the line before, and whether that tells a refusal once more.
+
+        As "Caused by" does. Whether a collector stamped each row of an exception or none makes no difference.
+        """
+        line = said(entry)
+        goes_on = self._open is not None and self._open.form in _GO_ON
+        return line, line.what in _REFUSALS and goes_on and self._counted == _named(line)
 
     def _continued(self, number: int, found: Unread) -> LogLine | None:
         """A text without a header: the rest of the line before, as of an exception, or something else."""
@@ -300,16 +303,20 @@ class _OneLog:
         if found.json or AUDIT_GROUP in found.text:  # an event that is damaged
             self._unread(number, max(found.text.count(MODIFIED), 1))
             return None
-        line = self._below(found.text)
+        entry = self._under(found.text)
+        line, again = self._below(entry)
         if line.what not in _REFUSALS:
             if not line.understood:
                 self._unread(number)
             return None
         self._told = True
-        if self._says_again(line):
+        if again:
             return None
         self._reader.understood(found.why)
         self._counted, self._more = _named(line), self._open is not None and self._open.form in _GO_ON
+        if self._reader.copies.seen(line, entry, len(self._reader.accounts)):
+            self._reader.ignored[COPY] += 1
+            return None
         self._account.lines += 1
         self._account.ways[BARE] += 1
         return line

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ NEITHER = "neither an audit event nor a line of a controller's log"
 REPETITION = re.compile(r"r\d+")
 """Names of the folders that hold the repetitions of a case."""
 _LOOKED_AT = 200  # records that decide what a file is
+_BEGINNING = 1 << 16  # bytes by which files that may be the same are told from others
 _DEPTH = 16
 _MOST_FILES = 20_000
 
@@ -240,8 +242,44 @@ def _recording(name: str, paths: Iterable[Path], *, strict: bool = False) -> Rec
         else:
             left_out.append(LeftOut(path, found))
     run = _document(files[RUN][0])["asked"] if files[RUN] else {}
-    audit, logs = _in_order(files[AUDIT]), _in_order(files[LOG])
+    audit, logs = (_in_order(_each_once(files[kind], left_out)) for kind in (AUDIT, LOG))
     return Recording(name, audit, logs, tuple(sorted(files[METRICS])), run, tuple(left_out))
+
+
+def _each_once(paths: list[Path], left_out: list[LeftOut]) -> list[Path]:
+    """Return these files without those that hold, to the byte and however packed, what one before holds.
+
+    Lines that have times are known again wherever they come; of those without any a copy of the file alone is one.
+    """
+    if len(paths) < 2:
+        return paths
+    alike: dict[bytes, list[Path]] = {}  # by how they begin
+    for path in dict.fromkeys(paths):
+        if not is_stream(path):
+            alike.setdefault(_digest(path, _BEGINNING), []).append(path)
+    copies: dict[Path, Path] = {}
+    for few in alike.values():
+        first: dict[bytes, Path] = {}
+        for path in few if len(few) > 1 else ():
+            before = first.setdefault(_digest(path), path)
+            if before != path:
+                copies[path] = before
+    left_out += [LeftOut(path, f"the same as {before}, which is read") for path, before in copies.items()]
+    left_out += [LeftOut(path, "given twice: read once") for path, many in Counter(paths).items() if many > 1]
+    return [path for path in dict.fromkeys(paths) if path not in copies]
+
+
+def _digest(path: Path, most: int | None = None) -> bytes:
+    """A digest of what a file holds once it is unpacked, or of its first bytes."""
+    made, left = blake2b(digest_size=16), most
+    for member in members(path, Counter(), look=most is not None):
+        for block in member.blocks:
+            made.update(block if left is None else block[:left])
+            if left is not None:
+                left -= min(len(block), left)
+                if not left:
+                    return made.digest()
+    return made.digest()
 
 
 def _in_order(paths: list[Path]) -> tuple[Path, ...]:

@@ -49,6 +49,7 @@ RECONCILES = (
     "failures",  # int: of the key before this pass, since it last succeeded or was dropped
     "retries",  # int: tries inside the pass after its first write was refused (policies that retry in place)
     "refusals",  # int: retries, or writes, that the retry budget did not allow
+    "replica",  # int: which of the replicas, or plain clients, that work at once, each with a queue of its own, from 1
 )
 CAUSES = {
     "watch": "a watch event",

@@ -258,6 +258,7 @@ def reconciles(run: Contended) -> dict[str, Any]:
         "failures": follows,
         "retries": ends - starts,
         "refusals": (outcome == OUTCOMES.index("over-budget")).astype(np.int64),
+        "replica": client + 1,
     }
 
 

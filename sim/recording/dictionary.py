@@ -68,6 +68,11 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "failures": Column(_WHOLE, "of the key before this pass, since it last succeeded or was dropped"),
         "retries": Column(_WHOLE, "tries inside the pass after its first write was refused"),
         "refusals": Column(_WHOLE, "retries, or writes, that the retry budget did not allow"),
+        "replica": Column(
+            _WHOLE,
+            "which of the replicas, or plain clients, that work at once, each with a queue of its own, from 1; 1 where "
+            "one leads",
+        ),
     },
     "certificates": _REPLICATION
     | {
@@ -189,7 +194,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "in_flight": Column(_TIME, "of it, requests on the network and in the server"),
         "idle": Column(_TIME, "before that, not counted: the copy lay in the cache, current and unused"),
         "stale_for": Column(_TIME, "from outdated_at to decided_at"),
-        "retry": Column(_MAYBE, "number of the next pass with the same key"),
+        "retry": Column(_MAYBE, "number of the replica's next pass with that key, once this one had ended"),
         "retried_at": Column(_TIME, "when it began"),
         "retried_by": Column(_NAME, f"what brought it: {', '.join(CAUSES)}, or nothing"),
         "recovered_at": Column(_TIME, "when a pass with that key first went through"),

@@ -3,9 +3,10 @@
 A write without a resourceVersion may be stored on a version newer than the copy that it was made from. A field is lost
 where it had been changed by another writer since that copy, and the write changed it again: to the old value (a merge
 patch that replaces a whole list of conditions, say), or to one of its own. Who wrote without having read at all has
-seen nothing: the last write wins. An apply by force says what a list is without regard to any copy: what it drops of
-another's is lost even if it had been read. It is repaired when the lost value is there again, or when its owner writes
-the field anew.
+seen none of what was changed since the object was created: the last write wins. What nobody has changed since then is
+there to be set, as by a user who patches the spec. An apply by force says what a list is without regard to any copy:
+what it drops of another's is lost even if it had been read. It is repaired when the lost value is there again, or when
+its owner writes the field anew.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _Field = tuple[str, str, str]
 """Resource and name of an object, and a dotted field of it."""
 _Made = tuple[str, str, str, str]
 """Who created what for which owner, with which body."""
+_CREATION = ""
+"""Stands for a field that was written when the object was created, and never since."""
 
 
 class Losses:
@@ -39,7 +42,7 @@ class Losses:
     def created(self, request: int, resource: str, obj: Object, actor: str) -> None:
         """An object was created."""
         by = (actor, request)
-        self._writers[resource, obj.name] = {intern(field): by for field in leaves(obj)}
+        self._writers[resource, obj.name] = {_CREATION: by, **{intern(field): by for field in leaves(obj)}}
 
     def made(self, request: int, actor: str, reconcile: int, resource: str, obj: Object, send: Any, now: int) -> None:
         """Something was created for an owner: a duplicate of the same that its creator's cache did not show yet.
@@ -80,12 +83,14 @@ class Losses:
         unseen = read is None or read.resource_version < before.resource_version
         seen = {} if read is None else leaves(read) if unseen else old
         writers = self._writers[resource, after.name]
+        _, created = writers.get(_CREATION, ("", None))
         for field in sorted(field for field in old.keys() | new.keys() if old.get(field) != new.get(field)):
             was, is_ = old.get(field), new.get(field)
             key = (resource, after.name, field)
             owner, of_request = writers.get(field, ("", -1))
             self._repaired(key, is_, actor, now)
-            taken = unseen and seen.get(field) != was
+            as_created = read is None and of_request == created
+            taken = unseen and seen.get(field) != was and not as_created
             lost = owner not in {"", actor} and (taken or (applied and _dropped(was, is_)))
             if lost:
                 self._open[key] = (len(self.rows), was, owner)

@@ -8,7 +8,7 @@ from shlex import quote, split
 from typing import TYPE_CHECKING, Any
 
 from sim.plot.style import tip, whiskers
-from sim.report.numbers import axis, in_parts, interval, write
+from sim.report.numbers import axis, in_parts, interval, ranks, write
 from sim.report.text import Rendered, bold, footer, how_many, render, table
 from sim.scenario.metrics import find
 from sim.units import counted
@@ -160,8 +160,8 @@ def _ranked(document: Document, terminal: bool) -> Table:
     heads = [_short(name) for name in document["costs"]]
     title = "Ranked by what is lost, then by what is decidedly better (<) or worse (>) than as it stands"
     made = table(title, "", *heads, "loses", terminal=terminal)
-    names = []
-    for each in _listed(document):
+    names, listed = [], _listed(document)
+    for place, each in zip(ranks(each["rank"] for each in listed), listed, strict=True):
         current = each["current"]
         cells = []
         for name in document["costs"]:
@@ -170,16 +170,15 @@ def _ranked(document: Document, terminal: bool) -> Table:
             mean, ends = in_parts(group, unit, not current)
             cells.append(f"{mean}{mark}\n{ends}  ")
         whose, _, what = each["name"].partition(": ")
-        names += [f"{each['rank']:2}. {whose}", f"    {what}"]
+        names += [f"{place:>3} {whose}", f"    {what}"]
         made.add_row("\n".join(names[-2:]).rstrip(), *cells, _losses(each) or "nothing")
     made.columns[-1].justify = "left"
     return made
 
 
 def _short(name: str) -> str:
-    return {"requests.total": "requests", "time_to_ready.p95": "time p95", "conflicts.total": "conflicts"}.get(
-        name, find(name).label
-    )
+    return {"requests.total": "requests", "time_to_ready.p95": "time p95", "conflicts.total": "conflicts",
+            "conflicts.elsewhere": "on others"}.get(name, find(name).label)  # fmt: skip
 
 
 def figure(document: Document) -> Figure:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.budget import METRICS
+from sim.analysis.budget import ELSEWHERE, METRICS
 from sim.plot.style import threshold, tip, whiskers
-from sim.report.numbers import interval, write
+from sim.report.numbers import amount, interval, write
 from sim.report.text import Rendered, bold, footer, render, table
 from sim.scenario.metrics import find
 from sim.units import counted
@@ -41,14 +41,18 @@ def budget_report(document: Document, *, folder: Path | None, command: str, term
 def verdict(document: Document) -> list[str]:
     """Return in sentences what is enough, and what that means."""
     enough = document["budget"]
+    others = _elsewhere(document)
     if enough is None:
+        if others:
+            return ["No conditional write to the objects that the workload is of was attempted.", *others]
         return ["No conditional write was attempted, so nothing can be refused and no budget is needed."]
     writes, many = document["writes"], document["replications"]
     keys = list(document["limits_now"])  # none where only writers outside write, who have no such key
-    limit = f", {_listed(keys)}: {enough['retries']}" if keys else ""
+    limit = f", {_listed(keys)}: {enough['retries']}" if keys and not others else ""
     lines = [
         f"{counted(enough['tries'], 'try')} a write ({counted(enough['retries'], 'retry')}{limit}) would have lost "
-        f"none of {counted(writes, 'write')}.",
+        f"none of {counted(writes, 'write')}{' to the objects that the workload is of' * bool(others)}.",
+        *others,
         f"At 95% confidence that loses at most {write(enough['writes_lost_at_most'], 'share')} of writes "
         f"(1 in {round(1 / enough['writes_lost_at_most']):,}), and something in at most "
         f"{write(enough['runs_with_a_loss_at_most'], 'share')} of runs like these {many}.",
@@ -69,6 +73,17 @@ def verdict(document: Document) -> list[str]:
         )
         lines.append(f"Checked with that limit on {check['replications']} fresh replications: {lost} a replication.")
     return lines
+
+
+def _elsewhere(document: Document) -> list[str]:
+    """Return what there is to say of conflicts on other objects, whose retries are of the same keys."""
+    found, most = document.get(ELSEWHERE), document["most_failures"]
+    if not found or not found["mean"]:
+        return []
+    said = f"Not counted in that are {amount(found, 'conflict')} a replication on other objects, which take retries too"
+    if not most:
+        return [f"{said}: a limit may give those up."]
+    return [f"{said}: one key failed {counted(most, 'time')} in a row, at worst, so a limit below {most} drops keys."]
 
 
 def _limits(document: Document) -> dict[int, list[str]]:
@@ -100,8 +115,8 @@ def _tries(document: Document, terminal: bool) -> Table:
 def _figures(document: Document, terminal: bool) -> Table:
     made = table("What conflicts cost, per replication", "", "", terminal=terminal)
     for name in METRICS:
-        if name in document:
-            about = find(name)
+        about = find(name)
+        if name in document and not (about.quiet and not (document[name] or {}).get("mean")):
             made.add_row(about.label, interval(document[name], about.unit))
     if document["unfinished"]:
         made.add_row("writes still being tried at the end, all replications", str(document["unfinished"]))

@@ -12,7 +12,7 @@ from sim.analysis.intervals import Estimate, verdict
 from sim.experiment.variants import FILE, brief
 from sim.families.certmanager.releases import change
 from sim.families.without_effect import differing
-from sim.report.numbers import NONE, amount, interval, write
+from sim.report.numbers import NONE, amount, interval, ranks, shared, write
 from sim.report.sentences import controlled, expired, violated
 from sim.report.text import bold, footer, how_many, render, table
 from sim.scenario.metric import Metric
@@ -199,10 +199,10 @@ def _amount(difference: Estimate, about: Metric) -> str:
 def _ranked(comparison: Comparison, terminal: bool) -> Table:
     names = list(comparison.results)
     heads = [comparison.shown[name] for name in names]
-    title = f"Means per replication, ranked by {METRICS[comparison.metric].label}"
+    places = ranks(comparison.ranks[name] for name in names)
+    title = f"Means per replication, ranked by {METRICS[comparison.metric].label}{shared(places)}"
     made = table(title, "", *heads, terminal=terminal)
-    places = {name: place for place, name in enumerate(comparison.ranked, start=1)}
-    made.add_row("rank", *(f"{places[name]}." for name in names))
+    made.add_row("rank", *places)
     for about in shown(comparison):
         groups = [comparison.estimates[name][about.name].as_dict() for name in names]
         made.add_row(about.label, *(interval(group, about.unit) for group in groups))

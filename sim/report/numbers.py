@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sim.units import MINUTE, MS, SECOND, US, decimals, plural, spelled
 
@@ -49,6 +49,17 @@ def amount(of: Group | float, one: str, many: str = "") -> str:
     mean = group["mean"]
     said = write(mean) if mean == group["low"] == group["high"] else interval(group)
     return f"{said} {one if mean == 1 else many or plural(one)}"
+
+
+def ranks(found: Iterable[int]) -> list[str]:
+    """Write ranks as sports do: ``1.``, and ``2=`` where several share it."""
+    places = list(found)
+    return [f"{place}=" if places.count(place) > 1 else f"{place}." for place in places]
+
+
+def shared(places: Iterable[str]) -> str:
+    """Return what a table's title says of ranks as written; "" where nobody shares one."""
+    return "; = cannot be told apart" if any(each.endswith("=") for each in places) else ""
 
 
 def in_parts(group: Group | None, kind: str = "count", signed: bool = False) -> tuple[str, str]:

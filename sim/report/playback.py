@@ -87,7 +87,10 @@ class Playback:
     def __init__(self, result: Result) -> None:
         import numpy as np
 
-        requests, passes = result.rows("requests", _REQUEST), result.rows("reconciles", (*OF_DEPTHS, "worker"))
+        requests, passes = (
+            result.rows("requests", _REQUEST),
+            result.rows("reconciles", (*OF_DEPTHS, "replica", "worker")),
+        )
         objects = result.rows("certificates", ["ready_at", "created_at"])
         plain = result.scenario.contention is not None
         self._sent = {name: _times(requests[name]) for name in ("asked_at", "sent_at", "decided_at", "answered_at")}
@@ -113,7 +116,8 @@ class Playback:
         self._numbers = passes["reconcile"].to_numpy()[self._passes_by_number]
         self._sender = requests["reconcile"].to_numpy(np.int64)
         self._depths: dict[str, Level] = depths(passes) if len(passes) else {}
-        workers = passes["worker"].groupby(passes["controller"], observed=True).max()
+        each = passes[["controller", "replica", "worker"]].drop_duplicates()
+        workers = each["controller"].value_counts()
         self._workers = {name: int(workers.get(name, 0)) for name in self.actors}
         self._tokens = tokens(result.scenario, requests)
         self._ready, self._created = (np.sort(_times(objects[name])) for name in ("ready_at", "created_at"))

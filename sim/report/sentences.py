@@ -140,8 +140,6 @@ def _touched(row: dict[str, Any]) -> str:
 def _retried(row: dict[str, Any]) -> str:
     after = "" if row["retried_by"] == "nothing" else spelled((row["retried_at"] - row["decided_at"]).value)
     match row["retried_by"]:
-        case _ if after and row["retried_at"] < row["decided_at"]:
-            return "Another replica of it was at work on the same key."
         case "watch":
             text = f"A watch event put it into the queue again, before the backoff: the retry began {after} later."
         case "backoff":

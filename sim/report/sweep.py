@@ -10,7 +10,7 @@ from sim.analysis.endings import undone
 from sim.analysis.intervals import Estimate
 from sim.experiment.naming import short_keys
 from sim.plot.style import conditions, nothing, tip, whiskers
-from sim.report.numbers import NONE, axis, interval, write
+from sim.report.numbers import NONE, axis, interval, ranks, shared, write
 from sim.report.picture import bars, heat_map
 from sim.report.sentences import controlled, expired
 from sim.report.text import Rendered, bold, footer, how_many, is_wide, render, table
@@ -132,11 +132,13 @@ def _ranked(document: Document, terminal: bool) -> Table:
     wide = is_wide(terminal)
     keys = short_keys(document["vary"])
     heads = [*keys.values(), "mean", "against current", *(["against the best"] if wide else [])]
-    made = table(f"Ranked by {about.label}; * is the current configuration", "", *heads, terminal=terminal)
-    for cell in document["cells"][:SHOWN_CELLS]:
+    places = ranks(cell["rank"] for cell in document["cells"])
+    title = f"Ranked by {about.label}; * is the current configuration{shared(places)}"
+    made = table(title, "", *heads, terminal=terminal)
+    for place, cell in zip(places, document["cells"][:SHOWN_CELLS], strict=False):
         against, behind = cell["difference"], cell["difference_from_best"]
         cells = [
-            f"{cell['rank']}." + (" *" if cell["current"] else ""),
+            place + (" *" if cell["current"] else ""),
             *(cell["settings"][key] for key in keys),
             interval(cell["metrics"][metric], about.unit),
             _against(against and against[metric], about.unit, "current"),

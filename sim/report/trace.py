@@ -279,16 +279,17 @@ def _controllers(tracks: Tracks, result: Result, requests: list[Row], draw: _Dra
     by_pass: dict[int, list[Row]] = {}
     for row in requests:
         by_pass.setdefault(row["reconcile"], []).append(row)
-    by_worker: dict[tuple[str, int], list[Row]] = {}
+    by_worker: dict[tuple[str, int, int], list[Row]] = {}
     for row in rows(result.reconciles.sort_values("started_at", kind="stable")):
-        by_worker.setdefault((str(row["controller"]), row["worker"]), []).append(row)
+        by_worker.setdefault((str(row["controller"]), row["replica"], row["worker"]), []).append(row)
     over = round((result.measured[0].metrics["ended_s"] or 0) * SECOND)  # plain clients may still be at a pass then
     parents: dict[str, int] = {}
-    for controller, worker in sorted(by_worker):
+    plain = result.scenario.contention is not None  # a worker there is a client
+    for place, ((controller, replica, worker), passes) in enumerate(sorted(by_worker.items())):
         if controller not in parents:
             parents[controller] = tracks.track(controller, process, len(parents))
-        track = tracks.track(f"{controller} worker {worker}", parents[controller], worker)
-        passes = by_worker[controller, worker]
+        whose = f"{controller} worker" if plain or replica == 1 else f"{controller} replica {replica} worker"
+        track = tracks.track(f"{whose} {worker}", parents[controller], place)
         for row, following in zip(passes, [*passes[1:], None], strict=True):
             # A pass that finds nothing to do is over at once, and what it costs is owed: the next may begin before.
             end = over if missing(row["ended_at"]) else row["ended_at"].value

@@ -106,7 +106,7 @@ _LOSSES: tuple[Metric, ...] = (
         "lost_updates",
         "lost updates",
         "fields that a write took away or turned back which another writer had changed since the copy that it was made "
-        "from",
+        "from (made from none, since the object was created)",
     ),
     Metric(
         "lost_updates.never_repaired",

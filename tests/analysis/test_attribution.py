@@ -93,6 +93,41 @@ def test_two_actors_by_hand():
     assert row["wasted_cpu"] == ms(1 + 3)
 
 
+def test_a_replica_is_tried_again_from_its_own_queue():
+    hand = two_actors()
+    other = [{"started_at": 8, "ended_at": 24}, {"started_at": 27, "ended_at": 29}, {"started_at": 28, "ended_at": 90}]
+    template = hand.reconciles[hand.reconciles["reconcile"] == 3]
+    made = [
+        template.assign(reconcile=10 + n, replica=2, cause="schedule", **{at: ms(when) for at, when in times.items()})
+        for n, times in enumerate(other)
+    ]
+    passes = pd.concat([hand.reconciles, *made], ignore_index=True).astype({"cause": "category"})
+    row = attribution(hand._replace(reconciles=passes)).iloc[0]
+    assert (row["retry"], row["retried_by"], row["retried_at"]) == (3, "watch", ms(30))
+    assert (row["recovered_at"], row["ready_delay"], row["wasted_requests"]) == (ms(46), ms(20), 2)
+    # Of replicas of which one leads it is the new leader that tries again, but no pass from before the refusal.
+    row = attribution(hand._replace(reconciles=passes.assign(replica=1))).iloc[0]
+    assert (row["retry"], row["retried_by"], row["retried_at"]) == (12, "schedule", ms(28))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("operators/three-controllers-one-status", ["operators.0.replicas=2"]),
+        ("operators/three-controllers-one-status", ["operators.0.replicas=3", "workload.objects=5"]),
+        ("contention/aws-backoff", []),
+        ("faults/old-leader", []),
+    ],
+)
+def test_nothing_is_tried_again_before_it_was_refused(name: str, settings: list[str]):
+    found = run(load(resolve_scenario(name), settings), replications=1, jobs=1).attribution
+    assert len(found) or "leader" in name
+    tried = found[found["retried_by"] != "nothing"]
+    assert (tried["retried_at"] >= tried["decided_at"]).all()
+    assert not (found["recovered_at"] < found["decided_at"]).any()
+    assert not (found["ready_delay"] < pd.Timedelta(0)).any()
+
+
 def test_a_copy_that_lay_unused_ages_from_when_its_key_was_queued_or_it_was_outdated():
     hand = two_actors()
     later = hand.reconciles.copy()

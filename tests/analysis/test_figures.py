@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sim.analysis import figures
-from sim.analysis.figures import decided, ranking
+from sim.analysis.figures import decided, difference, ranking
 from sim.analysis.intervals import Estimate, mean_interval, verdict
 from sim.scenario.metrics import CERT_MANAGER, METRICS, metrics_of
 from tests.analysis.test_summary import measured
@@ -76,6 +76,32 @@ def test_ranking_is_from_the_best_to_the_worst_with_the_undefined_last():
     }
     assert ranking(found, "conflicts.total") == ["none tried", "few", "many"]
     assert ranking(found, "conflicts.rate") == ["few", "many", "none tried"]
+
+
+def test_who_cannot_be_told_from_the_first_of_a_rank_shares_it():
+    sides = {
+        "a": runs([1, 1, 1]),
+        "b": runs([2, 1, 1]),
+        "c": runs([4, 4, 4]),
+        "d": runs([4, 4, 4]),
+        "e": runs([9, 0, 9]),  # not told from a either, but it comes after c
+        "f": runs([30, 30, 31]),
+    }
+    found = {name: estimates(each) for name, each in sides.items()}
+    ordered = ranking(found, "conflicts.total")
+
+    def ranks(metric: str) -> dict[str, int]:
+        return figures.ranks(ordered, found, metric, lambda one, other: difference(metric, sides[one], sides[other]))
+
+    assert ranks("conflicts.total") == {"a": 1, "b": 1, "c": 3, "d": 3, "e": 3, "f": 6}
+    assert set(ranks("ready_share").values()) == {1}
+
+
+def test_who_has_no_figure_comes_after_who_has_one():
+    sides = {"few": runs([1, 1]), "x": runs([0, 0], conditional=False), "y": runs([0, 0], conditional=False)}
+    found = {name: estimates(each) for name, each in sides.items()}
+    made = figures.ranks(list(sides), found, "conflicts.rate", lambda *_: Estimate(None, None, None, 2))
+    assert made == {"few": 1, "x": 2, "y": 2}
 
 
 def test_the_best_share_is_the_highest():

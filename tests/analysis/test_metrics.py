@@ -130,6 +130,20 @@ def test_ghosts_come_from_a_backoff_after_a_conflict_and_do_nothing(monkeypatch:
     assert [*ghost_passes(reversed(rows))] == [*ghost_passes(rows)] == [("certificates-trigger", MS)]
 
 
+def test_a_replica_that_works_has_its_own_writes_and_ghosts():
+    rows = [
+        reconcile(reconcile=1, started_ns=1000 * MS, outcome="conflict"),
+        # The other's backoff after an error of its own, and its write, which took one try.
+        reconcile(reconcile=2, started_ns=2000 * MS, outcome="ok", cause="backoff", requests=0, replica=2),
+        reconcile(reconcile=3, started_ns=3000 * MS, replica=2),
+        reconcile(reconcile=4, started_ns=4000 * MS, cause="watch"),
+    ]
+    sent = [conflict(request=1, reconcile=1), request(request=2, reconcile=3), request(request=3, reconcile=4)]
+    assert not [*ghost_passes(rows)]
+    found = metrics(reconciles=rows, requests=sent)
+    assert (found["tries.1"], found["tries.2"], found["ghost_reconciles"]) == (1, 1, 0)
+
+
 def write(actor: str, read: int, base: int, fields: int, **values):
     written = {"written_version": base + 1, "conditional": False}
     return request(actor=actor, read_version=read, base_version=base, fields=fields, **(written | values))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sim.calibration.calibrate import calibrate
 from sim.calibration.operatorlog import measured_of, operator_times
@@ -16,6 +17,7 @@ from sim.calibration.trace import Trace
 from sim.logs.audit import AuditEvent
 from sim.scenario.profile import Profile
 from sim.units import MS, SECOND, US
+from tests.cli.command import inside
 
 DECIDES, ENCODES, THERE, SERVES, BACK, DECODES = 20 * US, 50 * US, 300 * US, 2 * MS, 400 * US, 250 * US
 REACHES = 900 * US
@@ -134,6 +136,20 @@ def spells(cold: float) -> Trace:
             at += took + MS
         at += SECOND
     return Trace("case/r1", events, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("operators/burst-60-merge-patch/r1", False), ("burst-50-update/r2", True)]
+)
+def test_what_was_found_on_cert_manager_is_not_promised_of_an_operator(tmp_path: Path, name: str, known: bool):
+    recordings = Path("tests/data/recordings").absolute()
+    done = inside("calibrate", str(recordings / name), "-o", "mine.yaml", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.split())
+    assert ("expect conflicts within" in words) == known
+    assert ("predictions of an operator are with a profile of its own cluster is not known" in words) == (not known)
+    written = yaml.safe_load((tmp_path / "mine.yaml").read_text())
+    assert ("here" in written["provenance"]) == known
 
 
 def test_when_a_server_is_cold_is_what_tells_long_from_short():

@@ -68,6 +68,18 @@ def test_an_alternative_is_the_run_with_its_settings(advised: tuple[Path, str]):
     assert alone["digest"] == each["digest"]
 
 
+def test_conflicts_on_other_objects_are_a_cost_where_there_are_any(tmp_path: Path, advised: tuple[Path, str]):
+    words = ("operators/claim-composite-resource", "--replications", "3", "--operator", "provider", "--out", "out")
+    done = inside("advise", *words, at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "fewer conflicts on other objects: -" in done.stdout
+    found = json.loads((tmp_path / "out" / "advise.json").read_text())
+    now = next(each for each in found["ranked"] if each["current"])
+    assert now["metrics"]["conflicts.elsewhere"]["mean"] > now["metrics"]["conflicts.total"]["mean"] == 0
+    assert "conflicts.elsewhere" in found["costs"]
+    assert "conflicts.elsewhere" not in document(advised)["costs"]
+
+
 def test_a_killed_advice_goes_on_and_comes_to_the_same(there: Path, advised: tuple[Path, str]):
     stopped = stop_after([*ADVISE, "--json", "--executor", "in-process", "--out", "killed"], there, 8, signal.SIGINT)
     assert "start the same command again" in stopped.stderr

@@ -65,6 +65,31 @@ def test_a_budget_that_refuses_is_lifted_and_named(project: Path):
     assert "fresh replications: gave up 0 [0, 0]" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        ((), "1 try a write (0 retries) would have lost none of"),
+        (("merge-patch", "merge-patch"), "No conditional write to the objects that the workload is of was attempted."),
+    ],
+)
+def test_conflicts_on_other_objects_are_told_beside_the_verdict(project: Path, settings: tuple[str, ...], first: str):
+    words = [f"operators.0.controllers.{n}.writes={how}" for n, how in enumerate(settings)]
+    done = inside(
+        "budget", "operators/claim-composite-resource", "--replications", "2", "--out", "out", *[
+            word for each in words for word in ("--set", each)
+        ], at=project
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, other, *_ = done.stdout.splitlines()
+    assert one.startswith(first)
+    assert re.match(r"Not counted in that are [\d.]+ .*conflicts a replication on other objects, which take", other)
+    assert "one key failed 1 time in a row, at worst, so a limit below 1 drops keys." in other
+    assert "no budget is needed" not in done.stdout
+    found = json.loads((project / "out" / "budget.json").read_text())
+    assert found["conflicts.elsewhere"]["mean"] > 0
+    assert found["most_failures"] == 1
+
+
 @pytest.mark.parametrize("strategy", ["apply"])
 def test_without_conditional_writes_there_is_no_budget(project: Path, strategy: str):
     done = inside("budget", "small.yaml", "--set", f"strategy={strategy}", "--json", at=project)

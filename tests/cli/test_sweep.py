@@ -33,7 +33,9 @@ def test_a_sweep_says_the_best_first_and_leaves_its_files(project: Path):
 
 def test_cells_are_runs_with_set_and_differences_are_paired(project: Path):
     found = json.loads(inside(*SWEEP, "--json", "--out", "out", at=project).stdout)
-    assert [cell["rank"] for cell in found["cells"]] == [1, 2, 3, 4, 5, 6]  # 20 and 1s is the current configuration
+    assert [cell["rank"] for cell in found["cells"]] == [1, 1, 3, 3, 3, 3]  # 20 and 1s is the current configuration
+    verdicts = [cell["difference_from_best"]["verdict"] for cell in found["cells"][1:3]]
+    assert verdicts == ["undecided", "higher"]
     assert [cell["cell"] for cell in found["cells"] if cell["current"]] == ["qps=20, base=1s"]
     means = [cell["metrics"]["conflicts.per_certificate"]["mean"] for cell in found["cells"]]
     assert means == sorted(means)

@@ -48,10 +48,21 @@ def test_the_report_has_every_metric_the_rates_and_the_command(made_up: Scenario
     assert text.isascii()
 
 
+def test_who_cannot_be_told_apart_shares_a_rank(made_up: Scenario):
+    three = sim.compare(made_up, {"strategy": ["update", "apply"], "controllers.workers": ["5", "6"]})
+    text = comparison_report(three, command="x", terminal=False)
+    assert "ranked by conflicts per Certificate; = cannot be told apart" in text
+    assert next(line for line in text.splitlines() if line.startswith("rank")).split()[1:] == ["3=", "3=", "1=", "1="]
+    by_time = sim.compare(made_up, {"strategy": ["update", "apply"]}, metric="time_to_ready.p50")
+    assert [each["rank"] for each in by_time.as_dict()["variants"]] == [1, 1]
+    assert "cannot be told apart" not in comparison_report(compared(made_up), command="x", terminal=False)
+
+
 def test_one_replication_is_called_what_it_is(made_up: Scenario):
     text = comparison_report(compared(made_up, replications=1), command="x", terminal=False)
     assert "1 replication each on the same random numbers, so nothing can be decided" in text
     assert "lower" not in text
+    assert next(line for line in text.splitlines() if line.startswith("rank")).split()[1:] == ["1=", "1="]
 
 
 def test_variants_that_let_certificates_expire_are_named_first():
@@ -68,4 +79,5 @@ def test_variants_that_let_certificates_expire_are_named_first():
     said = sentences(found)
     assert re.match(rf"{expired}: \d of 4 Certificates expired, the longest for .*\. Variants in which none", said[0])
     assert found.ranked == [kept, expired]
+    assert found.ranks == {kept: 1, expired: 2}
     assert verdict(found[expired].summary).startswith(said[0].partition(": ")[2].partition(".")[0])

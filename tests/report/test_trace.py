@@ -168,6 +168,11 @@ MORE = SCENARIOS | {
     "an operator that loses updates": ("operators/merge-patch-drops-conditions", "workload.objects=5"),
     "plain clients": ("contention/starvation", "until.at_most=5s"),
     "plain clients cut off": ("contention/retry-storm", "until.at_most=14s", "contention.warm_up=0s"),
+    "replicas without a leader": (
+        "operators/three-controllers-one-status",
+        "operators.0.replicas=2",
+        "workload.objects=5",
+    ),
     "killed": ("faults/controllers-killed", "workload.certificates=12"),
     "cut off": ("recorded/burst-50-update", "workload.certificates=12", "until.at_most=2s"),
 }
@@ -220,6 +225,31 @@ def tables(trace: Any) -> sqlite3.Connection:
         for side, ids in (("from", event.flow_ids), ("to", event.terminating_flow_ids)):
             base.executemany("INSERT INTO flow VALUES (?, ?, ?, ?)", [(str(each), side, track, ts) for each in ids])
     return base
+
+
+def test_each_replica_has_tracks_of_its_own(tmp_path: Path):
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
+
+    name, *settings = MORE["replicas without a leader"]
+    result = run(load(resolve_scenario(name), settings), replications=1, jobs=1)
+    write_trace(result, tmp_path / "trace.pftrace")
+    trace = Trace()
+    trace.ParseFromString((tmp_path / "trace.pftrace").read_bytes())
+    titles = {track.name for track in descriptors(trace).values()}
+    for controller in result.reconciles["controller"].unique():
+        assert {f"{controller} worker 1", f"{controller} replica 2 worker 1"} <= titles
+    # A pass lasts until its end, whatever another replica does meanwhile.
+    passes = result.reconciles.query("requests > 0")
+    lasts = Counter((row.started_at.value, row.ended_at.value) for row in passes.itertuples())
+    began: dict[int, list[int]] = defaultdict(list)
+    drawn: Counter[tuple[int, int]] = Counter()
+    for track, found in events(trace).items():
+        for at, event in found:
+            if event.type == event.TYPE_SLICE_BEGIN:
+                began[track].append(at)
+            elif event.type == event.TYPE_SLICE_END:
+                drawn[began[track].pop(), at] += 1
+    assert not lasts - drawn
 
 
 @pytest.mark.parametrize("given", MORE.values(), ids=MORE)

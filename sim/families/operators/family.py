@@ -77,7 +77,8 @@ class OperatorsPopulation:
             controllers = tuple(described(settings))
             for replica in range(settings.replicas):
                 name = settings.name if not replica else f"{settings.name}-{replica + 1}"
-                program = Program(name, controllers, settings.client, settings.name, settings.queue)
+                number = replica + 1 if settings.leader_election is None else 1
+                program = Program(name, controllers, settings.client, settings.name, settings.queue, number)
                 self._programs[name] = (program, settings)
                 if settings.leader_election is not None and not replica:
                     now_s = self._sim.unix_seconds

@@ -26,7 +26,7 @@ class Program:
     """One process of operators: a manager and its controllers, all of one runtime.
 
     ``client`` are its limits where the controllers' classes do not say; ``sender`` is who sends its events; ``queue``
-    is the kind of its queues where that is not the runtime's.
+    is the kind of its queues where that is not the runtime's; ``replica`` is which it is of those that work at once.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Program:
     client: OperatorClient | None = None
     sender: str = ""
     queue: str | None = None
+    replica: int = 1
 
     def start(self, surroundings: Surroundings) -> Manager:
         """Start the process, with a client and luck of its own: adding one does not change anybody else's."""
@@ -51,6 +52,7 @@ class Program:
             followed=self.controllers[0].kind if surroundings.scenario.workload.kind != "Certificate" else "",
         )
         process.client_go = runtime.client_go
+        process.replica = self.replica
         return process
 
     def work(self, process: Process) -> Manager:

@@ -13,7 +13,7 @@ import sim
 from sim.analysis.hazards import hazards
 from sim.cli.app import app
 from sim.experiment.result import Result
-from sim.recording.columns import CAUSES
+from sim.recording.columns import CAUSES, LOSSES
 from sim.report.openmetrics import metrics_text
 from sim.report.sentences import loops
 from tests.families.operators.test_described import run
@@ -52,6 +52,29 @@ def test_results_keep_who_took_what_from_whom_and_when_it_was_repaired(folders: 
         result.requests, left_on=["replication", "of_request"], right_on=["replication", "request"]
     )
     assert (taken["actor"].astype(str) == taken["of"].astype(str)).all()
+
+
+@pytest.mark.parametrize(
+    ("writers", "lost"),
+    [
+        ({"user": ("patch", "spec.replicas", "${value}")}, set()),  # what it was created with, and then its own
+        ({"user": ("patch", "spec.more", "${value}")}, set()),  # nobody else writes it
+        ({"user": ("patch", "spec.replicas", 5), "gitops": ("patch", "spec.replicas", 3)}, {"user", "gitops"}),
+        ({"user": ("patch", "spec.replicas", 5), "gitops": ("update", "spec.replicas", 3)}, {"user"}),
+        ({"user": ("patch", "status.count", 7)}, {"user"}),  # the controller's
+    ],
+)
+def test_a_blind_patch_loses_what_was_changed_since_the_creation(
+    writers: dict[str, tuple[str, str, Any]], lost: set[str]
+):
+    steps = [{"when": "!('Ready' in holds)", "do": [{"status": {"conditions": {"Ready": {}}, "set": {"count": 1}}}]}]
+    edits = [
+        {"name": name, "action": action, "rate": "2/s", "start": "1s", "lasts": "20s", "set": {field: value}}
+        for name, (action, field, value) in writers.items()
+    ]
+    rows = run(steps, writers=edits, until={"at_least": "25s", "at_most": "30s"}).losses
+    assert {row[LOSSES.index("by")] for row in rows} == lost
+    assert not rows or "lab" not in {row[LOSSES.index("of")] for row in rows}
 
 
 def test_hot_loops_are_told_by_controller(folders: dict[str, Path]):
