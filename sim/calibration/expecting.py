@@ -7,12 +7,9 @@ starts from (``sim.validation.stranger`` measures it).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.logs.sources import AUDIT, LOG, METRICS
-
-if TYPE_CHECKING:
-    from sim.calibration.calibrate import Calibration
 
 ONE = {AUDIT: "an audit log", LOG: "the controller's log", METRICS: "the controller's metrics"}
 """Kinds of files, one of each in words."""
@@ -32,14 +29,15 @@ def expected(files: Collection[str], base_provenance: Mapping[str, Any]) -> dict
     return {"with": best.split(", "), **tried[best]}
 
 
-def how_far(calibration: Calibration, base_provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a calibrated profile says of how far predictions are off: ``here``, on the cluster it is of.
+def how_far(files: Collection[str], tells_speed: bool, base_provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a profile says of how far predictions are off, calibrated on such files.
 
-    Where nothing tells how fast that cluster's server is, the profile is still one from ``elsewhere``.
+    ``here``, on the cluster that it is of; where they do not tell how fast that cluster's server is
+    (``tells_speed``), the profile is still one from ``elsewhere``.
     """
-    if not calibration.tells_speed:
+    if not tells_speed:
         return {key: dict(known) for key in ("elsewhere",) if isinstance(known := base_provenance.get(key), Mapping)}
-    here = expected(calibration.files, base_provenance)
+    here = expected(files, base_provenance)
     return {"here": here} if here is not None else {}
 
 

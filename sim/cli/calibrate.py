@@ -82,7 +82,7 @@ def calibrate(
         calibration = measure(traces, cores, ignored, start, base, folders)
         if calibration.of_operators:
             grounds = {}  # how far off predictions were was found on cert-manager's recordings
-        known = how_far(calibration, grounds)
+        known = how_far(calibration.files, calibration.tells_speed, grounds)
         if output is not None:
             write_file(output, to_yaml(calibration, _made_by(recordings, output, cores), known))
         if plots is not None:
