@@ -1,6 +1,7 @@
 """What must hold after every replication, whatever the scenario, of what was recorded.
 
-* revisions and resourceVersions only grow;
+* resourceVersions only grow, and so do revisions as far as controllers write them from the copy that is stored: a
+  patch or apply from an older one may bring back an older revision, as a leader that stood still does;
 * a write with a resourceVersion is accepted only on the version it was made from: no accepted change is
   overwritten unseen (without one, what is overwritten is counted, see ``sim.analysis``).
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from sim.experiment.perturbed import Change, Schedule, moved, number_of, play, renumbered
 from sim.experiment.schedules import LADDER
 from sim.scenario.model import Scenario
@@ -55,6 +57,8 @@ class Shrinker:
     def _breaks(self, scenario: Scenario, schedule: Schedule) -> bool:
         """Whether the property is broken there; then that is what is shrunk further."""
         if self.tries >= TRIES:
+            return False
+        if scenario is not self.scenario and not _reads(scenario):
             return False
         if not self._broken(scenario, schedule):
             return False
@@ -168,6 +172,15 @@ class Shrinker:
 
     def _with(self, **update: Any) -> Scenario:
         return self.scenario.model_copy(update=update)
+
+
+def _reads(scenario: Scenario) -> bool:
+    """Whether a file may say so: the operator that issues can't go, nor a fault come after the end."""
+    try:
+        Scenario.model_validate(scenario.resolved())
+    except ValidationError:
+        return False
+    return True
 
 
 def ddmin(items: Sequence[_T], breaks: Callable[[Sequence[_T]], bool]) -> list[_T]:

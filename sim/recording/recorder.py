@@ -27,7 +27,7 @@ from sim.units import SECOND
 if TYPE_CHECKING:
     from sim.cluster.kinds import Kind
     from sim.cluster.messages import Response
-    from sim.cluster.objects import Object, Write
+    from sim.cluster.objects import Object
     from sim.cluster.requests import Sent
     from sim.families.family import Subject
 
@@ -141,7 +141,7 @@ class Recorder:
         stored = response.object if response.written else None
         fields = 0
         if write.kind != "Event" and response.code < 300:
-            fields = self._accepted(write, send.about, before, stored, answered)
+            fields = self._accepted(sent, before, stored, answered)
             if write.kind == "Lease" and stored is not None:
                 self._holders[write.name] = (stored.spec or {}).get("holderIdentity", "")
             elif self._holders and stored is not None:
@@ -229,10 +229,9 @@ class Recorder:
         if what not in self.rejected:
             self.rejected[what] = response.message
 
-    def _accepted(
-        self, write: Write, certificate: str, before: Object | None, stored: Object | None, answered: int
-    ) -> int:
+    def _accepted(self, sent: Sent, before: Object | None, stored: Object | None, answered: int) -> int:
         """Follow the life of the Certificate that an accepted write is about; returns the fields it changed."""
+        write, certificate = sent.send.write, sent.send.about
         kind, verb = write.kind, write.verb
         fields = 0
         if kind == self._kind:
@@ -243,7 +242,9 @@ class Recorder:
                 self.unsettled.discard(write.name)
             elif stored is not None and before is not None:
                 fields = self._fields.changed(before, stored)
-                self._changed(self, write.name, stored, answered)
+                # By its copy a controller knows the revision; what is written from none may be anything.
+                knew = write.resource_version is not None and getattr(sent, "process", None) is not None
+                self._changed(self, write.name, stored, answered, knew)
             return fields
         life = self.lives.get(certificate)
         if life is not None:
@@ -256,10 +257,10 @@ class Recorder:
     def found(self, subject: Object) -> None:
         """A Certificate that was there when the replication began: it has no time of creation, and is Ready since 0."""
         life = self.lives[subject.name] = Life(-1)
-        self._certificate_changed(subject.name, subject, 0)
+        self._certificate_changed(subject.name, subject, 0, True)
         life.secret_applies = life.requests = life.revision  # one each for every issuance before
 
-    def _subject_changed(self, name: str, obj: Object, now: int) -> None:
+    def _subject_changed(self, name: str, obj: Object, now: int, knew: bool) -> None:
         """A subject of another kind than Certificate."""
         life, subject = self.lives.get(name), self._subject
         assert subject is not None
@@ -279,7 +280,7 @@ class Recorder:
         else:
             self.unsettled.add(name)
 
-    def _certificate_changed(self, name: str, obj: Object, now: int) -> None:
+    def _certificate_changed(self, name: str, obj: Object, now: int, knew: bool) -> None:
         life = self.lives.get(name)
         if life is None:
             return
@@ -291,7 +292,7 @@ class Recorder:
             elif condition["type"] == "Issuing":
                 issuing = condition["status"] == "True"
         revision = status.get("revision", 0)
-        if revision < life.revision:
+        if knew and revision < life.revision:
             self.violations.append(f"{name}: status.revision fell from {life.revision} to {revision}")
         life.revision = revision
         life.ready = ready

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import sim
 from sim.experiment.executor import InProcess, Joblib
-from sim.experiment.explore import Exploration, fix_check
+from sim.experiment.explore import Exploration, fix_check, replayable
 from sim.experiment.journal import Journal
 from sim.experiment.perturbed import Schedule, play, points_of, prepared
 from sim.experiment.replicate import replicate, undisturbed
@@ -158,6 +158,30 @@ def test_children_with_generated_names_are_found_shrunk_and_gone_with_the_fix(st
     assert finding.plain.low == 0
     assert fix_check([finding], FIXED, 40) == [(finding, 0)]
     assert fix_check([finding], CHILDREN, 5)[0][1] > 0
+
+
+def test_what_is_shrunk_is_always_a_scenario_that_can_be_read():
+    """An operator that issues and a fault near the end would go, and the finding could not be written."""
+    scenario = load(
+        """
+name: x
+workload: {certificates: 2}
+certificate: {private_key: {algorithm: ECDSA}}
+issuer: {type: external, operator: signs}
+faults: [{at: 5s, stop: watch-cache, lasts: 3s}]
+until: {at_most: 20s, settled_for: 2s}
+properties: [{name: never stored, never: "'Issuing' in conditions"}]
+operators:
+  - name: signs
+    controllers: [{name: signer, for: CertificateRequest, steps: [{when: "!has(self.status.certificate)", do: [
+      {status: {set: {certificate: x}, conditions: {Ready: {}}}}]}]}]
+  - {name: idles, controllers: [{name: idler, for: CertificateRequest, steps: [{do: [{work: {mean: 1ms}}]}]}]}
+"""
+    )
+    shrinker = Shrinker(prepared(scenario, SECOND), Schedule(1), "never stored")
+    shrinker.shrink()
+    assert [each.name for each in shrinker.scenario.operators] == ["signs"]
+    assert replayable(shrinker.scenario, shrinker.schedule).until.at_most >= 5 * SECOND
 
 
 def test_a_thread_that_is_left_of_another_search_waits_for_the_run_of_this_one():
