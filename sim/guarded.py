@@ -10,8 +10,9 @@ import json
 import math
 import os
 import stat
+from collections.abc import Container
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 LARGEST = (1 << 63) - 1
 """The largest whole number that is taken from JSON: that of Kubernetes' own integers, which have 64 bits."""
@@ -138,6 +139,11 @@ def _no_number(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_real, parse_constant=_no_number)
+
+
+def among(value: object, allowed: Container[str]) -> TypeGuard[str]:
+    """Whether a value that somebody gave is one of these texts; it may be of any type, a list or an object too."""
+    return isinstance(value, str) and value in allowed
 
 
 def number(value: object, least: float = -math.inf, most: float = math.inf) -> float | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, get_args
 
 from sim.families.certmanager.releases import STEPS
-from sim.guarded import Unusable
+from sim.guarded import Unusable, among
 from sim.scenario.acme import Challenge
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
@@ -145,11 +145,11 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
     arrival = known["arrival"]
     if isinstance(arrival, dict):
         _number_at(case, "asked.arrival.rate_per_s", arrival.get("rate_per_s"))
-    elif arrival not in ARRIVALS:
+    elif not among(arrival, ARRIVALS):
         _refuse(case, "asked.arrival", arrival, [*map(repr, ARRIVALS), "an object with rate_per_s"])
     private = {"algorithm": "RSA", "size": None, **known["private_key"]}
     if private["size"] is None:
-        private["size"] = {"RSA": 2048, "ECDSA": 256}.get(private["algorithm"])
+        private["size"] = {"RSA": 2048, "ECDSA": 256}.get(str(private["algorithm"]))
     known["private_key"] = private
     for key, value in known.get("leader_election", {}).items():
         _number_at(case, f"asked.leader_election.{key}", value)
@@ -162,7 +162,7 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
             _refuse(case, f"asked.acme.{key}", value, [repr(AS_RECORDED[key])])
         if key in OF_ACME and isinstance(value, str):
             _refuse(case, f"asked.acme.{key}", value, ["a number, true or false"])
-    if known["issuer"] == "acme" and known.get("acme", {}).get("challenge") not in CHALLENGES:
+    if known["issuer"] == "acme" and not among(known.get("acme", {}).get("challenge"), CHALLENGES):
         _refuse(case, "asked.acme.challenge", known.get("acme", {}).get("challenge"), map(repr, CHALLENGES))
     writers = known.get("other_writers", [])
     if not all(isinstance(writer, dict) for writer in writers):
@@ -177,7 +177,7 @@ def _checked(case: str, asked: Mapping[str, Any], notes: list[str]) -> dict[str,
         _number_at(case, f"{where}.rate_per_s", writer.get("rate_per_s"))
         if writer.get("wait_s") is not None:
             _number_at(case, f"{where}.wait_s", writer["wait_s"])
-        if writer.get("does") not in DOES:
+        if not among(writer.get("does"), DOES):
             _refuse(case, f"{where}.does", writer.get("does"), map(repr, DOES))
     return known
 

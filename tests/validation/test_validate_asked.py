@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from sim.scenario.errors import ScenarioError
@@ -181,3 +183,14 @@ def test_an_observation_longer_than_the_rule_allows_ends_by_the_rule():
     found = scenario_from("x", asked(observed_for_at_least_s=900))
     assert found.scenario.until.at_least == found.scenario.until.at_most == 400 * SECOND
     assert len(found.notes) == 1
+
+
+WEIRD = ({}, {"a": 1}, [], [1], [{}], "x", -1, 0, 1e30, True, None)
+
+
+@pytest.mark.parametrize("key", sorted({*ASKED, "other_writers", "network_one_way_ms", "duration", "faults", "acme"}))
+def test_a_value_of_any_shape_is_taken_or_refused_in_one_line(key):
+    for value in WEIRD:
+        for changes in ({key: value}, {key: {"rate_per_s": value, "does": value, "algorithm": value}}):
+            with contextlib.suppress(AskedError, ScenarioError):
+                scenario_from("x", asked(**changes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sim.cli.app import app
+from sim.scenario.errors import ScenarioError
 from sim.scenario.reading.profile_file import load_profile, resolve_profile
 from sim.units import SECOND
 from sim.validation.asked import AskedError
@@ -217,3 +219,16 @@ def test_validate_takes_both_kinds_of_recording(tmp_path):
     written = (tmp_path / "out" / "validation.md").read_text()
     assert "## Recordings of an operator" in written
     assert "| burst-60-merge-patch | 1 | 0 | 0 [0, 0] |" in written
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_value_of_any_shape_is_taken_or_refused_in_one_line(case):
+    known = asked(case)
+    writer = {"does": "reads, waits, updates an annotation", "rate_per_s": 1, "for_s": 1}
+    for value in ({}, {"a": 1}, [], [1], [{}], "x", -1, 0, 1e30, True, None):
+        for key in (*known, "work_distribution", "queue", "other_writers", "wait_requeue_s"):
+            shapes = [value, {"rate_per_s": value, "a": value}, [{**writer, "does": value}]]
+            shapes += [[{**writer, part: value}] for part in ("rate_per_s", "for_s", "wait_s", "name", "starts")]
+            for changed in shapes:
+                with contextlib.suppress(AskedError, ScenarioError):
+                    scenario_from("x", {**known, key: changed})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from sim.guarded import number
+from sim.guarded import among, number
 from sim.scenario.runtimes import RUNTIMES
 from sim.validation.asked import Asked, AskedError, read_as_scenario
 from sim.validation.operators.versions import controller_name, types_of
@@ -123,17 +123,22 @@ def _number(case: str, asked: Mapping[str, Any], key: str, least: float, most: f
 
 def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     _number(case, asked, "controllers", 1, len(LETTERS))
+    for key in ("work_ms", "cpu_ms", "wait_requeue_s"):
+        _number(case, asked, key, 0, 1e9)
+    writers = asked["other_writers"]
+    if not isinstance(writers, list) or not all(isinstance(writer, dict) for writer in writers):
+        _refuse(case, "other_writers", writers, ["a list of objects"])
     letters = letters_of(asked)
-    if asked["flow"] not in FLOWS:
+    if not among(asked["flow"], FLOWS):
         _refuse(case, "flow", asked["flow"], FLOWS)
     staged = asked["flow"] == "staged"
-    if asked["work_distribution"] not in DISTRIBUTIONS:
+    if not among(asked["work_distribution"], DISTRIBUTIONS):
         _refuse(case, "work_distribution", asked["work_distribution"], DISTRIBUTIONS)
     patterns = asked.get("patterns")
     if not isinstance(patterns, dict) or set(patterns) != set(letters):
         _refuse(case, "patterns", patterns, [f"a pattern for each of {', '.join(letters)}"])
     for letter, pattern in patterns.items():
-        if pattern not in PATTERNS:
+        if not among(pattern, PATTERNS):
             _refuse(case, f"patterns.{letter}", pattern, PATTERNS)
     heartbeat = _number(case, asked, "heartbeat_s", 0, 3600)
     all_done = " && ".join(f"'{type_}' in holds" for type_ in types_of(letters))
@@ -151,7 +156,7 @@ def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
             "settled": f"{all_done} && {current}" if staged else all_done,
         },
         "operators": [_operator(case, asked, letters, staged, heartbeat)],
-        "writers": [_writer(case, n, writer, asked.get("seed")) for n, writer in enumerate(asked["other_writers"])],
+        "writers": [_writer(case, n, writer, asked.get("seed")) for n, writer in enumerate(writers)],
         "until": {
             "settled_for": f"{_HEARTBEATS_S if heartbeat else _SETTLED_FOR_S}s",
             "at_most": f"{_AT_MOST_S}s",
@@ -162,16 +167,16 @@ def _scenario(case: str, asked: Mapping[str, Any]) -> dict[str, Any]:
 def _arrival(case: str, arrival: object) -> Any:
     if isinstance(arrival, dict):
         return {"rate": f"{_number(case, arrival, 'rate_per_s', 1e-6, 1e6):g}/s"}
-    if arrival not in ARRIVALS:
+    if not among(arrival, ARRIVALS):
         _refuse(case, "arrival", arrival, [*map(repr, ARRIVALS), "an object with rate_per_s"])
     return ARRIVALS[arrival]
 
 
 def _writer(case: str, place: int, writer: Mapping[str, Any], seed: object) -> dict[str, Any]:
     does = writer.get("does")
-    if does not in DOES:
+    if not among(does, DOES):
         _refuse(case, f"other_writers[{place}].does", does, map(repr, DOES))
-    name, action, fields = DOES[str(does)]
+    name, action, fields = DOES[does]
     starts = writer.get("starts", "when all are ready")
     if starts != "when all are ready":
         _refuse(case, f"other_writers[{place}].starts", starts, ["'when all are ready'"])
@@ -196,7 +201,7 @@ def _operator(case: str, asked: Mapping[str, Any], letters: str, staged: bool, h
     runtime = f"controller-runtime-{release}"
     if runtime not in RUNTIMES:
         _refuse(case, MARK, asked.get(MARK), [name.rpartition("-")[2] for name in RUNTIMES if name != "client-go"])
-    if asked["queue"] not in {"priority", "fifo"}:
+    if not among(asked["queue"], {"priority", "fifo"}):
         _refuse(case, "queue", asked["queue"], ["priority", "fifo"])
     qps = asked["client_qps"]
     client: dict[str, Any] = (
