@@ -210,18 +210,21 @@ def _map(made: Figure, ax: Axes, document: Document) -> None:
         for x, number in enumerate(line):
             ax.text(x, y, write(number, about.unit), ha="center", va="center", color="white", fontsize=8,
                     bbox={"facecolor": "black", "alpha": 0.35, "linewidth": 0, "pad": 1.5})  # fmt: skip
+    best = 0
     for cell in document["cells"]:
         (y, x), group = (cell["settings"][key] for key in (row, column)), cell["metrics"][metric]
         if y in rows and x in columns and group["mean"] is not None:
             at = [list(values).index(value) for values, value in ((columns, x), (rows, y))]
+            if cell["rank"] == 1:
+                best += 1
+                ax.plot(
+                    *at, marker="s", markersize=30, markerfacecolor="none", markeredgecolor="red", markeredgewidth=2
+                )
             box = [(each - 0.5, each + 0.5) for each in at]
             tip(ax, f"{cell['cell']}, {about.label}", group, box[0], box[1], unit=about.unit)
-    best = next(cell["settings"] for cell in document["cells"] if cell["cell"] == document["best"])
-    if best[row] in rows and best[column] in columns:
-        place = (list(columns).index(best[column]), list(rows).index(best[row]))
-        ax.plot(*place, marker="s", markersize=30, markerfacecolor="none", markeredgecolor="red", markeredgewidth=2)
     ax.grid(False)
-    ax.set_title("all combinations; the best is framed", fontsize=10)
+    framed = "the best is framed" if best == 1 else "framed: the best, which cannot be told apart"
+    ax.set_title(f"all combinations; {framed}", fontsize=10)
     ax.set_xticks(range(len(columns)), list(columns), rotation=45 if len(columns) > 4 else 0)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_xlabel(column)
