@@ -147,6 +147,11 @@ def parse_rate(text: str) -> float:
     return float(match[1]) / (_UNITS[match[2]] / SECOND)
 
 
+def cut(text: str, longest: int) -> str:
+    """Return a text with what is beyond its first ``longest`` characters left away, and three dots for it."""
+    return text if len(text) <= longest else f"{text[:longest].rstrip()} ..."
+
+
 def quoted(text: str, longest: int = 40) -> str:
     """Return the text in quotes for a message, cut where it is long."""
     return repr(text if len(text) <= longest else text[: longest - 3] + "...")

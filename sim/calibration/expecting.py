@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sim.logs.sources import AUDIT, LOG, METRICS
+from sim.scenario.drawn import elsewhere
 
 ONE = {AUDIT: "an audit log", LOG: "the controller's log", METRICS: "the controller's metrics"}
 """Kinds of files, one of each in words."""
@@ -36,15 +37,16 @@ def how_far(files: Collection[str], tells_speed: bool, base_provenance: Mapping[
     (``tells_speed``), the profile is still one from ``elsewhere``.
     """
     if not tells_speed:
-        return {key: dict(known) for key in ("elsewhere",) if isinstance(known := base_provenance.get(key), Mapping)}
+        found = elsewhere(base_provenance)
+        return {"elsewhere": dict(found)} if found else {}
     here = expected(files, base_provenance)
     return {"here": here} if here is not None else {}
 
 
 def narrower(files: Collection[str], base_provenance: Mapping[str, Any]) -> list[str]:
     """Say which missing file would narrow which figure, by what was found with and without it."""
-    now = expected(files, base_provenance) or base_provenance.get("elsewhere")
-    if not isinstance(now, Mapping):
+    now = expected(files, base_provenance) or elsewhere(base_provenance)
+    if not now:
         return []
     said, have = [], set(files)
     for name, errors in _tried(base_provenance).items():
@@ -60,6 +62,5 @@ _FIGURES = {"conflicts": "conflicts", "time_to_ready": "times to Ready"}
 
 
 def _tried(base_provenance: Mapping[str, Any]) -> Mapping[str, Any]:
-    elsewhere = base_provenance.get("elsewhere")
-    tried = elsewhere.get("with") if isinstance(elsewhere, Mapping) else None
+    tried = elsewhere(base_provenance).get("with")
     return tried if isinstance(tried, Mapping) else {}

@@ -50,17 +50,28 @@ def server_speed(base: Profile, measured: dict[str, MeasuredValue | None]) -> fl
     """
     from statistics import median
 
-    ratios = [
-        mean_of(found.value) / getattr(base.server.times, path.removeprefix(SERVER_TIMES)).p50
-        for path, found in measured.items()
-        if path.startswith(SERVER_TIMES) and found is not None and not isinstance(found.value, float)
-    ]
-    return median(ratios) if tells_speed(measured) else 1.0
+    if not tells_speed(measured):
+        return 1.0
+    speed: float = median(
+        mean_of(found.value) / getattr(base.server.times, name).p50
+        for name in server_classes(measured)
+        if (found := measured[f"{SERVER_TIMES}{name}"]) is not None and not isinstance(found.value, float)
+    )
+    return speed
 
 
 def tells_speed(measured: Mapping[str, MeasuredValue | None]) -> bool:
-    """Whether enough kinds of requests were measured to tell how fast the server is."""
-    return sum(path.startswith(SERVER_TIMES) and found is not None for path, found in measured.items()) > 1
+    """Whether enough classes of requests were measured to tell how fast the server is."""
+    return len(server_classes(measured)) > 1
+
+
+def server_classes(measured: Mapping[str, MeasuredValue | None]) -> list[str]:
+    """The classes of requests whose service times were measured."""
+    return [
+        path.removeprefix(SERVER_TIMES)
+        for path, found in measured.items()
+        if path.startswith(SERVER_TIMES) and found is not None
+    ]
 
 
 def _validated(base: Profile, measured: dict[str, MeasuredValue | None]) -> Profile:

@@ -119,15 +119,14 @@ def _made_by(recordings: list[Path], output: Path, cores: int | None) -> list[st
 
 def _speed(calibration: Calibration) -> list[str]:
     """Say where nothing tells how fast the server is."""
-    from sim.calibration.onto import SERVER_TIMES
+    from sim.calibration.onto import server_classes
 
     if calibration.tells_speed:
         return []
-    told = [path.removeprefix(SERVER_TIMES) for path in calibration.measured if path.startswith(SERVER_TIMES)]
+    but = "".join(f" but for {name}" for name in server_classes(calibration.measured))
     return [
-        f"How fast this server is stays open, and its times are those of {calibration.base}"
-        f"{''.join(f' but for {name}' for name in told)}: too few requests were alone in it. Record a slower load "
-        "as well, such as arrivals one by one or a client with a lower limit."
+        f"How fast this server is stays open, and its times are those of {calibration.base}{but}: too few requests "
+        "were alone in it. Record a slower load as well, such as arrivals one by one or a client with a lower limit."
     ]
 
 

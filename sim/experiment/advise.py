@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import figures
+from sim.analysis.budget import ELSEWHERE
 from sim.analysis.endings import ending
 from sim.analysis.measured import Measured, digest, digest_by_name
 from sim.experiment.alternatives import Alternative, alternatives
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 CURRENT = "as it stands"
 
-ELSEWHERE = "conflicts.elsewhere"
 COSTS = ("requests.total", "time_to_ready.p95", "conflicts.total", ELSEWHERE, "errors_logged")
 """What an alternative may cost less or more of, where the scenario's family has it; ``ELSEWHERE`` where any are."""
 LOSSES = ("lost_updates", "lost_updates.never_repaired", "duplicates", "overwritten")

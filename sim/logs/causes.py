@@ -29,7 +29,7 @@ from sim.logs.controller_log import (
     LogLine,
 )
 from sim.logs.fates import LONGEST_WAIT, MANY
-from sim.units import SECOND, counted, spelled
+from sim.units import SECOND, counted, cut, spelled
 
 _MOST = 20_000  # objects kept by name
 _ONE_LOSS = 10 * SECOND  # lines about one lost lease: of client-go and of who used it
@@ -315,7 +315,7 @@ class Causes:
             first = next(iter((still or mine).values()))
             how = f"still fails after {counted(first.times, 'try')}" if still else f"failed {counted(count, 'time')}"
             who = f"controller {controller}" if controller else "a controller"
-            says = f"{who} {how} for another reason: {_cut(first.text)}"
+            says = f"{who} {how} for another reason: {cut(first.text, 160)}"
             keys = sorted(still or filter(None, mine))
             yield Cause("issuer" if issuer else "errors", says, change, keys, stops=bool(still))
 
@@ -326,10 +326,6 @@ class Causes:
             not request and at >= item.last_ns and any(each.startswith(f"{of}-") for each in names)
             for (request, of), at in self._ended.items()
         )
-
-
-def _cut(text: str, most: int = 160) -> str:
-    return text if len(text) <= most else f"{text[:most].rstrip()} ..."
 
 
 def _durations(values: list[float]) -> Durations | None:

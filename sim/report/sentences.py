@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.report.numbers import amount, interval, write
-from sim.units import SECOND, counted, spelled
+from sim.units import SECOND, counted, cut, spelled
 
 if TYPE_CHECKING:
     from sim.analysis.story import Story
@@ -181,14 +181,10 @@ def _rejected(summary: Mapping[str, Any]) -> list[str]:
     each = " a replication" if summary["replications"] > 1 else ""
     return [
         f"Rejected: {what.rpartition(' ')[0]} is answered {what.rpartition(' ')[2]}, "
-        f"{amount(counts[what], 'time')}{each}: {_cut(said)}"
+        f"{amount(counts[what], 'time')}{each}: {cut(said, 300)}"
         for what, said in summary.get("rejected", {}).items()
         if what in counts
     ]
-
-
-def _cut(said: str, most: int = 300) -> str:
-    return said if len(said) <= most else f"{said[:most].rstrip()} ..."
 
 
 def violated(name: str, summary: Mapping[str, Any]) -> list[str]:
